@@ -1,0 +1,54 @@
+"""One root, and one error for each thing a caller can act on.
+
+A message says what was found, what was expected and what to do next, in one line.
+"""
+
+from __future__ import annotations
+
+
+class KinestreamError(Exception):
+    """Anything kinestream refuses to do; the command line prints its one line and exits."""
+
+    exit_status = 1
+
+
+class ConfigError(KinestreamError):
+    """A setting, option or recipe is wrong: correct it and start again."""
+
+    exit_status = 2
+
+
+class DataMissing(KinestreamError):
+    """A dataset or file is not where it was looked for: fetch it or name its folder."""
+
+
+class DataDamaged(KinestreamError):
+    """A file is there but its content is not what its format promises."""
+
+
+class ModelError(KinestreamError):
+    """A model file is missing, damaged, or not one of ours."""
+
+
+class InputMismatch(KinestreamError):
+    """The source cannot feed this model: choose another model or another source."""
+
+
+class DecodeError(KinestreamError):
+    """A packet from a device or a socket is malformed."""
+
+    def __init__(self, message: str, packet: bytes = b"") -> None:
+        self.packet = packet
+        super().__init__(f"{message} [{packet[:64].hex(' ')}]" if packet else message)
+
+
+class SourceLost(KinestreamError):
+    """A live source went away and did not come back in the time allowed."""
+
+
+class MissingExtra(KinestreamError):
+    """An optional part of kinestream is not installed."""
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        self.extra = extra
+        super().__init__(f"{needed_for} needs the '{extra}' extra: pip install 'kinestream[{extra}]'")

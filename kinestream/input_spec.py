@@ -1,0 +1,80 @@
+"""What a model expects to be fed; travels inside its file, and windowing obeys it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kinestream.errors import ConfigError, InputMismatch
+from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The same numbers serve training and live runs, so the two cannot drift apart."""
+
+    channels: tuple[str, ...]
+    """Network columns, in order. ``body_acc_*`` and ``gravity_*`` are split from ``acc_*``."""
+    fs_hz: float
+    """Rate of the uniform grid the windows lie on."""
+    length: int
+    """Samples in a window at full resolution."""
+    hop: int
+    """Samples between the starts of two windows."""
+    max_gap_s: float = 0.25
+    """A longer hole between two samples ends the stream: no window spans it."""
+    lowpass_hz: float | None = 20.0
+    """Cut-off of the causal 3rd-order Butterworth noise filter over all channels; None: no filter."""
+    gravity_hz: float = 0.3
+    """Cut-off of the causal 3rd-order Butterworth that splits gravity from body acceleration."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.channels if name not in CHANNEL_UNITS]
+        if unknown or not self.channels or len(set(self.channels)) != len(self.channels):
+            raise ConfigError(f"input channels {list(self.channels)}: each once, out of {', '.join(CHANNEL_UNITS)}")
+        if not (math.isfinite(self.fs_hz) and self.fs_hz > 0):
+            raise ConfigError(f"fs_hz is {self.fs_hz}; expected a positive rate in Hz")
+        if not 1 <= self.hop <= self.length:
+            raise ConfigError(f"hop {self.hop} must lie between 1 and the window's {self.length} samples")
+        if self.max_gap_s < 1 / self.fs_hz:
+            raise ConfigError(f"max_gap_s {self.max_gap_s} is shorter than one sample ({1 / self.fs_hz:.3f} s)")
+        if self.lowpass_hz is not None and not 0 < self.lowpass_hz < self.fs_hz / 2:
+            raise ConfigError(f"lowpass_hz {self.lowpass_hz} must lie between 0 and half of {self.fs_hz} Hz")
+        if not 0 < self.gravity_hz < self.fs_hz / 2:
+            raise ConfigError(f"gravity_hz {self.gravity_hz} must lie between 0 and half of {self.fs_hz} Hz")
+
+    @property
+    def window_s(self) -> float:
+        return self.length / self.fs_hz
+
+    @property
+    def hop_s(self) -> float:
+        return self.hop / self.fs_hz
+
+    def needed_from(self, available: tuple[str, ...]) -> tuple[str, ...]:
+        """The source channels to keep, in order, so that every network column can be made.
+
+        A source that brings a column itself (UCI-HAR brings ``body_acc_*``) is taken at its word;
+        else body acceleration and gravity are split from ``acc_*``.
+
+        Raises:
+            InputMismatch: the source lacks a channel.
+        """
+        wanted: list[str] = []
+        for name in self.channels:
+            if name in available:
+                wanted.append(name)
+            elif name in BODY_ACC:
+                wanted.append(ACC[BODY_ACC.index(name)])
+            elif name in GRAVITY:
+                wanted.append(ACC[GRAVITY.index(name)])
+            else:
+                wanted.append(name)
+        needed = tuple(dict.fromkeys(wanted))
+        missing = [name for name in needed if name not in available]
+        if missing:
+            raise InputMismatch(
+                f"the model needs {', '.join(missing)}, the source offers {', '.join(available) or 'nothing'}; "
+                "choose a model made for this sensor (kinestream models list)"
+            )
+        return needed

@@ -1,0 +1,161 @@
+"""The values that flow: ``SampleChunk -> Window -> Decision -> Prediction``.
+
+Every stage takes one and returns the next; none changes its input. Times are float seconds on the
+host's monotonic clock (a recording keeps its own clock, which starts anywhere); signals are float32
+in SI units, rows are samples.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AXES = ("x", "y", "z")
+ACC = tuple(f"acc_{axis}" for axis in AXES)
+GYRO = tuple(f"gyro_{axis}" for axis in AXES)
+MAG = tuple(f"mag_{axis}" for axis in AXES)
+BODY_ACC = tuple(f"body_acc_{axis}" for axis in AXES)
+GRAVITY = tuple(f"gravity_{axis}" for axis in AXES)
+
+CHANNEL_UNITS: dict[str, str] = {
+    **dict.fromkeys(ACC, "m/s^2"),
+    **dict.fromkeys(GYRO, "rad/s"),
+    **dict.fromkeys(MAG, "uT"),
+    **dict.fromkeys(BODY_ACC, "m/s^2"),
+    **dict.fromkeys(GRAVITY, "m/s^2"),
+}
+"""The unit of each canonical channel. ``acc`` is what an accelerometer reads, gravity included."""
+
+STANDARD_GRAVITY = 9.80665
+"""m/s^2 in one g (CGPM 1901)."""
+
+UNLABELLED = -1
+"""The label code of a sample nobody labelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleChunk:
+    """Some consecutive samples of one stream, as a source hands them over.
+
+    A source checks what it received before it builds a chunk; the constructor checks nothing,
+    because it runs for every packet.
+    """
+
+    stream: str
+    """Which sensor: stable over reconnects."""
+    session: str
+    """Changes whenever the stream starts anew (reconnect, next recording): no window spans two."""
+    t: NDArray[np.float64]
+    """(n,) seconds, when each sample was taken."""
+    x: NDArray[np.float32]
+    """(n, channels) SI units."""
+    channels: tuple[str, ...]
+    """The name of each column; ``CHANNEL_UNITS`` has the units."""
+    fs_hz: float
+    """The nominal sampling rate."""
+    seq: int
+    """The number of the first sample within its session; a jump says how many were lost."""
+    received_s: float
+    """When the host had the whole chunk, on the clock of ``t``."""
+    labels: NDArray[np.int16] | None = None
+    """(n,) codes into ``label_names``, ``UNLABELLED`` where nobody labelled."""
+    label_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``length`` samples on a model's uniform grid, ready for the network."""
+
+    stream: str
+    session: str
+    index: int
+    """How many windows this session had before this one."""
+    t_start_s: float
+    t_end_s: float
+    """When the first and the last sample of the window were taken."""
+    x: NDArray[np.float32]
+    """(length, channels) SI units; belongs to the window, is never written again."""
+    channels: tuple[str, ...]
+    fs_hz: float
+    coverage: float
+    """Share of the samples that were measured; the rest was interpolated over short gaps."""
+    received_s: float
+    """When the chunk that completed the window reached the host."""
+    truth: str | None = None
+    """The label most of the samples carry, if the source has labels."""
+    truth_share: float = 0.0
+    """Share of the samples that carry ``truth``: below 1.0 the window straddles a change."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subnet:
+    """One cut of the network: how wide it is and how many samples of the window it reads."""
+
+    width: float
+    """Share of each layer's channels, 0 to 1."""
+    resolution: int
+    """Samples along time after resizing the window."""
+
+    def __str__(self) -> str:
+        return f"{self.width:.2f}x-{self.resolution}"
+
+    @classmethod
+    def parse(cls, text: str) -> Subnet:
+        """The subnetwork written as in the paper: ``0.75x-120``.
+
+        Raises:
+            ConfigError: the text has another form.
+        """
+        match = re.fullmatch(r"(\d*\.?\d+)x-(\d+)", text.strip())
+        if match is None:
+            raise ConfigError(f"'{text}' is not a subnetwork; write it as WIDTHx-RESOLUTION, e.g. 0.5x-128")
+        return cls(float(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which subnetwork runs now, and why."""
+
+    subnet: Subnet
+    reason: str
+    """In words, for the person at the dashboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the wearer does, as one subnetwork saw one window."""
+
+    stream: str
+    session: str
+    index: int
+    t_start_s: float
+    t_end_s: float
+    label: str
+    confidence: float
+    """Probability of ``label``."""
+    probs: NDArray[np.float32]
+    """(classes,) in the order of ``labels``; sums to 1."""
+    labels: tuple[str, ...]
+    decision: Decision
+    latency_ms: float
+    """Measured time from the window to the probabilities."""
+    energy_mj: float
+    """Estimated, by the operating table's stated energy model."""
+    age_ms: float
+    """How old the newest sample was when the prediction came out; NaN if the source is not live."""
+    coverage: float
+    truth: str | None = None
+    truth_share: float = 0.0
+    battery_frac: float | None = None
+    """Charge left, 0 to 1; None where no battery is known."""

@@ -1,0 +1,57 @@
+"""What a source of samples is, to everything that reads one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol, runtime_checkable
+
+from kinestream.signals import SampleChunk
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Somewhere samples come from: a device, a socket, a recording, the built-in wearer.
+
+    ``chunks()`` ends when the stream has ended. The channels and the rate stand in every chunk.
+    """
+
+    name: str
+    """For messages: what the user asked for, e.g. ``hapt`` or ``zmq+tcp://127.0.0.1:5556``."""
+
+    live: bool
+    """A live source cannot wait: when the pipeline is late, the oldest chunks are dropped and counted."""
+
+    def chunks(self) -> AsyncIterator[SampleChunk]:
+        """Chunk after chunk, in order within each stream."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """What was lost, skipped or repaired so far, by kind (``lost``, ``missing_value``, ...)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release whatever is held; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Playback(Protocol):
+    """What a source that replays lets a person do; the dashboard's replay keys call this."""
+
+    speed: float
+    """Multiple of real time; infinity plays as fast as the pipeline can take it."""
+    paused: bool
+
+    @property
+    def position_s(self) -> float:
+        """Seconds of recording played since the start."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of recording in all; infinity if it never ends."""
+        ...
+
+    def seek(self, position_s: float) -> None:
+        """Go on from there; what follows belongs to a new session, so no window spans the jump."""
+        ...
