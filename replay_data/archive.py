@@ -1,0 +1,185 @@
+"""The files of a dataset, read alike from an extracted folder, a zip or a tar archive."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Protocol
+
+from kinestream.errors import DataDamaged, DataMissing
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+class FileTree(Protocol):
+    """Files by their path inside the dataset, with ``/`` between folders."""
+
+    source: Path
+    """The folder or archive, for messages."""
+    names: tuple[str, ...]
+    """Every file, sorted."""
+
+    def open(self, name: str) -> IO[bytes]: ...
+
+    def read(self, name: str) -> bytes:
+        """The whole content of one file.
+
+        Raises:
+            DataMissing: there is no such file.
+            DataDamaged: the archive breaks off or its checksum does not match.
+        """
+        ...
+
+
+class _Folder:
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self.names = tuple(sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()))
+
+    def open(self, name: str) -> IO[bytes]:
+        try:
+            return (self.source / name).open("rb")
+        except FileNotFoundError:
+            raise _no_such_file(name, self.source) from None
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+
+class _Archive:
+    """A zip or tar whose members lie under ``prefix``; opened anew for each read, so that nothing is held open."""
+
+    def __init__(self, source: Path, inner: str | None, prefix: str, names: tuple[str, ...]) -> None:
+        self.source = source
+        self.inner = inner
+        self.prefix = prefix
+        self.names = names
+
+    def open(self, name: str) -> IO[bytes]:
+        return io.BytesIO(self.read(name))
+
+    def read(self, name: str) -> bytes:
+        if name not in self.names:
+            raise _no_such_file(name, self.source)
+        with _opened(self.source, self.inner) as archive:
+            return _read_member(archive, self.prefix + name)
+
+
+def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Path) -> FileTree:
+    """The tree that holds ``marker``, in ``data_dir``, two levels of folders below it, or an archive there.
+
+    Args:
+        dataset: the name to fetch it by, for the message.
+        marker: a file every copy of the dataset has, by its path inside the dataset.
+        archives: patterns of the archive's file name, lower case (``*hapt*``).
+        data_dir: the folder that holds either; the archive itself will do.
+
+    Raises:
+        DataMissing: neither is there; names the folder and the command that fetches it.
+        DataDamaged: the archive is there, but cannot be read or lacks ``marker``.
+    """
+    folders = [data_dir, *_folders_below(data_dir)] if data_dir.is_dir() else []
+    for folder in folders:
+        if (folder / marker).is_file():
+            return _Folder(folder)
+    found = (
+        [data_dir] if data_dir.is_file() else [path for folder in folders for path in _archives_in(folder, archives)]
+    )
+    for path in found:
+        return _tree_in_archive(path, marker)
+    raise DataMissing(
+        f"no {dataset} in {data_dir}: looked for '{marker}' and archives named {', '.join(archives)}; "
+        f"fetch it with: kinestream data fetch {dataset}"
+    )
+
+
+def _folders_below(folder: Path, depth: int = 2) -> Iterator[Path]:
+    """Breadth first and not deep: the folder may be somebody's home."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    yield from below
+    if depth > 1:
+        for path in below:
+            if os.access(path, os.R_OK | os.X_OK):
+                yield from _folders_below(path, depth - 1)
+
+
+def _archives_in(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.lower().endswith(ARCHIVE_SUFFIXES) and any(fnmatch(path.name.lower(), one) for one in patterns)
+    )
+
+
+def _tree_in_archive(path: Path, marker: str) -> FileTree:
+    with _opened(path, None) as archive:
+        names = _member_names(archive)
+    tree = _rooted_at(marker, path, None, names)
+    if tree is not None:
+        return tree
+    # The UCI archive wraps some datasets twice: a zip that holds the zip.
+    for inner in (name for name in names if name.lower().endswith(".zip")):
+        with _opened(path, inner) as archive:
+            tree = _rooted_at(marker, path, inner, _member_names(archive))
+        if tree is not None:
+            return tree
+    raise DataDamaged(f"{path} holds no '{marker}'; expected the archive as its authors distribute it")
+
+
+def _rooted_at(marker: str, path: Path, inner: str | None, names: list[str]) -> FileTree | None:
+    """The archive seen from the folder in which ``marker`` lies; the macOS shadow files do not count."""
+    for name in names:
+        if (name == marker or name.endswith("/" + marker)) and not name.startswith("__MACOSX/"):
+            prefix = name.removesuffix(marker)
+            below = sorted(each.removeprefix(prefix) for each in names if each.startswith(prefix))
+            return _Archive(path, inner, prefix, tuple(below))
+    return None
+
+
+@contextmanager
+def _opened(path: Path, inner: str | None) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
+    """The archive, or the zip inside it; whatever breaks while it is read becomes ``DataDamaged``."""
+    try:
+        with ExitStack() as stack:
+            if not zipfile.is_zipfile(path) and tarfile.is_tarfile(path):
+                yield stack.enter_context(tarfile.open(path))
+                return
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            if inner is not None:
+                # Seeking inside a compressed member starts over each time; a copy on the disk does not.
+                copy = stack.enter_context(TemporaryFile())
+                with archive.open(inner) as member:
+                    shutil.copyfileobj(member, copy)
+                archive = stack.enter_context(zipfile.ZipFile(copy))
+            yield archive
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise DataDamaged(f"{path} is not a whole archive ({error}); fetch it again") from error
+
+
+def _member_names(archive: zipfile.ZipFile | tarfile.TarFile) -> list[str]:
+    if isinstance(archive, zipfile.ZipFile):
+        return [info.filename for info in archive.infolist() if not info.is_dir()]
+    return [member.name for member in archive if member.isfile()]
+
+
+def _read_member(archive: zipfile.ZipFile | tarfile.TarFile, name: str) -> bytes:
+    if isinstance(archive, zipfile.ZipFile):
+        return archive.read(name)
+    file = archive.extractfile(name)
+    return file.read() if file is not None else b""
+
+
+def _no_such_file(name: str, source: Path) -> DataMissing:
+    return DataMissing(
+        f"{source} has no '{name}'; expected the dataset complete, as its authors distribute it: fetch it again"
+    )
