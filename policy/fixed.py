@@ -1,0 +1,45 @@
+"""Always the same subnetwork: the reference every adaptive policy is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import ClassVar
+
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.signals import Decision, Subnet
+
+from .ladder import ladder, number
+from .state import PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPolicy:
+    """Runs one subnetwork whatever happens.
+
+    Raises:
+        ConfigError: the table has no such subnetwork.
+    """
+
+    kind: ClassVar[str] = "fixed"
+
+    table: OperatingTable = field(repr=False)
+    subnet: Subnet | None = None
+    """None: the most accurate on the Pareto front."""
+    _point: OperatingPoint = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        point = ladder(self.table.points)[-1] if self.subnet is None else self.table[self.subnet]
+        object.__setattr__(self, "_point", point)
+
+    def decide(self, state: PolicyState) -> Decision:
+        point = self._point
+        if self.subnet is not None:
+            reason = "fixed by the user"
+        elif isfinite(point.accuracy):
+            reason = f"fixed: the most accurate, {point.accuracy:.1%} on validation subjects"
+        else:
+            reason = "fixed: the largest, as no accuracy was measured"
+        if state.deadline_ms is not None and point.p95_ms > state.deadline_ms:
+            reason += f"; its p95 of {number(point.p95_ms)} ms misses the deadline of {number(state.deadline_ms)} ms"
+        return Decision(point.subnet, reason)

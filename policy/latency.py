@@ -1,0 +1,110 @@
+"""Keep the latency inside a band below the deadline, one step of the front at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from statistics import median
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.signals import Decision
+
+from .ladder import by_latency, fastest, ladder, meeting, number, rung_of
+from .state import PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPolicy:
+    """The hysteresis band: cheaper above its upper edge, dearer below its lower edge, else no change.
+
+    A dearer step is taken only if the latency it would have under the present load, its table value
+    times the slowdown seen now, stays below the upper edge: so the band cannot swing between two points.
+
+    Source: the demonstration under time-varying CPU load in Qin et al., IEEE TAI 2024 (band 50-70 ms).
+    """
+
+    kind: ClassVar[str] = "latency"
+
+    table: OperatingTable = field(repr=False)
+    low: float = 0.7
+    """Lower edge of the band as a share of the deadline."""
+    high: float = 1.0
+    """Upper edge of the band as a share of the deadline."""
+    span: int = 3
+    """How many windows the recent latency is the median of: one odd window moves nothing."""
+    _rungs: tuple[OperatingPoint, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not (0 < self.low < self.high and isfinite(self.high)):
+            raise ConfigError(
+                f"latency band low={self.low}, high={self.high}: expected 0 < low < high, shares of the deadline"
+            )
+        if not 1 <= self.span <= 8:
+            raise ConfigError(f"latency span={self.span}: expected 1 to 8 windows")
+        object.__setattr__(self, "_rungs", ladder(self.table.points, by_latency))
+
+    def decide(self, state: PolicyState) -> Decision:
+        rungs = self._rungs
+        if state.deadline_ms is None:
+            return Decision(rungs[-1].subnet, "no deadline: the most accurate")
+        upper_ms, lower_ms = self.high * state.deadline_ms, self.low * state.deadline_ms
+        place = None if state.last is None else rung_of(rungs, state.last.subnet)
+        seen_ms = self._recent_ms(state)
+        if place is None or seen_ms is None:
+            return self._enter(upper_ms)
+        seen = f"{number(seen_ms)} ms"
+        if seen_ms > upper_ms:
+            return self._down(place, seen, upper_ms)
+        if seen_ms < lower_ms:
+            return self._up(place, seen_ms, lower_ms, upper_ms)
+        return Decision(rungs[place].subnet, f"{seen} is in the band of {number(lower_ms)} to {number(upper_ms)} ms")
+
+    def _recent_ms(self, state: PolicyState) -> float | None:
+        """The median latency of the present subnetwork's last windows; None if it has not run yet."""
+        assert state.last is not None
+        latencies: list[float] = []
+        for prediction in reversed(state.recent):
+            if prediction.decision.subnet != state.last.subnet or len(latencies) == self.span:
+                break
+            if isfinite(prediction.latency_ms):
+                latencies.append(prediction.latency_ms)
+        return median(latencies) if latencies else None
+
+    def _enter(self, upper_ms: float) -> Decision:
+        fitting = meeting(self._rungs, upper_ms)
+        if not fitting:
+            point = fastest(self.table.points)
+            return Decision(
+                point.subnet,
+                f"no subnetwork meets {number(upper_ms)} ms: the fastest, p95 {number(point.p95_ms)} ms",
+            )
+        point = fitting[-1]
+        return Decision(
+            point.subnet, f"the most accurate with p95 {number(point.p95_ms)} ms within {number(upper_ms)} ms"
+        )
+
+    def _down(self, place: int, seen: str, upper_ms: float) -> Decision:
+        if place == 0:
+            return Decision(self._rungs[0].subnet, f"{seen} is over {number(upper_ms)} ms, but nothing is faster")
+        place -= 1
+        # A step the table itself rules out would waste a window: a deadline cut to a tenth is met at once.
+        while place > 0 and self._rungs[place].p50_ms > upper_ms:
+            place -= 1
+        point = self._rungs[place]
+        return Decision(point.subnet, f"{seen} is over {number(upper_ms)} ms: down to {point.subnet}")
+
+    def _up(self, place: int, seen_ms: float, lower_ms: float, upper_ms: float) -> Decision:
+        here = self._rungs[place]
+        under = f"{number(seen_ms)} ms is under {number(lower_ms)} ms"
+        if place + 1 == len(self._rungs):
+            return Decision(here.subnet, f"{under}: already the most accurate")
+        dearer = self._rungs[place + 1]
+        expected_ms = dearer.p50_ms * seen_ms / here.p50_ms
+        if expected_ms > upper_ms:
+            return Decision(
+                here.subnet,
+                f"{under}, but {dearer.subnet} would take {number(expected_ms)} ms, over {number(upper_ms)} ms",
+            )
+        return Decision(dearer.subnet, f"{under}: up to {dearer.subnet}, expected at {number(expected_ms)} ms")

@@ -1,0 +1,68 @@
+"""What a policy may look at, and what it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from kinestream.signals import Decision, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryReading:
+    """What a battery says of itself; it is not trusted before ``known`` was asked."""
+
+    frac: float
+    """Charge left, 0 to 1."""
+    capacity_j: float | None
+    """Energy of the full battery in joules; None where the device does not say."""
+    charging: bool = False
+    base_mw: float = 0.0
+    """What the device draws without any inference, as far as the battery knows."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the charge is a number from 0 to 1."""
+        return 0.0 <= self.frac <= 1.0  # False for NaN too
+
+    @property
+    def energy_mj(self) -> float | None:
+        """What is left in millijoules; None where the capacity or the charge is not known."""
+        if not self.known or self.capacity_j is None or not (math.isfinite(self.capacity_j) and self.capacity_j > 0):
+            return None
+        return self.frac * self.capacity_j * 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """All that is known when the next window is about to run."""
+
+    now_s: float
+    """Stream time of this window's end; must go on evenly over sessions."""
+    started_s: float
+    """Stream time at which the run began, on the same clock."""
+    deadline_ms: float | None
+    """How long one window may take; None: no deadline."""
+    battery: BatteryReading | None
+    """None where there is no battery, or none that can be read."""
+    last: Decision | None
+    """What ran on the previous window."""
+    recent: tuple[Prediction, ...]
+    """The last predictions, newest last, at most 8."""
+    hop_s: float
+    """Seconds between two windows, all streams together: how often a window's energy is spent."""
+
+
+class Policy(Protocol):
+    """Chooses the subnetwork of the next window.
+
+    A policy is a frozen dataclass of its settings and the operating table; ``decide`` is a pure
+    function of these and the state: the same state gives the same decision, in a test as in a run.
+    """
+
+    kind: ClassVar[str]
+
+    def decide(self, state: PolicyState) -> Decision:
+        """The subnetwork that runs now, and why, in words."""
+        ...
