@@ -1,0 +1,197 @@
+"""From samples as they arrive to the columns a network reads, on its uniform grid.
+
+The order is fixed: drop what cannot be a sample, break at gaps, lay on the grid, filter noise, split gravity.
+Training and live runs go through this same code.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kinestream.signals import ACC, BODY_ACC, GRAVITY
+
+from .filters import LowPass
+from .resample import Resampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from kinestream.input_spec import InputSpec
+
+ORDER = 3
+"""Of the noise and the gravity filter, as in UCI-HAR's own preparation (Anguita et al., ESANN 2013)."""
+
+
+class Stretch(NamedTuple):
+    """Consecutive grid samples, ready for the network."""
+
+    fresh: bool
+    """True: a gap lies before; sample 0 is the first of a new stretch."""
+    t0: float
+    """When grid point 0 of the whole stretch was taken."""
+    x: NDArray[np.float32]
+    """(n, network columns)"""
+    measured: NDArray[np.bool_] | None
+    """(n,) False where interpolated over a hole; None: all measured."""
+    labels: NDArray[np.int16] | None
+    """(n,)"""
+
+
+class Conditioner:
+    """One session of one stream on its way to the network.
+
+    Args:
+        spec: what the model expects.
+        available: the source's channels.
+        fs_in_hz: the source's nominal rate.
+    Raises:
+        InputMismatch: the source lacks a channel the model needs.
+    """
+
+    def __init__(self, spec: InputSpec, available: tuple[str, ...], fs_in_hz: float) -> None:
+        self.needed = spec.needed_from(available)
+        self._max_gap_s = spec.max_gap_s
+        columns = len(self.needed)
+        self._resampler = Resampler(fs_in_hz, spec.fs_hz, columns)
+        self._noise = None
+        if spec.lowpass_hz is not None:
+            self._noise = LowPass(ORDER, spec.lowpass_hz, spec.fs_hz, columns)
+        # Where each network column comes from: a source column, body acceleration or gravity of an axis.
+        direct = [(i, self.needed.index(name)) for i, name in enumerate(spec.channels) if name in self.needed]
+        self._direct_to, self._direct_from = [i for i, _ in direct], [j for _, j in direct]
+        self._body = [(i, BODY_ACC.index(n)) for i, n in enumerate(spec.channels) if self._is_split(n, BODY_ACC)]
+        self._gravity_out = [(i, GRAVITY.index(n)) for i, n in enumerate(spec.channels) if self._is_split(n, GRAVITY)]
+        split_axes = sorted({axis for _, axis in self._body + self._gravity_out})
+        self._split_from = [self.needed.index(ACC[axis]) for axis in split_axes]
+        self._axis_at = {axis: k for k, axis in enumerate(split_axes)}
+        self._gravity = LowPass(ORDER, spec.gravity_hz, spec.fs_hz, len(split_axes)) if split_axes else None
+        self._as_is = self.needed == spec.channels
+        self._columns_out = len(spec.channels)
+        self._t_last = -np.inf
+        self._open = False  # is there a stretch to go on with?
+        self.t0 = math.nan
+        """When the current stretch began; NaN before the first."""
+        self.gaps = 0
+        self.interpolated = 0
+        self.not_finite = 0
+        self.out_of_order = 0
+
+    def _is_split(self, name: str, family: tuple[str, ...]) -> bool:
+        return name in family and name not in self.needed
+
+    def push(self, t: NDArray[np.float64], x: NDArray[np.float32], labels: NDArray[np.int16] | None) -> list[Stretch]:
+        """What these samples complete on the grid: usually one stretch, more if gaps lie among them.
+
+        Args:
+            t: (n,) seconds. x: (n, columns of ``needed``), any values. labels: (n,) or None.
+        """
+        if self._open and _finite(x):
+            grid = self._resampler.push_regular(t, x, labels)
+            if grid is not None:
+                self._t_last = t[-1]
+                return [self._finish(False, grid.x, None, grid.labels)]
+        return list(self._push_checked(t, x, labels))
+
+    def _push_checked(self, t: NDArray[Any], x: NDArray[Any], labels: NDArray[Any] | None) -> Iterator[Stretch]:
+        good = np.isfinite(t) & np.isfinite(x).all(axis=1)
+        if not good.all():
+            self.not_finite += int(len(t) - good.sum())
+            t, x, labels = t[good], x[good], None if labels is None else labels[good]
+        while len(t):
+            end, fresh = self._unbroken(t)
+            if fresh:
+                self.gaps += self._open
+                self._open, self.t0 = True, float(t[0])
+                self._resampler.start(self.t0)
+                if self._noise:
+                    self._noise.start()
+                if self._gravity:
+                    self._gravity.start()
+                self._t_last = -np.inf
+            part_t, part_x, part_labels = t[:end], x[:end], None if labels is None else labels[:end]
+            highest = np.maximum.accumulate(np.concatenate(([self._t_last], part_t)))
+            later = part_t > highest[:-1]
+            if not later.all():
+                self.out_of_order += int(end - later.sum())
+                part_t, part_x = part_t[later], part_x[later]
+                part_labels = None if part_labels is None else part_labels[later]
+            if len(part_t):
+                self._t_last = part_t[-1]
+                grid = self._resampler.push(part_t, part_x, part_labels)
+                if grid.measured is not None:
+                    self.interpolated += int((~grid.measured).sum())
+                yield self._finish(fresh, grid.x, grid.measured, grid.labels)
+            t, x, labels = t[end:], x[end:], None if labels is None else labels[end:]
+
+    def _unbroken(self, t: NDArray[Any]) -> tuple[int, bool]:
+        """How many samples follow without a gap, and whether a gap lies before the first.
+
+        A sample is compared with the latest one before it: far ahead is a gap, far behind is a clock that was
+        set back (a new stretch), a little behind is out of order.
+        """
+        highest = np.maximum.accumulate(np.concatenate(([self._t_last if self._open else t[0]], t)))
+        step = t - highest[:-1]
+        breaks = np.flatnonzero(np.abs(step) > self._max_gap_s)
+        fresh = not self._open
+        if len(breaks) and breaks[0] == 0:
+            fresh = True
+            rest = np.maximum.accumulate(t)
+            breaks = 1 + np.flatnonzero(np.abs(t[1:] - rest[:-1]) > self._max_gap_s)
+        return (int(breaks[0]) if len(breaks) else len(t)), fresh
+
+    def _finish(
+        self, fresh: bool, x: NDArray[Any], measured: NDArray[np.bool_] | None, labels: NDArray[np.int16] | None
+    ) -> Stretch:
+        if self._noise:
+            x = self._noise.push(x)
+        if self._as_is:
+            return Stretch(fresh, self.t0, x.astype(np.float32, copy=False), measured, labels)
+        out = np.empty((len(x), self._columns_out), np.float32)
+        out[:, self._direct_to] = x[:, self._direct_from]
+        if self._gravity:
+            acc = x[:, self._split_from]
+            gravity = self._gravity.push(acc)
+            for i, axis in self._body:
+                k = self._axis_at[axis]
+                out[:, i] = acc[:, k] - gravity[:, k]
+            for i, axis in self._gravity_out:
+                out[:, i] = gravity[:, self._axis_at[axis]]
+        return Stretch(fresh, self.t0, out, measured, labels)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "resampler": self._resampler.state(),
+            "noise": self._noise.state() if self._noise else None,
+            "gravity": self._gravity.state() if self._gravity else None,
+            "t_last": float(self._t_last),
+            "open": self._open,
+            "t0": float(self.t0),
+            "gaps": self.gaps,
+            "interpolated": self.interpolated,
+            "not_finite": self.not_finite,
+            "out_of_order": self.out_of_order,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._resampler.restore(state["resampler"])
+        if self._noise:
+            self._noise.restore(state["noise"])
+        if self._gravity:
+            self._gravity.restore(state["gravity"])
+        self._t_last, self._open, self.t0 = state["t_last"], state["open"], state["t0"]
+        self.gaps, self.interpolated = state["gaps"], state["interpolated"]
+        self.not_finite, self.out_of_order = state["not_finite"], state["out_of_order"]
+
+
+def _finite(x: NDArray[np.float32]) -> bool:
+    """Whether every value is a number, by one dot product: an infinity or NaN survives the sum of squares.
+
+    Values above 1e19 overflow to infinity as well; they then take the careful way and pass there.
+    """
+    flat = x.ravel()
+    return bool(np.isfinite(np.dot(flat, flat)))

@@ -1,0 +1,84 @@
+"""Units to SI, and a sensor worn another way round to the axes a model was trained on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+from kinestream.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, STANDARD_GRAVITY, SampleChunk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UNITS: dict[str, tuple[float, str]] = {
+    "m/s^2": (1.0, "m/s^2"),
+    "g": (STANDARD_GRAVITY, "m/s^2"),
+    "mg": (STANDARD_GRAVITY / 1000, "m/s^2"),
+    "rad/s": (1.0, "rad/s"),
+    "deg/s": (float(np.pi) / 180, "rad/s"),
+    "dps": (float(np.pi) / 180, "rad/s"),
+    "uT": (1.0, "uT"),
+}
+"""Each unit understood: its factor to SI, and the SI unit."""
+
+
+def si_factor(unit: str, si_unit: str) -> float:
+    """What a value in ``unit`` is multiplied with to be in ``si_unit``.
+
+    Raises:
+        ConfigError: the unit is not known, or measures something else.
+    """
+    factor, becomes = UNITS.get(unit, (0.0, ""))
+    if becomes != si_unit:
+        fitting = ", ".join(name for name, (_, si) in UNITS.items() if si == si_unit)
+        raise ConfigError(f"'{unit}' is no unit for {si_unit}; expected one of {fitting}")
+    return factor
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMap:
+    """Which sensor axis, with which sign, serves as x, y and z.
+
+    ``-y x z`` says: the model's x is the sensor's -y, its y the sensor's x, its z the sensor's z.
+    """
+
+    axes: tuple[int, int, int] = (0, 1, 2)
+    signs: tuple[int, int, int] = (1, 1, 1)
+
+    @classmethod
+    def parse(cls, text: str) -> ChannelMap:
+        """Read ``-y x z`` (or with commas).
+
+        Raises:
+            ConfigError: not three different axes, or a mirror image, which no turn of a sensor gives.
+        """
+        parts = re.split(r"[\s,]+", text.strip().lower())
+        if len(parts) != 3 or any(re.fullmatch(r"[+-]?[xyz]", part) is None for part in parts):
+            raise ConfigError(f"axes '{text}': expected three of x, y, z, each with an optional minus, e.g. '-y x z'")
+        axes = tuple(AXES.index(part[-1]) for part in parts)
+        signs = tuple(-1 if part[0] == "-" else 1 for part in parts)
+        matrix = np.zeros((3, 3))
+        matrix[range(3), axes] = signs
+        if len(set(axes)) < 3:
+            raise ConfigError(f"axes '{text}': each of x, y and z once")
+        if np.linalg.det(matrix) < 0:
+            raise ConfigError(f"axes '{text}' mirror the sensor; a sensor can only be turned: change one sign")
+        return cls((axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2]))
+
+    def apply(self, chunk: SampleChunk) -> SampleChunk:
+        """The same samples as the turned sensor would have measured them."""
+        if self == ChannelMap():
+            return chunk
+        x: NDArray[np.float32] = chunk.x.copy()
+        for family in (ACC, GYRO, MAG, BODY_ACC, GRAVITY):
+            for to, (axis, sign) in enumerate(zip(self.axes, self.signs, strict=True)):
+                if family[to] in chunk.channels:
+                    if family[axis] not in chunk.channels:
+                        raise ConfigError(f"axes cannot be turned: the source has {family[to]} but not {family[axis]}")
+                    source = chunk.channels.index(family[axis])
+                    x[:, chunk.channels.index(family[to])] = sign * chunk.x[:, source]
+        return replace(chunk, x=x)

@@ -1,0 +1,340 @@
+"""Cuts one stream into the windows a model expects."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinestream.errors import InputMismatch
+from kinestream.signals import UNLABELLED, SampleChunk, Window
+
+from .conditioner import Conditioner, Stretch
+from .resample import SNAP
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kinestream.input_spec import InputSpec
+
+COUNTED = ("samples", "windows", "gaps", "lost", "interpolated", "not_finite", "out_of_order")
+
+
+class Segmenter:
+    """Windows out of one stream, the same to the last bit however the stream was cut into chunks.
+
+    A window is handed out by the push that brings its last sample. Until a window is due, samples are only
+    collected, because looking at them in one go costs less than chunk by chunk; so ``counts`` may lag behind
+    by up to one hop until ``flush``.
+
+    Args:
+        spec: the model's input; ``spec.hop`` is the stride.
+    """
+
+    def __init__(self, spec: InputSpec) -> None:
+        self.spec = spec
+        self._source: tuple[str, tuple[str, ...], float] | None = None  # session, channels, rate
+        self._stream = ""
+        self._conditioner: Conditioner | None = None
+        self._columns: list[int] | None = None  # which source columns are needed; None: all, as they come
+        self._label_names: tuple[str, ...] = ()
+        self._next_seq = 0
+        self._received_s = math.nan
+        self._inbox_t = np.empty(0)
+        self._inbox_x = np.empty((0, 0), np.float32)
+        self._inbox_labels = np.empty(0, np.int16)
+        self._inbox_size = 0
+        self._labelled = False
+        self._due_s = -math.inf  # when the next window's last sample is taken
+        self._due_samples = 1  # how many samples that is about
+        self._ready: list[Window] = []
+        self._index = 0
+        self._grid = _GridBuffer(spec.length, len(spec.channels))
+        self._closed = dict.fromkeys(COUNTED, 0)  # counts of the sessions that have ended
+
+    def push(self, chunk: SampleChunk) -> list[Window]:
+        """The windows this chunk completed, in order; usually none.
+
+        Raises:
+            InputMismatch: the stream lacks a channel the model needs, or changed its channels or rate.
+        """
+        if (chunk.session, chunk.channels, chunk.fs_hz) != self._source:
+            self._begin(chunk)
+        n = len(chunk.t)
+        if chunk.seq != self._next_seq:
+            self._closed["lost"] += max(0, chunk.seq - self._next_seq)
+        self._next_seq = chunk.seq + n
+        start, stop = self._inbox_size, self._inbox_size + n
+        if stop > len(self._inbox_t):
+            self._grow(stop)
+        self._inbox_t[start:stop] = chunk.t
+        self._inbox_x[start:stop] = chunk.x if self._columns is None else chunk.x[:, self._columns]
+        if chunk.labels is not None:
+            if not self._labelled:
+                self._inbox_labels[:start] = UNLABELLED
+                self._labelled = True
+            if chunk.label_names != self._label_names:
+                self._adopt_labels(chunk.label_names)
+            self._inbox_labels[start:stop] = chunk.labels
+        elif self._labelled:
+            self._inbox_labels[start:stop] = UNLABELLED
+        self._inbox_size = stop
+        self._received_s = chunk.received_s
+        if stop >= self._due_samples or (n and chunk.t[-1] >= self._due_s):
+            self._work()
+        return self._handed_out()
+
+    def flush(self) -> list[Window]:
+        """What is still to come when nothing more will be pushed; brings ``counts`` up to date."""
+        self._work()
+        return self._handed_out()
+
+    def counts(self) -> dict[str, int]:
+        """What happened to the samples so far, by kind (``COUNTED``)."""
+        counts = dict(self._closed)
+        if self._conditioner:
+            for kind in ("gaps", "interpolated", "not_finite", "out_of_order"):
+                counts[kind] += getattr(self._conditioner, kind)
+        counts["samples"] += self._inbox_size
+        return counts
+
+    def _begin(self, chunk: SampleChunk) -> None:
+        """A new session: what the old one left is worked off, then everything starts anew."""
+        if chunk.x.ndim != 2 or chunk.x.shape[1] != len(chunk.channels):
+            raise InputMismatch(
+                f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names"
+            )
+        if not chunk.fs_hz > 0:
+            raise InputMismatch(f"stream {chunk.stream}: a rate of {chunk.fs_hz} Hz; expected a positive one")
+        conditioner = Conditioner(self.spec, chunk.channels, chunk.fs_hz)
+        self._work()
+        self._closed = self.counts()
+        self._closed["samples"] -= self._inbox_size
+        new_session = self._source is None or self._source[0] != chunk.session
+        self._conditioner = conditioner
+        self._source = (chunk.session, chunk.channels, chunk.fs_hz)
+        self._stream = chunk.stream
+        needed = conditioner.needed
+        self._columns = None if needed == chunk.channels else [chunk.channels.index(name) for name in needed]
+        self._inbox_t = np.empty(256)
+        self._inbox_x = np.empty((256, len(needed)), np.float32)
+        self._inbox_labels = np.empty(256, np.int16)
+        self._inbox_size = 0
+        self._labelled = False
+        self._grid.start()
+        self._schedule()
+        if new_session:
+            self._index = 0
+            self._next_seq = chunk.seq
+
+    def _grow(self, size: int) -> None:
+        self._inbox_t = np.resize(self._inbox_t, 2 * size)
+        self._inbox_x = np.resize(self._inbox_x, (2 * size, self._inbox_x.shape[1]))
+        self._inbox_labels = np.resize(self._inbox_labels, 2 * size)
+
+    def _adopt_labels(self, names: tuple[str, ...]) -> None:
+        """Label codes are the session's own; windows name them by what is in force when they are cut."""
+        if self._label_names:
+            self._work()
+        self._label_names = names
+
+    def _work(self) -> None:
+        """Take what was collected through the conditioner and cut what windows it completes."""
+        n, self._inbox_size = self._inbox_size, 0
+        if not n or self._conditioner is None:
+            return
+        self._closed["samples"] += n
+        labels = self._inbox_labels[:n].copy() if self._labelled else None
+        for stretch in self._conditioner.push(self._inbox_t[:n], self._inbox_x[:n].copy(), labels):
+            if stretch.fresh:
+                self._grid.start()
+            self._cut(stretch)
+        self._schedule()
+
+    def _cut(self, stretch: Stretch) -> None:
+        length, hop, fs_hz = self.spec.length, self.spec.hop, self.spec.fs_hz
+        done = 0
+        while True:
+            # Up to the end of the next window, so that the buffer never needs to hold more than one.
+            take = min(self._grid.next_end - self._grid.size, len(stretch.x) - done)
+            self._grid.append(stretch, done, done + take)
+            done += take
+            if self._grid.size < self._grid.next_end:
+                return
+            first = self._grid.size - length
+            truth, share = self._truth(self._grid.newest_labels())
+            self._ready.append(
+                Window(
+                    self._stream,
+                    self._source[0] if self._source else "",
+                    self._index,
+                    stretch.t0 + first / fs_hz,
+                    stretch.t0 + (first + length - 1) / fs_hz,
+                    self._grid.newest_x(),
+                    self.spec.channels,
+                    fs_hz,
+                    self._grid.coverage(),
+                    self._received_s,
+                    truth,
+                    share,
+                )
+            )
+            self._index += 1
+            self._closed["windows"] += 1
+            self._grid.next_end += hop
+
+    def _truth(self, labels: NDArray[np.int16] | None) -> tuple[str | None, float]:
+        """The label most samples carry and its share; of equals the one with the lower code."""
+        if labels is None:
+            return None, 0.0
+        first = labels[0]
+        if (labels == first).all():
+            return (None, 0.0) if first == UNLABELLED else (self._label_names[first], 1.0)
+        tally = np.bincount(labels[labels != UNLABELLED], minlength=1)
+        winner = int(tally.argmax())
+        return self._label_names[winner], float(tally[winner]) / len(labels)
+
+    def _schedule(self) -> None:
+        missing = self._grid.next_end - self._grid.size
+        rate = self._source[2] / self.spec.fs_hz if self._source else 1.0
+        self._due_samples = max(1, math.floor(missing * rate))
+        t0 = self._conditioner.t0 if self._conditioner else math.nan
+        self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz if math.isfinite(t0) else math.inf
+
+    def _handed_out(self) -> list[Window]:
+        if not self._ready:
+            return []
+        ready, self._ready = self._ready, []
+        return ready
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on elsewhere: plain values and arrays."""
+        return {
+            "source": self._source,
+            "stream": self._stream,
+            "label_names": self._label_names,
+            "labelled": self._labelled,
+            "next_seq": self._next_seq,
+            "received_s": self._received_s,
+            "inbox_t": self._inbox_t[: self._inbox_size].copy(),
+            "inbox_x": self._inbox_x[: self._inbox_size].copy(),
+            "inbox_labels": self._inbox_labels[: self._inbox_size].copy(),
+            "index": self._index,
+            "closed": dict(self._closed),
+            "conditioner": self._conditioner.state() if self._conditioner else None,
+            "grid": self._grid.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken, with the same specification."""
+        if state["source"] is None:
+            return
+        session, channels, fs_hz = state["source"]
+        empty = np.empty((0, len(channels)), np.float32)
+        self._begin(SampleChunk(state["stream"], session, np.empty(0), empty, tuple(channels), fs_hz, 0, math.nan))
+        self._label_names, self._labelled = tuple(state["label_names"]), state["labelled"]
+        self._next_seq, self._received_s = state["next_seq"], state["received_s"]
+        size = self._inbox_size = len(state["inbox_t"])
+        if size > len(self._inbox_t):
+            self._grow(size)
+        self._inbox_t[:size] = state["inbox_t"]
+        self._inbox_x[:size] = state["inbox_x"]
+        self._inbox_labels[:size] = state["inbox_labels"]
+        self._index, self._closed = state["index"], dict(state["closed"])
+        assert self._conditioner is not None
+        self._conditioner.restore(state["conditioner"])
+        self._grid.restore(state["grid"])
+        self._schedule()
+
+
+class _GridBuffer:
+    """The newest grid samples of a stretch, so laid out that each window is one view.
+
+    Memory is only ever appended to: a full block is left to the windows that look into it, and a new one
+    begins with the samples that the next window still needs. So a window is never copied nor overwritten.
+    """
+
+    WINDOWS_PER_BLOCK = 32
+
+    def __init__(self, length: int, columns: int) -> None:
+        self._length = length
+        self._capacity = self.WINDOWS_PER_BLOCK * length
+        self._columns = columns
+        self._new_block(0)
+        self.start()
+
+    def start(self) -> None:
+        """A new stretch: nothing before counts."""
+        self.size = 0
+        """Grid samples of this stretch so far."""
+        self.next_end = self._length
+        """The grid sample count at which the next window is complete."""
+        self._newest_hole = -1
+        self._labelled = False
+
+    def _new_block(self, keep: int) -> None:
+        x, measured = np.empty((self._capacity, self._columns), np.float32), np.empty(self._capacity, np.bool_)
+        labels = np.empty(self._capacity, np.int16)
+        if keep:
+            x[:keep] = self._x[self._at - keep : self._at]
+            measured[:keep] = self._measured[self._at - keep : self._at]
+            labels[:keep] = self._labels[self._at - keep : self._at]
+        self._x, self._measured, self._labels, self._at = x, measured, labels, keep
+
+    def append(self, stretch: Stretch, start: int, stop: int) -> None:
+        """Take over samples start to stop, at most up to ``next_end``."""
+        at, end = self._at, self._at + stop - start
+        if end > self._capacity:
+            self._new_block(min(self.size, self._length, self._at))
+            at, end = self._at, self._at + stop - start
+        self._x[at:end] = stretch.x[start:stop]
+        if stretch.measured is None:
+            self._measured[at:end] = True
+        else:
+            part = self._measured[at:end] = stretch.measured[start:stop]
+            if not part.all():
+                self._newest_hole = self.size + int(np.flatnonzero(~part)[-1])
+        if stretch.labels is not None:
+            if not self._labelled:
+                self._labels[max(0, at - self.size) : at] = UNLABELLED
+                self._labelled = True
+            self._labels[at:end] = stretch.labels[start:stop]
+        elif self._labelled:
+            self._labels[at:end] = UNLABELLED
+        self._at = end
+        self.size += stop - start
+
+    def newest_x(self) -> NDArray[np.float32]:
+        view = self._x[self._at - self._length : self._at]
+        view.flags.writeable = False
+        return view
+
+    def newest_labels(self) -> NDArray[np.int16] | None:
+        return self._labels[self._at - self._length : self._at] if self._labelled else None
+
+    def coverage(self) -> float:
+        if self._newest_hole < self.size - self._length:
+            return 1.0
+        return float(np.count_nonzero(self._measured[self._at - self._length : self._at])) / self._length
+
+    def state(self) -> dict[str, Any]:
+        kept = slice(self._at - min(self.size, self._length, self._at), self._at)
+        return {
+            "x": self._x[kept].copy(),
+            "measured": self._measured[kept].copy(),
+            "labels": self._labels[kept].copy(),
+            "size": self.size,
+            "next_end": self.next_end,
+            "newest_hole": self._newest_hole,
+            "labelled": self._labelled,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._at = 0
+        self._new_block(0)
+        self._at = kept = len(state["x"])
+        self._x[:kept], self._measured[:kept] = state["x"], state["measured"]
+        self._labels[:kept] = state["labels"]
+        self.size, self.next_end = state["size"], state["next_end"]
+        self._newest_hole, self._labelled = state["newest_hole"], state["labelled"]
