@@ -150,7 +150,7 @@ class Conditioner:
         if self._noise:
             x = self._noise.push(x)
         if self._as_is:
-            return Stretch(fresh, self.t0, x.astype(np.float32, copy=False), measured, labels)
+            return Stretch(fresh, self.t0, x if x.dtype == np.float32 else x.astype(np.float32), measured, labels)
         out = np.empty((len(x), self._columns_out), np.float32)
         out[:, self._direct_to] = x[:, self._direct_from]
         if self._gravity:
@@ -194,4 +194,4 @@ def _finite(x: NDArray[np.float32]) -> bool:
     Values above 1e19 overflow to infinity as well; they then take the careful way and pass there.
     """
     flat = x.ravel()
-    return bool(np.isfinite(np.dot(flat, flat)))
+    return math.isfinite(flat.dot(flat))

@@ -34,8 +34,8 @@ def butterworth(order: int, cutoff_hz: float, fs_hz: float) -> tuple[NDArray[np.
         for k in range(order)
         for p in [warped * cmath.exp(1j * math.pi * (0.5 + (2 * k + 1) / (2 * order)))]
     ]
-    denominator = np.poly(poles).real
-    numerator = np.poly(-np.ones(order))
+    denominator = np.asarray(np.poly(poles).real, np.float64)
+    numerator = np.asarray(np.poly(-np.ones(order)), np.float64)
     return numerator * denominator.sum() / numerator.sum(), denominator
 
 

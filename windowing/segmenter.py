@@ -34,8 +34,10 @@ class Segmenter:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self._source: tuple[str, tuple[str, ...], float] | None = None  # session, channels, rate
         self._stream = ""
+        self._session: str | None = None
+        self._channels: tuple[str, ...] = ()
+        self._fs_in_hz = 0.0
         self._conditioner: Conditioner | None = None
         self._columns: list[int] | None = None  # which source columns are needed; None: all, as they come
         self._label_names: tuple[str, ...] = ()
@@ -51,7 +53,7 @@ class Segmenter:
         self._ready: list[Window] = []
         self._index = 0
         self._grid = _GridBuffer(spec.length, len(spec.channels))
-        self._closed = dict.fromkeys(COUNTED, 0)  # counts of the sessions that have ended
+        self._closed: dict[str, int] = dict.fromkeys(COUNTED, 0)  # counts of the sessions that have ended
 
     def push(self, chunk: SampleChunk) -> list[Window]:
         """The windows this chunk completed, in order; usually none.
@@ -59,7 +61,12 @@ class Segmenter:
         Raises:
             InputMismatch: the stream lacks a channel the model needs, or changed its channels or rate.
         """
-        if (chunk.session, chunk.channels, chunk.fs_hz) != self._source:
+        if (
+            chunk.session != self._session
+            or chunk.channels != self._channels
+            or chunk.label_names != self._label_names
+            or chunk.fs_hz != self._fs_in_hz
+        ):
             self._begin(chunk)
         n = len(chunk.t)
         if chunk.seq != self._next_seq:
@@ -74,8 +81,6 @@ class Segmenter:
             if not self._labelled:
                 self._inbox_labels[:start] = UNLABELLED
                 self._labelled = True
-            if chunk.label_names != self._label_names:
-                self._adopt_labels(chunk.label_names)
             self._inbox_labels[start:stop] = chunk.labels
         elif self._labelled:
             self._inbox_labels[start:stop] = UNLABELLED
@@ -92,7 +97,7 @@ class Segmenter:
 
     def counts(self) -> dict[str, int]:
         """What happened to the samples so far, by kind (``COUNTED``)."""
-        counts = dict(self._closed)
+        counts: dict[str, int] = dict(self._closed)
         if self._conditioner:
             for kind in ("gaps", "interpolated", "not_finite", "out_of_order"):
                 counts[kind] += getattr(self._conditioner, kind)
@@ -111,10 +116,10 @@ class Segmenter:
         self._work()
         self._closed = self.counts()
         self._closed["samples"] -= self._inbox_size
-        new_session = self._source is None or self._source[0] != chunk.session
+        new_session = self._session != chunk.session
         self._conditioner = conditioner
-        self._source = (chunk.session, chunk.channels, chunk.fs_hz)
-        self._stream = chunk.stream
+        self._stream, self._session = chunk.stream, chunk.session
+        self._channels, self._label_names, self._fs_in_hz = chunk.channels, chunk.label_names, chunk.fs_hz
         needed = conditioner.needed
         self._columns = None if needed == chunk.channels else [chunk.channels.index(name) for name in needed]
         self._inbox_t = np.empty(256)
@@ -133,61 +138,48 @@ class Segmenter:
         self._inbox_x = np.resize(self._inbox_x, (2 * size, self._inbox_x.shape[1]))
         self._inbox_labels = np.resize(self._inbox_labels, 2 * size)
 
-    def _adopt_labels(self, names: tuple[str, ...]) -> None:
-        """Label codes are the session's own; windows name them by what is in force when they are cut."""
-        if self._label_names:
-            self._work()
-        self._label_names = names
-
     def _work(self) -> None:
         """Take what was collected through the conditioner and cut what windows it completes."""
         n, self._inbox_size = self._inbox_size, 0
         if not n or self._conditioner is None:
             return
         self._closed["samples"] += n
-        labels = self._inbox_labels[:n].copy() if self._labelled else None
-        for stretch in self._conditioner.push(self._inbox_t[:n], self._inbox_x[:n].copy(), labels):
+        ready = len(self._ready)
+        labels = self._inbox_labels[:n] if self._labelled else None
+        for stretch in self._conditioner.push(self._inbox_t[:n], self._inbox_x[:n], labels):
             if stretch.fresh:
                 self._grid.start()
             self._cut(stretch)
+        self._closed["windows"] += len(self._ready) - ready
         self._schedule()
 
     def _cut(self, stretch: Stretch) -> None:
-        length, hop, fs_hz = self.spec.length, self.spec.hop, self.spec.fs_hz
-        done = 0
-        while True:
-            # Up to the end of the next window, so that the buffer never needs to hold more than one.
-            take = min(self._grid.next_end - self._grid.size, len(stretch.x) - done)
-            self._grid.append(stretch, done, done + take)
-            done += take
-            if self._grid.size < self._grid.next_end:
-                return
-            first = self._grid.size - length
-            truth, share = self._truth(self._grid.newest_labels())
-            self._ready.append(
-                Window(
+        grid, length, fs_hz = self._grid, self.spec.length, self.spec.fs_hz
+        for done in range(0, len(stretch.x), grid.room):
+            grid.append(stretch, done, min(done + grid.room, len(stretch.x)))
+            while grid.next_end <= grid.size:
+                first = grid.next_end - length
+                truth, share = self._truth(grid.labels_from(first)) if grid.labelled else (None, 0.0)
+                window = Window(
                     self._stream,
-                    self._source[0] if self._source else "",
+                    self._session or "",
                     self._index,
                     stretch.t0 + first / fs_hz,
                     stretch.t0 + (first + length - 1) / fs_hz,
-                    self._grid.newest_x(),
+                    grid.x_from(first),
                     self.spec.channels,
                     fs_hz,
-                    self._grid.coverage(),
+                    grid.coverage_from(first),
                     self._received_s,
                     truth,
                     share,
                 )
-            )
-            self._index += 1
-            self._closed["windows"] += 1
-            self._grid.next_end += hop
+                self._ready.append(window)
+                self._index += 1
+                grid.next_end += self.spec.hop
 
-    def _truth(self, labels: NDArray[np.int16] | None) -> tuple[str | None, float]:
+    def _truth(self, labels: NDArray[np.int16]) -> tuple[str | None, float]:
         """The label most samples carry and its share; of equals the one with the lower code."""
-        if labels is None:
-            return None, 0.0
         first = labels[0]
         if (labels == first).all():
             return (None, 0.0) if first == UNLABELLED else (self._label_names[first], 1.0)
@@ -197,8 +189,7 @@ class Segmenter:
 
     def _schedule(self) -> None:
         missing = self._grid.next_end - self._grid.size
-        rate = self._source[2] / self.spec.fs_hz if self._source else 1.0
-        self._due_samples = max(1, math.floor(missing * rate))
+        self._due_samples = max(1, math.floor(missing * self._fs_in_hz / self.spec.fs_hz))
         t0 = self._conditioner.t0 if self._conditioner else math.nan
         self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz if math.isfinite(t0) else math.inf
 
@@ -211,8 +202,10 @@ class Segmenter:
     def state(self) -> dict[str, Any]:
         """Everything needed to go on elsewhere: plain values and arrays."""
         return {
-            "source": self._source,
             "stream": self._stream,
+            "session": self._session,
+            "channels": self._channels,
+            "fs_in_hz": self._fs_in_hz,
             "label_names": self._label_names,
             "labelled": self._labelled,
             "next_seq": self._next_seq,
@@ -228,12 +221,23 @@ class Segmenter:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` was taken, with the same specification."""
-        if state["source"] is None:
+        if state["session"] is None:
             return
-        session, channels, fs_hz = state["source"]
-        empty = np.empty((0, len(channels)), np.float32)
-        self._begin(SampleChunk(state["stream"], session, np.empty(0), empty, tuple(channels), fs_hz, 0, math.nan))
-        self._label_names, self._labelled = tuple(state["label_names"]), state["labelled"]
+        channels, names = tuple(state["channels"]), tuple(state["label_names"])
+        none = SampleChunk(
+            state["stream"],
+            state["session"],
+            np.empty(0),
+            np.empty((0, len(channels)), np.float32),
+            channels,
+            state["fs_in_hz"],
+            0,
+            math.nan,
+            None,
+            names,
+        )
+        self._begin(none)
+        self._labelled = state["labelled"]
         self._next_seq, self._received_s = state["next_seq"], state["received_s"]
         size = self._inbox_size = len(state["inbox_t"])
         if size > len(self._inbox_t):
@@ -259,8 +263,11 @@ class _GridBuffer:
 
     def __init__(self, length: int, columns: int) -> None:
         self._length = length
-        self._capacity = self.WINDOWS_PER_BLOCK * length
         self._columns = columns
+        self._capacity = self.WINDOWS_PER_BLOCK * length
+        self.room = self._capacity - length
+        """How many samples may be appended at once."""
+        self._at = 0
         self._new_block(0)
         self.start()
 
@@ -270,23 +277,22 @@ class _GridBuffer:
         """Grid samples of this stretch so far."""
         self.next_end = self._length
         """The grid sample count at which the next window is complete."""
+        self.labelled = False
         self._newest_hole = -1
-        self._labelled = False
 
     def _new_block(self, keep: int) -> None:
         x, measured = np.empty((self._capacity, self._columns), np.float32), np.empty(self._capacity, np.bool_)
         labels = np.empty(self._capacity, np.int16)
         if keep:
-            x[:keep] = self._x[self._at - keep : self._at]
-            measured[:keep] = self._measured[self._at - keep : self._at]
-            labels[:keep] = self._labels[self._at - keep : self._at]
+            kept = slice(self._at - keep, self._at)
+            x[:keep], measured[:keep], labels[:keep] = self._x[kept], self._measured[kept], self._labels[kept]
         self._x, self._measured, self._labels, self._at = x, measured, labels, keep
 
     def append(self, stretch: Stretch, start: int, stop: int) -> None:
-        """Take over samples start to stop, at most up to ``next_end``."""
+        """Take over samples start to stop, at most ``room`` of them."""
         at, end = self._at, self._at + stop - start
         if end > self._capacity:
-            self._new_block(min(self.size, self._length, self._at))
+            self._new_block(min(self.size, self._length))
             at, end = self._at, self._at + stop - start
         self._x[at:end] = stretch.x[start:stop]
         if stretch.measured is None:
@@ -296,30 +302,34 @@ class _GridBuffer:
             if not part.all():
                 self._newest_hole = self.size + int(np.flatnonzero(~part)[-1])
         if stretch.labels is not None:
-            if not self._labelled:
+            if not self.labelled:
                 self._labels[max(0, at - self.size) : at] = UNLABELLED
-                self._labelled = True
+                self.labelled = True
             self._labels[at:end] = stretch.labels[start:stop]
-        elif self._labelled:
+        elif self.labelled:
             self._labels[at:end] = UNLABELLED
         self._at = end
         self.size += stop - start
 
-    def newest_x(self) -> NDArray[np.float32]:
-        view = self._x[self._at - self._length : self._at]
-        view.flags.writeable = False
+    def x_from(self, first: int) -> NDArray[np.float32]:
+        """(length, columns) from grid sample ``first`` on; a read-only view."""
+        row = self._at - self.size + first
+        view = self._x[row : row + self._length]
+        view.setflags(write=False)
         return view
 
-    def newest_labels(self) -> NDArray[np.int16] | None:
-        return self._labels[self._at - self._length : self._at] if self._labelled else None
+    def labels_from(self, first: int) -> NDArray[np.int16]:
+        row = self._at - self.size + first
+        return self._labels[row : row + self._length]
 
-    def coverage(self) -> float:
-        if self._newest_hole < self.size - self._length:
+    def coverage_from(self, first: int) -> float:
+        if self._newest_hole < first:
             return 1.0
-        return float(np.count_nonzero(self._measured[self._at - self._length : self._at])) / self._length
+        row = self._at - self.size + first
+        return float(np.count_nonzero(self._measured[row : row + self._length])) / self._length
 
     def state(self) -> dict[str, Any]:
-        kept = slice(self._at - min(self.size, self._length, self._at), self._at)
+        kept = slice(self._at - min(self.size, self._length), self._at)
         return {
             "x": self._x[kept].copy(),
             "measured": self._measured[kept].copy(),
@@ -327,14 +337,13 @@ class _GridBuffer:
             "size": self.size,
             "next_end": self.next_end,
             "newest_hole": self._newest_hole,
-            "labelled": self._labelled,
+            "labelled": self.labelled,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._at = 0
         self._new_block(0)
         self._at = kept = len(state["x"])
         self._x[:kept], self._measured[:kept] = state["x"], state["measured"]
         self._labels[:kept] = state["labels"]
         self.size, self.next_end = state["size"], state["next_end"]
-        self._newest_hole, self._labelled = state["newest_hole"], state["labelled"]
+        self._newest_hole, self.labelled = state["newest_hole"], state["labelled"]
