@@ -98,35 +98,43 @@ class Resampler:
         Args:
             t: (n,) strictly ascending, later than all samples before; n >= 1.
         """
-        p = (t - self._t0) * self._rate_hz
-        nearest = np.rint(p)
-        p = np.where(np.abs(p - nearest) < SNAP, nearest, p)
-        if self._next == 0:  # the first sample stands alone: a bracket of its own
-            before_p, before_x, before_label = -1.0, x[0], (UNLABELLED if labels is None else labels[0])
-        else:
-            before_p, before_x, before_label = self._last_p, self._last_x, self._last_label
-        p = np.concatenate(([before_p], p))
-        x_all = np.concatenate((before_x[None], x))
-        self._last_p, self._last_x = float(p[-1]), x[-1].copy()
-        stop = math.floor(p[-1]) + 1
+        n = len(t)
+        p, x_all = np.empty(n + 1), np.empty((n + 1, x.shape[1]), np.float32)
+        if self._next:
+            p[0], x_all[0] = self._last_p, self._last_x
+        else:  # the first sample stands alone: a bracket of its own
+            p[0], x_all[0] = -1.0, x[0]
+            self._last_label = UNLABELLED if labels is None else int(labels[0])
+        x_all[1:] = x
+        inner = p[1:]
+        np.subtract(t, self._t0, out=inner)
+        inner *= self._rate_hz
+        nearest = np.rint(inner)
+        np.copyto(inner, nearest, where=np.abs(inner - nearest) < SNAP)
+        stop = math.floor(inner[-1]) + 1
         points = np.arange(self._next, stop, dtype=np.float64)
-        self._next = max(self._next, stop)
-        right = np.searchsorted(p, points, side="left")
+        right = p.searchsorted(points)
         left = right - 1
-        span = p[right] - p[left]
-        share = (points - p[left]) / span
+        begin = p.take(left)
+        span = p.take(right) - begin
+        share = (points - begin) / span
         exact = share == 1.0
-        grid_x = (1.0 - share)[:, None] * x_all[left] + share[:, None] * x_all[right]
-        grid_x[exact] = x_all[right[exact]]  # not even the sign of a zero may differ from the quick way
+        before, after = x_all.take(left, axis=0), x_all.take(right, axis=0)
+        weight = share.astype(np.float32)[:, None]
+        grid_x = (1.0 - weight) * before + weight * after
+        hits = exact.nonzero()[0]
+        if len(hits):  # not even the sign of a zero may differ from the quick way
+            grid_x[hits] = after[hits]
         measured = exact | (span <= self._hole_steps)
         grid_labels = None
         if labels is not None:
-            codes = np.concatenate(([before_label], labels)).astype(np.int16)
+            codes = np.concatenate(([self._last_label], labels)).astype(np.int16)
             grid_labels = np.where(share >= 0.5, codes[right], codes[left])
             self._last_label = int(labels[-1])
+        self._last_p, self._last_x, self._next = float(inner[-1]), x[-1].copy(), max(self._next, stop)
         if self._anti_alias:
             grid_x = self._anti_alias.push(grid_x)
-            keep = slice(int(-points[0]) % self._k if len(points) else 0, None, self._k)
+            keep = slice(-(self._next - len(points)) % self._k, None, self._k)
             grid_x, measured = grid_x[keep], measured[keep]
             grid_labels = None if grid_labels is None else grid_labels[keep]
         return Grid(grid_x, None if measured.all() else measured, grid_labels)
