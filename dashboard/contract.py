@@ -1,0 +1,77 @@
+"""What the dashboard asks of a running session, and nothing more; ``kinestream.session.Session`` offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Prediction, SampleChunk
+from kinestream.source import Playback
+
+
+class SessionLike(Protocol):
+    """Something that runs a stream through a model, tells what happened, and takes commands."""
+
+    @property
+    def source_name(self) -> str:
+        """What the user asked for, e.g. ``hapt`` or ``wearer://?seed=1``."""
+        ...
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def table(self) -> OperatingTable: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of ``Prediction.probs``."""
+        ...
+
+    @property
+    def deadline_ms(self) -> float | None: ...
+
+    @property
+    def policy_text(self) -> str:
+        """The policy in force as it is written on the command line, e.g. ``battery:hours=8``."""
+        ...
+
+    @property
+    def playback(self) -> Playback | None:
+        """Speed, pause and position of a recording; None if the source is live."""
+        ...
+
+    def subscribe(self, on_chunk: Callable[[SampleChunk], None], on_prediction: Callable[[Prediction], None]) -> None:
+        """Call back from now on for every chunk and prediction, in the event loop's thread."""
+        ...
+
+    def set_policy(self, text: str) -> None:
+        """Decide by another policy from the next window on.
+
+        Raises:
+            ConfigError: no such policy, or a setting of it is wrong.
+        """
+        ...
+
+    def set_deadline(self, deadline_ms: float | None) -> None: ...
+
+    def set_battery(self, frac: float) -> None:
+        """Set the simulated battery's charge, 0 to 1.
+
+        Raises:
+            ConfigError: the battery is not simulated.
+        """
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Samples, windows, gaps, lost, dropped, ... so far."""
+        ...
+
+    def summary(self) -> Mapping[str, object]: ...
+
+    async def run(self) -> None:
+        """Until the source ends or ``stop()``."""
+        ...
+
+    def stop(self) -> None: ...

@@ -1,0 +1,38 @@
+"""The page that ``?`` opens: every key, and how to read the panels."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from . import theme
+
+_LEGEND = (
+    ("◆", "the subnetwork that made the newest prediction"),
+    ("•", "a subnetwork on the Pareto front: none is as accurate for less energy"),
+    ("✓ ✗ ·", "right, wrong, and not to be said (a window that straddles two activities, or without a label)"),
+    ("you", "in the decision log: a command you gave"),
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Closed by any of the keys that open or cancel."""
+
+    BINDINGS = [Binding("escape,question_mark,q,enter", "dismiss", "close")]  # noqa: RUF012
+
+    def __init__(self, keys: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        rows = [(key, what, theme.ACCENT) for key, what in self._keys]
+        signs = [(sign, what, theme.WARN) for sign, what in _LEGEND]
+        lines = [Content.assemble((f"{left:>9}", f"bold {colour}"), "   ", what) for left, what, colour in rows]
+        lines += [Content(), *(Content.assemble((f"{a:>9}", f"bold {c}"), "   ", what) for a, what, c in signs)]
+        page = Static(Content("\n").join(lines), id="help")
+        page.border_title = "Keys and signs"
+        page.border_subtitle = "esc closes"
+        yield page

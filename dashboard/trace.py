@@ -1,0 +1,129 @@
+"""The signal: one braille trace for each axis of a sensor, over the last seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Resize
+from textual.strip import Strip
+
+from . import theme
+from .draw import braille, columns, nice_range
+from .panel import Panel, Piece
+from .state import TRACE_S
+
+SENSORS = {
+    "acc": ("Acceleration", "m/s²", 2.0),
+    "body_acc": ("Body acceleration", "m/s²", 2.0),
+    "gravity": ("Gravity", "m/s²", 2.0),
+    "gyro": ("Angular rate", "rad/s", 1.0),
+    "mag": ("Magnetic field", "µT", 10.0),
+}
+"""Channel prefix -> name, unit, and the shortest range the scale shows."""
+_GUTTER = 7
+"""Cells left of the traces: the name of the axis and its scale."""
+_SHRINK = 0.3
+"""A scale is narrowed only when the signal fills less than this share of it, so that it does not flicker."""
+
+
+class TracePanel(Panel):
+    """The traces of one sensor; ``next_sensor`` shows the next.
+
+    It renders its lines itself (Textual's line API) and hands over few long segments: this is the part
+    of the dashboard that changes with every refresh.
+    """
+
+    TITLE = "Signal"
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._sensor_index = 0
+        self._ranges: dict[str, tuple[float, float]] = {}
+        self._lines: list[Strip] | None = None
+
+    def next_sensor(self) -> None:
+        self._sensor_index += 1
+
+    def seen(self) -> Hashable:
+        return self.stream and self.stream.chunk_count, self._sensor_index
+
+    def draw(self, width: int, height: int) -> list[list[Piece]]:
+        """The lines as text; the widget itself draws the same lines as strips."""
+        trace = self.stream.trace if self.stream else None
+        if trace is None:
+            return [[("waiting for samples", theme.MUTED)]]
+        sensors = list(dict.fromkeys(name.rsplit("_", 1)[0] for name in trace.channels))
+        sensor = sensors[self._sensor_index % len(sensors)]
+        title, unit, least = SENSORS[sensor]
+        self.border_title = f"{title} [{theme.MUTED}]{unit}[/]"
+        self.border_subtitle = "t next sensor" if len(sensors) > 1 else ""
+        shown = [index for index, name in enumerate(trace.channels) if name.rsplit("_", 1)[0] == sensor]
+
+        count = 2 * max(1, width - _GUTTER)
+        step_s = TRACE_S / count
+        t, x, broken = trace.view()
+        # The columns stand still in time, so that a trace moves in whole columns and keeps its shape.
+        t_start_s = (np.floor(t[-1] / step_s) - count + 1) * step_s
+        low, high = columns(t, x[:, shown], broken, t_start_s, step_s, count)
+        rows = max(1, (height - 1) // len(shown))
+        apart = height - 1 - rows * len(shown) >= len(shown) - 1
+        lines: list[list[Piece]] = []
+        for place, index in enumerate(shown):
+            name = trace.channels[index]
+            floor, ceiling = self._range(name, low[:, place], high[:, place], least)
+            scale = [""] * rows
+            if rows >= 3:
+                scale[0], scale[-1] = f"{ceiling:g}", f"{floor:g}"
+            if apart and place > 0:
+                lines.append([])
+            colour = theme.TRACES[place % len(theme.TRACES)]
+            for row, text in enumerate(braille(low[:, place], high[:, place], floor, ceiling, rows)):
+                axis = name.rsplit("_", 1)[1] if row == rows // 2 else ""
+                lines.append([(f"{axis:>2}", f"bold {colour}"), (f"{scale[row]:>4} ", theme.FAINT), (text, colour)])
+        return [*lines, [(_time_axis(width), theme.FAINT)]][:height]
+
+    def tick(self) -> None:
+        seen = (self.state.shown, self.seen())
+        if seen != self._drawn:
+            self._drawn = seen
+            self._lines = None
+            self.refresh(self.content_size.region)
+
+    def render_line(self, y: int) -> Strip:
+        if self._lines is None:
+            background = self.rich_style
+            self._lines = [
+                Strip([Segment(text, background + Style.parse(style)) for text, style in line])
+                for line in self.draw(*self.content_size)
+            ]
+        width = self.content_size.width
+        blank = Strip.blank(width, self.rich_style)
+        return self._lines[y].adjust_cell_length(width, self.rich_style) if y < len(self._lines) else blank
+
+    def on_resize(self, _: Resize) -> None:
+        self._lines = None
+
+    def _range(self, name: str, low: np.ndarray, high: np.ndarray, least: float) -> tuple[float, float]:
+        """The scale of one channel: the one it has as long as the signal fits in it well."""
+        if np.isnan(low).all():
+            return self._ranges.get(name, (-least / 2, least / 2))
+        lowest, highest = float(np.nanmin(low)), float(np.nanmax(high))
+        floor, ceiling = self._ranges.get(name, (0.0, 0.0))
+        fits = floor <= lowest and highest <= ceiling
+        if not fits or max(highest - lowest, least) < _SHRINK * (ceiling - floor):
+            self._ranges[name] = nice_range(lowest, highest, least)
+        return self._ranges[name]
+
+
+def _time_axis(width: int) -> str:
+    half = f"−{TRACE_S / 2:g} s"
+    left, right = f"−{TRACE_S:g} s", "now"
+    plot = width - _GUTTER
+    gap = plot // 2 - len(half) // 2 - len(left)
+    if gap < 1:
+        return " " * _GUTTER + left.ljust(max(0, plot - len(right))) + right
+    line = left + " " * gap + half
+    return " " * _GUTTER + line.ljust(plot - len(right)) + right
