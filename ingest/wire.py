@@ -1,0 +1,178 @@
+"""The ZeroMQ wire format: one chunk of samples as ``[topic, header, payload]``; docs/wire.md has it byte by byte.
+
+Pure functions. Whatever bytes arrive, ``decode`` gives a checked chunk, an end of stream, or ``DecodeError``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError, DecodeError
+from kinestream.signals import UNLABELLED, SampleChunk
+
+from .wire_text import channel_bytes, channel_names, label_bytes, label_names, name_bytes, name_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TOPIC = b"imu/"
+MAGIC = b"KIMU"
+VERSION = 1
+
+MAX_SAMPLES = 65_536
+MAX_CHANNELS = 64
+MIN_FS_HZ, MAX_FS_HZ = 0.01, 100_000.0
+MAX_FRAME_BYTES = MAX_SAMPLES * (8 + 4 * MAX_CHANNELS + 2)
+"""No frame of the format is longer, so a socket may refuse what is."""
+
+
+class Flag(IntFlag):
+    """What a message carries."""
+
+    TIMES = 1
+    """The payload begins with the time of every sample."""
+    LABELS = 2
+    """The payload ends with the label code of every sample."""
+    END = 4
+    """The stream has ended; no samples."""
+
+
+# magic, version, flags, channels, session bytes, samples, channel list bytes, label list bytes,
+# seq, fs_hz, t0_s, sent_s
+_HEADER = struct.Struct("<4sBBBBIHHQddd")
+
+# Plain numbers: arithmetic on IntFlag takes a microsecond, and this runs for every message.
+_TIMES, _LABELS, _END = int(Flag.TIMES), int(Flag.LABELS), int(Flag.END)
+_KNOWN = _TIMES | _LABELS | _END
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStream:
+    """The sender's word that a stream has ended."""
+
+    stream: str
+    session: str
+    seq: int
+    """How many samples the last session had, so that a lost tail is counted too."""
+
+
+def encode(chunk: SampleChunk) -> list[bytes]:
+    """The three frames of one chunk.
+
+    Values and times are sent as they are, NaN included: judging them is windowing's part. Times are left
+    out where ``t0 + i / fs_hz`` gives them back to the last bit.
+
+    Raises:
+        ConfigError: the format cannot carry this chunk (size, names, numbers).
+    """
+    n, columns = chunk.x.shape
+    if not (1 <= n <= MAX_SAMPLES and 1 <= columns <= MAX_CHANNELS and columns == len(chunk.channels)):
+        raise ConfigError(
+            f"a chunk of {n} samples x {columns} columns with {len(chunk.channels)} names cannot be sent; "
+            f"expected 1 to {MAX_SAMPLES} samples and 1 to {MAX_CHANNELS} named channels"
+        )
+    if not (0 <= chunk.seq < 2**64 and MIN_FS_HZ <= chunk.fs_hz <= MAX_FS_HZ and isfinite(chunk.received_s)):
+        raise ConfigError(
+            f"a chunk with seq {chunk.seq}, {chunk.fs_hz} Hz, received at {chunk.received_s} s cannot be sent; "
+            f"expected a 64-bit number, a rate of {MIN_FS_HZ} to {MAX_FS_HZ:.0f} Hz and a finite time"
+        )
+    t0_s = float(chunk.t[0])
+    flags = 0
+    payload = np.ascontiguousarray(chunk.x, "<f4").tobytes()
+    if not np.array_equal(chunk.t, _grid(t0_s, n, chunk.fs_hz)):
+        flags |= _TIMES
+        payload = np.ascontiguousarray(chunk.t, "<f8").tobytes() + payload
+    labels = b""
+    if chunk.labels is not None:
+        flags |= _LABELS
+        labels = label_bytes(chunk.label_names)
+        if chunk.labels.min() < UNLABELLED or chunk.labels.max() >= len(chunk.label_names):
+            raise ConfigError(f"a label code outside -1 to {len(chunk.label_names) - 1} cannot be sent")
+        payload += np.ascontiguousarray(chunk.labels, "<i2").tobytes()
+    session = name_bytes(chunk.session)
+    channels = channel_bytes(chunk.channels)
+    sizes = (columns, len(session), n, len(channels), len(labels))
+    header = _HEADER.pack(MAGIC, VERSION, flags, *sizes, chunk.seq, chunk.fs_hz, t0_s, chunk.received_s)
+    return [TOPIC + name_bytes(chunk.stream), header + session + channels + labels, payload]
+
+
+def encode_end(end: EndOfStream) -> list[bytes]:
+    """The three frames that say that a stream has ended.
+
+    Raises:
+        ConfigError: a name the format cannot carry.
+    """
+    session = name_bytes(end.session)
+    header = _HEADER.pack(MAGIC, VERSION, _END, 0, len(session), 0, 0, 0, end.seq, 0.0, 0.0, 0.0)
+    return [TOPIC + name_bytes(end.stream), header + session, b""]
+
+
+def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
+    """The chunk or the end of stream in one multipart message; arrays are read-only views of its payload.
+
+    ``received_s`` of the chunk is when the sender had it, on the sender's clock, which is the clock of ``t``.
+
+    Raises:
+        DecodeError: anything the format does not allow; no other exception, whatever the bytes.
+    """
+    if len(frames) != 3:
+        raise DecodeError(f"a message of {len(frames)} frames; expected topic, header and payload")
+    topic, header, payload = frames
+    if not topic.startswith(TOPIC):
+        raise DecodeError("the topic does not begin with 'imu/'", topic)
+    if len(header) < _HEADER.size:
+        raise DecodeError(f"a header of {len(header)} bytes; expected at least {_HEADER.size}", header)
+    magic, version, flags, columns, session_size, n, channels_size, labels_size, seq, fs_hz, t0_s, sent_s = (
+        _HEADER.unpack_from(header)
+    )
+    if magic != MAGIC or version != VERSION:
+        raise DecodeError(f"{magic!r} version {version}; expected {MAGIC!r} version {VERSION}", header)
+    if flags & ~_KNOWN:
+        raise DecodeError(f"flags {flags:#04x}; expected none beyond {_KNOWN:#04x}", header)
+    channels_at = _HEADER.size + session_size
+    labels_at = channels_at + channels_size
+    if len(header) != labels_at + labels_size:
+        raise DecodeError(f"a header of {len(header)} bytes; it announces {labels_at + labels_size}", header)
+    stream = name_text(topic[len(TOPIC) :])
+    session = name_text(header[_HEADER.size : channels_at])
+    if flags & _END:
+        if flags != _END or n or columns or channels_size or labels_size or payload:
+            raise DecodeError("an end of stream that carries samples; expected none", header)
+        return EndOfStream(stream, session, seq)
+
+    if not (1 <= n <= MAX_SAMPLES and 1 <= columns <= MAX_CHANNELS):
+        found = f"{n} samples of {columns} channels"
+        raise DecodeError(f"{found}; expected 1 to {MAX_SAMPLES} of 1 to {MAX_CHANNELS}", header)
+    if not (MIN_FS_HZ <= fs_hz <= MAX_FS_HZ and isfinite(sent_s) and (flags & _TIMES or isfinite(t0_s))):
+        raise DecodeError(f"{fs_hz} Hz, first sample at {t0_s} s, sent at {sent_s} s; expected finite numbers", header)
+    x_at = 8 * n if flags & _TIMES else 0
+    codes_at = x_at + 4 * n * columns
+    size = codes_at + 2 * n if flags & _LABELS else codes_at
+    if len(payload) != size:
+        raise DecodeError(f"a payload of {len(payload)} bytes; the header announces {size}", header)
+    channels = channel_names(header[channels_at:labels_at])
+    if len(channels) != columns:
+        raise DecodeError(f"{columns} channels of which {len(channels)} are named", header)
+    t = np.frombuffer(payload, "<f8", n) if flags & _TIMES else _grid(t0_s, n, fs_hz)
+    x = np.frombuffer(payload, "<f4", n * columns, x_at).reshape(n, columns)
+    if not flags & _LABELS:
+        if labels_size:
+            raise DecodeError("label names without labels", header)
+        return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s)
+    names = label_names(header[labels_at:])
+    labels = np.frombuffer(payload, "<i2", n, codes_at)
+    if labels.min() < UNLABELLED or labels.max() >= len(names):
+        raise DecodeError(f"a label code outside -1 to {len(names) - 1}", header)
+    return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s, labels, names)
+
+
+def _grid(t0_s: float, n: int, fs_hz: float) -> NDArray[np.float64]:
+    """(n,) seconds: sample i at t0 + i / fs, one division and one addition in IEEE doubles."""
+    return t0_s + np.arange(n) / fs_hz
