@@ -1,0 +1,90 @@
+"""A subnetwork as plain weights: the full network sliced, its batch norm folded into the convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+
+from .architecture import BN_EPS, ConvLayer, blocks, linear_inputs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kinestream.signals import Subnet
+
+    from .architecture import Pair
+    from .model_file import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution with bias."""
+
+    weight: NDArray[np.float32]
+    """(out, in, time, columns)."""
+    bias: NDArray[np.float32]
+    """(out,)."""
+    stride: Pair
+    padding: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class CutBlock:
+    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``."""
+
+    main: tuple[Conv, ...]
+    shortcut: Conv | None
+
+
+@dataclass(frozen=True, slots=True)
+class CutNetwork:
+    """Everything one subnetwork computes with after the window was normalised and resized."""
+
+    blocks: tuple[CutBlock, ...]
+    linear_weight: NDArray[np.float32]
+    """(classes, channels x pool grid), channel-major."""
+    linear_bias: NDArray[np.float32]
+    """(classes,)."""
+
+
+def cut(model: Model, subnet: Subnet) -> CutNetwork:
+    """The weights of one subnetwork of ``model``.
+
+    Raises:
+        ConfigError: the model was not trained for this width or resolution.
+    """
+    if subnet.width not in model.widths or subnet.resolution not in model.resolutions:
+        raise ConfigError(
+            f"{model.name} has no subnetwork {subnet}; widths {', '.join(f'{w:.2f}' for w in model.widths)}, "
+            f"resolutions {', '.join(map(str, model.resolutions))}"
+        )
+    row = model.widths.index(subnet.width), model.resolutions.index(subnet.resolution)
+    arch = model.architecture
+    return CutNetwork(
+        blocks=tuple(
+            CutBlock(
+                main=tuple(_fold(model, layer, row) for layer in block.main),
+                shortcut=None if block.shortcut is None else _fold(model, block.shortcut, row),
+            )
+            for block in blocks(arch, subnet.width)
+        ),
+        linear_weight=model.tensors["linear.weight"][:, : linear_inputs(arch, subnet.width)],
+        linear_bias=model.tensors["linear.bias"],
+    )
+
+
+def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
+    """Convolution and batch norm in one: ``gamma * (conv(x) - mean) / sqrt(var + eps) + beta``.
+
+    In float64, so that folding costs no more than one rounding of the result.
+    """
+    tensors, kept = model.tensors, slice(layer.out_channels)
+    mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][kept].astype(np.float64) for moment in ("mean", "var"))
+    scale = tensors[f"{layer.norm}.weight"][kept] / np.sqrt(var + BN_EPS)
+    weight = tensors[f"{layer.conv}.weight"][kept, : layer.in_channels] * scale[:, None, None, None]
+    bias = tensors[f"{layer.norm}.bias"][kept] - mean * scale
+    return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding)

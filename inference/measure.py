@@ -1,0 +1,198 @@
+"""The operating table of one model on this machine: measured once, kept for the next start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime as ort
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.signals import Subnet
+
+from .architecture import macs
+from .engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .model_file import Model
+
+POWER_W = 5.0
+"""Assumed power of one busy core: a laptop's 15 W processor shared by three busy cores."""
+ROUNDS = 12
+RUNS = 5
+"""Timed runs of each subnetwork in each round, after one that is not timed."""
+
+Latency = tuple[float, float]
+"""p50 and p95, in ms."""
+
+log = logging.getLogger(__name__)
+
+
+def operating_table(
+    engine: Engine,
+    subnets: Iterable[Subnet] | None = None,
+    *,
+    power_w: float = POWER_W,
+    fresh: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> OperatingTable:
+    """What each subnetwork costs and gains; every latency in it was measured on this machine.
+
+    Measured in rounds over all subnetworks, so that a change of clock or load meets all alike. What was
+    measured before with the same model, machine, threads and ONNX Runtime comes from the cache.
+
+    Args:
+        subnets: which rows; all by default. ``candidates`` are enough for a policy and take a fraction of a second.
+        power_w: power drawn while a core computes, in W.
+        fresh: measure again, whatever the cache holds.
+        progress: called with runs done and runs in all.
+
+    Raises:
+        ConfigError: no such subnetwork, or ``power_w`` is not a positive number.
+    """
+    if not (math.isfinite(power_w) and power_w > 0):
+        raise ConfigError(f"power_w is {power_w}; expected the watts a busy core draws, such as {POWER_W}")
+    model = engine.model
+    wanted = model.subnets if subnets is None else tuple(dict.fromkeys(subnets))
+    path = _cache_path(engine)
+    known = _read_cache(path)
+    if fresh or not known.keys() >= set(wanted):
+        known |= measure(engine, wanted, progress=progress)
+        _write_cache(path, known)
+    return OperatingTable(
+        model=model.name,
+        machine=machine(),
+        energy_model=f"measured p50 latency x {power_w:g} W, the assumed power of one busy core; "
+        "the ratios between subnetworks do not depend on it",
+        points=tuple(
+            OperatingPoint(
+                subnet=subnet,
+                accuracy=model.accuracy.get(subnet, math.nan),
+                macs=macs(model.architecture, subnet),
+                p50_ms=known[subnet][0],
+                p95_ms=known[subnet][1],
+                energy_mj=known[subnet][0] * power_w,
+            )
+            for subnet in wanted
+        ),
+    )
+
+
+def point(engine: Engine, subnet: Subnet, *, power_w: float = POWER_W) -> OperatingPoint:
+    """One row of the table, measured alone in some milliseconds unless it is cached.
+
+    Raises:
+        ConfigError: the model has no such subnetwork.
+    """
+    return operating_table(engine, [subnet], power_w=power_w).points[0]
+
+
+def candidates(model: Model) -> tuple[Subnet, ...]:
+    """The subnetworks worth measuring before a quick start: no other is as accurate for fewer MACs.
+
+    Cheapest first, and always with the narrowest and the full network; of a model without accuracies, one
+    resolution of each width.
+    """
+    if not model.accuracy:
+        return tuple(s for s in model.subnets if s.resolution == model.full.resolution)
+    best = -1.0
+    chosen = {model.subnets[0], model.full}
+    for subnet in sorted(model.accuracy, key=lambda s: (macs(model.architecture, s), -model.accuracy[s])):
+        if model.accuracy[subnet] > best:
+            best = model.accuracy[subnet]
+            chosen.add(subnet)
+    return tuple(sorted(chosen, key=lambda s: macs(model.architecture, s)))
+
+
+def measure(
+    engine: Engine, subnets: Iterable[Subnet], *, progress: Callable[[int, int], None] | None = None
+) -> dict[Subnet, Latency]:
+    """p50 and p95 of each subnetwork, the input in the cache and the network warm.
+
+    Raises:
+        ConfigError: the model has no such subnetwork.
+    """
+    subnets = tuple(subnets)
+    if len(subnets) > engine.max_sessions:  # a passing engine with room for all, or each round would rebuild them
+        engine = Engine(engine.model, engine.threads, max_sessions=len(subnets))
+    model = engine.model
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((model.input.length, model.architecture.columns))
+    x = (model.mean + model.std * noise).astype(np.float32)
+    engine.warm(subnets)
+    times_ms: dict[Subnet, list[float]] = {subnet: [] for subnet in subnets}
+    total = ROUNDS * len(subnets)
+    for round_ in range(ROUNDS):
+        for done, subnet in enumerate(subnets, start=round_ * len(subnets) + 1):
+            engine.predict(x, subnet)
+            times_ms[subnet] += [engine.predict(x, subnet).latency_ms for _ in range(RUNS)]
+            if progress is not None:
+                progress(done, total)
+    return {subnet: (float(np.percentile(t, 50)), float(np.percentile(t, 95))) for subnet, t in times_ms.items()}
+
+
+def machine() -> str:
+    """The processor, its cores and the system, as the table names them."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("model name", "Model")):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass  # not Linux: the platform's own word has to do
+    return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def cache_dir() -> Path:
+    """``$KINESTREAM_CACHE``, else ``kinestream`` in the user's cache folder."""
+    own = os.environ.get("KINESTREAM_CACHE")
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kinestream"
+
+
+def _cache_path(engine: Engine) -> Path:
+    conditions = f"{machine()}|{ort.__version__}|{engine.threads}"
+    key = hashlib.sha256(f"{engine.model.fingerprint}|{conditions}".encode()).hexdigest()[:20]
+    return cache_dir() / "tables" / f"{key}.json"
+
+
+def _read_cache(path: Path) -> dict[Subnet, Latency]:
+    """What was measured before; nothing if the file is missing or not what we wrote, so it is measured again."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["latency_ms"]
+        known = {Subnet.parse(key): (float(p50), float(p95)) for key, (p50, p95) in rows.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
+        log.warning("%s: the cached table cannot be used (%s); measuring again", path, error)
+        return {}
+    if not all(0 < p50 <= p95 < math.inf for p50, p95 in known.values()):
+        log.warning("%s: the cached table holds impossible latencies; measuring again", path)
+        return {}
+    return known
+
+
+def _write_cache(path: Path, known: dict[Subnet, Latency]) -> None:
+    """Whole or not at all, so that two processes may write at once."""
+    rows = {"machine": machine(), "latency_ms": {str(subnet): latency for subnet, latency in sorted(known.items())}}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+            json.dump(rows, file, indent=1)
+        os.replace(file.name, path)
+    except OSError as error:
+        log.warning("%s: the table cannot be kept (%s); it will be measured again next time", path, error)

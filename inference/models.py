@@ -1,0 +1,35 @@
+"""Which models there are: those that come with kinestream, and any model file by its path."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from kinestream.errors import ModelError
+
+SUFFIX = ".safetensors"
+
+
+def list_models() -> dict[str, Path]:
+    """The bundled models, name to file."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "zoo").glob(f"*{SUFFIX}"))}
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """The file of a bundled model, by name, or the model file at a path.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    bundled = list_models()
+    name = str(name_or_path)
+    if name in bundled:
+        return bundled[name]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    nearest = difflib.get_close_matches(path.stem, bundled, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    raise ModelError(
+        f"no model '{name}': neither a model file nor one of {', '.join(bundled) or 'the bundled ones (none)'}{hint}"
+    )
