@@ -1,0 +1,132 @@
+"""From a bout's parameters to samples: strides, coloured noise, and the turn from one posture to the next."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.signals import STANDARD_GRAVITY
+
+from .wearer_model import BAND_EDGES_HZ, FITTED_HZ, HARMONICS, BoutParameters, WearerModel
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+STRIDE_POINTS = 256
+"""A stride is drawn on this many points and read off between them."""
+NYQUIST_SHARE = 0.45
+"""Harmonics above this share of the rate are left out, or they would fold back."""
+_CENTRES_HZ = np.array([(low + high) / 2 for low, high in zip(BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:], strict=True)])
+
+
+def motion(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rng: Generator) -> Floats:
+    """(n, 6) body acceleration in m/s^2 and angular rate in rad/s, without gravity."""
+    sd, lag1 = model.envelope[bout.activity]
+    x = noise(bout.amplitude, model.coherence[bout.activity], n, rate_hz, rng)
+    x *= _envelope(sd, lag1, n, rate_hz, rng)[:, None]
+    if bout.stride_hz:
+        x += strides(model, bout, n, rate_hz, rng)
+    return x
+
+
+def noise(amplitude: Floats, coherence: NDArray[np.complex128], n: int, rate_hz: float, rng: Generator) -> Floats:
+    """(n, 6) stationary Gaussian noise with the given amplitude and coherence in each band.
+
+    Drawn in the frequency domain, where every frequency is independent.
+
+    Args:
+        amplitude: (BANDS, 6), read off between the bands' centres.
+        coherence: (BANDS, 6, 6) Cholesky factors.
+    """
+    length = _fast_length(n + int(rate_hz))  # a second more, or the end would join the beginning
+    f_hz = np.fft.rfftfreq(length, 1 / rate_hz)
+    white = rng.standard_normal((len(f_hz), 6, 2)) @ np.array([1, 1j]) / math.sqrt(2)
+    band = np.searchsorted(BAND_EDGES_HZ, f_hz, side="right").clip(1, len(_CENTRES_HZ)) - 1
+    edges = np.searchsorted(band, np.arange(len(_CENTRES_HZ) + 1))
+    for b, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        white[start:stop] = white[start:stop] @ coherence[b].T
+    log_amplitude = np.stack([np.interp(f_hz, _CENTRES_HZ, column) for column in np.log(amplitude).T], axis=1)
+    white *= np.exp(log_amplitude) * math.sqrt(length * rate_hz / FITTED_HZ)
+    white[0] = 0
+    return np.fft.irfft(white, length, axis=0)[:n]
+
+
+def strides(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rng: Generator) -> Floats:
+    """(n, 6) walking: the bout's mean stride, every single stride departing from it in shape and duration."""
+    gait = bout.activity
+    count = math.ceil(1.5 * n / rate_hz * bout.stride_hz) + 3
+    sd = float(model.stride_rate_sd[gait])
+    durations_s = np.exp(sd * rng.standard_normal(count)) / bout.stride_hz
+    start = rng.uniform(0, durations_s[0])
+    phase = np.interp(start + np.arange(n) / rate_hz, np.cumsum(np.r_[0, durations_s]), np.arange(count + 1))
+
+    scores = _autoregressive(model.stride_lag1[gait], count + 1, rng)
+    parts = model.stride_components[gait]
+    spectrum = np.zeros((count + 2, STRIDE_POINTS // 2 + 1, 6), np.complex128)
+    spectrum[0, 1 : HARMONICS + 1] = bout.harmonics
+    spectrum[1:, 1 : HARMONICS + 1] = np.tensordot(scores, parts[:, 0] + 1j * parts[:, 1], 1)
+    spectrum[:, int(NYQUIST_SHARE * rate_hz / bout.stride_hz) + 1 :] = 0
+    waves = np.fft.irfft(spectrum, STRIDE_POINTS, axis=1) * (STRIDE_POINTS / 2)
+    # One stride passes into the next with equal power, so that the spread is the same at every moment.
+    turn = np.linspace(0, np.pi / 2, STRIDE_POINTS, endpoint=False)[:, None]
+    drawn = waves[0] + np.cos(turn) * waves[1:-1] + np.sin(turn) * waves[2:]
+    drawn = drawn.reshape(-1, 6)
+    at = phase * STRIDE_POINTS
+    before = at.astype(np.intp)
+    share = (at - before)[:, None]
+    return drawn[before] * (1 - share) + drawn[before + 1] * share
+
+
+def turn(start: Floats, end: Floats, n: int, rate_hz: float) -> tuple[Floats, Floats]:
+    """The way from one posture to the next along the shortest arc, with the smoothest (minimum-jerk) pace.
+
+    Returns:
+        (n, 3) unit vectors up in the sensor, (n, 3) the angular rate in rad/s that turns them.
+        Source of the pace: Flash and Hogan, The coordination of arm movements, J. Neurosci. 1985.
+    """
+    s = (np.arange(n) + 0.5) / n
+    pace = s**3 * (10 - 15 * s + 6 * s**2)
+    angle = math.acos(float(np.clip(start @ end, -1, 1)))
+    axis = np.cross(end, start)
+    if np.linalg.norm(axis) < 1e-9:  # the same or the opposite way: any axis across will do
+        axis = np.cross(start, np.eye(3)[np.argmin(np.abs(start))])
+    axis = axis / np.linalg.norm(axis)
+    across = np.cross(start, axis)
+    up = np.cos(pace * angle)[:, None] * start + np.sin(pace * angle)[:, None] * across
+    rate = 30 * (s * (1 - s)) ** 2 * angle * rate_hz / n
+    return up, rate[:, None] * axis
+
+
+def as_read(model: WearerModel, up: Floats, body: Floats) -> NDArray[np.float32]:
+    """(n, 6) float32, what the sensor shows: gravity added, the accelerometer's own errors put on."""
+    x = body.copy()
+    x[:, :3] += STANDARD_GRAVITY * up
+    x[:, :3] = x[:, :3] * model.acc_gain + model.acc_offset
+    return x.astype(np.float32)
+
+
+def _envelope(sd: float, lag1: float, n: int, rate_hz: float, rng: Generator) -> Floats:
+    """(n,) how strong the noise is at the moment; its mean square is 1."""
+    seconds = math.ceil(n / rate_hz) + 2
+    log_level = sd * _autoregressive(np.array([lag1]), seconds, rng)[:, 0]
+    return np.exp(np.interp(np.arange(n) / rate_hz, np.arange(seconds), log_level) - sd**2)
+
+
+def _autoregressive(lag1: Floats, n: int, rng: Generator) -> Floats:
+    """(n, len(lag1)) first-order sequences of variance 1."""
+    x = rng.standard_normal((n, len(lag1)))
+    fresh = np.sqrt(1 - lag1**2)
+    for i in range(1, n):
+        x[i] = lag1 * x[i - 1] + fresh * x[i]
+    return x
+
+
+def _fast_length(n: int) -> int:
+    """The next length with a quick Fourier transform: 2^k or 3 * 2^k."""
+    power = 2 ** math.ceil(math.log2(n))
+    return 3 * power // 4 if 3 * power // 4 >= n else power
