@@ -21,6 +21,9 @@ from .zmq_address import ZmqAddress
 _PAUSE_S = 0.002
 """How long to wait before a full queue is tried again, or a subscriber looked for."""
 
+_REPEAT_S = 0.02
+"""How often the end is said again."""
+
 _TURN = 64
 """Messages sent without a pause before other tasks, and Ctrl-C, get their turn."""
 
@@ -34,16 +37,17 @@ class ZmqPublisher:
             nothing is lost, and every subscriber goes at the pace of the slowest. False: that subscriber
             loses messages, and counts them by their sequence numbers.
         hwm: messages kept for each subscriber.
-        farewell_s: how long the end may take to reach slow subscribers.
+        farewell_s: how long to wait at most until slow subscribers have heard of the end.
     Raises:
         ConfigError: the address is malformed, taken, or leads beyond this machine without ``insecure=1``.
     """
 
-    def __init__(self, to: str, *, wait_for_slow: bool = False, hwm: int = 10_000, farewell_s: float = 5.0) -> None:
+    def __init__(self, to: str, *, wait_for_slow: bool = False, hwm: int = 1000, farewell_s: float = 5.0) -> None:
         address = ZmqAddress.parse(to)
         self._farewell_s = farewell_s
         self._wait_for_slow = wait_for_slow
         self._ends: dict[str, EndOfStream] = {}
+        self._topics: set[bytes] = set()
         self._counts: Counter[str] = Counter()
         self._context = zmq.Context()
         # XPUB is PUB that also hears of subscriptions.
@@ -67,12 +71,8 @@ class ZmqPublisher:
 
     async def subscribed(self) -> None:
         """Return once somebody has subscribed: what is sent from then on reaches them from the first sample."""
-        while True:
-            try:
-                if self._socket.recv(zmq.NOBLOCK)[:1] == b"\x01":
-                    return
-            except zmq.Again:
-                await asyncio.sleep(_PAUSE_S)
+        while not self._listeners():
+            await asyncio.sleep(_PAUSE_S)
 
     async def send(self, chunk: SampleChunk) -> None:
         """Send one chunk to whoever has subscribed, in several messages if it is very long.
@@ -87,6 +87,7 @@ class ZmqPublisher:
             self._counts["messages"] += 1
             self._counts["bytes"] += sum(map(len, frames))
             if self._counts["messages"] % _TURN == 0:
+                self._listeners()
                 await asyncio.sleep(0)
         self._counts["samples"] += len(chunk)
         self._ends[chunk.stream] = EndOfStream(chunk.stream, chunk.session, chunk.seq + len(chunk))
@@ -97,21 +98,36 @@ class ZmqPublisher:
         return dict(self._counts)
 
     async def aclose(self) -> None:
-        """Tell every subscriber that the streams have ended, and close; may be called twice."""
+        """Tell every subscriber that the streams have ended, and close; may be called twice.
+
+        A full queue drops the end as it drops any message, so it is said again until everybody has gone,
+        as a ``ZmqSource`` does when it hears it, or ``farewell_s`` is over.
+        """
         if self._socket.closed:
             return
-        # The end must not be what a full queue drops.
-        self._socket.setsockopt(zmq.XPUB_NODROP, True)
         deadline_s = time.monotonic() + self._farewell_s
         try:
-            for end in self._ends.values():
-                frames = encode_end(end)
-                while not self._try(frames) and time.monotonic() < deadline_s:
-                    await asyncio.sleep(_PAUSE_S)
+            while self._ends and self._listeners() and time.monotonic() < deadline_s:
+                for end in self._ends.values():
+                    self._try(encode_end(end))
+                await asyncio.sleep(_REPEAT_S)
         finally:
             left_s = max(deadline_s - time.monotonic(), 0.0)
             self._socket.close(linger=int(left_s * 1000))
             await asyncio.to_thread(self._context.term)  # returns when all is sent, or the linger is over
+
+    def _listeners(self) -> int:
+        """How many topics are subscribed to now, by all that subscribers said so far."""
+        while True:
+            try:
+                message = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return len(self._topics)
+            # XPUB reports the first subscription to a topic as 1, the end of the last one as 0.
+            if message[:1] == b"\x01":
+                self._topics.add(message[1:])
+            elif message[:1] == b"\x00":
+                self._topics.discard(message[1:])
 
     def _try(self, frames: list[bytes]) -> bool:
         try:
@@ -121,7 +137,7 @@ class ZmqPublisher:
         return True
 
 
-async def publish(source: Source, to: str, *, wait: bool = False, hwm: int = 10_000) -> Mapping[str, int]:
+async def publish(source: Source, to: str, *, wait: bool = False, hwm: int = 1000) -> Mapping[str, int]:
     """Send all that a source gives, at the source's own pace, until it ends.
 
     A recording waits for slow subscribers; a live source cannot, so they lose what they cannot take.

@@ -1,0 +1,79 @@
+"""What the sample numbers say: each case a table of messages and what is counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinestream.ingest.sequence import SequenceTracker
+from kinestream.ingest.wire import EndOfStream
+from kinestream.signals import ACC, SampleChunk
+
+
+def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:
+    return SampleChunk(stream, session, np.arange(n) / 50.0, np.zeros((n, 3), np.float32), ACC, 50.0, seq, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("messages", "lost", "sessions"),
+    [
+        ([chunk("a", 0), chunk("a", 10), chunk("a", 20)], 0, ["a", "a", "a"]),
+        ([chunk("a", 500), chunk("a", 510)], 0, ["a", "a"]),
+        ([chunk("a", 0), chunk("a", 25), chunk("a", 35)], 15, ["a", "a", "a"]),
+        ([chunk("a", 0), chunk("b", 0)], 0, ["a", "b"]),
+        ([chunk("a", 0), chunk("b", 30), chunk("b", 40)], 30, ["a", "b", "b"]),
+        ([chunk("a", 0), chunk("a", 10), chunk("a", 0), chunk("a", 10)], 0, ["a", "a", "a#2", "a#2"]),
+        ([chunk("a", 0), chunk("b", 0), chunk("a", 0)], 0, ["a", "b", "a#2"]),
+        ([chunk("a", 0), chunk("a", 30, stream="hip"), chunk("a", 10), chunk("a", 45, stream="hip")], 5, ["a"] * 4),
+    ],
+    ids=[
+        "whole",
+        "late",
+        "hole",
+        "new session",
+        "new session without its head",
+        "restart",
+        "name reused",
+        "two streams",
+    ],
+)
+def test_a_jump_in_the_numbers_is_loss(messages: list[SampleChunk], lost: int, sessions: list[str]) -> None:
+    tracker = SequenceTracker()
+    assert [tracker.take(message).session for message in messages] == sessions
+    assert tracker.counts["lost"] == lost
+
+
+def test_numbers_that_go_back_are_counted_as_a_restart() -> None:
+    tracker = SequenceTracker()
+    for seq in (0, 10, 0):
+        tracker.take(chunk("a", seq))
+    assert tracker.counts["restarted"] == 1
+
+
+def test_a_lost_tail_is_counted_at_the_end_of_the_stream() -> None:
+    tracker = SequenceTracker()
+    tracker.take(chunk("a", 0))
+    tracker.end(EndOfStream("wrist", "a", 45))
+    tracker.end(EndOfStream("wrist", "a", 45))
+    assert tracker.counts["lost"] == 35
+
+
+def test_all_ended_waits_for_every_known_stream() -> None:
+    tracker = SequenceTracker()
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert not tracker.all_ended, "the end of a stream never heard of is no end"
+    tracker.take(chunk("a", 0))
+    tracker.take(chunk("a", 0, stream="hip"))
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert not tracker.all_ended
+    tracker.end(EndOfStream("hip", "a", 10))
+    assert tracker.all_ended
+
+
+def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
+    tracker = SequenceTracker()
+    tracker.take(chunk("a", 0))
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert tracker.take(chunk("a", 50)).session == "a#2"
+    assert not tracker.all_ended
+    assert tracker.counts["lost"] == 0
