@@ -1,9 +1,17 @@
 """kinestream: live activity recognition with one network cut, window by window, to what the moment can afford."""
 
-from kinestream.errors import KinestreamError
-from kinestream.input_spec import InputSpec
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Prediction, SampleChunk, Subnet, Window
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinestream.errors import KinestreamError
+    from kinestream.input_spec import InputSpec
+    from kinestream.operating_table import OperatingPoint, OperatingTable
+    from kinestream.pipeline import Pipeline
+    from kinestream.session import Session
+    from kinestream.signals import Decision, Prediction, SampleChunk, Subnet, Window
+    from kinestream.sources import open_source
 
 __all__ = [
     "Decision",
@@ -11,9 +19,31 @@ __all__ = [
     "KinestreamError",
     "OperatingPoint",
     "OperatingTable",
+    "Pipeline",
     "Prediction",
     "SampleChunk",
+    "Session",
     "Subnet",
     "Window",
+    "open_source",
 ]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "KinestreamError": "errors",
+    "InputSpec": "input_spec",
+    "OperatingPoint": "operating_table",
+    "OperatingTable": "operating_table",
+    "Pipeline": "pipeline",
+    "Session": "session",
+    "open_source": "sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use (PEP 562): numpy alone costs 0.1 s, which `kinestream --help` need not wait for.
+    if name not in __all__:
+        raise AttributeError(f"module 'kinestream' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"kinestream.{_HOMES.get(name, 'signals')}"), name)

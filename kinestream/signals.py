@@ -153,7 +153,7 @@ class Prediction:
     energy_mj: float
     """Estimated, by the operating table's stated energy model."""
     age_ms: float
-    """How old the newest sample was when the prediction came out; NaN if the source is not live."""
+    """How old the window's newest sample was when the prediction came out."""
     coverage: float
     truth: str | None = None
     truth_share: float = 0.0

@@ -54,6 +54,14 @@ class SimulatedBattery:
         self._left_j = capacity_j * _charge(frac)
         self._seen_s: float | None = None
 
+    def charge(self, frac: float) -> None:
+        """Set what is left, 0 to 1, as a person does at the dashboard.
+
+        Raises:
+            ConfigError: no share from 0 to 1.
+        """
+        self._left_j = self.capacity_j * _charge(frac)
+
     def read(self, now_s: float) -> BatteryReading:
         self._advance(now_s)
         return BatteryReading(self._left_j / self.capacity_j, self.capacity_j, base_mw=self.base_mw)

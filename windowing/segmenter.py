@@ -129,6 +129,8 @@ class Segmenter:
         self._labelled = False
         self._grid.start()
         self._schedule()
+        if len(chunk.t):  # until the conditioner has seen it, the first sample is taken for the stretch's first
+            self._due_s = float(chunk.t[0]) + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz
         if new_session:
             self._index = 0
             self._next_seq = chunk.seq
@@ -191,7 +193,7 @@ class Segmenter:
         missing = self._grid.next_end - self._grid.size
         self._due_samples = max(1, math.floor(missing * self._fs_in_hz / self.spec.fs_hz))
         t0 = self._conditioner.t0 if self._conditioner else math.nan
-        self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz if math.isfinite(t0) else math.inf
+        self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz
 
     def _handed_out(self) -> list[Window]:
         if not self._ready:

@@ -1,1 +1,72 @@
-def main() -> int: return 0
+"""The command line. Each module here adds its commands; what they need is loaded when they run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from kinestream import __version__
+from kinestream.cli import data, evaluate, models, run, train
+from kinestream.errors import KinestreamError
+
+EXAMPLES = """\
+examples:
+  kinestream demo                                     the built-in wearer on the dashboard
+  kinestream data list                                which recordings are known, and where they are expected
+  kinestream replay hapt --subject 2 --speed 10       a recorded person, ten times faster
+  kinestream replay walk.csv --policy fixed:0.5x-128  your own recording, one subnetwork
+  kinestream run zmq+tcp://127.0.0.1:5556 --json      a live stream, predictions as JSON lines
+  kinestream table uci_cnn                            what each subnetwork costs on this machine
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    from rich_argparse import RawDescriptionRichHelpFormatter
+
+    parser = argparse.ArgumentParser(
+        prog="kinestream",
+        description="Recognise activities in a stream of motion samples with one network that is cut, window by "
+        "window, to the width and resolution the moment can afford.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionRichHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kinestream {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (run, models, data, train, evaluate):
+        module.add_parser(commands)
+    for command in commands.choices.values():
+        command.formatter_class = RawDescriptionRichHelpFormatter
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0: done. 1: failed. 2: wrong use. The reason is one line on standard error.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # -v works before and after the command's name.
+    verbose = any(argument in ("-v", "--verbose") for argument in arguments)
+    arguments = [argument for argument in arguments if argument not in ("-v", "--verbose")]
+    parser = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    args = parser.parse_args(arguments)
+    try:
+        return args.run(args)
+    except KinestreamError as error:
+        if verbose:
+            raise
+        print(f"kinestream: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,98 @@
+"""From the command line's words to a source and a session."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from kinestream.errors import ConfigError
+from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
+from kinestream.operating_table import OperatingTable
+from kinestream.pipeline import Pipeline
+from kinestream.policy import make_battery, make_policy
+from kinestream.session import Session
+from kinestream.signals import Subnet
+from kinestream.source import Source
+from kinestream.sources import SourceOptions, open_source, parse_speed
+from kinestream.windowing import ChannelMap
+
+
+def build_source(args: argparse.Namespace) -> Source:
+    speed = None if args.speed is None else parse_speed(args.speed)
+    return open_source(args.source, SourceOptions(args.data, tuple(args.subject), speed, args.loop, args.together))
+
+
+def build_session(args: argparse.Namespace) -> Session:
+    """The session the options describe.
+
+    Raises:
+        KinestreamError: an option, the model, or the source is not what it should be.
+    """
+    source = build_source(args)
+    model = load_model(find_model(args.model))
+    engine = Engine(model)
+    policy_text = args.policy
+    if policy_text == "fixed":
+        policy_text = f"fixed:{most_accurate(model)}"
+    dashboard = getattr(args, "dashboard", False)
+    table = _table(engine, policy_text, everything=dashboard)
+    policy = make_policy(policy_text, table)
+    engine.warm([point.subnet for point in table.front])
+    if args.deadline is not None and not args.deadline > 0:
+        raise ConfigError(f"--deadline {args.deadline:g}: expected a positive number of milliseconds")
+    if args.limit is not None and not args.limit > 0:
+        raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
+    battery = make_battery(args.battery) if args.battery else None
+    if battery is None and policy.kind == "battery":
+        battery = make_battery("simulated")
+    pipeline = Pipeline(
+        engine,
+        policy,
+        table,
+        battery=battery,
+        deadline_ms=args.deadline,
+        hop=_hop(args.hop, model),
+        max_gap_s=args.max_gap,
+        channel_map=ChannelMap.parse(args.axes) if args.axes else None,
+    )
+    return Session(source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit)
+
+
+def most_accurate(model: Model) -> Subnet:
+    """The subnetwork with the best validation accuracy, of equals the cheapest; the full one if none was evaluated."""
+    if not model.accuracy:
+        return model.full
+    return max(model.accuracy, key=lambda subnet: (model.accuracy[subnet], -macs(model.architecture, subnet)))
+
+
+def _table(engine: Engine, policy_text: str, everything: bool) -> OperatingTable:
+    """What the run will need of the operating table, measured unless it is cached.
+
+    A fixed subnetwork needs its own row, a policy the rows worth choosing, the dashboard's grid all of them.
+    """
+    kind, _, rest = policy_text.partition(":")
+    if everything:
+        return operating_table(engine, progress=_progress("measuring every subnetwork on this machine, once"))
+    if kind == "fixed" and rest and "=" not in rest:
+        return operating_table(engine, [Subnet.parse(rest)])
+    return operating_table(engine, candidates(engine.model))
+
+
+def _progress(what: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty() and (done % 50 == 0 or done == total):
+            print(f"\r{what}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _hop(hop_s: float | None, model: Model) -> int | None:
+    if hop_s is None:
+        return None
+    hop = round(hop_s * model.input.fs_hz)
+    if not 1 <= hop <= model.input.length:
+        raise ConfigError(
+            f"--hop {hop_s:g}: expected {1 / model.input.fs_hz:.3f} to {model.input.window_s:g} s for {model.name}"
+        )
+    return hop

@@ -1,0 +1,164 @@
+"""``kinestream models`` and ``kinestream table``: what models there are, and what each subnetwork costs here."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kinestream.inference import Model
+    from kinestream.operating_table import OperatingTable
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add both commands; each sets ``run``."""
+    models = subparsers.add_parser("models", help="list the models, or show one")
+    actions = models.add_subparsers(dest="action", required=True, metavar="list|show")
+    listing = actions.add_parser("list", help="the models that come with kinestream")
+    listing.set_defaults(run=run_list)
+    show = actions.add_parser("show", help="what a model reads, tells apart, and was trained on")
+    show.set_defaults(run=run_show)
+    table = subparsers.add_parser("table", help="accuracy, latency and energy of every subnetwork on this machine")
+    table.add_argument("--power", type=float, metavar="W", help="watts a busy core draws, for the energy estimate")
+    table.add_argument("--front", action="store_true", help="only the subnetworks on the Pareto front")
+    table.add_argument("--fresh", action="store_true", help="measure again, even if measured before")
+    table.set_defaults(run=run_table)
+    for parser in (show, table):
+        parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
+    for parser in (listing, show, table):
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print the bundled models."""
+    from kinestream.inference import list_models, load_model
+
+    rows = [{**_brief(load_model(path)), "path": str(path)} for path in list_models().values()]
+    if args.json:
+        print(json.dumps(rows))
+        return 0
+    table = _rich_table("model", "kind", "input", "classes", "subnetworks", "accuracy of the full one")
+    for row in rows:
+        window = f"{row['length']} x {len(row['channels'])} at {row['fs_hz']:g} Hz"
+        grid = f"{len(row['widths'])} widths x {len(row['resolutions'])} resolutions"
+        table.add_row(row["name"], row["kind"], window, str(len(row["labels"])), grid, _percent(row["accuracy"]))
+    _print(table)
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print all that a model file says of itself."""
+    from kinestream.inference import find_model, load_model
+
+    path = find_model(args.model)
+    model = load_model(path)
+    facts: dict[str, Any] = {**_brief(model), "path": str(path), "fingerprint": model.fingerprint, "card": model.card}
+    if args.json:
+        print(json.dumps(facts))
+        return 0
+    table = _rich_table("", "", header=False)
+    for key, value in facts.items():
+        if key == "card":
+            continue
+        listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        table.add_row(key, _percent(value) if key == "accuracy" else listed)
+    for key, value in model.card.items():
+        table.add_row(f"card: {key}", value if isinstance(value, str) else json.dumps(value, indent=1))
+    _print(table)
+    return 0
+
+
+def run_table(args: argparse.Namespace) -> int:
+    """Measure, or recall, the operating table and print it with the Pareto front marked."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from kinestream.inference import Engine, find_model, load_model, operating_table
+    from kinestream.inference.measure import POWER_W
+
+    engine = Engine(load_model(find_model(args.model)))
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("measuring")
+        table = operating_table(
+            engine,
+            power_w=POWER_W if args.power is None else args.power,
+            fresh=args.fresh,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    rows = [row for row in _rows(table) if row["front"] or not args.front]
+    if args.json:
+        facts = {"model": table.model, "machine": table.machine, "energy_model": table.energy_model}
+        print(json.dumps(facts | {"points": rows}))
+        return 0
+    shown = _rich_table("", "subnetwork", "accuracy", "million MACs", "p50 ms", "p95 ms", "mJ")
+    for row in rows:
+        shown.add_row(
+            "*" if row["front"] else "",
+            row["subnet"],
+            _percent(row["accuracy"]),
+            f"{row['macs'] / 1e6:.2f}",
+            f"{row['p50_ms']:.3f}",
+            f"{row['p95_ms']:.3f}",
+            f"{row['energy_mj']:.3f}",
+        )
+    _print(shown)
+    print(f"{table.model} on {table.machine}\nenergy: {table.energy_model}\n* Pareto front of accuracy and energy")
+    return 0
+
+
+def _brief(model: Model) -> dict[str, Any]:
+    arch = model.architecture
+    return {
+        "name": model.name,
+        "kind": arch.kind,
+        "labels": list(model.labels),
+        "channels": list(model.input.channels),
+        "fs_hz": model.input.fs_hz,
+        "length": model.input.length,
+        "hop": model.input.hop,
+        "widths": list(model.widths),
+        "resolutions": list(model.resolutions),
+        "accuracy": model.accuracy.get(model.full),
+    }
+
+
+def _rows(table: OperatingTable) -> list[dict[str, Any]]:
+    front = {point.subnet for point in table.front}
+    return [
+        {
+            "subnet": str(point.subnet),
+            "width": point.subnet.width,
+            "resolution": point.subnet.resolution,
+            "accuracy": None if math.isnan(point.accuracy) else point.accuracy,
+            "macs": point.macs,
+            "p50_ms": point.p50_ms,
+            "p95_ms": point.p95_ms,
+            "energy_mj": point.energy_mj,
+            "front": point.subnet in front,
+        }
+        for point in table.points
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "not evaluated" if share is None else f"{100 * share:.2f} %"
+
+
+def _rich_table(*columns: str, header: bool = True) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, show_header=header)
+    for column in columns:
+        table.add_column(column, justify="right" if column.endswith(("ms", "mJ", "MACs")) else "left")
+    return table
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console(markup=False, highlight=False, emoji=False).print(table)

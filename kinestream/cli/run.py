@@ -1,0 +1,163 @@
+"""``demo``, ``replay``, ``run`` and ``publish``: a source through the pipeline, or onto a socket."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kinestream.errors import ConfigError
+
+MODEL = "uci_cnn"
+
+
+def add_parser(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="the built-in wearer through the bundled model, on the dashboard",
+        description="Watch a generated wearer being recognised; no download, no sensor. Without a terminal: JSON lines.",
+        epilog="examples:\n  kinestream demo\n  kinestream demo --seed 7 --speed 4\n  kinestream demo --json",
+    )
+    demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
+    _add_options(demo, policy="battery:hours=2", battery="simulated:hours=3", speed="1")
+    demo.set_defaults(run=_demo)
+
+    replay = commands.add_parser(
+        "replay",
+        help="a recorded dataset or file, as if it came in live",
+        description="Play recordings through the pipeline and judge the predictions by their labels.",
+        epilog="examples:\n"
+        "  kinestream replay hapt --subject 2 --dashboard\n"
+        "  kinestream replay hapt --speed max --policy fixed:0.35x-128\n"
+        "  kinestream replay walk.csv --speed max --json",
+    )
+    replay.add_argument("source", metavar="DATASET|PATH", help="a dataset's name (kinestream data list) or a file")
+    _add_options(replay, policy="fixed", battery=None, speed="1")
+    replay.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
+    replay.set_defaults(run=_replay)
+
+    run = commands.add_parser(
+        "run",
+        help="a live source: ZeroMQ, the built-in wearer",
+        description="Recognise a live stream until it ends or Ctrl-C.",
+        epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
+    )
+    run.add_argument("source", metavar="URI", help="zmq+tcp://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X")
+    _add_options(run, policy="fixed", battery=None, speed=None)
+    run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
+    run.set_defaults(run=_replay)
+
+    publish = commands.add_parser(
+        "publish",
+        help="send any source to ZeroMQ subscribers (docs/wire.md)",
+        description="Send a source's samples to any number of subscribers, in the format of docs/wire.md.",
+        epilog="examples:\n  kinestream publish hapt --subject 2 --to tcp://127.0.0.1:5556 --wait\n"
+        "  kinestream publish 'wearer://?seed=3' --to tcp://127.0.0.1:5556",
+    )
+    publish.add_argument("source", metavar="SOURCE", help="a dataset, a file, or an address as for run")
+    publish.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where to listen for subscribers")
+    publish.add_argument("--wait", action="store_true", help="begin when the first subscriber is there")
+    _add_source_options(publish, "1")
+    publish.set_defaults(run=_publish)
+
+
+def _add_source_options(parser: argparse.ArgumentParser, speed: str | None) -> None:
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
+    parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset")
+    parser.add_argument("--speed", default=speed, metavar="X|max", help="multiple of real time")
+    parser.add_argument("--loop", action="store_true", help="begin again at the end")
+    parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
+
+
+def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | None, speed: str | None) -> None:
+    _add_source_options(parser, speed)
+    group = parser.add_argument_group("what runs")
+    group.add_argument("--model", default=MODEL, metavar="M", help=f"a bundled model or a file (default {MODEL})")
+    group.add_argument(
+        "--policy",
+        default=policy,
+        metavar="P",
+        help=f"fixed, fixed:0.5x-128, latency, battery:hours=8 (default {policy})",
+    )
+    group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take")
+    group.add_argument(
+        "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
+    )
+    group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
+    group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
+    group.add_argument("--axes", metavar="'-y x z'", help="how the sensor is turned against the model's axes")
+    group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
+    group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
+
+
+def _demo(args: argparse.Namespace) -> int:
+    args.source = f"wearer://?seed={args.seed}"
+    args.dashboard = not args.json and sys.stdout.isatty() and sys.stdin.isatty()
+    args.json = not args.dashboard
+    return _replay(args)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    if args.dashboard and args.json:
+        raise ConfigError("--dashboard and --json both want the screen; choose one")
+    if args.dashboard:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
+        from kinestream.dashboard import run_dashboard
+
+        from .build import build_session
+        from .output import summary_text
+
+        print(summary_text(run_dashboard(build_session(args))))
+        return 0
+    return asyncio.run(_run(args))
+
+
+async def _run(args: argparse.Namespace) -> int:
+    from .build import build_session
+    from .output import JsonLines, Lines
+
+    session = build_session(args)
+    writer = JsonLines() if args.json else Lines()
+    session.subscribe(on_prediction=writer.prediction)
+    stop_on_signals(session.stop)
+    try:
+        await session.run()
+    finally:
+        for notice in session.notices():
+            print(f"kinestream: {notice}", file=sys.stderr)
+        writer.summary(session.summary())
+    return 0
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from kinestream.ingest import publish
+
+    from .build import build_source
+
+    async def run() -> int:
+        source = build_source(args)
+        task = asyncio.ensure_future(publish(source, args.to, wait=args.wait))
+        stop_on_signals(task.cancel)
+        try:
+            counts = await task
+        except asyncio.CancelledError:
+            counts = {}
+        print(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "stopped", file=sys.stderr)
+        return 0
+
+    return asyncio.run(run())
+
+
+def stop_on_signals(stop: Callable[[], Any]) -> None:
+    """Let Ctrl-C and a polite kill end the run as if the source had ended."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows has no such handlers in its event loop
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))

@@ -1,0 +1,194 @@
+"""One sample's way from chunk to prediction, read from top to bottom.
+
+Plain, synchronous and deterministic: the same chunks give the same predictions however they were cut, in a
+live run, in a test, or in a worker somewhere else. Clocks, sockets and screens live around it (``session.py``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from kinestream.errors import InputMismatch
+from kinestream.inference import Engine
+from kinestream.operating_table import OperatingTable
+from kinestream.policy import Battery, Policy, PolicyState
+from kinestream.signals import Decision, Prediction, SampleChunk, Window
+from kinestream.windowing import ChannelMap, Segmenter
+
+REMEMBERED = 8
+"""How many predictions a policy sees of the past."""
+
+MAX_STREAMS = 64
+"""More streams than this in one pipeline are a mistake or an attack, not wearers."""
+
+
+class Pipeline:
+    """Turns chunks of any number of streams into predictions of one model.
+
+    Args:
+        engine: runs the model's subnetworks.
+        policy: chooses the subnetwork of each window.
+        table: what each subnetwork costs; the policy's own.
+        battery: drained by every window, read by the policy; None: no battery.
+        deadline_ms: how long one window may take, for the policies that heed it.
+        hop: samples between windows on the model's grid; the model's own by default.
+        max_gap_s: the longest hole that is interpolated; the model's own by default.
+        channel_map: how the sensor is turned against the model's axes.
+        clock: reads the clock of the samples' times, so that the age of a prediction tells also how long its
+            chunk waited; None: the age is what the chunk brought with it, and the latency.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        policy: Policy,
+        table: OperatingTable,
+        *,
+        battery: Battery | None = None,
+        deadline_ms: float | None = None,
+        hop: int | None = None,
+        max_gap_s: float | None = None,
+        channel_map: ChannelMap | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.policy = policy
+        self.table = table
+        self.battery = battery
+        self.deadline_ms = deadline_ms
+        spec = engine.model.input
+        self.spec = replace(spec, hop=hop or spec.hop, max_gap_s=max_gap_s or spec.max_gap_s)
+        self._channel_map = channel_map
+        self._clock = clock
+        self._segmenters: dict[str, Segmenter] = {}
+        self._elapsed = _Elapsed()
+        self._last: Decision | None = None
+        self._recent: deque[Prediction] = deque(maxlen=REMEMBERED)
+
+    def push(self, chunk: SampleChunk) -> list[Prediction]:
+        """The predictions this chunk completed, in order.
+
+        Raises:
+            InputMismatch: the stream cannot feed this model.
+        """
+        if self._channel_map:
+            chunk = self._channel_map.apply(chunk)
+        segmenter = self._segmenters.get(chunk.stream)
+        if segmenter is None:
+            segmenter = self._admit(chunk.stream)
+        return [self._predict(window) for window in segmenter.push(chunk)]
+
+    def flush(self) -> list[Prediction]:
+        """What is still to come when no chunk will follow."""
+        return [self._predict(window) for segmenter in self._segmenters.values() for window in segmenter.flush()]
+
+    def counts(self) -> dict[str, int]:
+        """What happened to the samples of all streams so far, by kind."""
+        return added(segmenter.counts() for segmenter in self._segmenters.values())
+
+    def _admit(self, stream: str) -> Segmenter:
+        if len(self._segmenters) == MAX_STREAMS:
+            raise InputMismatch(f"stream '{stream}' is one too many: a pipeline takes {MAX_STREAMS}")
+        segmenter = self._segmenters[stream] = Segmenter(self.spec)
+        return segmenter
+
+    def _predict(self, window: Window) -> Prediction:
+        now_s = self._elapsed.after(window)
+        decision = self.policy.decide(
+            PolicyState(
+                now_s=now_s,
+                started_s=0.0,
+                deadline_ms=self.deadline_ms,
+                battery=self.battery.read(now_s) if self.battery else None,
+                last=self._last,
+                recent=tuple(self._recent),
+                hop_s=self.spec.hop_s / max(1, len(self._segmenters)),
+            )
+        )
+        output = self.engine.predict(window.x, decision.subnet)
+        energy_mj = self.table[decision.subnet].energy_mj
+        battery_frac = None
+        if self.battery:
+            self.battery.spend(now_s, energy_mj)
+            reading = self.battery.read(now_s)
+            battery_frac = reading.frac if reading else None
+        ready_s = self._clock() if self._clock else window.received_s + output.latency_ms / 1000
+        best = int(output.probs.argmax())
+        labels = self.engine.model.labels
+        prediction = Prediction(
+            stream=window.stream,
+            session=window.session,
+            index=window.index,
+            t_start_s=window.t_start_s,
+            t_end_s=window.t_end_s,
+            label=labels[best],
+            confidence=float(output.probs[best]),
+            probs=output.probs,
+            labels=labels,
+            decision=decision,
+            latency_ms=output.latency_ms,
+            energy_mj=energy_mj,
+            age_ms=(ready_s - window.t_end_s) * 1000,
+            coverage=window.coverage,
+            truth=window.truth,
+            truth_share=window.truth_share,
+            battery_frac=battery_frac,
+        )
+        self._last = decision
+        self._recent.append(prediction)
+        return prediction
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on elsewhere with the same model and policy: plain values, arrays, predictions."""
+        return {
+            "segmenters": {stream: segmenter.state() for stream, segmenter in self._segmenters.items()},
+            "elapsed": self._elapsed.state(),
+            "last": self._last,
+            "recent": tuple(self._recent),
+            "battery": self.battery.state() if self.battery else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken; the predictions that follow are the same, to the last bit."""
+        self._segmenters = {}
+        for stream, kept in state["segmenters"].items():
+            self._admit(stream).restore(kept)
+        self._elapsed.restore(state["elapsed"])
+        self._last = state["last"]
+        self._recent = deque(state["recent"], maxlen=REMEMBERED)
+        if self.battery and state["battery"] is not None:
+            self.battery.restore(state["battery"])
+
+
+class _Elapsed:
+    """Stream time that goes on evenly, whatever the recordings' own clocks do between sessions."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, tuple[str, float, float]] = {}  # session, its last window's end, time so far
+
+    def after(self, window: Window) -> float:
+        """Seconds of signal up to the end of this window; the longest stream counts."""
+        session, end_s, total_s = self._streams.get(window.stream, ("", 0.0, 0.0))
+        step_s = window.t_end_s - end_s if session == window.session else window.t_end_s - window.t_start_s
+        # A clock set back within a session (a new stretch) adds what the window itself shows.
+        total_s += step_s if step_s > 0 else window.t_end_s - window.t_start_s
+        self._streams[window.stream] = (window.session, window.t_end_s, total_s)
+        return max(total for _, _, total in self._streams.values())
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._streams)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._streams = {stream: (kept[0], kept[1], kept[2]) for stream, kept in state.items()}
+
+
+def added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Counts by kind, summed."""
+    total: dict[str, int] = {}
+    for one in counts:
+        for kind, count in one.items():
+            total[kind] = total.get(kind, 0) + count
+    return total

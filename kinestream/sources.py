@@ -1,0 +1,121 @@
+"""From what a person types to a source of samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from kinestream.errors import ConfigError
+from kinestream.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the command line adds to an address."""
+
+    data_dir: Path | None = None
+    """Where recorded datasets lie."""
+    subjects: tuple[str, ...] = ()
+    """Only recordings of these people; empty: everybody."""
+    speed: float | None = None
+    """Multiple of real time, infinity for as fast as possible; None: as the address says, else 1."""
+    loop: bool = False
+    together: bool = False
+    """Play the recordings side by side, each a stream of its own."""
+
+
+def open_source(address: str, options: SourceOptions | None = None) -> Source:
+    """The source behind an address.
+
+    ``wearer://?seed=1``, ``zmq+tcp://HOST:PORT``, ``replay://hapt?speed=10``, the name of a dataset, or the path of
+    a CSV or Parquet file.
+
+    Raises:
+        ConfigError: no such kind of address, or an option it does not know.
+        DataMissing: the recordings are not where they were looked for.
+    """
+    options = options or SourceOptions()
+    scheme, separator, _ = address.partition("://")
+    if not separator:
+        return _replay(address, options)
+    opener = _SCHEMES.get(scheme)
+    if opener is None:
+        raise ConfigError(
+            f"'{scheme}://' is no kind of source; known: {', '.join(f'{name}://' for name in _SCHEMES)}, "
+            "the name of a dataset (kinestream data list), or a CSV or Parquet file"
+        )
+    return opener(address, options)
+
+
+def _replay(name: str, options: SourceOptions) -> Source:
+    from kinestream.replay_data import Player, open_dataset
+
+    dataset = open_dataset(name, options.data_dir)
+    if options.subjects:
+        dataset = dataset.select(options.subjects)
+    speed = 1.0 if options.speed is None else options.speed
+    return Player(dataset, speed=speed, loop=options.loop, together=options.together, name=name)
+
+
+def _replay_address(address: str, options: SourceOptions) -> Source:
+    parts = urlsplit(address)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    unknown = set(query) - {"speed", "subject", "loop", "together"}
+    if unknown:
+        raise ConfigError(f"{address}: unknown {', '.join(sorted(unknown))}; known: speed, subject, loop, together")
+    speed = options.speed
+    if speed is None and "speed" in query:
+        speed = parse_speed(query["speed"][-1])
+    return _replay(
+        f"{parts.netloc}{parts.path}",
+        SourceOptions(
+            options.data_dir,
+            options.subjects or tuple(query.get("subject", ())),
+            speed,
+            options.loop or _yes(query, "loop"),
+            options.together or _yes(query, "together"),
+        ),
+    )
+
+
+def _yes(query: dict[str, list[str]], key: str) -> bool:
+    return query.get(key, ["0"])[-1] not in ("0", "no", "false")
+
+
+def _wearer(address: str, options: SourceOptions) -> Source:
+    from kinestream.replay_data import Wearer
+
+    return Wearer.from_uri(address, speed=options.speed)
+
+
+def _zmq(address: str, options: SourceOptions) -> Source:
+    from kinestream.ingest import ZmqSource
+
+    return ZmqSource(address)
+
+
+_SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
+    "wearer": _wearer,
+    "zmq+tcp": _zmq,
+    "replay": _replay_address,
+}
+
+
+def parse_speed(text: str) -> float:
+    """``max`` or a multiple of real time.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text.removeprefix("x").removesuffix("x"))
+    except ValueError:
+        speed = math.nan
+    if not speed > 0:
+        raise ConfigError(f"speed '{text}': expected a multiple of real time such as 1, 10 or 0.5, or 'max'")
+    return speed

@@ -1,0 +1,86 @@
+"""What a run came to: accuracy, latency, energy, shares. Fed prediction by prediction, in constant memory."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from typing import Any
+
+import numpy as np
+
+from kinestream.signals import Prediction
+
+REMEMBERED_LATENCIES = 100_000
+
+
+class Tally:
+    """Adds up predictions.
+
+    ``accuracy`` counts the windows whose samples all carry one label the model knows; ``accuracy_with_transitions``
+    counts also those that straddle a change, judged by the label most of their samples carry. Windows of
+    activities the model was never taught, and unlabelled ones, are in neither; their numbers are told.
+    """
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = frozenset(labels)
+        self._latencies: deque[float] = deque(maxlen=REMEMBERED_LATENCIES)
+        self._subnets: Counter[str] = Counter()
+        self._judged = Counter[str]()
+        self._by_label: dict[str, list[int]] = {}
+        self._energy_mj = 0.0
+        self._predictions = 0
+        self._missed = 0
+        self.battery_frac: float | None = None
+
+    def add(self, prediction: Prediction, deadline_ms: float | None) -> None:
+        self._predictions += 1
+        self._latencies.append(prediction.latency_ms)
+        self._subnets[str(prediction.decision.subnet)] += 1
+        self._energy_mj += prediction.energy_mj
+        self._missed += deadline_ms is not None and prediction.latency_ms > deadline_ms
+        self.battery_frac = prediction.battery_frac
+        right = prediction.label == prediction.truth
+        if prediction.truth is None:
+            self._judged["unlabelled"] += 1
+        elif prediction.truth not in self._labels:
+            self._judged["unknown"] += 1
+        elif prediction.truth_share < 1.0:
+            self._judged["mixed"] += 1
+            self._judged["mixed_right"] += right
+        else:
+            self._judged["pure"] += 1
+            self._judged["pure_right"] += right
+            of_label = self._by_label.setdefault(prediction.truth, [0, 0])
+            of_label[0] += right
+            of_label[1] += 1
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values; a figure that cannot be told is None."""
+        judged = self._judged
+        known = judged["pure"] + judged["mixed"]
+        p50, p95, p99 = np.percentile(self._latencies, [50, 95, 99]) if self._latencies else [math.nan] * 3
+        return {
+            "predictions": self._predictions,
+            "accuracy": _share(judged["pure_right"], judged["pure"]),
+            "accuracy_with_transitions": _share(judged["pure_right"] + judged["mixed_right"], known),
+            "accuracy_by_label": {name: _share(*self._by_label[name]) for name in sorted(self._by_label)},
+            "windows_inside_one_activity": judged["pure"],
+            "windows_with_transitions": known,
+            "windows_of_other_activities": judged["unknown"],
+            "windows_unlabelled": judged["unlabelled"],
+            "latency_ms": {"p50": _plain(p50), "p95": _plain(p95), "p99": _plain(p99)},
+            "missed_deadlines": self._missed,
+            "energy_mj": round(self._energy_mj, 3),
+            "share_per_subnet": {
+                name: round(count / self._predictions, 4) for name, count in self._subnets.most_common()
+            },
+            "battery": self.battery_frac,
+        }
+
+
+def _share(right: int, of: int) -> float | None:
+    return round(right / of, 5) if of else None
+
+
+def _plain(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None

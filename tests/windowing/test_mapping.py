@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinestream.errors import ConfigError
+from kinestream.windowing import ChannelMap
+from kinestream.windowing.mapping import si_factor
+from tests.windowing.streams import regular
+
+
+def test_axes_are_turned_for_acceleration_and_rotation_alike() -> None:
+    chunk = regular(3)
+    turned = ChannelMap.parse("-y x z").apply(chunk)
+    np.testing.assert_array_equal(turned.x[:, :3], chunk.x[:, [1, 0, 2]] * np.float32([-1, 1, 1]))
+    np.testing.assert_array_equal(turned.x[:, 3:], chunk.x[:, [4, 3, 5]] * np.float32([-1, 1, 1]))
+
+
+def test_axes_as_they_are_give_the_very_same_chunk() -> None:
+    chunk = regular(3)
+    assert ChannelMap.parse("x, y, z").apply(chunk) is chunk
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("x y", "three of x, y, z"), ("x y w", "three of x, y, z"), ("x x z", "once"), ("-x y z", "mirror")],
+)
+def test_axes_no_turn_can_give_are_refused(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        ChannelMap.parse(text)
+
+
+def test_units_are_converted_to_si() -> None:
+    assert si_factor("g", "m/s^2") == 9.80665
+    assert si_factor("dps", "rad/s") == pytest.approx(np.pi / 180)
+    with pytest.raises(ConfigError, match="expected one of m/s\\^2, g, mg"):
+        si_factor("dps", "m/s^2")

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import InputMismatch
+from kinestream.input_spec import InputSpec
+from kinestream.signals import ACC, UNLABELLED, SampleChunk
+from kinestream.windowing import Segmenter
+from tests.windowing.streams import CHANNELS, NINE, PLAIN, content, cut, regular, stream, windows_of
+
+
+def test_at_the_models_own_rate_the_windows_are_the_samples_themselves() -> None:
+    whole = regular(500)
+    windows = windows_of(PLAIN, [whole])
+    assert len(windows) == (500 - 128) // 64 + 1
+    for k, window in enumerate(windows):
+        assert window.x.tobytes() == whole.x[64 * k : 64 * k + 128].tobytes()
+        assert window.t_start_s == pytest.approx(64 * k / 50)
+        assert window.t_end_s == pytest.approx((64 * k + 127) / 50)
+        assert (window.index, window.coverage, window.truth) == (k, 1.0, None)
+
+
+def test_a_window_comes_with_the_push_of_its_last_sample() -> None:
+    segmenter = Segmenter(PLAIN)
+    for number, chunk in enumerate(cut(regular(300), 1), start=1):
+        expected = number >= 128 and (number - 128) % 64 == 0
+        assert len(segmenter.push(chunk)) == expected, number
+
+
+def test_a_window_belongs_to_its_owner_and_cannot_be_written() -> None:
+    segmenter = Segmenter(PLAIN)
+    whole = regular(40 * 128)
+    first = segmenter.push(cut(whole, 128)[0])[0]
+    before = first.x.tobytes()
+    for chunk in cut(whole, 128)[1:]:
+        segmenter.push(chunk)
+    assert first.x.tobytes() == before
+    with pytest.raises(ValueError, match="read-only"):
+        first.x[0, 0] = 1
+
+
+def test_the_chunks_are_never_changed() -> None:
+    chunks = cut(regular(400, labels=np.zeros(400, np.int16)), 33)
+    before = [(c.t.tobytes(), c.x.tobytes()) for c in chunks]
+    windows_of(NINE, chunks)
+    assert [(c.t.tobytes(), c.x.tobytes()) for c in chunks] == before
+
+
+@st.composite
+def difficult_streams(draw: st.DrawFn) -> SampleChunk:
+    """Drift, jitter, losses, gaps, clocks set back, samples out of order or twice, and values that are none."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    fs_hz = draw(st.sampled_from([50.0, 49.3, 52.0, 40.0, 100.0, 104.0, 20.0]))
+    n = draw(st.integers(300, 1500))
+    t = np.arange(n) / fs_hz * draw(st.sampled_from([1.0, 1.0004, 0.997]))
+    t = t + rng.uniform(-1, 1, n) * draw(st.sampled_from([0.0, 0.004, 0.3])) / fs_hz
+    x = (rng.normal(size=(n, 6)) * 10).astype(np.float32)
+    labels = (np.arange(n) // draw(st.integers(50, 400)) % 4 - 1).astype(np.int16)
+    keep = rng.random(n) > draw(st.sampled_from([0.0, 0.02, 0.2]))
+    for _ in range(draw(st.integers(0, 4))):
+        kind, at = (
+            draw(st.sampled_from(["gap", "back", "early", "twice", "nan", "inf", "nat"])),
+            int(rng.integers(1, n)),
+        )
+        if kind == "gap":
+            t[at:] += rng.uniform(0.05, 30)
+        elif kind == "back":
+            t[at:] -= rng.uniform(0.5, 1000)
+        elif kind == "early":
+            t[at] -= rng.uniform(0, 0.2)
+        elif kind == "twice":
+            t[at] = t[at - 1]
+        elif kind == "nat":
+            t[at] = np.nan
+        else:
+            x[at, int(rng.integers(6))] = np.nan if kind == "nan" else np.inf
+    return stream(t[keep], x[keep], fs_hz, labels[keep])
+
+
+@settings(max_examples=60, deadline=None)
+@given(difficult_streams(), st.lists(st.integers(1, 90), min_size=1, max_size=5), st.sampled_from([PLAIN, NINE]))
+def test_windows_are_the_same_to_the_last_bit_however_the_stream_was_cut(
+    whole: SampleChunk, sizes: list[int], spec: InputSpec
+) -> None:
+    counts = []
+    expected = None
+    for size in (1, 5, 25, 60, 1000, sizes):
+        segmenter = Segmenter(spec)
+        windows = [window for chunk in cut(whole, size) for window in segmenter.push(chunk)] + segmenter.flush()
+        expected = content(windows) if expected is None else expected
+        assert content(windows) == expected
+        counts.append(segmenter.counts())
+    assert all(count == counts[0] for count in counts)
+    assert counts[0]["samples"] == len(whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(difficult_streams())
+def test_no_window_crosses_a_gap_over_the_limit(whole: SampleChunk) -> None:
+    good = np.isfinite(whole.t) & np.isfinite(whole.x).all(axis=1)
+    t = whole.t[good]
+    for window in windows_of(PLAIN, [whole]):
+        inside = np.sort(t[(t >= window.t_start_s - 1e-9) & (t <= window.t_end_s + 1e-9)])
+        edges = np.concatenate(([window.t_start_s], inside, [window.t_end_s]))
+        assert np.diff(edges).max() <= PLAIN.max_gap_s + 1e-6
+        assert np.isfinite(window.x).all()
+
+
+def test_a_gap_over_the_limit_starts_a_new_grid_at_its_first_sample() -> None:
+    t = np.arange(400) / 50
+    t[150:] += 0.3137
+    segmenter = Segmenter(PLAIN)
+    windows = segmenter.push(stream(t))
+    assert [round(w.t_start_s, 6) for w in windows] == [0.0, *np.round(t[150] + np.array([0, 64, 64 * 2]) / 50, 6)][
+        : len(windows)
+    ]
+    assert segmenter.counts()["gaps"] == 1
+
+
+def test_a_short_gap_is_bridged_by_a_straight_line_and_counted() -> None:
+    t = np.arange(128) / 50
+    x = np.repeat(np.arange(128, dtype=np.float32)[:, None], 6, axis=1)
+    keep = np.ones(128, bool)
+    keep[50:55] = False
+    segmenter = Segmenter(PLAIN)
+    (window,) = segmenter.push(stream(t[keep], x[keep]))
+    np.testing.assert_allclose(window.x, x, rtol=1e-5)
+    assert window.coverage == 123 / 128
+    assert segmenter.counts()["interpolated"] == 5
+
+
+@pytest.mark.parametrize("fs_hz", [40.0, 52.0, 64.0, 100.0, 200.0])
+def test_resampling_keeps_a_slow_wave(fs_hz: float) -> None:
+    t = np.arange(int(fs_hz * 12)) / fs_hz
+    x = np.repeat(np.sin(2 * np.pi * 1.5 * t)[:, None], 6, axis=1).astype(np.float32)
+    windows = windows_of(PLAIN, [stream(t, x, fs_hz)])
+    assert len(windows) >= 7
+    for window in windows[1:]:
+        grid_t = window.t_start_s + np.arange(128) / 50
+        # A causal filter is late; find by how much, within its group delay, and compare there.
+        errors = [np.abs(window.x[:, 0] - np.sin(2 * np.pi * 1.5 * (grid_t - late))).max() for late in DELAYS_S]
+        assert min(errors) < 0.02
+
+
+DELAYS_S = np.linspace(0, 0.05, 51)
+
+
+def test_going_down_in_rate_does_not_fold_fast_motion_into_slow() -> None:
+    t = np.arange(1000) / 100
+    x = np.repeat(np.sin(2 * np.pi * 45 * t)[:, None], 6, axis=1).astype(np.float32)  # would fold to 5 Hz at 50 Hz
+    windows = windows_of(PLAIN, [stream(t, x, 100.0)])
+    assert max(np.abs(window.x).max() for window in windows[1:]) < 0.02
+
+
+def test_gravity_is_split_from_body_acceleration_causally() -> None:
+    t = np.arange(1000) / 50
+    x = np.zeros((1000, 6), np.float32)
+    x[:, 2] = 9.81
+    x[:, 0] = np.sin(2 * np.pi * 2 * t)
+    windows = windows_of(replace(NINE, lowpass_hz=None), [stream(t, x)])
+    last = windows[-1].x
+    assert np.abs(last[:, 2]).max() < 1e-3  # no body acceleration along gravity
+    assert np.abs(last[:, 0]).max() == pytest.approx(1.0, abs=0.05)  # the movement stays
+    np.testing.assert_allclose(last[:, 8], 9.81, rtol=1e-5)  # total acceleration
+
+
+def test_a_source_that_brings_body_acceleration_is_taken_at_its_word() -> None:
+    spec = replace(NINE, lowpass_hz=None)
+    x = np.random.default_rng(0).normal(size=(200, 9)).astype(np.float32)
+    chunk = SampleChunk("s", "one", np.arange(200) / 50, x, spec.channels, 50.0, 0, 4.0)
+    (window, *_) = Segmenter(spec).push(chunk)
+    assert window.x.tobytes() == x[:128].tobytes()
+
+
+def test_a_source_without_a_needed_channel_is_refused_by_name() -> None:
+    chunk = SampleChunk("s", "one", np.arange(9) / 50, np.zeros((9, 3), np.float32), ACC, 50.0, 0, 0.0)
+    with pytest.raises(InputMismatch, match="needs gyro_x, gyro_y, gyro_z"):
+        Segmenter(PLAIN).push(chunk)
+
+
+def test_lost_samples_are_counted_by_sequence_number() -> None:
+    chunks = cut(regular(300), 50)
+    segmenter = Segmenter(PLAIN)
+    for chunk in (*chunks[:2], *chunks[3:]):
+        segmenter.push(chunk)
+    segmenter.flush()
+    assert segmenter.counts()["lost"] == 50
+
+
+def test_no_window_spans_two_sessions_and_the_numbering_starts_anew() -> None:
+    one, two = regular(200), replace(regular(200), session="two")
+    windows = windows_of(PLAIN, [*cut(one, 30), *cut(two, 30)])
+    assert [(w.session, w.index) for w in windows] == [("one", 0), ("one", 1), ("two", 0), ("two", 1)]
+
+
+def test_values_that_are_no_numbers_are_dropped_bridged_and_counted() -> None:
+    whole = regular(200)
+    whole.x[20, 3] = np.nan
+    whole.x[90, 0] = np.inf
+    segmenter = Segmenter(PLAIN)
+    windows = segmenter.push(whole)
+    assert segmenter.counts()["not_finite"] == 2
+    assert windows[0].coverage == 126 / 128
+    assert np.isfinite(windows[0].x).all()
+
+
+def test_samples_out_of_order_or_repeated_are_dropped_and_counted() -> None:
+    t = np.arange(200) / 50
+    t[60] = t[59]
+    t[100] = t[97]
+    segmenter = Segmenter(PLAIN)
+    segmenter.push(stream(t))
+    assert segmenter.counts()["out_of_order"] == 2
+    assert segmenter.counts()["gaps"] == 0
+
+
+def test_a_clock_set_back_starts_a_new_stretch() -> None:
+    t = np.arange(400) / 50
+    t[200:] -= 3600
+    segmenter = Segmenter(PLAIN)
+    windows = segmenter.push(stream(t))
+    assert segmenter.counts()["gaps"] == 1
+    assert [w.t_start_s < 0 for w in windows] == [False, False, True, True]
+
+
+def test_the_truth_is_what_most_samples_carry() -> None:
+    labels = np.zeros(192, np.int16)
+    labels[120:] = 1
+    labels[150:160] = UNLABELLED
+    windows = windows_of(PLAIN, [regular(192, labels=labels)])
+    assert (windows[0].truth, windows[0].truth_share) == ("walking", 120 / 128)
+    assert (windows[1].truth, windows[1].truth_share) == ("sitting", 62 / 128)
+
+
+def test_an_unlabelled_window_has_no_truth() -> None:
+    (window,) = windows_of(PLAIN, [regular(128, labels=np.full(128, UNLABELLED, np.int16))])
+    assert (window.truth, window.truth_share) == (None, 0.0)
+
+
+def test_labels_may_begin_in_the_middle_of_a_session() -> None:
+    whole = regular(128, labels=np.zeros(128, np.int16))
+    first, second = cut(whole, 64)
+    (window,) = windows_of(PLAIN, [replace(first, labels=None), second])
+    assert (window.truth, window.truth_share) == ("walking", 0.5)
+
+
+@pytest.mark.parametrize("at", [1, 40, 127, 128, 300, 777])
+@pytest.mark.parametrize("fs_hz", [50.0, 104.0])
+def test_a_restored_segmenter_gives_the_windows_that_would_have_come(at: int, fs_hz: float) -> None:
+    t = np.arange(1500) / fs_hz
+    t[600:] += 0.1
+    t[900:] += 5
+    chunks = cut(stream(t, fs_hz=fs_hz, labels=(np.arange(1500) // 300).astype(np.int16) % 3), 13)
+    one = Segmenter(NINE)
+    for chunk in chunks[: at // 13]:
+        one.push(chunk)
+    two = Segmenter(NINE)
+    two.restore(one.state())
+    rest = chunks[at // 13 :]
+    assert content([w for c in rest for w in one.push(c)]) == content([w for c in rest for w in two.push(c)])
+    assert one.counts() == two.counts()
+
+
+def test_the_state_holds_only_plain_values_and_arrays() -> None:
+    segmenter = Segmenter(NINE)
+    segmenter.push(regular(200))
+    json.dumps(segmenter.state(), default=lambda value: value.tolist() if isinstance(value, np.ndarray) else 1 / 0)
+
+
+def test_an_empty_chunk_changes_nothing() -> None:
+    segmenter = Segmenter(PLAIN)
+    empty = replace(regular(0), x=np.empty((0, len(CHANNELS)), np.float32))
+    assert segmenter.push(empty) == []
+    assert len(segmenter.push(regular(128))) == 1
