@@ -1,0 +1,65 @@
+"""Between the trainer's network and the one file a model is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from kinestream.inference.model_file import Model
+
+from . import statistics
+from .networks import SwitchableNet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from kinestream.signals import Subnet
+
+    from .evaluate import Score
+    from .recipe import Recipe
+
+
+def to_model(
+    recipe: Recipe,
+    net: SwitchableNet,
+    mean: Tensor,
+    std: Tensor,
+    validation: dict[Subnet, Score],
+    card: dict[str, Any],
+) -> Model:
+    """The model: weights and recorded statistics of ``net``, and the accuracy on the validation subjects.
+
+    Args:
+        mean, std: (columns,) of the training windows, in SI units.
+    """
+    network = recipe.network
+    weights = {name: tensor.detach().numpy().copy() for name, tensor in net.state_dict().items()}
+    return Model(
+        name=recipe.name,
+        architecture=network.architecture,
+        labels=recipe.data.labels,
+        input=recipe.input,
+        mean=mean.numpy(),
+        std=std.numpy(),
+        widths=network.widths,
+        resolutions=network.resolutions,
+        tensors=weights | statistics.to_arrays(net, network.widths, network.resolutions),
+        accuracy={subnet: score.accuracy for subnet, score in validation.items()},
+        card=card,
+    )
+
+
+def from_model(model: Model) -> SwitchableNet:
+    """The PyTorch network of a model, ready to evaluate: the reference for every other runtime."""
+    net = SwitchableNet(model.architecture)
+    net.load_state_dict({name: torch.from_numpy(model.tensors[name]) for name in net.state_dict()})
+    statistics.from_arrays(net, model.tensors, model.widths, model.resolutions)
+    return net.eval()
+
+
+def normalised(model: Model, x: NDArray[np.float32]) -> Tensor:
+    """(n, length, columns) windows in SI units as the model's network wants them."""
+    return torch.from_numpy((x - model.mean) / model.std)

@@ -1,0 +1,215 @@
+"""From labelled windows to a trained model, in a run folder that survives a kill.
+
+The folder holds ``config.toml`` (the whole recipe), ``log.txt``, ``metrics.jsonl`` (one line an epoch),
+``checkpoint.safetensors``, ``curve.png``, ``heat_map.png`` and, in the end, ``<name>.safetensors``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from kinestream.errors import ConfigError
+from kinestream.inference.model_file import Model, save_model
+
+from . import statistics
+from .augment import prepare, triads
+from .checkpoint import Standing, load_checkpoint, save_checkpoint
+from .collaborative import draw_students, summed_gradients
+from .evaluate import score, score_grid, summary
+from .export import to_model
+from .figures import draw_curve, draw_heat_map
+from .networks import SwitchableNet
+from .optimize import average, learning_rate, make_optimizer
+from .run_folder import CHECKPOINT, open_run, write_metrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .data import Windows
+    from .recipe import Recipe
+
+WATCH_WINDOWS = 1024
+"""Training windows over which the statistics of an epoch's two watched subnetworks are taken."""
+
+
+def fit(
+    recipe: Recipe,
+    train: Windows,
+    validation: Windows,
+    run_dir: Path,
+    *,
+    card: dict[str, Any],
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Model:
+    """Train, recompute the statistics, measure on the validation subjects, and write the model.
+
+    The same recipe, windows, machine and number of threads give the same weights, interrupted or not.
+
+    Args:
+        card: what the model's card says, as JSON values; the validation figures are added.
+        resume: go on where the folder's checkpoint stands.
+        progress: draws the bars; none by default.
+    Raises:
+        ConfigError: the folder holds another run, there is nothing to resume, or the loss is no longer finite.
+        DataDamaged: the checkpoint is not of this network.
+    """
+    progress = progress or Progress(disable=True)
+    log = open_run(run_dir, recipe, resume=resume)
+    trainer = Trainer.begin(recipe, train, validation)
+    history: list[dict[str, Any]] = []
+    if (run_dir / CHECKPOINT).exists():
+        history += trainer.restore(run_dir)
+        log.info("resumed after epoch %d", len(history))
+    log.info("%s: %d training windows, %d for validation", recipe.name, len(train), len(validation))
+    task = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
+    for epoch in range(len(history), recipe.training.epochs):
+        began_s = time.monotonic()
+        measured = trainer.run_epoch(epoch, progress)
+        history.append({"epoch": epoch + 1, **measured, "seconds": round(time.monotonic() - began_s, 1)})
+        save_checkpoint(
+            run_dir / CHECKPOINT, Standing(epoch + 1, tuple(history)), trainer.net, trainer.averaged, trainer.optimizer
+        )
+        write_metrics(run_dir, history)
+        draw_curve(run_dir / "curve.png", history)
+        log.info("  ".join(f"{key} {value}" for key, value in history[-1].items()))
+        progress.advance(task)
+    return _finish(trainer, history, run_dir, card, progress)
+
+
+@dataclass
+class Trainer:
+    """What changes while training, and the windows it learns from."""
+
+    recipe: Recipe
+    net: SwitchableNet
+    averaged: dict[str, Tensor]
+    """The moving average of the weights: what is measured and exported."""
+    optimizer: torch.optim.Optimizer
+    x: Tensor
+    """(n, length, columns) training windows in SI units."""
+    labels: Tensor
+    mean: Tensor
+    std: Tensor
+    """(columns,) over the training windows."""
+    validation_x: Tensor
+    """(n, length, columns) normalised."""
+    validation_labels: NDArray[np.int64]
+
+    @classmethod
+    def begin(cls, recipe: Recipe, train: Windows, validation: Windows) -> Trainer:
+        x = torch.from_numpy(train.x)
+        std, mean = torch.std_mean(x, dim=(0, 1), correction=0)
+        if not (std > 0).all():
+            dead = recipe.input.channels[int(std.argmin())]
+            raise ConfigError(f"channel {dead} never changes in the training windows; leave it out or check the data")
+        with torch.random.fork_rng():  # the only use of torch's global generator: the initial weights
+            torch.manual_seed(recipe.seed)
+            net = SwitchableNet(recipe.network.architecture)
+        averaged = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        optimizer = make_optimizer(net, recipe.training)
+        validation_x = (torch.from_numpy(validation.x) - mean) / std
+        labels = torch.from_numpy(train.labels)
+        return cls(recipe, net, averaged, optimizer, x, labels, mean, std, validation_x, validation.labels)
+
+    def restore(self, run_dir: Path) -> tuple[dict[str, Any], ...]:
+        """Go back to where the checkpoint stands; the metrics of the epochs before."""
+        return load_checkpoint(run_dir / CHECKPOINT, self.net, self.averaged, self.optimizer).history
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """As many windows as the model's own hop would cut make an epoch, drawn from the overlapping ones."""
+        share = min(1.0, self.recipe.train_hop / self.recipe.input.hop)
+        return max(1, round(len(self.x) * share / self.recipe.training.batch_size))
+
+    def run_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
+        """One epoch; its mean losses, and the accuracy of the widest and the thinnest subnetwork after it."""
+        recipe, training = self.recipe, self.recipe.training
+        # Seeded by the epoch, so that a resumed run draws what the uninterrupted one would have drawn.
+        rng = np.random.default_rng((recipe.seed, epoch))
+        noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        starts = triads(recipe.input.channels)
+        dtype = torch.bfloat16 if training.precision == "bfloat16" else torch.float32
+        order = torch.from_numpy(rng.permutation(len(self.x)))
+        steps = range(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
+        losses = np.zeros(2)
+        task = progress.add_task(f"epoch {epoch + 1}", total=len(steps))
+        self.net.train()
+        for chosen, step in zip(order.split(training.batch_size), steps, strict=False):
+            x = prepare(self.x[chosen], self.mean, self.std, starts, recipe.augmentation, noise)
+            students = draw_students(rng, training.passes, recipe.network.widths, recipe.network.resolutions)
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(training, step, self.steps_per_epoch)
+            self.optimizer.zero_grad()
+            found = summed_gradients(
+                self.net,
+                x,
+                self.labels[chosen],
+                recipe.network.full,
+                students,
+                distillation=training.distillation,
+                label_smoothing=training.label_smoothing,
+                dtype=dtype,
+            )
+            if not all(map(math.isfinite, found)):
+                raise ConfigError(
+                    f"the loss is no longer finite in epoch {epoch + 1}, step {step}; lower learning_rate "
+                    f"({training.learning_rate}), or set precision to float32, and start anew"
+                )
+            self.optimizer.step()
+            average(list(self.averaged.values()), list(self.net.parameters()), training.ema_decay, step)
+            losses += found
+            progress.advance(task)
+        progress.remove_task(task)
+        teacher, student = losses / len(steps)
+        return {"teacher_loss": round(teacher, 4), "student_loss": round(student, 4), **self._watch()}
+
+    def finished_net(self) -> SwitchableNet:
+        """A network with the averaged weights."""
+        net = SwitchableNet(self.recipe.network.architecture)
+        net.load_state_dict(self.averaged)
+        return net.eval()
+
+    def sample(self, windows: int) -> Tensor:
+        """Normalised training windows for batch-norm statistics: the same ones every time."""
+        chosen = np.random.default_rng(self.recipe.seed).permutation(len(self.x))[:windows]
+        return (self.x[torch.from_numpy(chosen)] - self.mean) / self.std
+
+    def _watch(self) -> dict[str, float]:
+        network = self.recipe.network
+        ends = {"full_accuracy": network.full, "thinnest_accuracy": min(network.subnets)}
+        net = self.finished_net()
+        statistics.record(net, self.sample(WATCH_WINDOWS), list(ends.values()))
+        scores = {name: score(net, self.validation_x, self.validation_labels, at) for name, at in ends.items()}
+        return {name: round(found.accuracy, 4) for name, found in scores.items()}
+
+
+def _finish(
+    trainer: Trainer, history: list[dict[str, Any]], run_dir: Path, card: dict[str, Any], progress: Progress
+) -> Model:
+    """Statistics and accuracy of every subnetwork, and the model file."""
+    recipe = trainer.recipe
+    subnets = recipe.network.subnets
+
+    def track(what: str) -> statistics.Track:
+        return lambda items: progress.track(items, description=what)
+
+    net = trainer.finished_net()
+    statistics.record(net, trainer.sample(recipe.training.statistics_windows), subnets, track=track("statistics"))
+    scores = score_grid(net, trainer.validation_x, trainer.validation_labels, subnets, track=track("validation"))
+    seconds = sum(row["seconds"] for row in history)
+    card = {**card, "training_s": round(seconds), "validation": summary(scores, recipe.data.labels)}
+    model = to_model(recipe, net, trainer.mean, trainer.std, scores, card)
+    save_model(run_dir / f"{recipe.name}.safetensors", model)
+    draw_heat_map(run_dir / "heat_map.png", model.accuracy, f"{recipe.name}: accuracy on validation subjects")
+    return model

@@ -1,0 +1,117 @@
+"""One network that can be cut: every subnetwork is a slice of the same weights.
+
+Source: switchable layers, Yu et al., "Slimmable Neural Networks", ICLR 2019, and Yang et al., "MutualNet",
+ECCV 2020; the blocks are those of Qin et al., IEEE TAI 2024 (``inference/architecture.py`` describes them).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kinestream.errors import ModelError
+from kinestream.inference.architecture import (
+    BN_EPS,
+    Architecture,
+    Block,
+    ConvLayer,
+    blocks,
+    linear_inputs,
+    resize_indices,
+)
+
+if TYPE_CHECKING:
+    from kinestream.signals import Subnet
+
+
+class SwitchableConv(nn.Module):
+    """A convolution without bias, of which the first channels may be used alone."""
+
+    def __init__(self, layer: ConvLayer) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, *layer.kernel))
+        self.stride, self.padding = layer.stride, layer.padding
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+
+    def forward(self, x: Tensor, channels: int) -> Tensor:
+        return F.conv2d(x, self.weight[:channels, : x.shape[1]], None, self.stride, self.padding)
+
+
+class SwitchableNorm(nn.Module):
+    """Batch norm: all subnetworks share scale and shift, each has its own mean and variance.
+
+    In training mode the batch itself is the measure. In evaluation mode ``moments[subnet]`` is, which
+    ``train.statistics`` records once the weights are final.
+    """
+
+    def __init__(self, layer: ConvLayer) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(layer.out_channels))
+        self.bias = nn.Parameter(torch.zeros(layer.out_channels))
+        self.moments: dict[Subnet, tuple[Tensor, Tensor]] = {}
+        self.recording = False
+
+    def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
+        weight, bias = self.weight[: x.shape[1]], self.bias[: x.shape[1]]
+        if self.training:
+            return F.batch_norm(x, None, None, weight, bias, training=True, eps=BN_EPS)
+        if self.recording:
+            var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+            self.moments[subnet] = mean, var
+        if subnet not in self.moments:
+            raise ModelError(f"no batch-norm statistics for {subnet}; run train.statistics.record first")
+        mean, var = (moment[: x.shape[1]] for moment in self.moments[subnet])
+        return F.batch_norm(x, mean, var, weight, bias, eps=BN_EPS)
+
+
+class SwitchableNet(nn.Module):
+    """The network of one architecture; its parameters bear the model file's tensor names."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for block in blocks(architecture):
+            for layer in block.layers:
+                self._put(layer.conv, SwitchableConv(layer))
+                self._put(layer.norm, SwitchableNorm(layer))
+        self.linear = nn.Linear(linear_inputs(architecture), architecture.classes)
+
+    def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
+        """(n, classes) logits of one subnetwork for (n, length, columns) normalised full windows."""
+        arch = self.architecture
+        if subnet.resolution != arch.length:
+            x = x[:, torch.from_numpy(resize_indices(arch.length, subnet.resolution))]
+        x = x.unsqueeze(1)  # (n, 1, resolution, columns)
+        for block in blocks(arch, subnet.width):
+            x = self._block(x, block, subnet)
+        x = F.adaptive_max_pool2d(x, arch.pool).flatten(1)  # channel-major, so a narrow net reads the first inputs
+        return F.linear(x, self.linear.weight[:, : x.shape[1]], self.linear.bias)
+
+    def norms(self) -> dict[str, SwitchableNorm]:
+        """Every batch norm by its name in the model file."""
+        return {name: module for name, module in self.named_modules() if isinstance(module, SwitchableNorm)}
+
+    def _block(self, x: Tensor, block: Block, subnet: Subnet) -> Tensor:
+        shortcut = None if block.shortcut is None else self._layer(x, block.shortcut, subnet)
+        *inner, last = block.main
+        for layer in inner:
+            x = F.relu(self._layer(x, layer, subnet))
+        x = self._layer(x, last, subnet)
+        return F.relu(x if shortcut is None else x + shortcut)
+
+    def _layer(self, x: Tensor, layer: ConvLayer, subnet: Subnet) -> Tensor:
+        x = self.get_submodule(layer.conv)(x, layer.out_channels)
+        return self.get_submodule(layer.norm)(x, subnet)
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        """Register ``module`` under a dotted name, making the modules on the way."""
+        parent: nn.Module = self
+        *path, leaf = name.split(".")
+        for part in path:
+            if part not in parent._modules:
+                parent.add_module(part, nn.Module())
+            parent = parent.get_submodule(part)
+        parent.add_module(leaf, module)

@@ -1,0 +1,171 @@
+"""What a training run is made of: one frozen dataclass per TOML table, every key checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kinestream.errors import ConfigError
+from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture
+from kinestream.input_spec import InputSpec
+from kinestream.signals import Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Table ``[network]``: what is trained."""
+
+    preset: str
+    """One of the paper's networks: a key of ``inference.architecture.PRESETS``."""
+    widths: tuple[float, ...] = WIDTHS
+    resolutions: tuple[int, ...] = ()
+    """Empty: those the paper gives the preset."""
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ConfigError(f"network preset '{self.preset}' is unknown; choose from {', '.join(PRESETS)}")
+        if not self.resolutions:
+            object.__setattr__(self, "resolutions", RESOLUTIONS[self.preset])
+        if self.widths != tuple(sorted(set(self.widths))) or not 0 < min(self.widths, default=0) <= max(self.widths):
+            raise ConfigError(f"widths {list(self.widths)}: expected ascending shares between 0 and 1")
+        if self.resolutions != tuple(sorted(set(self.resolutions))) or min(self.resolutions) < 1:
+            raise ConfigError(f"resolutions {list(self.resolutions)}: expected ascending numbers of samples")
+        if self.widths[-1] != 1.0 or self.resolutions[-1] != self.architecture.length:
+            raise ConfigError(
+                f"the last width must be 1.0, the last resolution {self.architecture.length}: the teacher's"
+            )
+
+    @property
+    def architecture(self) -> Architecture:
+        return PRESETS[self.preset]
+
+    @property
+    def full(self) -> Subnet:
+        return Subnet(self.widths[-1], self.resolutions[-1])
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        return tuple(Subnet(width, resolution) for width in self.widths for resolution in self.resolutions)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Table ``[data]``: who is trained on, and what is recognised."""
+
+    dataset: str
+    labels: tuple[str, ...]
+    """The classes, in the model's order; windows of other activities are left out and counted."""
+    description: str
+    """What the data is, for the card."""
+    terms: str
+    """The data's terms of use, for the card."""
+    limits: tuple[str, ...] = ()
+    """What the model must not be trusted with, for the card."""
+    test_subjects: tuple[str, ...] = ()
+    """Never trained or validated on. Empty: ``test_share`` of the people, drawn with ``split_seed``."""
+    test_share: float = 0.3
+    validation_subjects: int = 4
+    """How many of the training people are set aside, drawn with ``split_seed``."""
+    split_seed: int = 0
+    train_hop: int = 0
+    """Samples between the starts of two training windows: fewer than the model's hop give more to draw from.
+    0: the model's hop."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise ConfigError(f"labels {list(self.labels)}: expected at least two, each once")
+        if not 0 < self.test_share < 1 or self.validation_subjects < 1 or self.train_hop < 0:
+            raise ConfigError(
+                "test_share must lie between 0 and 1, validation_subjects be at least 1, train_hop at least 0"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Table ``[training]``: how the weights are found."""
+
+    epochs: int = 30
+    batch_size: int = 128
+    passes: int = 4
+    """Forward and backward passes of one step: the teacher, the thinnest, the widest, and random students."""
+    distillation: float = 0.5
+    """Share of the teacher's opinion in a student's loss; the rest is the labels."""
+    label_smoothing: float = 0.0
+    optimizer: str = "adamw"
+    """``adam`` or ``adamw``."""
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    """Of convolutions and linear layer; with ``adam`` it must be 0."""
+    schedule: str = "one_cycle"
+    """``one_cycle``: up and down a cosine; ``milestones``: x0.1 at each of ``milestones``."""
+    warmup_share: float = 0.2
+    """Share of the steps in which ``one_cycle`` rises."""
+    milestones: tuple[int, ...] = ()
+    """Epochs."""
+    ema_decay: float = 0.0
+    """The exported weights are an exponential moving average over the steps; 0: the last weights."""
+    statistics_windows: int = 2048
+    """Training windows over which batch-norm statistics are taken in the end."""
+    precision: str = "bfloat16"
+    """``bfloat16`` (autocast) or ``float32``; evaluation is always float32."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "statistics_windows"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.passes < 3:
+            raise ConfigError(f"passes is {self.passes}; expected at least 3 (teacher, thinnest, widest)")
+        for name in ("distillation", "label_smoothing", "warmup_share", "ema_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 to 1")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise ConfigError("learning_rate must be positive and weight_decay not negative")
+        choices = {"optimizer": ("adam", "adamw"), "schedule": ("one_cycle", "milestones")}
+        for name, known in (choices | {"precision": ("bfloat16", "float32")}).items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is '{getattr(self, name)}'; choose from {', '.join(known)}")
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ConfigError("optimizer adam takes no weight_decay here; set it to 0 or choose adamw")
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Table ``[augmentation]``: what each training window is changed by; 0 switches one off."""
+
+    rotation_deg: float = 0.0
+    """Standard deviation of a turn about a random axis: the sensor worn askew. The same for all triads."""
+    scale: float = 0.0
+    """Standard deviation of a factor per column around 1, after normalisation."""
+    jitter: float = 0.0
+    """Standard deviation of white noise, after normalisation."""
+
+    def __post_init__(self) -> None:
+        if min(self.rotation_deg, self.scale, self.jitter) < 0:
+            raise ConfigError("augmentation strengths are standard deviations; they cannot be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run, but for its seed's luck: the same recipe and data give the same weights on one machine."""
+
+    name: str
+    """The model's name."""
+    network: Network
+    data: Data
+    input: InputSpec
+    training: Training = field(default_factory=Training)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        arch = self.network.architecture
+        if (self.input.length, len(self.input.channels)) != (arch.length, arch.columns):
+            raise ConfigError(
+                f"input of {self.input.length} x {len(self.input.channels)}; "
+                f"the network {self.network.preset} reads {arch.length} x {arch.columns}"
+            )
+        if len(self.data.labels) != arch.classes:
+            raise ConfigError(f"{len(self.data.labels)} labels; the network {self.network.preset} tells {arch.classes}")
+
+    @property
+    def train_hop(self) -> int:
+        return self.data.train_hop or self.input.hop

@@ -1,0 +1,107 @@
+"""Recipes as TOML files: read with every key checked, written with every setting named."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+import typing
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kinestream.errors import ConfigError
+
+from .recipe import Recipe
+
+Table = TypeVar("Table")
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with kinestream."""
+    found = (item.name for item in resources.files("kinestream.train.recipes").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def load_recipe(name: str | Path, *overlays: str | Path) -> Recipe:
+    """The recipe of that name or file; the keys of each overlay, a name or file too, replace those before it.
+
+    Raises:
+        ConfigError: a file is missing or no TOML, a key is unknown (names the nearest known one), missing, or wrong.
+    """
+    tables: dict[str, Any] = {}
+    for source in (name, *overlays):
+        for key, value in _read(source).items():
+            tables[key] = {**tables.get(key, {}), **value} if isinstance(value, dict) else value
+    return parse_recipe(tables)
+
+
+def parse_recipe(tables: dict[str, Any]) -> Recipe:
+    """The recipe out of what a TOML file holds; a number of 0 stands for None where None is allowed.
+
+    Raises:
+        ConfigError: as ``load_recipe``.
+    """
+    return _build(Recipe, tables, "")
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe with every setting written out; ``parse_recipe`` reads it back to an equal one."""
+    settings = dataclasses.asdict(recipe)
+    lines = [f"{key} = {_toml(value)}" for key, value in settings.items() if not isinstance(value, dict)]
+    for table, values in settings.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Strings, numbers, booleans and lists of them look the same in JSON and TOML."""
+    return json.dumps(0 if value is None else value, ensure_ascii=False)
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    names = recipe_names()
+    if str(source) in names:
+        text = resources.files("kinestream.train.recipes").joinpath(f"{source}.toml").read_text("utf-8")
+    else:
+        try:
+            text = Path(source).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"recipe '{source}' cannot be read; name a TOML file or {', '.join(names)}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe '{source}' is not TOML: {error}") from error
+
+
+def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
+    """A dataclass out of one TOML table; ``where`` is the table's name for messages."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    place = f"recipe table [{where}]" if where else "the recipe"
+    for key in values:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            raise ConfigError(f"{place} has an unknown key '{key}'; did you mean '{near}'?")
+    required = (name for name, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING)
+    if missing := [name for name in required if name not in values]:
+        raise ConfigError(f"{place} lacks '{missing[0]}'")
+    hints = typing.get_type_hints(kind)
+    return kind(**{key: _convert(hints[key], value, key, place) for key, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, key: str, place: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(typing.cast("type", hint), value, key)
+    if isinstance(hint, types.UnionType):  # X | None
+        return _convert(typing.get_args(hint)[0], value, key, place) if value else None
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_convert(typing.get_args(hint)[0], item, key, place) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        expected = getattr(hint, "__name__", str(hint))
+        raise ConfigError(f"{place}: '{key}' is {value!r}; expected {expected}")
+    return value

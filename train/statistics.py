@@ -1,0 +1,72 @@
+"""Batch-norm statistics of every subnetwork, recomputed once the weights are final.
+
+A mean and a variance hold for one width and one length only, so each subnetwork gets its own, from one sample of
+training windows that runs through it layer by layer: every layer is measured on what the layers before it give
+with THEIR recorded statistics, which is exactly what it will see when it serves.
+
+Source: post-statistics of Yu and Huang, "Universally Slimmable Networks", ICCV 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from kinestream.signals import Subnet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .networks import SwitchableNet
+
+Track = Callable[[Sequence[Subnet]], Iterable[Subnet]]
+"""Wraps the subnetworks that are worked through, to draw a progress bar."""
+
+
+@torch.inference_mode()
+def record(net: SwitchableNet, sample: Tensor, subnets: Sequence[Subnet], *, track: Track = iter) -> None:
+    """Set the moments of ``subnets`` from (n, length, columns) normalised training windows.
+
+    The variance is that of the sample itself (divided by n), as batch norm uses in training.
+    """
+    net.eval()
+    norms = net.norms().values()
+    try:
+        for norm in norms:
+            norm.moments, norm.recording = {}, True
+        for subnet in track(subnets):
+            net(sample, subnet)
+    finally:
+        for norm in norms:
+            norm.recording = False
+
+
+def to_arrays(
+    net: SwitchableNet, widths: Sequence[float], resolutions: Sequence[int]
+) -> dict[str, NDArray[np.float32]]:
+    """The moments as the model file holds them: (widths, resolutions, channels), zero beyond a width's channels."""
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for name, norm in net.norms().items():
+        mean, var = (np.zeros((len(widths), len(resolutions), len(norm.weight)), np.float32) for _ in range(2))
+        for subnet, (own_mean, own_var) in norm.moments.items():
+            at = widths.index(subnet.width), resolutions.index(subnet.resolution), slice(len(own_mean))
+            mean[at], var[at] = own_mean.numpy(), own_var.numpy()
+        arrays[f"stats.{name}.mean"], arrays[f"stats.{name}.var"] = mean, var
+    return arrays
+
+
+def from_arrays(
+    net: SwitchableNet, arrays: dict[str, NDArray[np.float32]], widths: Sequence[float], resolutions: Sequence[int]
+) -> None:
+    """Set every subnetwork's moments from arrays in the model file's layout."""
+    for name, norm in net.norms().items():
+        mean, var = (torch.from_numpy(arrays[f"stats.{name}.{kind}"]) for kind in ("mean", "var"))
+        norm.moments = {
+            Subnet(width, resolution): (mean[i, j], var[i, j])
+            for i, width in enumerate(widths)
+            for j, resolution in enumerate(resolutions)
+        }
