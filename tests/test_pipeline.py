@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import InputMismatch
+from kinestream.inference import Engine, operating_table
+from kinestream.operating_table import OperatingTable
+from kinestream.pipeline import Pipeline
+from kinestream.policy import SimulatedBattery, make_policy
+from kinestream.signals import ACC, GYRO, Prediction, SampleChunk, Subnet
+from tests.random_models import random_model
+from tests.windowing.streams import cut, regular
+
+MODEL = random_model()
+ENGINE = Engine(MODEL)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> OperatingTable:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KINESTREAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return operating_table(ENGINE)
+
+
+def pipeline(table: OperatingTable, policy: str = "fixed", **more: object) -> Pipeline:
+    return Pipeline(ENGINE, make_policy(policy, table), table, **more)  # type: ignore[arg-type]
+
+
+def content(predictions: list[Prediction]) -> list[tuple[object, ...]]:
+    """All of a prediction that must not depend on the machine's speed or on chunking."""
+    return [
+        (
+            p.stream,
+            p.session,
+            p.index,
+            p.t_start_s,
+            p.t_end_s,
+            p.label,
+            p.probs.tobytes(),
+            p.decision,
+            p.energy_mj,
+            p.coverage,
+            p.truth,
+            p.truth_share,
+            p.battery_frac,
+        )
+        for p in predictions
+    ]
+
+
+def run(pipe: Pipeline, chunks: list[SampleChunk]) -> list[Prediction]:
+    return [prediction for chunk in chunks for prediction in pipe.push(chunk)] + pipe.flush()
+
+
+def test_a_prediction_tells_all_about_its_window(table: OperatingTable) -> None:
+    labels = np.zeros(400, np.int16)
+    predictions = run(pipeline(table, "fixed:0.5x-32"), cut(regular(400, labels=labels), 25))
+    assert len(predictions) == (400 - 40) // 20 + 1
+    first = predictions[0]
+    assert (first.t_start_s, first.t_end_s) == (0.0, pytest.approx(39 / 50))
+    assert first.label in MODEL.labels
+    assert first.probs.sum() == pytest.approx(1.0, abs=1e-5)
+    assert first.confidence == first.probs.max()
+    assert first.decision.subnet == Subnet(0.5, 32)
+    assert first.latency_ms > 0
+    assert first.energy_mj == table[Subnet(0.5, 32)].energy_mj
+    assert first.truth == "walking"
+    # The chunk's newest sample reached the host with the chunk: 10 samples after the window's own last one.
+    assert first.age_ms == pytest.approx(10 / 50 * 1000 + first.latency_ms)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=4))
+def test_predictions_are_the_same_to_the_last_bit_however_the_stream_was_cut(sizes: list[int]) -> None:
+    table = TABLE
+    battery = {"battery": SimulatedBattery(capacity_j=1.0)}
+    expected = content(run(pipeline(table, "battery:hours=0.1", **battery), [regular(900)]))
+    battery = {"battery": SimulatedBattery(capacity_j=1.0)}
+    assert content(run(pipeline(table, "battery:hours=0.1", **battery), cut(regular(900), sizes))) == expected
+
+
+TABLE = replace(
+    operating_table(ENGINE, power_w=1.0),
+    points=tuple(
+        replace(point, energy_mj=point.macs * 1e-5, p50_ms=1.0, p95_ms=2.0) for point in operating_table(ENGINE).points
+    ),
+)
+"""A table of round figures, so that decisions do not depend on this machine's speed."""
+
+
+def test_a_restored_pipeline_goes_on_as_if_nothing_had_happened() -> None:
+    chunks = cut(regular(1500), 37)
+    one = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
+    for chunk in chunks[:20]:
+        one.push(chunk)
+    two = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
+    two.restore(one.state())
+    rest = content(run(one, chunks[20:]))
+    assert rest == content(run(two, chunks[20:]))
+    assert len(rest) > 20
+    assert one.counts() == two.counts()
+
+
+def test_streams_side_by_side_do_not_touch_each_other() -> None:
+    one = regular(600)
+    two = replace(regular(600), stream="other", x=one.x[::-1].copy())
+    mixed = [c for pair in zip(cut(one, 20), cut(two, 20), strict=True) for c in pair]
+    together = run(pipeline(TABLE), mixed)
+    alone = run(pipeline(TABLE), cut(two, 20))
+    assert content([p for p in together if p.stream == "other"]) == content(alone)
+
+
+def test_a_battery_runs_down_and_the_subnetwork_with_it() -> None:
+    pipe = pipeline(TABLE, "battery:hours=0.02", battery=SimulatedBattery(capacity_j=0.03, base_mw=0.1))
+    predictions = run(pipe, cut(regular(50 * 60), 50))
+    charges = [p.battery_frac for p in predictions]
+    assert charges == sorted(charges, reverse=True)
+    assert charges[-1] < charges[0]
+    assert len({p.decision.subnet for p in predictions}) > 1
+
+
+def test_a_stream_that_cannot_feed_the_model_is_refused() -> None:
+    chunk = SampleChunk("s", "one", np.arange(9) / 50, np.zeros((9, 3), np.float32), GYRO, 50.0, 0, 0.0)
+    with pytest.raises(InputMismatch, match="needs acc_x, acc_y, acc_z, the source offers gyro_x"):
+        pipeline(TABLE).push(chunk)
+
+
+def test_too_many_streams_are_refused() -> None:
+    pipe = pipeline(TABLE)
+    empty = SampleChunk("s", "one", np.empty(0), np.empty((0, 3), np.float32), ACC, 50.0, 0, 0.0)
+    for number in range(64):
+        pipe.push(replace(empty, stream=str(number)))
+    with pytest.raises(InputMismatch, match="one too many"):
+        pipe.push(replace(empty, stream="65"))
+
+
+def test_a_clock_makes_the_age_tell_the_waiting_too() -> None:
+    (first, *_) = run(pipeline(TABLE, clock=lambda: 100.0), [regular(40)])
+    assert first.age_ms == pytest.approx((100 - 39 / 50) * 1000)
+
+
+def test_another_hop_gives_more_predictions() -> None:
+    assert len(run(pipeline(TABLE, hop=10), [regular(400)])) == 37

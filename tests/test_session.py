@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinestream.errors import ConfigError, DataDamaged
+from kinestream.inference import Engine, operating_table
+from kinestream.pipeline import Pipeline
+from kinestream.policy import SimulatedBattery, make_policy
+from kinestream.session import QUEUE_CHUNKS, Session
+from kinestream.signals import Prediction, SampleChunk
+from tests.random_models import random_model
+from tests.windowing.streams import cut, regular
+
+ENGINE = Engine(random_model())
+TABLE = operating_table(ENGINE)
+
+
+class Chunks:
+    """A source of the chunks it is given."""
+
+    def __init__(self, chunks: list[SampleChunk], *, live: bool = False, then: Exception | None = None) -> None:
+        self.name = "chunks"
+        self.live = live
+        self.closed = False
+        self._chunks = chunks
+        self._then = then
+
+    async def chunks(self) -> AsyncIterator[SampleChunk]:
+        for chunk in self._chunks:
+            yield chunk
+        if self._then:
+            raise self._then
+
+    def counts(self) -> Mapping[str, int]:
+        return {"skipped": 3}
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def session(source: Chunks, policy: str = "fixed", **more: object) -> Session:
+    battery = SimulatedBattery() if policy.startswith("battery") else None
+    pipeline = Pipeline(ENGINE, make_policy(policy, TABLE), TABLE, battery=battery)
+    return Session(source, pipeline, model_name="tiny", policy_text=policy, **more)  # type: ignore[arg-type]
+
+
+async def test_every_chunk_and_prediction_is_told_in_order_and_the_source_closed() -> None:
+    source = Chunks(cut(regular(1000), 25))
+    run = session(source)
+    chunks: list[SampleChunk] = []
+    predictions: list[Prediction] = []
+    run.subscribe(chunks.append, predictions.append)
+    await run.run()
+    assert [chunk.seq for chunk in chunks] == list(range(0, 1000, 25))
+    assert [p.index for p in predictions] == list(range((1000 - 40) // 20 + 1))
+    assert source.closed
+
+
+async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None:
+    source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5))
+    run = session(source)
+    await run.run()
+    assert run.counts()["samples"] == 50 * QUEUE_CHUNKS
+    assert (run.counts()["dropped"], run.counts()["lost"]) == (0, 0)
+
+
+async def test_a_live_source_drops_its_oldest_chunks_and_counts_them_once() -> None:
+    source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5), live=True)  # all at once: it never waits
+    run = session(source)
+    await run.run()
+    counts = run.counts()
+    assert counts["dropped"] > 0
+    assert counts["samples"] + counts["dropped"] == 50 * QUEUE_CHUNKS
+    assert counts["lost"] == 0
+
+
+async def test_the_limit_ends_the_run_after_so_much_signal() -> None:
+    run = session(Chunks(cut(regular(5000), 25)), limit_s=10.0)
+    await run.run()
+    assert run.counts()["samples"] == 500
+
+
+async def test_the_summary_judges_windows_inside_one_activity_and_those_with_transitions() -> None:
+    model_label = ENGINE.model.labels[0]
+    labels = np.zeros(200, np.int16)
+    labels[110:] = 1
+    whole = regular(200, labels=labels, names=(model_label, "juggling"))
+    run = session(Chunks([whole]))
+    right: list[bool] = []
+    run.subscribe(on_prediction=lambda p: right.append(p.label == model_label))
+    await run.run()
+    summary = run.summary()
+    # Windows start at 0, 20, ... 160: 0-60 lie inside, 80 straddles with 30 of 40 samples, 100 with 10, then juggling.
+    assert summary["windows_inside_one_activity"] == 4
+    assert summary["windows_with_transitions"] == 5
+    assert summary["windows_of_other_activities"] == 4
+    assert summary["accuracy"] == pytest.approx(sum(right[:4]) / 4, abs=1e-4)
+    assert summary["accuracy_with_transitions"] == pytest.approx(sum(right[:5]) / 5, abs=1e-4)
+    assert sum(summary["share_per_subnet"].values()) == pytest.approx(1.0)
+    assert summary["counts"]["skipped"] == 3
+    assert summary["signal_s"] == 4.0
+
+
+async def test_stop_ends_a_run_that_never_would() -> None:
+    run = session(Chunks(cut(regular(50_000), 1)))
+    run.subscribe(on_prediction=lambda p: run.stop())
+    await asyncio.wait_for(run.run(), 20)
+    assert 0 < run.counts()["windows"] < 2000
+
+
+async def test_an_error_of_the_source_comes_out_after_what_was_good_is_computed() -> None:
+    run = session(Chunks(cut(regular(400), 50), then=DataDamaged("row 401 is cut off")))
+    with pytest.raises(DataDamaged, match="row 401"):
+        await run.run()
+    assert run.counts()["samples"] == 400
+
+
+async def test_policy_deadline_and_battery_can_be_changed_while_it_runs() -> None:
+    run = session(Chunks(cut(regular(4000), 20)), "battery:hours=1")
+    subnets: list[str] = []
+
+    def change(prediction: Prediction) -> None:
+        subnets.append(str(prediction.decision.subnet))
+        if len(subnets) == 5:
+            run.set_policy("fixed:0.25x-32")
+            run.set_deadline(7.5)
+            run.set_battery(0.4)
+
+    run.subscribe(on_prediction=change)
+    await run.run()
+    assert subnets[-1] == "0.25x-32"
+    assert (run.policy_text, run.deadline_ms) == ("fixed:0.25x-32", 7.5)
+    assert run.summary()["battery"] == pytest.approx(0.4, abs=0.01)
+    with pytest.raises(ConfigError, match="unknown policy"):
+        run.set_policy("fxied")
+    assert run.policy_text == "fixed:0.25x-32"
+    with pytest.raises(ConfigError, match="positive"):
+        run.set_deadline(-1)
+
+
+async def test_only_a_simulated_battery_can_be_set() -> None:
+    with pytest.raises(ConfigError, match="simulated"):
+        session(Chunks([])).set_battery(0.5)
+
+
+async def test_a_stream_at_another_rate_than_announced_is_noticed() -> None:
+    whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
+    run = session(Chunks(cut(whole, 25)))
+    await run.run()
+    assert run.notices() == ["s: 30.00 Hz measured, 50 Hz announced"]
