@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision
+from kinestream.signals import Decision, Prediction, Subnet
 
 from .ladder import by_latency, fastest, ladder, meeting, number, rung_of
 from .state import PolicyState
@@ -51,7 +51,7 @@ class LatencyPolicy:
             return Decision(rungs[-1].subnet, "no deadline: the most accurate")
         upper_ms, lower_ms = self.high * state.deadline_ms, self.low * state.deadline_ms
         place = None if state.last is None else rung_of(rungs, state.last.subnet)
-        seen_ms = self._recent_ms(state)
+        seen_ms = None if state.last is None else self._seen_ms(state.last.subnet, state.recent)
         if place is None or seen_ms is None:
             return self._enter(upper_ms)
         seen = f"{number(seen_ms)} ms"
@@ -61,12 +61,11 @@ class LatencyPolicy:
             return self._up(place, seen_ms, lower_ms, upper_ms)
         return Decision(rungs[place].subnet, f"{seen} is in the band of {number(lower_ms)} to {number(upper_ms)} ms")
 
-    def _recent_ms(self, state: PolicyState) -> float | None:
-        """The median latency of the present subnetwork's last windows; None if it has not run yet."""
-        assert state.last is not None
+    def _seen_ms(self, subnet: Subnet, recent: tuple[Prediction, ...]) -> float | None:
+        """The median latency of the last windows, as far back as this subnetwork ran; None if it has not yet."""
         latencies: list[float] = []
-        for prediction in reversed(state.recent):
-            if prediction.decision.subnet != state.last.subnet or len(latencies) == self.span:
+        for prediction in reversed(recent):
+            if prediction.decision.subnet != subnet or len(latencies) == self.span:
                 break
             if isfinite(prediction.latency_ms):
                 latencies.append(prediction.latency_ms)

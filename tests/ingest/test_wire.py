@@ -6,6 +6,7 @@ import re
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def chunks(draw: st.DrawFn) -> SampleChunk:
     )
 
 
-def a_chunk(n: int = 4, **changes: object) -> SampleChunk:
+def a_chunk(n: int = 4, **changes: Any) -> SampleChunk:
     whole = SampleChunk(
         stream="wrist",
         session="s1",
@@ -62,7 +63,7 @@ def a_chunk(n: int = 4, **changes: object) -> SampleChunk:
         labels=np.zeros(n, np.int16),
         label_names=("walking", "sitting"),
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(whole, **changes)
 
 
 def same(left: SampleChunk, right: SampleChunk) -> bool:
@@ -207,7 +208,7 @@ def test_a_label_code_without_a_name_is_refused() -> None:
         {"t": np.empty(MAX_SAMPLES + 1), "x": np.empty((MAX_SAMPLES + 1, 6), np.float32), "labels": None},
     ],
 )
-def test_what_the_format_cannot_carry_is_refused_before_it_is_sent(changes: dict[str, object]) -> None:
+def test_what_the_format_cannot_carry_is_refused_before_it_is_sent(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"cannot be sent"):
         encode(a_chunk(**changes))
 
