@@ -1,4 +1,4 @@
-"""Every dataset by its name, and where its files are looked for."""
+"""Every dataset by its name: how to find it, how to open it, how much there should be of it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,106 @@ import difflib
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kinestream.errors import ConfigError
 
-from .hapt import open_hapt
+from . import hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
+from .archive import FileTree, find_tree
+from .columns import ColumnMap
+from .homes import Home
 from .recording import Dataset
+from .table_file import TABLE_SUFFIXES
 
-OPENERS: dict[str, Callable[[Path], Dataset]] = {
-    "hapt": open_hapt,
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How much of it the authors say there is; None: they do not."""
+
+    recordings: int
+    subjects: int
+    samples: int | None = None
+    windows: int | None = None
+    """Windows of ``window`` samples every ``hop``, each inside one run of a label."""
+    window: int = 0
+    hop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One dataset this package can read."""
+
+    name: str
+    open: Callable[[Path], Dataset]
+    marker: str
+    """A file every copy has."""
+    archives: tuple[str, ...]
+    """Patterns of its archive's name, lower case."""
+    home: Home
+    published: Published
+
+    def locate(self, data_dir: Path) -> FileTree:
+        """Its files. Raises: DataMissing, DataDamaged."""
+        return find_tree(self.name, self.marker, self.archives, data_dir)
+
+
+DATASETS: dict[str, Known] = {
+    known.name: known
+    for known in (
+        Known(
+            hapt.NAME,
+            hapt.open_hapt,
+            hapt.MARKER,
+            hapt.ARCHIVES,
+            homes.HAPT,
+            Published(61, 30, samples=1_122_772, windows=10_929, window=128, hop=64),
+        ),
+        Known(
+            uci_har.NAME,
+            uci_har.open_uci_har,
+            uci_har.MARKER,
+            uci_har.ARCHIVES,
+            homes.UCI_HAR,
+            Published(30, 30, windows=10_299, window=uci_har.WINDOW, hop=uci_har.HOP),
+        ),
+        Known(
+            wisdm_v11.NAME,
+            wisdm_v11.open_wisdm,
+            wisdm_v11.MARKER,
+            wisdm_v11.ARCHIVES,
+            homes.WISDM_V11,
+            Published(36, 36),
+        ),
+        *(
+            Known(
+                name,
+                partial(wisdm_2019.open_wisdm_2019, device=device),
+                wisdm_2019.MARKER,
+                wisdm_2019.ARCHIVES,
+                homes.WISDM_2019,
+                Published(51, 51),
+            )
+            for device, name in wisdm_2019.NAMES.items()
+        ),
+        Known(
+            unimib.NAME,
+            unimib.open_unimib,
+            unimib.DATA,
+            unimib.ARCHIVES,
+            homes.UNIMIB,
+            Published(30, 30, 11_771 * unimib.WINDOW, windows=11_771, window=unimib.WINDOW, hop=unimib.WINDOW),
+        ),
+        Known(
+            unimib.FALLS_NAME,
+            unimib.open_unimib_falls51,
+            unimib.FALLS,
+            unimib.ARCHIVES,
+            homes.UNIMIB,
+            Published(8, 1, 4_170 * unimib.FALL_WINDOW, 4_170, unimib.FALL_WINDOW, unimib.FALL_WINDOW),
+        ),
+    )
 }
 
 
@@ -31,22 +122,35 @@ def default_data_dir() -> Path:
     return Path.home() / ".local" / "share" / "kinestream"
 
 
-def open_dataset(name: str, data_dir: Path | None = None) -> Dataset:
+def known_dataset(name: str) -> Known:
     """The dataset of that name.
 
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ConfigError(f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and any .csv or .parquet file")
+    return DATASETS[name]
+
+
+def open_dataset(name_or_path: str, data_dir: Path | None = None, columns: ColumnMap | None = None) -> Dataset:
+    """The dataset of that name, or the recordings in a CSV or Parquet file.
+
     Args:
-        name: one of ``OPENERS``.
-        data_dir: the folder that holds its archive or its extracted files, or a parent of that folder;
+        name_or_path: one of ``DATASETS``, or a path that ends in one of ``TABLE_SUFFIXES``.
+        data_dir: the folder that holds a named dataset's archive or extracted files, or a parent of that folder;
             default ``default_data_dir()``.
+        columns: which column of a file is what, where their names do not tell.
 
     Raises:
-        ConfigError: there is no dataset of that name.
-        DataMissing: it is not in the folder; names the command that fetches it.
+        ConfigError: there is no such dataset, or the file's columns, units or rate do not fit.
+        DataMissing: it is not there; names the command that fetches it and the folder looked in.
         DataDamaged: its files are not what their format promises.
     """
-    opener = OPENERS.get(name)
-    if opener is None:
-        near = difflib.get_close_matches(name, OPENERS, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise ConfigError(f"no dataset '{name}'; {hint}there are {', '.join(OPENERS)}")
-    return opener(data_dir if data_dir is not None else default_data_dir())
+    if name_or_path not in DATASETS and Path(name_or_path).suffix.lower() in TABLE_SUFFIXES:
+        from .tabular import open_table
+
+        return open_table(Path(name_or_path), columns)
+    return known_dataset(name_or_path).open(data_dir if data_dir is not None else default_data_dir())

@@ -1,0 +1,182 @@
+"""``kinestream data list | fetch | check``: which datasets there are, where they are, whether they are sound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinestream.replay_data.check import Report
+    from kinestream.replay_data.datasets import Known
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command ``data``; what it runs is imported when it runs."""
+    data = subparsers.add_parser("data", help="list, fetch and check the recorded datasets")
+    commands = data.add_subparsers(dest="data_command", required=True, metavar="list|fetch|check")
+
+    listing = commands.add_parser("list", help="which datasets there are, where each is looked for, on what terms")
+    listing.set_defaults(run=run_list)
+
+    fetching = commands.add_parser("fetch", help="download a dataset from its original home")
+    fetching.add_argument("name", metavar="NAME", help="e.g. hapt; see kinestream data list")
+    fetching.add_argument("--url", help="download from here instead of the original home")
+    fetching.add_argument("--sha256", metavar="HEX", help="the checksum to expect instead of the published one")
+    fetching.set_defaults(run=run_fetch)
+
+    checking = commands.add_parser(
+        "check", help="read every recording of a local copy and compare with what is published"
+    )
+    checking.add_argument("name", metavar="NAME", help="e.g. hapt; see kinestream data list")
+    checking.set_defaults(run=run_check)
+
+    for parser in (listing, fetching, checking):
+        parser.add_argument(
+            "--data",
+            type=Path,
+            metavar="DIR",
+            help="the folder of the data (default: $KINESTREAM_DATA, else the user's data folder)",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Every dataset: found or where it is looked for, size, terms, citation."""
+    from kinestream.replay_data.datasets import DATASETS, default_data_dir
+
+    folder = args.data or default_data_dir()
+    rows = [_describe(known, folder) for known in DATASETS.values()]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    for row in rows:
+        size = f"about {row['size_mb']} MB" if row["size_mb"] else "size not known beforehand"
+        print(f"{row['name']}: {row['title']}")
+        print(f"  {row['state']}" + (f" in {row['source']}" if row["source"] else ""))
+        print(f"  expected in {row['expected']}, {size}, from {row['page']}")
+        print(f"  terms: {row['terms']}")
+        print(f"  cite: {row['citation']}")
+    return 0
+
+
+def run_fetch(args: argparse.Namespace) -> int:
+    """Download unless it is there; the terms come first."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    from kinestream.errors import DataMissing
+    from kinestream.replay_data.datasets import default_data_dir, known_dataset
+    from kinestream.replay_data.fetch import fetch
+
+    known = known_dataset(args.name)
+    folder = args.data or default_data_dir()
+    try:
+        found = known.locate(folder)
+    except DataMissing:
+        pass
+    else:
+        return _say(
+            args, {"name": known.name, "path": str(found.source), "downloaded": False}, f"already in {found.source}"
+        )
+    _note(f"{known.home.title}, {known.home.page}")
+    _note(f"terms: {known.home.terms}")
+    _note(f"cite: {known.home.citation}")
+    columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(known.name, total=None)
+        fetched = fetch(
+            known.home,
+            folder,
+            url=args.url,
+            sha256=args.sha256,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    known.locate(folder)
+    trust = {
+        "published": "the expected one",
+        "recorded": "the same as when it was fetched before",
+        "first": "no checksum of the original is known: it is recorded, and later copies are compared with it",
+    }[fetched.trust]
+    facts = {
+        "name": known.name,
+        "path": str(fetched.path),
+        "downloaded": True,
+        "sha256": fetched.sha256,
+        "trust": fetched.trust,
+    }
+    return _say(args, facts, f"{fetched.path}\nSHA-256 of the download {fetched.sha256}: {trust}")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Status 0 if the copy is sound, 1 if it is not."""
+    import dataclasses
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from kinestream.replay_data.check import check_dataset
+    from kinestream.replay_data.datasets import default_data_dir, known_dataset
+
+    known = known_dataset(args.name)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"reading {known.name}")
+        report = check_dataset(
+            known,
+            args.data or default_data_dir(),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    _say(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report, known)))
+    return 0 if report.sound else 1
+
+
+def _describe(known: Known, folder: Path) -> dict[str, Any]:
+    from kinestream.errors import DataDamaged, DataMissing
+
+    state, source = "found", ""
+    try:
+        source = str(known.locate(folder).source)
+    except DataMissing:
+        state = "not found"
+    except DataDamaged as error:
+        state = f"damaged: {error}"
+    home = known.home
+    return {
+        "name": known.name,
+        "title": home.title,
+        "state": state,
+        "source": source,
+        "expected": str(folder / home.folder),
+        "size_mb": home.size_mb,
+        "page": home.page,
+        "url": home.url,
+        "sha256": home.sha256,
+        "terms": home.terms,
+        "citation": home.citation,
+    }
+
+
+def _lines(report: Report, known: Known) -> list[str]:
+    lines = [
+        f"{report.name} in {report.source}",
+        f"  {report.recordings} recordings of {report.subjects} people, {report.samples:,} samples, "
+        f"{report.hours:.2f} h, {report.labelled_share:.1%} labelled",
+    ]
+    if report.windows is not None:
+        lines.append(f"  {report.windows:,} windows of {known.published.window} samples every {known.published.hop}")
+    lines += [f"  {label}: {n:,} samples" for label, n in sorted(report.labels.items(), key=lambda item: -item[1])]
+    lines += [f"  repaired or skipped: {kind} {n:,}" for kind, n in report.repairs.items()]
+    lines += [f"  note: {note}" for note in report.notes]
+    lines += [f"  PROBLEM: {problem}" for problem in report.problems]
+    return [*lines, "  sound" if report.sound else "  not sound"]
+
+
+def _say(args: argparse.Namespace, facts: dict[str, Any], text: str) -> int:
+    print(json.dumps(facts, indent=2) if args.json else text)
+    return 0
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,201 @@
+"""The columns of a CSV or Parquet file as numbers and texts, and what is wrong with each value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import DataDamaged, DataMissing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
+PROBLEMS = ("missing_value", "not_a_number", "not_finite")
+"""What can be wrong with a number; ``Numbers.problem`` is 1 + the index, 0 where nothing is."""
+_MISSING, _TEXT, _NOT_FINITE = range(1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One column as numbers, (n,) each."""
+
+    values: NDArray[np.float64]
+    problem: NDArray[np.int8]
+
+
+class TableFile:
+    """A table whose header is read at once, its columns when they are known.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is cut short or no table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise DataMissing(f"no file {path}; expected a CSV or Parquet file")
+        self.path = path
+        self.header: list[str] = []
+        self.line: NDArray[np.int64] = np.empty(0, np.int64)
+        """(n,) the line of the file on which each row stands (the header is line 1); in Parquet the row, from 1."""
+        self.position: NDArray[np.int64] = np.empty(0, np.int64)
+        """(n,) how many rows, whole or not, came before each row."""
+        self.short_rows = 0
+        """Rows with more or fewer values than the header; they are left out."""
+        self._columns: dict[str, pa.ChunkedArray] = {}
+        self._is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
+        self._delimiter = ","
+        self._guarded(self._read_header)
+
+    def read(self, names: Iterable[str]) -> None:
+        """Load these columns."""
+        wanted = list(dict.fromkeys(names))
+        self._guarded(lambda: self._read_parquet(wanted) if self._is_parquet else self._read_csv(wanted))
+
+    def _guarded(self, read: Callable[[], None]) -> None:
+        import pyarrow as pa  # takes 0.2 s to import, and only tables need it
+
+        try:
+            read()
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataDamaged(f"{self.path} cannot be read as a table ({reason}); is it whole, and UTF-8?") from error
+
+    def _read_header(self) -> None:
+        if self._is_parquet:
+            import pyarrow.parquet as pq
+
+            self.header = pq.read_schema(self.path).names
+            return
+        import csv
+
+        with self.path.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+        self._delimiter = max(",;\t", key=line.count)
+        self.header = next(csv.reader([line], delimiter=self._delimiter), [])
+        if not line.strip():
+            raise DataDamaged(f"{self.path} has no header; expected the names of the columns in its first line")
+        twice = sorted({name for name in self.header if self.header.count(name) > 1})
+        if twice:
+            raise DataDamaged(f"{self.path} has more than one column '{twice[0]}'; give each a name of its own")
+
+    def _read_parquet(self, wanted: list[str]) -> None:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.path, columns=wanted)
+        self._columns = {name: table[name] for name in wanted}
+        self.position = np.arange(len(table))
+        self.line = self.position + 1
+
+    def _read_csv(self, wanted: list[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.csv as pc
+
+        short: list[int] = []
+
+        def skip(row: pc.InvalidRow) -> str:
+            short.append(row.number)
+            return "skip"
+
+        table = pc.read_csv(
+            self.path,
+            # With threads, arrow does not know on which line a row stands.
+            read_options=pc.ReadOptions(use_threads=False),
+            parse_options=pc.ParseOptions(
+                delimiter=self._delimiter, ignore_empty_lines=False, invalid_row_handler=skip
+            ),
+            convert_options=pc.ConvertOptions(
+                include_columns=self.header,
+                column_types=dict.fromkeys(self.header, pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+        blank = np.ones(len(table), np.bool_)
+        for column in table.columns:
+            blank &= column.is_null().to_numpy()
+        lines = np.setdiff1d(np.arange(2, len(table) + len(short) + 2), short, assume_unique=True)
+        blanks_before = np.cumsum(blank)
+        self.line = lines[~blank]
+        self.position = (lines - 2 - blanks_before)[~blank]
+        self.short_rows = len(short)
+        mask = pa.array(~blank)
+        self._columns = {name: table[name].filter(mask) for name in wanted}
+
+    def is_date(self, name: str) -> bool:
+        """Whether the column holds dates: as Parquet's own type, or as text that begins like 2024-01-31."""
+        import pyarrow as pa
+
+        column = self._columns[name]
+        if pa.types.is_timestamp(column.type):
+            return True
+        first = next((value for value in column.to_pylist() if value is not None), "")
+        return isinstance(first, str) and _date_ns(first) is not None
+
+    def numbers(self, name: str) -> Numbers:
+        """The column as numbers, and which are missing, text, or not finite."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self._columns[name]
+        problem = np.zeros(len(column), np.int8)
+        try:
+            text = pc.call_function("utf8_trim_whitespace", [column]) if pa.types.is_string(column.type) else column
+            values = pc.fill_null(text.cast(pa.float64()), np.nan).to_numpy()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            parsed = [_number(value) for value in column.to_pylist()]
+            problem[[value is None for value in parsed]] = _TEXT
+            values = np.array([np.nan if value is None else value for value in parsed])
+        problem[~np.isfinite(values) & (problem == 0)] = _NOT_FINITE
+        problem[column.is_null().to_numpy()] = _MISSING
+        return Numbers(values, problem)
+
+    def dates(self, name: str) -> Numbers:
+        """The column of dates as seconds since its first; what is no date is ``not_a_number``."""
+        import pyarrow as pa
+
+        column = self._columns[name]
+        if pa.types.is_timestamp(column.type):
+            parsed = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_pylist()
+        else:
+            parsed = [None if value is None else _date_ns(value) for value in column.to_pylist()]
+        origin = next((value for value in parsed if value is not None), 0)
+        # Subtracted as whole numbers: nanoseconds since 1970 do not fit a float64 exactly.
+        values = np.array([np.nan if value is None else (value - origin) / 1e9 for value in parsed], np.float64)
+        problem = np.where(np.isnan(values), np.int8(_TEXT), np.int8(0))
+        problem[column.is_null().to_numpy()] = _MISSING
+        return Numbers(values, problem)
+
+    def texts(self, name: str) -> NDArray[np.str_]:
+        """The column as text without the blanks around it, empty where there is none."""
+        return np.array(
+            ["" if value is None else str(value).strip() for value in self._columns[name].to_pylist()], np.str_
+        )
+
+
+def _number(value: object) -> float | None:
+    try:
+        # Python's float takes 1_000 for a thousand; a data file that says so is damaged.
+        return None if isinstance(value, str) and "_" in value else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _date_ns(text: str) -> int | None:
+    from datetime import datetime
+
+    whole, dot, rest = text.strip().partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    try:
+        # datetime knows microseconds; a sensor's log often has nanoseconds.
+        seconds = datetime.fromisoformat(whole + rest[digits:]).timestamp() if "-" in whole else None
+    except ValueError:
+        return None
+    return None if seconds is None else int(seconds) * 10**9 + (int(f"{rest[:digits]:0<9}"[:9]) if dot else 0)

@@ -1,0 +1,222 @@
+"""Any CSV or Parquet file of motion samples, one row a sample.
+
+A few unusable rows are skipped and counted (``short_row``, ``missing_value``, ``not_a_number``, ``not_finite``, and
+what ``tidy_times`` drops); more than a tenth, or units or a rate that cannot be right, and the file is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError, DataDamaged
+from kinestream.signals import ACC, GYRO, UNLABELLED
+
+from .columns import ACC_UNITS, GYRO_UNITS, TIME_UNITS, ColumnMap
+from .recording import Dataset, Entry, Recording
+from .table_file import PROBLEMS, Numbers, TableFile
+from .tidy import refuse_if_mostly_bad, tidy_times
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GRAVITY_RANGE = (4.0, 25.0)
+"""m/s^2: the median of what a worn accelerometer reads lies in here, whatever the wearer does."""
+MAX_TURN_RATE = 35.0
+"""rad/s (2000 deg/s): the full scale of wearable gyroscopes, beyond the 99th percentile of any movement."""
+PLAUSIBLE_STEP_S = (0.001, 0.2)
+"""Nobody samples motion faster than 1 kHz or slower than 5 Hz, so the median step tells the unit of time."""
+MAX_RATE_ERROR = 0.1
+"""Share by which the declared rate may differ from the time column's."""
+LABEL_ALIASES = {
+    "walk": "walking",
+    "upstairs": "walking_upstairs",
+    "downstairs": "walking_downstairs",
+    "sit": "sitting",
+    "stand": "standing",
+    "laying": "lying",
+    "lie": "lying",
+    "jog": "jogging",
+    "run": "running",
+}
+
+
+def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
+    """The recordings in one file, one a subject; the file is read here, once.
+
+    Args:
+        path: ``.parquet``, or text with commas, semicolons or tabs between the columns.
+        columns: what cannot be told from the columns' names.
+
+    Raises:
+        DataMissing: there is no such file.
+        ConfigError: a column is missing, or a unit or the rate does not fit the data.
+        DataDamaged: the file is cut short or no table, or more than a tenth of its rows cannot be used.
+    """
+    file = TableFile(path)
+    columns = (columns or ColumnMap()).resolve(file.header, path.name)
+    sensors = [*columns.acc, *columns.gyro]
+    file.read(name for name in (columns.time, *sensors, columns.label, columns.subject) if name is not None)
+
+    numbers = {name: file.numbers(name) for name in sensors}
+    time_is_date = columns.time is not None and file.is_date(columns.time)
+    if columns.time is not None:
+        numbers[columns.time] = file.dates(columns.time) if time_is_date else file.numbers(columns.time)
+    usable, repairs = _usable_rows(file, numbers)
+
+    x = np.stack([numbers[name].values[usable] for name in sensors], axis=1)
+    x *= _factors(x, columns, path.name)
+    if columns.time is not None:
+        t_raw = numbers[columns.time].values[usable]
+        t, fs_hz = _seconds(t_raw, "s" if time_is_date else columns.time_unit, columns.rate_hz, path.name)
+    else:
+        fs_hz = columns.rate_hz or math.nan  # resolve() saw to it that one of the two is there
+        t = file.position[usable] / fs_hz
+    labels = _labels(file, columns.label, usable)
+    subjects = file.texts(columns.subject)[usable] if columns.subject else np.full(int(usable.sum()), path.stem)
+
+    channels = (*(ACC if columns.acc else ()), *(GYRO if columns.gyro else ()))
+    entries = []
+    for subject in dict.fromkeys(subjects.tolist()):
+        own = subjects == subject
+        name = path.stem if subject == path.stem else f"{path.stem}_{subject}"
+        recording = _recording(path.name, name, subject, fs_hz, channels, t[own], x[own], labels, own, repairs)
+        repairs = {}  # a row that could not be read belongs to nobody in particular: told once, with the first
+        entries.append(Entry(name, subject, partial(_loaded, recording)))
+    return Dataset(path.name, labels[1] if labels else (), entries)
+
+
+def canonical_label(name: str) -> str:
+    """The activity as all datasets here call it: ``WALKING UPSTAIRS`` and ``Upstairs`` become ``walking_upstairs``."""
+    plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
+    return LABEL_ALIASES.get(plain, plain)
+
+
+def _usable_rows(file: TableFile, numbers: Mapping[str, Numbers]) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Which rows have every number; and how many have not, by the first thing that is wrong with each."""
+    first = np.zeros(len(file.line), np.int8)
+    example = ""
+    for name, column in numbers.items():
+        fresh = (first == 0) & (column.problem > 0)
+        if fresh.any() and not example:
+            at = int(np.argmax(fresh))
+            example = f", e.g. {PROBLEMS[column.problem[at] - 1]} in line {file.line[at]}, column '{name}'"
+        first[fresh] = column.problem[fresh]
+    counts = Counter({kind: int((first == code).sum()) for code, kind in enumerate(PROBLEMS, start=1)})
+    counts["short_row"] = file.short_rows
+    refuse_if_mostly_bad(f"{file.path}{example}", counts, len(first) + file.short_rows)
+    return first == 0, {kind: n for kind, n in counts.items() if n}
+
+
+def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> NDArray[np.float64]:
+    """(channels,) what to multiply each column by to have SI units; refuses what no person could have worn."""
+    factors = []
+    if columns.acc:
+        median = float(np.median(np.linalg.norm(x[:, :3], axis=1)))
+        unit, low, high = columns.acc_unit, *GRAVITY_RANGE
+        fitting = [name for name in (unit, "m/s^2", "g", "mg") if name and low <= median * ACC_UNITS[name] <= high]
+        if not fitting or (unit and fitting[0] != unit):
+            hint = f"; it would fit {fitting[0]}" if fitting else ""
+            raise ConfigError(
+                f"{where}: the acceleration is {median:.3g} {unit or 'of no known unit'} at the median, gravity alone "
+                f"is 9.8 m/s^2{hint}: give the unit (acc=X,Y,Z:g) and columns that include gravity"
+            )
+        factors += [ACC_UNITS[fitting[0]]] * 3
+    if columns.gyro:
+        factor = GYRO_UNITS[columns.gyro_unit or "rad/s"]
+        fast = float(np.percentile(np.linalg.norm(x[:, -3:], axis=1), 99)) * factor
+        if fast > MAX_TURN_RATE:
+            raise ConfigError(
+                f"{where}: the angular rate reaches {fast:.3g} rad/s, faster than anybody turns; "
+                "if it is in degrees a second, say so: gyro=X,Y,Z:dps"
+            )
+        factors += [factor] * 3
+    return np.array(factors)
+
+
+def _seconds(
+    t: NDArray[np.float64], unit: str | None, rate_hz: float | None, where: str
+) -> tuple[NDArray[np.float64], float]:
+    """The times in seconds since the first, and the nominal rate: as declared, else as the median step says.
+
+    Raises:
+        ConfigError: the unit cannot be told, or the declared rate is another than that of the times.
+        DataDamaged: time does not rise.
+    """
+    steps = np.diff(t)
+    rising = steps[steps > 0]
+    if len(rising) == 0:
+        raise DataDamaged(f"{where}: time never rises; expected the time of each sample")
+    step = float(np.median(rising))
+    low, high = PLAUSIBLE_STEP_S
+    if unit is None:
+        unit = next((name for name, factor in TIME_UNITS.items() if low <= step * factor <= high), None)
+    if unit is None:
+        raise ConfigError(
+            f"{where}: the median step of time is {step:.3g}, which fits no unit between 5 Hz and 1 kHz; "
+            "give the unit, e.g. time=ts:ms"
+        )
+    measured = 1 / (step * TIME_UNITS[unit])
+    if rate_hz is not None and abs(measured - rate_hz) > MAX_RATE_ERROR * rate_hz:
+        raise ConfigError(
+            f"{where}: declared as {rate_hz:g} Hz, but its times (in {unit}) come at {measured:.4g} Hz; "
+            "correct the rate or the unit of time"
+        )
+    whole = round(measured)
+    nominal = float(whole) if abs(measured - whole) < 0.02 * measured else round(measured, 2)
+    return (t - t[0]) * TIME_UNITS[unit], rate_hz or nominal
+
+
+def _labels(
+    file: TableFile, column: str | None, usable: NDArray[np.bool_]
+) -> tuple[NDArray[np.int16], tuple[str, ...]] | None:
+    """Codes and names of the usable rows' labels; a row without one is ``UNLABELLED``."""
+    if column is None:
+        return None
+    texts, which = np.unique(file.texts(column)[usable], return_inverse=True)
+    canonical = [canonical_label(text) for text in texts.tolist()]
+    names = tuple(sorted(set(filter(None, canonical))))
+    codes = np.array([names.index(name) if name else UNLABELLED for name in canonical], np.int16)
+    return codes[which], names
+
+
+def _recording(
+    dataset: str,
+    name: str,
+    subject: str,
+    fs_hz: float,
+    channels: tuple[str, ...],
+    t: NDArray[np.float64],
+    x: NDArray[np.float64],
+    labels: tuple[NDArray[np.int16], tuple[str, ...]] | None,
+    own: NDArray[np.bool_],
+    repairs: Mapping[str, int],
+) -> Recording:
+    samples = x.astype(np.float32)
+    tidied = tidy_times(t, samples)
+    refuse_if_mostly_bad(f"{name} in {dataset}", tidied.dropped, len(t))
+    keep = tidied.keep
+    return Recording(
+        dataset,
+        name,
+        subject,
+        fs_hz,
+        channels,
+        t[keep],
+        samples[keep],
+        labels[0][own][keep] if labels else None,
+        labels[1] if labels else (),
+        tidied.segments,
+        {**repairs, **tidied.repairs},
+    )
+
+
+def _loaded(recording: Recording) -> Recording:
+    return recording
