@@ -1,6 +1,19 @@
 """Recorded motion: the datasets as their authors distribute them, and tables of one's own."""
 
 from .datasets import default_data_dir, open_dataset
+from .device_effects import DeviceEffects
+from .player import Player
 from .recording import Dataset, Entry, Recording
+from .wearer import Wearer, simulate
 
-__all__ = ["Dataset", "Entry", "Recording", "default_data_dir", "open_dataset"]
+__all__ = [
+    "Dataset",
+    "DeviceEffects",
+    "Entry",
+    "Player",
+    "Recording",
+    "Wearer",
+    "default_data_dir",
+    "open_dataset",
+    "simulate",
+]

@@ -6,7 +6,9 @@ import asyncio
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kinestream.errors import ConfigError
@@ -90,7 +92,7 @@ class PlayedSource(ABC):
         self._closed = False
 
     @abstractmethod
-    def _from(self, position_s: float, mark: str) -> AsyncIterator[tuple[float, SampleChunk]]:
+    def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
         """Everything from there to the end: when each chunk is due (seconds of recording), and the chunk.
 
         Args:
@@ -133,7 +135,7 @@ class PlayedSource(ABC):
         return self._pacer.position_s
 
     def seek(self, position_s: float) -> None:
-        """Go on from there; what follows belongs to a new session. Before the start is the start, past the end is the end.
+        """Go on from there, or from the end if it lies beyond; what follows belongs to a new session.
 
         Raises:
             ConfigError: not a number.
@@ -148,17 +150,20 @@ class PlayedSource(ABC):
         """Chunk after chunk, each when it is due."""
         while not self._closed:
             jumps = self._jumps
-            played = self._from(self._pacer.position_s, f"~{jumps}" if jumps else "")
-            async for due_s, chunk in played:
-                await self._pacer.reach(due_s, lambda: self._closed or self._jumps != jumps)  # noqa: B023
-                if self._closed or self._jumps != jumps:
-                    break
-                yield chunk
-                if self._jumps != jumps:
-                    break
-            else:
-                if not self._again():
-                    return
+            interrupted = partial(self._interrupted, jumps)
+            async with aclosing(self._from(self._pacer.position_s, f"~{jumps}" if jumps else "")) as played:
+                async for due_s, chunk in played:
+                    await self._pacer.reach(due_s, interrupted)
+                    if interrupted():
+                        break
+                    yield chunk
+                    if interrupted():
+                        break
+            if not interrupted() and not self._again():
+                return
+
+    def _interrupted(self, jumps: int) -> bool:
+        return self._closed or self._jumps != jumps
 
     def _again(self) -> bool:
         """Whether to begin anew after the end; then everything is set back."""

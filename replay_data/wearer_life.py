@@ -157,4 +157,3 @@ def _slow(before: int, after: int) -> bool:
     """Whether the change needs sitting down, lying down or getting up."""
     low = {ACTIVITIES.index("sitting"), ACTIVITIES.index("lying")}
     return before != after and bool(low & {before, after})
-

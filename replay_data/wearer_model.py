@@ -1,12 +1,12 @@
 """What is known about how people move, and new people drawn from it.
 
-``wearer.npz`` holds, in principal components, how 21 people differ from each other (*occasion*: one person with the phone
-put on once) and one person from bout to bout (*bout*: one uninterrupted stretch of an activity). ``Person(seed)`` is
-a draw over all parameters of all activities at once, so a person who wears the phone askew does so in every activity, and
-somebody who strides briskly also climbs briskly. ``benchmarks/fit_wearer.py`` measured the components.
+``wearer.npz`` holds, in principal components, how 21 people differ from each other (*occasion*: one person with the
+phone put on once) and one person from bout to bout (*bout*: one uninterrupted stretch of an activity). ``Person(seed)``
+is a draw over all parameters of all activities at once, so a person who wears the phone askew does so in every
+activity, and somebody who strides briskly also climbs briskly. ``benchmarks/fit_wearer.py`` measured the components.
 
-The density drawn from is a kernel estimate whose kernels are so wide that no draw is anybody: a Gaussian alone would miss
-that people have two ways of sitting, not a mean one.
+The density drawn from is a kernel estimate whose kernels are so wide that no draw is anybody: a Gaussian alone would
+miss that people have two ways of sitting, not a mean one.
 """
 
 from __future__ import annotations

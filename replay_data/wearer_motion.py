@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ STRIDE_POINTS = 256
 """A stride is drawn on this many points and read off between them."""
 NYQUIST_SHARE = 0.45
 """Harmonics above this share of the rate are left out, or they would fold back."""
-_CENTRES_HZ = np.array([(low + high) / 2 for low, high in zip(BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:], strict=True)])
+_CENTRES_HZ = np.array([(low + high) / 2 for low, high in pairwise(BAND_EDGES_HZ)])
 
 
 def motion(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rng: Generator) -> Floats:
@@ -48,7 +49,7 @@ def noise(amplitude: Floats, coherence: NDArray[np.complex128], n: int, rate_hz:
     white = rng.standard_normal((len(f_hz), 6, 2)) @ np.array([1, 1j]) / math.sqrt(2)
     band = np.searchsorted(BAND_EDGES_HZ, f_hz, side="right").clip(1, len(_CENTRES_HZ)) - 1
     edges = np.searchsorted(band, np.arange(len(_CENTRES_HZ) + 1))
-    for b, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for b, (start, stop) in enumerate(pairwise(edges)):
         white[start:stop] = white[start:stop] @ coherence[b].T
     log_amplitude = np.stack([np.interp(f_hz, _CENTRES_HZ, column) for column in np.log(amplitude).T], axis=1)
     white *= np.exp(log_amplitude) * math.sqrt(length * rate_hz / FITTED_HZ)
@@ -95,7 +96,7 @@ def turn(start: Floats, end: Floats, n: int, rate_hz: float) -> tuple[Floats, Fl
     axis = np.cross(end, start)
     if np.linalg.norm(axis) < 1e-9:  # the same or the opposite way: any axis across will do
         axis = np.cross(start, np.eye(3)[np.argmin(np.abs(start))])
-    axis = axis / np.linalg.norm(axis)
+    axis = axis / float(np.linalg.norm(axis))
     across = np.cross(start, axis)
     up = np.cos(pace * angle)[:, None] * start + np.sin(pace * angle)[:, None] * across
     rate = 30 * (s * (1 - s)) ** 2 * angle * rate_hz / n

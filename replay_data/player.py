@@ -1,0 +1,192 @@
+"""Plays recordings as if they were being measured now."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from operator import itemgetter
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+from kinestream.signals import UNLABELLED, SampleChunk
+
+from .pacing import PlayedSource
+from .recording import Recording
+
+
+class Player(PlayedSource):
+    """Recordings one after another as one stream, or side by side as a stream each.
+
+    Every recording, and within it every segment, is a session of its own: no window spans two. Holes between segments
+    are not waited for. Chunks are the same however fast they are played; the next recording is read while one plays.
+
+    Args:
+        recordings: read by index when their turn comes (a ``Dataset`` reads from disk then); at most two are held.
+        speed: multiple of real time, infinity for as fast as possible.
+        chunk_s: seconds of recording in a chunk.
+        loop: begin again at the end.
+        together: play all at the same time, merged by the time since each one's start; all are held in memory.
+        name: for messages, and the stream's name; default: the dataset's.
+        clock, sleep: to wait by another clock than the machine's.
+    Raises:
+        ConfigError: speed or chunk length is not positive.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        *,
+        speed: float = 1.0,
+        chunk_s: float = 0.5,
+        loop: bool = False,
+        together: bool = False,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(name or getattr(recordings, "name", "recordings"), speed, clock, sleep)
+        if not 0 < chunk_s < math.inf:
+            raise ConfigError(f"chunk_s {chunk_s}: expected a positive number of seconds")
+        self._recordings = recordings
+        self._chunk_s = chunk_s
+        self._loop = loop
+        self._together = together
+        self._shelf = _Shelf(recordings)
+        self._playing: list[tuple[float, Recording]] = []  # where each one that plays now begins
+
+    @property
+    def duration_s(self) -> float:
+        durations = self._shelf.durations_s
+        if len(durations) < len(self._recordings):
+            return math.nan
+        return max(durations.values(), default=0.0) if self._together else sum(durations.values())
+
+    def counts(self) -> Mapping[str, int]:
+        """What was skipped or repaired while reading the recordings played so far, by kind."""
+        total: dict[str, int] = {}
+        for repairs in self._shelf.repairs.values():
+            for kind, number in repairs.items():
+                total[kind] = total.get(kind, 0) + number
+        return total
+
+    def next_activity(self) -> None:
+        """Go to where the next labelled activity begins; in the last one of a recording, to the next recording."""
+        changes = [
+            start_s + at_s
+            for start_s, recording in self._playing
+            for at_s in _label_starts_s(recording)
+            if start_s + at_s > self.position_s
+        ]
+        ends = [start_s + recording.duration_s for start_s, recording in self._playing]
+        if changes or ends:
+            self.seek(min(changes, default=max(ends, default=0.0)))
+
+    async def aclose(self) -> None:
+        """Stop playing and reading ahead."""
+        await super().aclose()
+        self._shelf.close()
+
+    def _again(self) -> bool:
+        if not (self._loop and self.duration_s > 0):
+            return False
+        self.seek(0.0)
+        return True
+
+    async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
+        if self._together:
+            if not self._playing:
+                self._playing = [(0.0, await self._shelf.get(i)) for i in range(len(self._recordings))]
+            streams = [self._cut(recording, recording.name, position_s, mark) for _, recording in self._playing]
+            for item in heapq.merge(*streams, key=itemgetter(0)):
+                yield item
+            return
+        start_s = 0.0
+        for index in range(len(self._recordings)):
+            known_s = self._shelf.durations_s.get(index)
+            if known_s is None or start_s + known_s > position_s:
+                self._playing = []  # let go of the last one: this one and the next are all that is held
+                self._playing = [(start_s, await self._shelf.get(index))]
+                for due_s, chunk in self._cut(self._playing[0][1], self.name, position_s - start_s, mark):
+                    yield start_s + due_s, chunk
+            start_s += self._shelf.durations_s[index]
+
+    def _cut(
+        self, recording: Recording, stream: str, position_s: float, mark: str
+    ) -> Iterator[tuple[float, SampleChunk]]:
+        """One recording's chunks from a position on, each with the seconds of recording up to its end."""
+        size = max(1, round(self._chunk_s * recording.fs_hz))
+        period_s = 1 / recording.fs_hz
+        end_s = 0.0
+        for number, (start, stop) in enumerate(recording.segments):
+            if stop <= start:
+                continue
+            session = f"{recording.name}#{number}{mark}"
+            # When in the recording each sample is over, holes between segments left out.
+            done_s = end_s + recording.t[start:stop] - recording.t[start] + period_s
+            end_s = float(done_s[-1])
+            begin = start + int(np.searchsorted(done_s, position_s + period_s / 2))
+            for first in range(begin, stop, size):
+                last = min(first + size, stop)
+                labels = recording.labels
+                yield (
+                    float(done_s[last - 1 - start]),
+                    SampleChunk(
+                        stream,
+                        session,
+                        recording.t[first:last],
+                        recording.x[first:last],
+                        recording.channels,
+                        recording.fs_hz,
+                        first - start,
+                        float(recording.t[last - 1]),
+                        None if labels is None else labels[first:last],
+                        recording.label_names,
+                    ),
+                )
+
+
+class _Shelf:
+    """Reads recordings in a thread of its own, the next one while one plays, and lets go of those that are over."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self._recordings = recordings
+        self._reader = ThreadPoolExecutor(1, "kinestream-reader")
+        self._held: dict[int, Future[Recording]] = {}
+        self.durations_s: dict[int, float] = {}
+        self.repairs: dict[int, Mapping[str, int]] = {}
+        if isinstance(recordings, (list, tuple)):  # in memory already: measuring costs nothing
+            self.durations_s = {i: recording.duration_s for i, recording in enumerate(recordings)}
+
+    async def get(self, index: int) -> Recording:
+        wanted = range(index, min(index + 2, len(self._recordings)))
+        self._held = {i: self._held.get(i) or self._reader.submit(self._recordings.__getitem__, i) for i in wanted}
+        recording = await asyncio.wrap_future(self._held[index])
+        self.durations_s[index] = recording.duration_s
+        self.repairs[index] = recording.repairs
+        return recording
+
+    def close(self) -> None:
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+
+def _label_starts_s(recording: Recording) -> list[float]:
+    """Seconds of recording, holes left out, at which a labelled activity begins."""
+    if recording.labels is None:
+        return []
+    starts: list[float] = []
+    passed_s, before = 0.0, UNLABELLED
+    for start, stop in recording.segments:
+        if stop <= start:
+            continue
+        labels = recording.labels[start:stop]
+        t = recording.t[start:stop] - recording.t[start]
+        fresh = (labels != np.r_[before, labels[:-1]]) & (labels != UNLABELLED)
+        starts += (passed_s + t[fresh]).tolist()
+        passed_s += float(t[-1]) + 1 / recording.fs_hz
+        before = labels[-1]
+    return starts

@@ -1,0 +1,296 @@
+"""The player: what it plays never depends on how fast it plays."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import ConfigError, DataDamaged
+from kinestream.input_spec import InputSpec
+from kinestream.replay_data import Dataset, Entry, Player, Recording, open_dataset
+from kinestream.signals import ACC, SampleChunk
+from kinestream.source import Playback, Source
+from kinestream.windowing import Segmenter
+
+
+class Clock:
+    """Time that passes only while somebody sleeps, or is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        await asyncio.sleep(0)
+
+
+def recording(
+    name: str = "one", n: int = 500, fs_hz: float = 50.0, segments: tuple[tuple[int, int], ...] = ()
+) -> Recording:
+    """A ramp, so that a sample tells where it came from; each segment's clock jumps back to zero."""
+    t = np.arange(n) / fs_hz
+    for start, stop in segments:
+        t[start:stop] = np.arange(stop - start) / fs_hz
+    x = np.repeat(np.arange(n, dtype=np.float32)[:, None], 3, axis=1)
+    labels = (np.arange(n) // 100 % 2).astype(np.int16)
+    return Recording("test", name, "1", fs_hz, ACC, t, x, labels, ("still", "moving"), segments, {"missing_value": 2})
+
+
+def player(recordings: object, **options: object) -> tuple[Player, Clock]:
+    clock = Clock()
+    return Player(recordings, clock=clock, sleep=clock.sleep, **options), clock  # type: ignore[arg-type]
+
+
+async def everything(source: Player) -> list[SampleChunk]:
+    return [chunk async for chunk in source.chunks()]
+
+
+def same(a: list[SampleChunk], b: list[SampleChunk]) -> bool:
+    return len(a) == len(b) and all(
+        (p.stream, p.session, p.seq, p.received_s) == (q.stream, q.session, q.seq, q.received_s)
+        and np.array_equal(p.t, q.t)
+        and np.array_equal(p.x, q.x)
+        for p, q in zip(a, b, strict=True)
+    )
+
+
+def test_a_player_is_a_source_and_can_be_steered() -> None:
+    made, _ = player([recording()])
+    assert isinstance(made, Source)
+    assert isinstance(made, Playback)
+    assert not made.live
+
+
+@pytest.mark.parametrize("speed", [1.0, 7.5, math.inf])
+async def test_the_same_chunks_come_at_every_speed(speed: float) -> None:
+    reference, _ = player([recording(), recording("two", 333)], speed=3.0)
+    made, _ = player([recording(), recording("two", 333)], speed=speed)
+    assert same(await everything(made), await everything(reference))
+
+
+@pytest.mark.parametrize(("speed", "takes_s"), [(1.0, 10.0), (4.0, 2.5), (math.inf, 0.0)])
+async def test_playing_takes_the_recording_s_time_divided_by_the_speed(speed: float, takes_s: float) -> None:
+    made, clock = player([recording(n=500)], speed=speed)
+    await everything(made)
+    assert clock.now_s - 1000 == pytest.approx(takes_s, abs=0.01)
+    assert made.position_s == pytest.approx(10.0)
+
+
+@given(chunk_s=st.floats(0.02, 20), sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_no_sample_is_lost_or_doubled_whatever_the_chunk_length(chunk_s: float, sizes: list[int]) -> None:
+    made, _ = player([recording(str(i), n) for i, n in enumerate(sizes)], speed=math.inf, chunk_s=chunk_s)
+    chunks = asyncio.run(everything(made))
+    assert np.concatenate([c.x[:, 0] for c in chunks]).tolist() == [float(i) for n in sizes for i in range(n)]
+    assert all(c.received_s == c.t[-1] for c in chunks)
+
+
+async def test_labels_travel_with_their_samples() -> None:
+    made, _ = player([recording()], speed=math.inf)
+    for chunk in await everything(made):
+        assert chunk.label_names == ("still", "moving")
+        assert chunk.labels is not None
+        assert chunk.labels.tolist() == (chunk.x[:, 0] // 100 % 2).tolist()
+
+
+async def test_every_recording_and_every_segment_is_a_session_so_that_no_window_spans_two() -> None:
+    made, _ = player([recording("a", 500, segments=((0, 200), (200, 500))), recording("b")], speed=math.inf)
+    chunks = await everything(made)
+    assert list(dict.fromkeys(c.session for c in chunks)) == ["a#0", "a#1", "b#0"]
+    assert {c.stream for c in chunks} == {"recordings"}
+    segmenter = Segmenter(InputSpec(ACC, 50.0, 64, 32, lowpass_hz=None))
+    windows = [w for c in chunks for w in segmenter.push(c)] + segmenter.flush()
+    assert Counter(w.session for w in windows) == {"a#0": 5, "a#1": 8, "b#0": 14}
+    assert all(np.ptp(w.x[:, 0]) == 63 for w in windows)
+    assert segmenter.counts()["lost"] == 0
+
+
+async def test_holes_between_segments_are_not_waited_for() -> None:
+    made_of = recording(n=200, segments=((0, 100), (100, 200)))
+    made_of.t[100:] += 3600
+    made, clock = player([made_of])
+    await everything(made)
+    assert clock.now_s - 1000 == pytest.approx(4.0, abs=0.01)
+
+
+async def test_side_by_side_recordings_are_streams_of_their_own_merged_by_time() -> None:
+    made, clock = player([recording("a", 100), recording("b", 300)], together=True)
+    chunks = await everything(made)
+    assert {c.stream for c in chunks} == {"a", "b"}
+    assert [c.t[-1] for c in chunks] == sorted(c.t[-1] for c in chunks)
+    assert [c.stream for c in chunks[:4]] == ["a", "b", "a", "b"]
+    assert clock.now_s - 1000 == pytest.approx(6.0, abs=0.01)
+    assert made.duration_s == pytest.approx(6.0)
+
+
+async def test_a_loop_begins_again_in_a_new_session() -> None:
+    made, _ = player([recording(n=100)], speed=math.inf, loop=True)
+    sessions: Counter[str] = Counter()
+    async for chunk in made.chunks():
+        sessions[chunk.session] += len(chunk)
+        if sum(sessions.values()) >= 300:
+            break
+    assert sessions == {"one#0": 100, "one#0~1": 100, "one#0~2": 100}
+
+
+async def test_a_loop_over_nothing_ends() -> None:
+    made, _ = player([], speed=math.inf, loop=True)
+    assert await everything(made) == []
+
+
+async def test_a_seek_goes_on_at_that_sample_in_a_new_session_across_recordings() -> None:
+    made, _ = player([recording("a", 100), recording("b", 500)], speed=math.inf)
+    chunks = []
+    async for chunk in made.chunks():
+        chunks.append(chunk)
+        if len(chunks) == 2:
+            made.seek(5.0)
+    assert [c.session for c in chunks[:2]] == ["a#0", "a#0"]
+    assert {c.session for c in chunks[2:]} == {"b#0~1"}
+    assert chunks[2].x[0, 0] == 150
+    assert chunks[2].seq == 150
+    assert sum(len(c) for c in chunks[2:]) == 350
+
+
+async def test_a_seek_back_plays_the_same_samples_again_and_one_past_the_end_ends() -> None:
+    made, _ = player([recording(n=100)], speed=math.inf)
+    seen = []
+    async for chunk in made.chunks():
+        seen.append(float(chunk.x[0, 0]))
+        if len(seen) == 3:
+            made.seek(-1.0)
+        if len(seen) == 5:
+            made.seek(99.0)
+    assert seen == [0, 25, 50, 0, 25]
+    assert made.position_s == pytest.approx(2.0)
+
+
+async def test_a_pause_holds_the_stream_until_it_is_lifted() -> None:
+    made, clock = player([recording(n=500)])
+    made.paused = True
+    arrived: list[SampleChunk] = []
+
+    async def listen() -> None:
+        async for chunk in made.chunks():
+            arrived.append(chunk)
+
+    listening = asyncio.create_task(listen())
+    while clock.now_s < 1060:
+        await asyncio.sleep(0)
+    assert arrived == []
+    made.paused = False
+    lifted_s = clock.now_s
+    await listening
+    assert sum(map(len, arrived)) == 500
+    assert clock.now_s - lifted_s == pytest.approx(10.0, abs=0.1)
+
+
+async def test_the_speed_can_change_while_playing() -> None:
+    made, clock = player([recording(n=500)])
+    async for _ in made.chunks():
+        if made.position_s >= 5 - 1e-6:
+            made.speed = 10.0
+    assert clock.now_s - 1000 == pytest.approx(5.5, abs=0.06)
+
+
+async def test_a_late_consumer_is_caught_up_with_but_a_long_stop_is_not_rushed_through() -> None:
+    made, clock = player([recording(n=500)])
+    gaps_s, last_s = [], clock.now_s
+    async for _ in made.chunks():
+        gaps_s.append(clock.now_s - last_s)
+        clock.now_s += 60.0 if len(gaps_s) == 4 else 0.2
+        last_s = clock.now_s
+    assert gaps_s[1:4] == pytest.approx([0.3] * 3, abs=0.01)  # 0.2 s of each half second went by elsewhere
+    assert gaps_s[4:6] == pytest.approx([0.0, 0.0], abs=0.01)  # a second is caught up with, not the minute
+    assert gaps_s[6:] == pytest.approx([0.3] * len(gaps_s[6:]), abs=0.31)
+
+
+async def test_the_next_activity_is_one_step_away() -> None:
+    made, _ = player([recording("a", 250), recording("b", 250)], speed=math.inf)
+    first_of_session: dict[str, float] = {}
+    async for chunk in made.chunks():
+        if chunk.session not in first_of_session:
+            first_of_session[chunk.session] = float(chunk.x[0, 0])
+            made.next_activity()
+    assert first_of_session == {"a#0": 0, "a#0~1": 100, "a#0~2": 200, "b#0~3": 0, "b#0~4": 100, "b#0~5": 200}
+
+
+async def test_the_next_recording_is_read_while_one_plays_and_no_more() -> None:
+    read: list[int] = []
+
+    def entry(i: int) -> Entry:
+        def load() -> Recording:
+            read.append(i)
+            return recording(str(i), 100)
+
+        return Entry(str(i), "1", load)
+
+    made, _ = player(Dataset("lazy", ("still", "moving"), map(entry, range(5))), speed=math.inf)
+    assert math.isnan(made.duration_s)
+    async for chunk in made.chunks():
+        playing = int(chunk.session[0])
+        assert max(read, default=0) <= playing + 1
+    assert read == [0, 1, 2, 3, 4]
+    assert made.duration_s == pytest.approx(10.0)
+
+
+async def test_a_recording_that_cannot_be_read_ends_the_stream_with_its_error_when_its_turn_comes() -> None:
+    def damaged() -> Recording:
+        raise DataDamaged("row 7 is cut off")
+
+    entries = [Entry("good", "1", lambda: recording("good", 100)), Entry("bad", "1", damaged)]
+    made, _ = player(Dataset("half", (), entries), speed=math.inf)
+    got = 0
+    with pytest.raises(DataDamaged, match="row 7"):
+        async for chunk in made.chunks():
+            got += len(chunk)
+    assert got == 100
+
+
+async def test_repairs_are_counted_once_for_each_recording_however_often_it_plays() -> None:
+    made, _ = player([recording("a", 100), recording("b", 100)], speed=math.inf)
+    assert made.counts() == {}
+    jumped = False
+    async for chunk in made.chunks():
+        if chunk.session == "b#0" and not jumped:
+            jumped = True
+            made.seek(0)
+    assert made.counts() == {"missing_value": 4}
+
+
+async def test_closing_ends_the_stream_and_may_be_done_twice() -> None:
+    made, _ = player([recording()], speed=math.inf)
+    got = 0
+    async for _ in made.chunks():
+        got += 1
+        await made.aclose()
+        await made.aclose()
+    assert got == 1
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
+def test_a_speed_that_is_none_is_refused(speed: float) -> None:
+    with pytest.raises(ConfigError, match="speed"):
+        Player([recording()], speed=speed)
+    made = Player([recording()])
+    with pytest.raises(ConfigError, match="speed"):
+        made.speed = speed
+
+
+async def test_a_real_recording_plays_whole(data_dir) -> None:  # noqa: ANN001
+    dataset = open_dataset("hapt", data_dir).select(["2"])[:1]
+    made = Player(dataset, speed=math.inf)
+    chunks = await everything(made)
+    whole = dataset[0]
+    assert np.array_equal(np.concatenate([c.x for c in chunks]), whole.x)
+    assert {c.session for c in chunks} == {f"{whole.name}#0"}
+    assert made.position_s == pytest.approx(whole.duration_s)
