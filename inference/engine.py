@@ -106,7 +106,8 @@ class Engine:
         probs = np.empty((len(x), self._probs.shape[1]), np.float32)
         for start in range(0, len(x), BATCH):
             part = slice(start, start + BATCH)
-            (probs[part],) = session.run([OUTPUT], {INPUT: np.ascontiguousarray(x[part], np.float32)})
+            outputs = session.run([OUTPUT], {INPUT: np.ascontiguousarray(x[part], np.float32)})
+            probs[part] = np.asarray(outputs[0])
         return probs
 
     def warm(self, subnets: Iterable[Subnet]) -> None:

@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import platform
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from kinestream.signals import Subnet
 
 from .architecture import macs
 from .engine import Engine
+from .model_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,8 +49,8 @@ def operating_table(
 ) -> OperatingTable:
     """What each subnetwork costs and gains; every latency in it was measured on this machine.
 
-    Measured in rounds over all subnetworks, so that a change of clock or load meets all alike. What was
-    measured before with the same model, machine, threads and ONNX Runtime comes from the cache.
+    Measured in rounds over all subnetworks asked for, so that a change of clock or load meets all alike. If all
+    were measured before with the same model, machine, threads and ONNX Runtime, they come from the cache.
 
     Args:
         subnets: which rows; all by default. ``candidates`` are enough for a policy and take a fraction of a second.
@@ -187,12 +187,9 @@ def _read_cache(path: Path) -> dict[Subnet, Latency]:
 
 
 def _write_cache(path: Path, known: dict[Subnet, Latency]) -> None:
-    """Whole or not at all, so that two processes may write at once."""
     rows = {"machine": machine(), "latency_ms": {str(subnet): latency for subnet, latency in sorted(known.items())}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-            json.dump(rows, file, indent=1)
-        os.replace(file.name, path)
+        write_whole(path, json.dumps(rows, indent=1).encode())
     except OSError as error:
         log.warning("%s: the table cannot be kept (%s); it will be measured again next time", path, error)

@@ -7,13 +7,14 @@ Layout, format version 1. Every tensor is float32:
 - ``input.mean``, ``input.std``: (columns,) the z-score applied before the network.
 
 The metadata key ``kinestream`` holds the rest as JSON: ``format_version, name, architecture, labels, input, widths,
-resolutions, accuracy, card``. Nothing in the file is code, so reading one cannot run any.
+resolutions, accuracy, card, sha256`` (over all else). Nothing in the file is code, so reading one cannot run any.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -84,11 +85,7 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all the content, in hex: two models with the same one predict the same."""
-        digest = hashlib.sha256(_metadata(self).encode())
-        for name, tensor in sorted(_all_tensors(self).items()):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(tensor).data)
-        return digest.hexdigest()
+        return _digest(_fields(self), _all_tensors(self))
 
 
 def save_model(path: Path | str, model: Model) -> None:
@@ -100,23 +97,35 @@ def save_model(path: Path | str, model: Model) -> None:
     """
     from safetensors.numpy import save
 
-    path = Path(path)
+    try:
+        metadata = json.dumps(_fields(model) | {"sha256": model.fingerprint}, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{model.name}: the card must hold JSON values only ({error})") from error
     content = save(
         {name: np.ascontiguousarray(tensor) for name, tensor in _all_tensors(model).items()},
-        metadata={METADATA_KEY: _metadata(model)},
+        metadata={METADATA_KEY: metadata},
     )
     header_bytes = int.from_bytes(content[:8], "little")
     if header_bytes > MAX_HEADER_BYTES:
         raise ModelError(
             f"{model.name}: the header has {header_bytes} bytes, at most {MAX_HEADER_BYTES}; trim the card"
         )
+    write_whole(Path(path), content)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that nobody, at any time, finds half of it under its name.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; a model is to be shared
+        os.chmod(temporary, 0o644)  # mkstemp makes it private; models and tables are to be shared
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -132,7 +141,11 @@ def load_model(path: Path | str) -> Model:
     path = Path(path)
     try:
         metadata, tensors = _read(path)
-        return _from_parts(metadata, tensors)
+        claimed, found = metadata.pop("sha256", None), _digest(metadata, tensors)
+        model = _from_parts(metadata, tensors)
+        if claimed != found:
+            raise ModelError("the content is not what was written (its SHA-256 differs); copy or train it again")
+        return model
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 
@@ -169,7 +182,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
     except SafetensorError as error:
         raise ModelError(f"damaged ({error}); copy or train it again") from error
     try:
-        metadata = json.loads(text, parse_constant=_no_constant)
+        metadata = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the metadata is not JSON ({error}); copy or train it again") from error
     if not isinstance(metadata, dict):
@@ -177,8 +190,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
     return metadata, tensors
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a number")
+    return number
 
 
 def _from_parts(metadata: Mapping[str, Any], tensors: dict[str, NDArray[np.float32]]) -> Model:
@@ -224,7 +240,8 @@ def _tuples(fields: Any) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in _typed(fields, dict).items()}
 
 
-def _metadata(model: Model) -> str:
+def _fields(model: Model) -> dict[str, Any]:
+    """The metadata as they will come back from the file: tuples as lists, keys as strings."""
     fields = {
         "format_version": FORMAT_VERSION,
         "name": model.name,
@@ -236,10 +253,16 @@ def _metadata(model: Model) -> str:
         "accuracy": {str(subnet): accuracy for subnet, accuracy in sorted(model.accuracy.items())},
         "card": model.card,
     }
-    try:
-        return json.dumps(fields, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{model.name}: the card must hold JSON values only ({error})") from error
+    return json.loads(json.dumps(fields, allow_nan=False))
+
+
+def _digest(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over everything but itself: a bit that flipped on the way is a damaged file, not a wrong prediction."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
 
 
 def _all_tensors(model: Model) -> dict[str, NDArray[np.float32]]:

@@ -1,0 +1,74 @@
+"""``kinestream models`` and ``kinestream table``, as parsed and run by the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from kinestream.cli.models import add_parser
+from kinestream.errors import ModelError
+from kinestream.inference import list_models, save_model
+from tests.random_models import random_model
+
+
+@pytest.fixture
+def kinestream(tmp_path, monkeypatch, capsys):
+    """Runs a command and gives what it printed."""
+    monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words: str) -> str:
+        parser = argparse.ArgumentParser()
+        add_parser(parser.add_subparsers())
+        args = parser.parse_args(words)
+        assert args.run(args) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def path(tmp_path) -> str:
+    save_model(tmp_path / "tiny.safetensors", random_model())
+    return str(tmp_path / "tiny.safetensors")
+
+
+def test_list_names_every_bundled_model(kinestream):
+    assert [row["name"] for row in json.loads(kinestream("models", "list", "--json"))] == list(list_models())
+    assert all(name in kinestream("models", "list") for name in list_models())
+
+
+def test_show_prints_the_card(kinestream, path):
+    facts = json.loads(kinestream("models", "show", path, "--json"))
+    assert facts["card"]["limits"] == ["recognises nothing"]
+    assert facts["labels"] == ["activity 0", "activity 1", "activity 2", "activity 3"]
+    assert facts["accuracy"] == 0.97
+    text = kinestream("models", "show", path)
+    assert "none: random weights" in text
+    assert "97.00 %" in text
+
+
+def test_table_prints_every_subnetwork_and_marks_the_front(kinestream, path):
+    facts = json.loads(kinestream("table", path, "--json"))
+    assert len(facts["points"]) == 6
+    assert facts["model"] == "tiny"
+    front = [row["subnet"] for row in facts["points"] if row["front"]]
+    text = kinestream("table", path)
+    marked = [line.split()[1] for line in text.splitlines() if line.strip().startswith("*") and "x-" in line]
+    assert sorted(marked) == sorted(front)
+    assert facts["machine"] in text
+    assert facts["energy_model"] in text
+    shown = json.loads(kinestream("table", path, "--front", "--json"))["points"]
+    assert [row["subnet"] for row in shown] == front
+
+
+def test_power_scales_the_energy(kinestream, path):
+    one, two = (json.loads(kinestream("table", path, "--json", "--power", watts))["points"] for watts in ("1", "2"))
+    assert [row["energy_mj"] * 2 for row in one] == [row["energy_mj"] for row in two]
+
+
+def test_an_unknown_model_is_an_error_of_one_line(kinestream):
+    with pytest.raises(ModelError, match="no model 'nobody'"):
+        kinestream("table", "nobody")

@@ -1,0 +1,45 @@
+"""A model is found by name or by path; what comes with kinestream can be loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from kinestream.errors import ModelError
+from kinestream.inference import find_model, list_models, load_model, models, save_model
+from tests.random_models import random_model
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """The same code beside a zoo of our own."""
+    (tmp_path / "zoo").mkdir()
+    monkeypatch.setattr(models, "__file__", str(tmp_path / "models.py"))
+    save_model(tmp_path / "zoo" / "uci_cnn.safetensors", random_model("uci_cnn"))
+    return tmp_path / "zoo"
+
+
+def test_every_bundled_model_loads_under_its_own_name():
+    for name, path in list_models().items():
+        assert load_model(path).name == name
+
+
+def test_a_name_finds_the_bundled_model(zoo):
+    assert find_model("uci_cnn") == zoo / "uci_cnn.safetensors"
+    assert list(list_models()) == ["uci_cnn"]
+
+
+def test_a_path_finds_any_file(zoo, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(b"")
+    assert find_model(path) == path
+    assert find_model(str(path)) == path
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(zoo):
+    with pytest.raises(ModelError, match=r"no model 'uci_cn': .*uci_cnn; did you mean uci_cnn\?"):
+        find_model("uci_cn")
+
+
+def test_a_folder_is_not_a_model(zoo, tmp_path):
+    with pytest.raises(ModelError, match="neither a model file"):
+        find_model(tmp_path)
