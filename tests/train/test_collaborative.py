@@ -1,0 +1,81 @@
+"""The summed passes against the same sum written out."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
+from kinestream.signals import Subnet
+from kinestream.train.collaborative import draw_students, summed_gradients
+from kinestream.train.networks import SwitchableNet
+
+FULL = Subnet(1.0, 128)
+STUDENTS = [Subnet(0.1, 96), Subnet(1.0, 112), Subnet(0.45, 128)]
+
+
+@pytest.fixture
+def batch():
+    rng = torch.Generator().manual_seed(3)
+    return torch.randn(16, 128, 9, generator=rng), torch.randint(0, 6, (16,), generator=rng)
+
+
+def new_net() -> SwitchableNet:
+    torch.manual_seed(0)
+    return SwitchableNet(PRESETS["uci"]).train()
+
+
+def test_the_gradient_is_that_of_the_sum_of_all_passes(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    teacher_loss, student_loss = summed_gradients(net, x, labels, FULL, STUDENTS)
+    logits = other(x, FULL)
+    loss = F.cross_entropy(logits, labels)
+    teacher = F.softmax(logits.detach(), dim=1)
+    taught = []
+    for student in STUDENTS:
+        log_probs = F.log_softmax(other(x, student), dim=1)
+        divergence = (teacher * (teacher.log() - log_probs)).sum(dim=1).mean()
+        taught.append(0.5 * divergence + 0.5 * F.nll_loss(log_probs, labels))
+    (loss + sum(taught)).backward()
+    assert teacher_loss == pytest.approx(loss.item(), rel=1e-5)
+    assert student_loss == pytest.approx(sum(t.item() for t in taught) / 3, rel=1e-5)
+    for (name, got), want in zip(net.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(got.grad, want.grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_the_teacher_alone_learns_from_the_labels(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    summed_gradients(net, x, labels, FULL, [], label_smoothing=0.1)
+    F.cross_entropy(other(x, FULL), labels, label_smoothing=0.1).backward()
+    torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
+
+
+def test_half_precision_gives_nearly_the_same_gradient(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    summed_gradients(net, x, labels, FULL, STUDENTS, dtype=torch.bfloat16)
+    summed_gradients(other, x, labels, FULL, STUDENTS)
+    half, single = net.linear.weight.grad, other.linear.weight.grad
+    assert half is not None
+    assert half.dtype == torch.float32
+    assert F.cosine_similarity(half.flatten(), single.flatten(), dim=0) > 0.99
+
+
+@pytest.mark.parametrize("passes", [3, 4, 9])
+def test_each_step_has_the_thinnest_the_widest_and_random_students(passes):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        students = draw_students(rng, passes, WIDTHS, RESOLUTIONS["uci"])
+        assert len(students) == passes - 1
+        assert [s.width for s in students[:2]] == [0.1, 1.0]
+        assert {s.width for s in students} <= set(WIDTHS)
+        assert {s.resolution for s in students} <= set(RESOLUTIONS["uci"])
+
+
+def test_over_many_steps_every_width_and_length_has_its_turn():
+    rng = np.random.default_rng(0)
+    seen = [s for _ in range(200) for s in draw_students(rng, 9, WIDTHS, RESOLUTIONS["uci"])]
+    assert {s.width for s in seen} == set(WIDTHS)
+    assert {s.resolution for s in seen} == set(RESOLUTIONS["uci"])

@@ -1,0 +1,68 @@
+"""Recorded batch-norm statistics against the batch itself."""
+
+import numpy as np
+import pytest
+import torch
+
+from kinestream.inference.architecture import PRESETS, kept_channels
+from kinestream.signals import Subnet
+from kinestream.train import statistics
+from kinestream.train.networks import SwitchableNet
+
+WIDTHS, RESOLUTIONS = (0.1, 0.6, 1.0), (96, 128)
+SUBNETS = [Subnet(width, resolution) for width in WIDTHS for resolution in RESOLUTIONS]
+
+
+@pytest.fixture(params=["uci", "resnet_uci"])
+def net(request):
+    torch.manual_seed(0)
+    return SwitchableNet(PRESETS[request.param])
+
+
+def sample(n: int = 24) -> torch.Tensor:
+    return torch.randn(n, 128, 9, generator=torch.Generator().manual_seed(5))
+
+
+def test_on_its_own_sample_every_cut_gives_what_batch_normalisation_gives(net):
+    statistics.record(net, sample(), SUBNETS)
+    with torch.no_grad():
+        for subnet in SUBNETS:
+            recorded = net.eval()(sample(), subnet)
+            torch.testing.assert_close(recorded, net.train()(sample(), subnet), rtol=1e-4, atol=1e-4)
+
+
+def test_a_cuts_statistics_do_not_depend_on_which_others_were_recorded(net):
+    statistics.record(net, sample(), SUBNETS)
+    together = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    statistics.record(net, sample(), [SUBNETS[3]])
+    alone = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    for name, array in together.items():
+        assert np.array_equal(array[1, 1], alone[name][1, 1])
+        assert not alone[name][0].any()
+
+
+def test_statistics_go_to_arrays_and_back(net):
+    statistics.record(net, sample(), SUBNETS)
+    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    other = SwitchableNet(net.architecture).eval()
+    other.load_state_dict(net.state_dict())
+    statistics.from_arrays(other, arrays, WIDTHS, RESOLUTIONS)
+    with torch.inference_mode():
+        for subnet in SUBNETS:
+            assert torch.equal(net(sample(), subnet), other(sample(), subnet))
+
+
+def test_arrays_are_zero_beyond_a_widths_channels(net):
+    statistics.record(net, sample(), SUBNETS)
+    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    for row, width in enumerate(WIDTHS):
+        kept = kept_channels(net.architecture, width)[0]
+        variance = next(array for name, array in arrays.items() if name.endswith("var") and "block1" in name)
+        assert (variance[row, :, :kept] > 0).all()
+        assert not variance[row, :, kept:].any()
+
+
+def test_recording_leaves_the_weights_alone(net):
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    statistics.record(net, sample(), SUBNETS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
