@@ -37,7 +37,7 @@ class DashboardApp(App[None]):
     """Runs the session inside Textual's event loop; ``failure`` keeps the error that ended it, if one did."""
 
     TITLE = "kinestream"
-    CSS_PATH = "dashboard.tcss"
+    CSS_PATH = Path(__file__).with_name("dashboard.tcss")
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (50, "-high")]  # noqa: RUF012
@@ -68,7 +68,7 @@ class DashboardApp(App[None]):
         """The session has ended: the source has, or it was told to stop."""
         self._frozen = False
         self._battery_asked: tuple[int, float] = (-1, 1.0)
-        self._running: Worker[None] | None = None
+        self._session_worker: Worker[None] | None = None
         self.register_theme(theme.THEME)
         self.theme = theme.THEME.name
 
@@ -87,7 +87,7 @@ class DashboardApp(App[None]):
 
     def on_mount(self) -> None:
         self.session.subscribe(self.state.on_chunk, self.state.on_prediction)
-        self._running = self.run_worker(self._run(), exit_on_error=True)
+        self._session_worker = self.run_worker(self._run(), exit_on_error=True)
         self.set_interval(1 / REFRESH_HZ, self.tick)
 
     async def _run(self) -> None:
@@ -181,9 +181,9 @@ class DashboardApp(App[None]):
 
     async def action_quit(self) -> None:
         self.session.stop()
-        if self._running is not None:
+        if self._session_worker is not None:
             with suppress(WorkerCancelled):
-                await self._running.wait()
+                await self._session_worker.wait()
         self.exit()
 
     def _note(self, text: str) -> None:

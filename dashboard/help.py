@@ -13,7 +13,7 @@ from . import theme
 _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
     ("•", "a subnetwork on the Pareto front: none is as accurate for less energy"),
-    ("✓ ✗ ·", "right, wrong, and not to be said (a window that straddles two activities, or without a label)"),
+    ("✓ ✗ ·", "right, wrong, not to be told (no label, or two activities in one window)"),
     ("you", "in the decision log: a command you gave"),
 )
 

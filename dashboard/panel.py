@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -39,7 +39,7 @@ class Panel(Widget):
         """Differs whenever the drawing would differ."""
         raise NotImplementedError
 
-    def draw(self, width: int, height: int) -> list[list[Piece]]:
+    def draw(self, width: int, height: int) -> Sequence[Sequence[Piece]]:
         """The lines of the panel, at most ``height`` of them, each at most ``width`` cells wide."""
         raise NotImplementedError
 

@@ -35,7 +35,9 @@ class TraceRing:
     buffer of twice the length, so a view is always contiguous.
     """
 
-    LONGEST_BLANK_S = 1.0
+    LONGEST_BLANK_S = 2.0
+    SESSION_BLANK_S = 0.5
+    """Between two sessions: their clocks have nothing to do with each other."""
     LONGEST_STEP_S = 0.25
     """Samples further apart are not joined by a line."""
 
@@ -64,7 +66,7 @@ class TraceRing:
         if self._follows != (chunk.session, chunk.seq):
             broken[0] = True
             if not first and chunk.session != self._follows[0]:  # pyright: ignore[reportOptionalSubscript]
-                step_s[0] = self.LONGEST_BLANK_S  # the clocks of two sessions have nothing to do with each other
+                step_s[0] = self.SESSION_BLANK_S
         shown_s = self._shown_s + np.cumsum(np.clip(step_s, 0.0, self.LONGEST_BLANK_S))
         self._last_t, self._shown_s = float(chunk.t[-1]), float(shown_s[-1])
         self._follows = (chunk.session, chunk.seq + count)

@@ -57,7 +57,7 @@ class StatusLine(Panel):
             return [(f"■ {self.phase} ", f"bold {theme.WARN}"), (clock(now_s), theme.MUTED)]
         if playback is None:
             return [("● live ", theme.GOOD), (clock(now_s), theme.MUTED)]
-        of = "" if math.isinf(playback.duration_s) else f" / {clock(playback.duration_s)}"
+        of = f" / {clock(playback.duration_s)}" if math.isfinite(playback.duration_s) else ""
         sign = ("‖ ", f"bold {theme.WARN}") if playback.paused else ("▶ ", theme.GOOD)
         return [sign, f"{speed_text(playback.speed)} ", (clock(playback.position_s) + of, theme.MUTED)]
 

@@ -7,12 +7,11 @@ from collections.abc import Hashable
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Resize
 from textual.strip import Strip
 
 from . import theme
 from .draw import braille, columns, nice_range
-from .panel import Panel, Piece
+from .panel import Panel
 from .state import TRACE_S
 
 SENSORS = {
@@ -43,6 +42,7 @@ class TracePanel(Panel):
         self._sensor_index = 0
         self._ranges: dict[str, tuple[float, float]] = {}
         self._lines: list[Strip] | None = None
+        self._lines_size = (0, 0)
 
     def next_sensor(self) -> None:
         self._sensor_index += 1
@@ -50,7 +50,7 @@ class TracePanel(Panel):
     def seen(self) -> Hashable:
         return self.stream and self.stream.chunk_count, self._sensor_index
 
-    def draw(self, width: int, height: int) -> list[list[Piece]]:
+    def draw(self, width: int, height: int) -> list[list[tuple[str, str]]]:
         """The lines as text; the widget itself draws the same lines as strips."""
         trace = self.stream.trace if self.stream else None
         if trace is None:
@@ -70,7 +70,7 @@ class TracePanel(Panel):
         low, high = columns(t, x[:, shown], broken, t_start_s, step_s, count)
         rows = max(1, (height - 1) // len(shown))
         apart = height - 1 - rows * len(shown) >= len(shown) - 1
-        lines: list[list[Piece]] = []
+        lines: list[list[tuple[str, str]]] = []
         for place, index in enumerate(shown):
             name = trace.channels[index]
             floor, ceiling = self._range(name, low[:, place], high[:, place], least)
@@ -93,18 +93,18 @@ class TracePanel(Panel):
             self.refresh(self.content_size.region)
 
     def render_line(self, y: int) -> Strip:
-        if self._lines is None:
-            background = self.rich_style
-            self._lines = [
-                Strip([Segment(text, background + Style.parse(style)) for text, style in line])
-                for line in self.draw(*self.content_size)
+        width, height = self.content_size
+        if self._lines is None or self._lines_size != (width, height):
+            plain = self.rich_style
+            drawn = [
+                Strip([Segment(text, plain + Style.parse(style)) for text, style in line]).adjust_cell_length(
+                    width, plain
+                )
+                for line in self.draw(width, height)
             ]
-        width = self.content_size.width
-        blank = Strip.blank(width, self.rich_style)
-        return self._lines[y].adjust_cell_length(width, self.rich_style) if y < len(self._lines) else blank
-
-    def on_resize(self, _: Resize) -> None:
-        self._lines = None
+            self._lines = drawn + [Strip.blank(width, plain)] * (height - len(drawn))
+            self._lines_size = (width, height)
+        return self._lines[y]
 
     def _range(self, name: str, low: np.ndarray, high: np.ndarray, least: float) -> tuple[float, float]:
         """The scale of one channel: the one it has as long as the signal fits in it well."""

@@ -47,9 +47,9 @@ class SyntheticPlayback:
 
 
 class SyntheticSession:
-    """Plays ``seconds`` of stream at once, or ``paced`` in real time, then ends, or waits to be stopped if ``hold``."""
+    """Plays ``seconds`` of stream, ``pace_s`` between the chunks, then ends, or waits to be stopped if ``hold``."""
 
-    def __init__(self, seconds: float = 60.0, *, live: bool = False, hold: bool = True, paced: bool = False) -> None:
+    def __init__(self, seconds: float = 60.0, *, live: bool = False, hold: bool = True, pace_s: float = 0.0) -> None:
         self.source_name = "synthetic"
         self.model_name = "uci_cnn"
         self.table = table()
@@ -59,10 +59,12 @@ class SyntheticSession:
         self.playback = None if live else SyntheticPlayback()
         self.battery_frac = 0.8
         self.failure: Exception | None = None
-        self._seconds, self._live, self._hold, self._paced = seconds, live, hold, paced
+        self._seconds, self._live, self._hold, self._pace_s = seconds, live, hold, pace_s
         self._listeners: list[tuple[Callable[[SampleChunk], None], Callable[[Prediction], None]]] = []
         self._counts: Counter[str] = Counter()
         self._stop = asyncio.Event()
+        self.played = asyncio.Event()
+        """All there is has been played."""
 
     def subscribe(self, on_chunk: Callable[[SampleChunk], None], on_prediction: Callable[[Prediction], None]) -> None:
         self._listeners.append((on_chunk, on_prediction))
@@ -103,7 +105,8 @@ class SyntheticSession:
                 self.predict(number)
             while self.playback and self.playback.paused and not self._stop.is_set():
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(CHUNK / FS_HZ if self._paced else 0)
+            await asyncio.sleep(self._pace_s)
+        self.played.set()
         if self.failure:
             raise self.failure
         if self._hold:
