@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kinestream.signals import Subnet
 
     from .architecture import Pair
-    from .model_file import Model
+    from .model import Model
 
 
 @dataclass(frozen=True, slots=True)

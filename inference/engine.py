@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kinestream.signals import Subnet
 
-    from .model_file import Model
+    from .model import Model
 
 MAX_SESSIONS = 32
 """More than a Pareto front has points; a session of the paper's CNN takes 1.4 MB on average."""

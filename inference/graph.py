@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kinestream.signals import Subnet
 
     from .cut import Conv
-    from .model_file import Model
+    from .model import Model
 
 OPSET = 17
 """Every ONNX Runtime since 1.12 knows it; nothing newer is needed."""

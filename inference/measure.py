@@ -25,7 +25,7 @@ from .model_file import write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .model_file import Model
+    from .model import Model
 
 POWER_W = 5.0
 """Assumed power of one busy core: a laptop's 15 W processor shared by three busy cores."""

@@ -65,7 +65,7 @@ def run_show(args: argparse.Namespace) -> int:
         if key == "card":
             continue
         listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        table.add_row(key, _percent(value) if key == "accuracy" else listed)
+        table.add_row(key, _percent(model.accuracy.get(model.full)) if key == "accuracy" else listed)
     for key, value in model.card.items():
         table.add_row(f"card: {key}", value if isinstance(value, str) else json.dumps(value, indent=1))
     _print(table)

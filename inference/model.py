@@ -1,0 +1,145 @@
+"""A switchable network with all that is needed to serve it; checked when it is made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinestream.errors import ConfigError, ModelError
+from kinestream.input_spec import InputSpec
+from kinestream.signals import Subnet
+
+from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Model:
+    """A switchable network with all that is needed to serve it.
+
+    Raises:
+        ModelError: the parts do not fit together, or a number is not finite.
+    """
+
+    name: str
+    architecture: Architecture
+    labels: tuple[str, ...]
+    input: InputSpec
+    mean: NDArray[np.float32]
+    """(columns,) subtracted from the window."""
+    std: NDArray[np.float32]
+    """(columns,) divides it then."""
+    widths: tuple[float, ...]
+    """Ascending, two decimals at most."""
+    resolutions: tuple[int, ...]
+    """Ascending, none above the full length."""
+    tensors: dict[str, NDArray[np.float32]]
+    """Weights and statistics, by the names of ``architecture.py``."""
+    accuracy: dict[Subnet, float] = field(default_factory=dict)
+    """Share of right windows on the validation subjects; a subnetwork may be missing."""
+    card: dict[str, Any] = field(default_factory=dict)
+    """Data, terms, recipe, command, test figures and limits, as JSON values."""
+
+    def __post_init__(self) -> None:
+        _check_grid(self)
+        _check_tensors(self)
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """Every subnetwork, narrow to wide, low resolution to high."""
+        return tuple(Subnet(width, resolution) for width in self.widths for resolution in self.resolutions)
+
+    @property
+    def full(self) -> Subnet:
+        """The widest network at the highest resolution."""
+        return Subnet(self.widths[-1], self.resolutions[-1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all the content, in hex: two models with the same one predict the same."""
+        return digest(self.metadata(), self.all_tensors())
+
+    def metadata(self) -> dict[str, Any]:
+        """All but the tensors, as JSON has it: tuples are lists, keys are strings.
+
+        Raises:
+            ModelError: the card holds something that is not JSON.
+        """
+        fields = {
+            "name": self.name,
+            "architecture": asdict(self.architecture),
+            "labels": self.labels,
+            "input": asdict(self.input),
+            "widths": self.widths,
+            "resolutions": self.resolutions,
+            "accuracy": {str(subnet): accuracy for subnet, accuracy in sorted(self.accuracy.items())},
+            "card": self.card,
+        }
+        try:
+            return json.loads(json.dumps(fields, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{self.name}: the card must hold JSON values only ({error})") from error
+
+    def all_tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Weights, statistics and normalisation by name."""
+        return {"input.mean": self.mean, "input.std": self.std, **self.tensors}
+
+
+def digest(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 over all content, in hex."""
+    sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        sha256.update(name.encode())
+        sha256.update(np.ascontiguousarray(tensor).data)
+    return sha256.hexdigest()
+
+
+def _check_grid(model: Model) -> None:
+    arch = model.architecture
+    if len(model.input.channels) != arch.columns or model.input.length != arch.length:
+        raise ModelError(
+            f"the input gives {model.input.length} x {len(model.input.channels)} windows, "
+            f"the network reads {arch.length} x {arch.columns}"
+        )
+    if len(model.labels) != arch.classes or len(set(model.labels)) != arch.classes:
+        raise ModelError(f"{len(set(model.labels))} different labels for {arch.classes} classes")
+    widths, resolutions = model.widths, model.resolutions
+    if not widths or list(widths) != sorted({round(w, 2) for w in widths}) or not 0 < widths[0] <= widths[-1] <= 1:
+        raise ModelError(f"widths {widths}: expected ascending shares of at most 1 with two decimals")
+    if not resolutions or list(resolutions) != sorted(set(resolutions)) or resolutions[-1] > arch.length:
+        raise ModelError(f"resolutions {resolutions}: expected ascending counts of at most {arch.length} samples")
+    try:
+        feature_sizes(arch, resolutions[0])
+    except ConfigError as error:
+        raise ModelError(str(error)) from error
+    grid = set(model.subnets)
+    for subnet, accuracy in model.accuracy.items():
+        if subnet not in grid or not 0 <= accuracy <= 1:
+            raise ModelError(f"accuracy {accuracy} of {subnet}: expected 0 to 1 for a subnetwork of this model")
+
+
+def _check_tensors(model: Model) -> None:
+    arch = model.architecture
+    shapes = parameter_shapes(arch) | statistic_shapes(arch, len(model.widths), len(model.resolutions))
+    odd = sorted(shapes.keys() ^ model.tensors.keys())
+    if odd:
+        raise ModelError(f"tensor {odd[0]} is {'missing' if odd[0] in shapes else 'unknown'}; export the model again")
+    shapes |= {"input.mean": (arch.columns,), "input.std": (arch.columns,)}
+    for name, tensor in model.all_tensors().items():
+        if tensor.shape != shapes[name] or tensor.dtype != np.float32:
+            raise ModelError(f"tensor {name} is {tensor.dtype} {tensor.shape}, expected float32 {shapes[name]}")
+        if not np.isfinite(tensor).all():
+            raise ModelError(f"tensor {name} holds NaN or infinite values; train or copy the model again")
+        if name.endswith(".var") and (tensor < 0).any():
+            raise ModelError(f"tensor {name} holds a negative variance; train or copy the model again")
+    if not (model.std > 0).all():
+        raise ModelError("tensor input.std holds a zero or negative value; export the model again")
