@@ -20,12 +20,12 @@ class _Stream:
 
 
 class SequenceTracker:
-    """Counts lost samples stream by stream, and keeps one session's name from standing for two.
+    """Counts the samples that never came, and keeps one session's name from standing for two.
 
     Joining late is no loss: counting begins with the first message of a stream. From then on a jump in
-    the numbers is ``lost``, as is the missing beginning of a later session. Numbers that go back mean that
-    the sender began anew under the same session name: counted as ``restarted``, and passed on as a new
-    session, so that no window joins the two.
+    the numbers is ``not_received``, as are the missing head of a later session and the missing tail of the
+    last. Numbers that go back mean that the sender began anew under the same session name: counted as
+    ``restarted``, and passed on as a new session, so that no window joins the two.
     """
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class SequenceTracker:
         if known is None or known.ended or known.session != chunk.session or chunk.seq < known.expected:
             if known is not None and not known.ended:
                 self.counts["restarted"] += known.session == chunk.session
-                self.counts["lost"] += chunk.seq
+                self.counts["not_received"] += chunk.seq
             known = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
             self._streams[chunk.stream] = known
-        self.counts["lost"] += chunk.seq - known.expected
+        self.counts["not_received"] += chunk.seq - known.expected
         known.expected = chunk.seq + len(chunk)
         return chunk if known.name == chunk.session else replace(chunk, session=known.name)
 
@@ -57,7 +57,7 @@ class SequenceTracker:
         if known is None:
             return
         if known.session == end.session:
-            self.counts["lost"] += max(end.seq - known.expected, 0)
+            self.counts["not_received"] += max(end.seq - known.expected, 0)
             known.expected = max(end.seq, known.expected)
         known.ended = True
 

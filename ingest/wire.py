@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class Flag(IntFlag):
 # seq, fs_hz, t0_s, sent_s
 _HEADER = struct.Struct("<4sBBBBIHHQddd")
 
+_F8, _F4, _I2 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i2")
 # Plain numbers: arithmetic on IntFlag takes a microsecond, and this runs for every message.
 _TIMES, _LABELS, _END = int(Flag.TIMES), int(Flag.LABELS), int(Flag.END)
 _KNOWN = _TIMES | _LABELS | _END
@@ -85,17 +87,18 @@ def encode(chunk: SampleChunk) -> list[bytes]:
         )
     t0_s = float(chunk.t[0])
     flags = 0
-    payload = np.ascontiguousarray(chunk.x, "<f4").tobytes()
-    if not np.array_equal(chunk.t, _grid(t0_s, n, chunk.fs_hz)):
+    payload = chunk.x.astype(_F4, copy=False).tobytes()
+    times = chunk.t.astype(_F8, copy=False).tobytes()
+    if times != (t0_s + _offsets(n, chunk.fs_hz)).tobytes():
         flags |= _TIMES
-        payload = np.ascontiguousarray(chunk.t, "<f8").tobytes() + payload
+        payload = times + payload
     labels = b""
     if chunk.labels is not None:
         flags |= _LABELS
         labels = label_bytes(chunk.label_names)
-        if chunk.labels.min() < UNLABELLED or chunk.labels.max() >= len(chunk.label_names):
+        if not _all_named(chunk.labels, chunk.label_names):
             raise ConfigError(f"a label code outside -1 to {len(chunk.label_names) - 1} cannot be sent")
-        payload += np.ascontiguousarray(chunk.labels, "<i2").tobytes()
+        payload += chunk.labels.astype(_I2, copy=False).tobytes()
     session = name_bytes(chunk.session)
     channels = channel_bytes(chunk.channels)
     sizes = (columns, len(session), n, len(channels), len(labels))
@@ -160,19 +163,28 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
     channels = channel_names(header[channels_at:labels_at])
     if len(channels) != columns:
         raise DecodeError(f"{columns} channels of which {len(channels)} are named", header)
-    t = np.frombuffer(payload, "<f8", n) if flags & _TIMES else _grid(t0_s, n, fs_hz)
-    x = np.frombuffer(payload, "<f4", n * columns, x_at).reshape(n, columns)
+    t = np.frombuffer(payload, _F8, n) if flags & _TIMES else t0_s + _offsets(n, fs_hz)
+    x = np.frombuffer(payload, _F4, n * columns, x_at).reshape(n, columns)
     if not flags & _LABELS:
         if labels_size:
             raise DecodeError("label names without labels", header)
         return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s)
     names = label_names(header[labels_at:])
-    labels = np.frombuffer(payload, "<i2", n, codes_at)
-    if labels.min() < UNLABELLED or labels.max() >= len(names):
+    labels = np.frombuffer(payload, _I2, n, codes_at)
+    if not _all_named(labels, names):
         raise DecodeError(f"a label code outside -1 to {len(names) - 1}", header)
     return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s, labels, names)
 
 
-def _grid(t0_s: float, n: int, fs_hz: float) -> NDArray[np.float64]:
-    """(n,) seconds: sample i at t0 + i / fs, one division and one addition in IEEE doubles."""
-    return t0_s + np.arange(n) / fs_hz
+@lru_cache(maxsize=16)
+def _offsets(n: int, fs_hz: float) -> NDArray[np.float64]:
+    """(n,) seconds: i / fs, to be added to t0; the same array for every message alike, so not to be written."""
+    offsets = np.arange(n) / fs_hz
+    offsets.flags.writeable = False
+    return offsets
+
+
+def _all_named(codes: NDArray[np.int16], names: tuple[str, ...]) -> bool:
+    """Whether every code is ``UNLABELLED`` or has a name."""
+    # As unsigned numbers -1 + 1 is 0 and everything below wraps to the top: one pass checks both ends.
+    return int((codes - np.int16(UNLABELLED)).view(np.uint16).max()) <= len(names)

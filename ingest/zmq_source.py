@@ -73,7 +73,11 @@ class ZmqSource:
             await self.aclose()
 
     def counts(self) -> Mapping[str, int]:
-        """``lost`` and ``restarted`` by sample numbers, ``malformed`` messages; only what happened."""
+        """``not_received`` samples, ``restarted`` senders and ``malformed`` messages; only what happened.
+
+        Not called ``lost``, which is what windowing counts when it sees the same jump in the numbers: the two
+        would be added. This one also knows of samples missing at the head and the tail of a session.
+        """
         counts = {**self._tracker.counts, "malformed": self._malformed}
         return {kind: number for kind, number in counts.items() if number}
 

@@ -51,8 +51,9 @@ class SimulatedBattery:
             raise ConfigError(f"battery base_mw={base_mw}: expected a power of 0 mW or more")
         self.capacity_j = capacity_j
         self.base_mw = base_mw
-        self._left_j = capacity_j * _charge(frac)
+        self._left_j = 0.0
         self._seen_s: float | None = None
+        self.charge(frac)
 
     def charge(self, frac: float) -> None:
         """Set what is left, 0 to 1, as a person does at the dashboard.

@@ -40,7 +40,7 @@ def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleC
 def test_a_jump_in_the_numbers_is_loss(messages: list[SampleChunk], lost: int, sessions: list[str]) -> None:
     tracker = SequenceTracker()
     assert [tracker.take(message).session for message in messages] == sessions
-    assert tracker.counts["lost"] == lost
+    assert tracker.counts["not_received"] == lost
 
 
 def test_numbers_that_go_back_are_counted_as_a_restart() -> None:
@@ -55,7 +55,7 @@ def test_a_lost_tail_is_counted_at_the_end_of_the_stream() -> None:
     tracker.take(chunk("a", 0))
     tracker.end(EndOfStream("wrist", "a", 45))
     tracker.end(EndOfStream("wrist", "a", 45))
-    assert tracker.counts["lost"] == 35
+    assert tracker.counts["not_received"] == 35
 
 
 def test_all_ended_waits_for_every_known_stream() -> None:
@@ -76,4 +76,4 @@ def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
     tracker.end(EndOfStream("wrist", "a", 10))
     assert tracker.take(chunk("a", 50)).session == "a#2"
     assert not tracker.all_ended
-    assert tracker.counts["lost"] == 0
+    assert tracker.counts["not_received"] == 0

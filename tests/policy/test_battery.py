@@ -29,6 +29,15 @@ def test_a_clock_that_goes_back_gives_no_charge_back() -> None:
     assert battery.read(300.0).frac == pytest.approx(before - 0.01)
 
 
+def test_a_simulated_battery_can_be_charged_anew() -> None:
+    battery = SimulatedBattery(capacity_j=100.0, frac=0.1, base_mw=10.0)
+    battery.read(0.0)
+    battery.charge(0.9)
+    assert battery.read(1000.0).frac == pytest.approx(0.8)
+    with pytest.raises(ConfigError, match="from 0 to 1"):
+        battery.charge(1.1)
+
+
 def test_an_empty_battery_stays_at_nothing() -> None:
     battery = SimulatedBattery(capacity_j=1.0, base_mw=10.0)
     battery.read(0.0)

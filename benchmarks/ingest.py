@@ -1,0 +1,145 @@
+"""Messages per second over a ZeroMQ socket: encode, send, receive, decode; our format beside others in the same run.
+
+    python benchmarks/ingest.py
+
+Each message is a chunk of 25 samples x 6 channels. PUSH to PULL over TCP loopback in one thread, 100 messages in
+flight; ZeroMQ works in threads of its own, so a CPU-second counts those too. The last row is the real thing:
+``ZmqPublisher`` to ``ZmqSource`` in one asyncio loop. The machine's noise hits all rows alike: compare ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import zmq
+
+from kinestream.ingest import ZmqPublisher, ZmqSource, decode, encode
+from kinestream.signals import ACC, GYRO, SampleChunk
+
+CHANNELS = ACC + GYRO
+IN_FLIGHT = 100
+
+Encode = Callable[[SampleChunk], list[bytes]]
+Decode = Callable[[list[bytes]], object]
+
+
+def make_chunk(times_irregular: bool = False, labelled: bool = False) -> SampleChunk:
+    rng = np.random.default_rng(0)
+    t = 12.5 + np.arange(25) / 50.0 + (rng.normal(0, 1e-3, 25) if times_irregular else 0.0)
+    x = rng.normal(size=(25, 6)).astype(np.float32)
+    chunk = SampleChunk("wrist", "session-1", t, x, CHANNELS, 50.0, 1000, 13.0)
+    names = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "laying")
+    return replace(chunk, labels=np.zeros(25, np.int16), label_names=names) if labelled else chunk
+
+
+def fields(chunk: SampleChunk) -> dict[str, Any]:
+    names = ("stream", "session", "channels", "fs_hz", "seq", "received_s")
+    return {name: getattr(chunk, name) for name in names} | {"t0_s": float(chunk.t[0])}
+
+
+def to_json(chunk: SampleChunk) -> list[bytes]:
+    return [json.dumps({**fields(chunk), "x": chunk.x.tolist()}).encode()]
+
+
+def from_json(frames: list[bytes]) -> object:
+    return from_fields(message := json.loads(frames[0]), np.array(message["x"], np.float32))
+
+
+def from_fields(message: dict[str, Any], x: np.ndarray) -> SampleChunk:
+    t = message["t0_s"] + np.arange(len(x)) / message["fs_hz"]
+    channels = tuple(message["channels"])
+    stream, session, seq = message["stream"], message["session"], message["seq"]
+    return SampleChunk(stream, session, t, x, channels, message["fs_hz"], seq, message["received_s"])
+
+
+def msgpack_codec() -> tuple[Encode, Decode]:
+    msgpack: Any = import_module("msgpack")  # not among our requirements, so unknown to the type checker
+
+    def pack(chunk: SampleChunk) -> list[bytes]:
+        return [msgpack.packb({**fields(chunk), "x": chunk.x.tobytes()})]
+
+    def unpack(frames: list[bytes]) -> object:
+        message = msgpack.unpackb(frames[0])
+        return from_fields(message, np.frombuffer(message["x"], np.float32).reshape(-1, len(message["channels"])))
+
+    return pack, unpack
+
+
+def over_socket(push: zmq.Socket, pull: zmq.Socket, chunk: SampleChunk, codec: tuple[Encode, Decode], n: int) -> None:
+    pack, unpack = codec
+    for _ in range(n // IN_FLIGHT):
+        for _ in range(IN_FLIGHT):
+            push.send_multipart(pack(chunk))
+        for _ in range(IN_FLIGHT):
+            unpack(pull.recv_multipart())
+
+
+async def end_to_end(chunk: SampleChunk, n: int) -> None:
+    async with ZmqPublisher("tcp://127.0.0.1:0", wait_for_slow=True) as publisher:
+        source = ZmqSource(f"zmq+{publisher.address}")
+
+        async def read() -> int:
+            return sum([len(item) async for item in source.chunks()])
+
+        reading = asyncio.create_task(read())
+        await publisher.subscribed()
+        for k in range(n):
+            await publisher.send(replace(chunk, seq=25 * k))
+        await publisher.aclose()
+        if await reading != 25 * n or source.counts():
+            raise SystemExit(f"samples went missing: {dict(source.counts())}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3, help="each row is timed this often; the median counts")
+    args = parser.parse_args()
+    n = args.messages
+    plain = make_chunk()
+    frames = encode(plain)
+    ours: tuple[Encode, Decode] = (encode, decode)
+    rows: list[tuple[str, SampleChunk, tuple[Encode, Decode], int]] = [
+        ("no encoding: the same frames again (limit)", plain, (lambda _: frames, lambda received: received), n),
+        ("kinestream wire", plain, ours, n),
+        ("kinestream wire, irregular times", make_chunk(times_irregular=True), ours, n),
+        ("kinestream wire, labels", make_chunk(labelled=True), ours, n),
+    ]
+    try:
+        import_module("msgpack")
+        rows.append(("msgpack, binary payload", plain, msgpack_codec(), n))
+    except ImportError:
+        print("msgpack is not installed: left out (pip install msgpack)")
+    rows.append(("JSON, lists of numbers", plain, (to_json, from_json), max(n // 10, IN_FLIGHT)))
+
+    figures: dict[str, list[tuple[float, float]]] = {}
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
+        pull.connect(f"tcp://127.0.0.1:{push.bind_to_random_port('tcp://127.0.0.1')}")
+        for _ in range(args.rounds):  # interleaved, so that a slow minute of the machine hits every row
+            for name, chunk, codec, count in rows:
+                wall_s, cpu_s = time.perf_counter(), time.process_time()
+                over_socket(push, pull, chunk, codec, count)
+                done = count // IN_FLIGHT * IN_FLIGHT
+                spent = (done / (time.perf_counter() - wall_s), done / (time.process_time() - cpu_s))
+                figures.setdefault(name, []).append(spent)
+            wall_s, cpu_s = time.perf_counter(), time.process_time()
+            asyncio.run(end_to_end(plain, n))
+            spent = (n / (time.perf_counter() - wall_s), n / (time.process_time() - cpu_s))
+            figures.setdefault("ZmqPublisher to ZmqSource", []).append(spent)
+    sizes = {name: sum(map(len, codec[0](chunk))) for name, chunk, codec, _ in rows}
+    print(f"{'':44} {'messages/s':>11} {'messages/CPU-s':>15} {'bytes':>6}")
+    for name, spent in figures.items():
+        wall, cpu = np.median(spent, axis=0)
+        print(f"{name:44} {wall:11,.0f} {cpu:15,.0f} {sizes.get(name, sizes['kinestream wire']):6}")
+
+
+if __name__ == "__main__":
+    main()
