@@ -34,7 +34,7 @@ def random_model(
     return Model(
         name=name,
         architecture=architecture,
-        labels=tuple(f"activity {number}" for number in range(architecture.classes)),
+        labels=tuple(f"activity_{number}" for number in range(architecture.classes)),
         input=InputSpec((*BODY_ACC, *GYRO, *ACC)[-architecture.columns :], 50.0, architecture.length, 20),
         mean=rng.normal(0, 1, architecture.columns).astype(np.float32),
         std=rng.uniform(0.5, 2, architecture.columns).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Units to SI, and a sensor worn another way round to the axes a model was trained on."""
+"""A sensor worn another way round, turned to the axes a model was trained on."""
 
 from __future__ import annotations
 
@@ -9,34 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.errors import ConfigError
-from kinestream.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, STANDARD_GRAVITY, SampleChunk
+from kinestream.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, SampleChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-UNITS: dict[str, tuple[float, str]] = {
-    "m/s^2": (1.0, "m/s^2"),
-    "g": (STANDARD_GRAVITY, "m/s^2"),
-    "mg": (STANDARD_GRAVITY / 1000, "m/s^2"),
-    "rad/s": (1.0, "rad/s"),
-    "deg/s": (float(np.pi) / 180, "rad/s"),
-    "dps": (float(np.pi) / 180, "rad/s"),
-    "uT": (1.0, "uT"),
-}
-"""Each unit understood: its factor to SI, and the SI unit."""
-
-
-def si_factor(unit: str, si_unit: str) -> float:
-    """What a value in ``unit`` is multiplied with to be in ``si_unit``.
-
-    Raises:
-        ConfigError: the unit is not known, or measures something else.
-    """
-    factor, becomes = UNITS.get(unit, (0.0, ""))
-    if becomes != si_unit:
-        fitting = ", ".join(name for name, (_, si) in UNITS.items() if si == si_unit)
-        raise ConfigError(f"'{unit}' is no unit for {si_unit}; expected one of {fitting}")
-    return factor
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import pytest
 
 from kinestream.errors import ConfigError
 from kinestream.windowing import ChannelMap
-from kinestream.windowing.mapping import si_factor
 from tests.windowing.streams import regular
 
 
@@ -28,10 +27,3 @@ def test_axes_as_they_are_give_the_very_same_chunk() -> None:
 def test_axes_no_turn_can_give_are_refused(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         ChannelMap.parse(text)
-
-
-def test_units_are_converted_to_si() -> None:
-    assert si_factor("g", "m/s^2") == 9.80665
-    assert si_factor("dps", "rad/s") == pytest.approx(np.pi / 180)
-    with pytest.raises(ConfigError, match="expected one of m/s\\^2, g, mg"):
-        si_factor("dps", "m/s^2")

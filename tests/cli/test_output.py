@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import numpy as np
+
+from kinestream.cli.output import JsonLines, Lines, prediction_record
+from kinestream.signals import Decision, Prediction, Subnet
+
+PREDICTION = Prediction(
+    stream="s",
+    session="one",
+    index=0,
+    t_start_s=0.0,
+    t_end_s=3723.54,
+    label="walking",
+    confidence=0.75,
+    probs=np.float32([0.75, 0.25]),
+    labels=("walking", "sitting"),
+    decision=Decision(Subnet(0.5, 96), "because"),
+    latency_ms=0.25,
+    energy_mj=math.nan,
+    age_ms=12.5,
+    coverage=1.0,
+    truth="sitting",
+    truth_share=0.5,
+)
+
+
+def test_what_is_not_known_is_null_in_json() -> None:
+    out = io.StringIO()
+    JsonLines(out).prediction(PREDICTION)
+    record = json.loads(out.getvalue())
+    assert (record["energy_mj"], record["battery"]) == (None, None)
+    assert record["probs"] == {"walking": 0.75, "sitting": 0.25}
+    assert record == json.loads(json.dumps(prediction_record(PREDICTION)))
+
+
+def test_a_line_for_people_marks_a_wrong_prediction() -> None:
+    out = io.StringIO()
+    Lines(out).prediction(PREDICTION)
+    assert "1:02:03.5" in out.getvalue()
+    assert "! sitting" in out.getvalue()

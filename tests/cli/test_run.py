@@ -1,0 +1,203 @@
+"""The commands as a user runs them: a process of their own, its output, its errors, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinestream.inference import save_model
+from kinestream.signals import ACC, GYRO
+from tests.random_models import random_model
+
+KINESTREAM = [sys.executable, "-m", "kinestream"]
+FIELDS = {"stream", "t_start", "t_end", "label", "confidence", "probs", "width", "resolution", "reason"} | {
+    "latency_ms",
+    "energy_mj",
+    "age_ms",
+    "coverage",
+    "truth",
+    "battery",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file, a recording that feeds it, and one that does not."""
+    folder = tmp_path_factory.mktemp("run")
+    save_model(folder / "tiny.safetensors", random_model())
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([np.arange(2000) / 50, rng.normal(0, 3, (2000, 6)) + np.array([0, 0, 9.81, 0, 0, 0])])
+    names = ["activity_0"] * 1000 + ["activity_1"] * 1000
+    lines = [",".join(("time", *ACC, *GYRO, "label"))]
+    lines += [",".join([*(f"{v:.4f}" for v in row), name]) for row, name in zip(rows, names, strict=True)]
+    (folder / "walk.csv").write_text("\n".join(lines) + "\n")
+    (folder / "gyro.csv").write_text("\n".join(",".join(line.split(",")[:1] + line.split(",")[4:]) for line in lines))
+    return folder
+
+
+@pytest.fixture
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "KINESTREAM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def kinestream(environment: dict[str, str], *arguments: object, status: int = 0) -> tuple[list[dict[str, Any]], str]:
+    """The JSON lines a command printed, and what it said on standard error."""
+    done = subprocess.run(
+        [*KINESTREAM, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return records, done.stderr
+
+
+def replay(environment: dict[str, str], folder: Path, *more: object) -> list[dict[str, Any]]:
+    arguments = ("replay", folder / "walk.csv", "--model", folder / "tiny.safetensors", "--speed", "max", "--json")
+    return kinestream(environment, *arguments, *more)[0]
+
+
+def test_a_replay_prints_one_object_a_prediction_and_a_summary(environment: dict[str, str], folder: Path) -> None:
+    *predictions, summary = replay(environment, folder)
+    assert len(predictions) == (2000 - 40) // 20 + 1
+    for prediction in predictions:
+        assert set(prediction) >= FIELDS
+    assert sum(predictions[0]["probs"].values()) == pytest.approx(1, abs=1e-4)
+    assert predictions[0]["truth"] == "activity_0"
+    assert summary["summary"] is True
+    assert summary["counts"]["samples"] == 2000
+    assert summary["counts"]["windows"] == len(predictions)
+    assert {"gaps", "lost", "dropped"} <= set(summary["counts"])
+    assert {"p50", "p95", "p99"} == set(summary["latency_ms"])
+    assert summary["realtime_factor"] > 1
+    assert 0 <= summary["accuracy"] <= 1
+    assert sum(summary["share_per_subnet"].values()) == pytest.approx(1)
+
+
+def test_two_replays_are_the_same_but_for_timings(environment: dict[str, str], folder: Path) -> None:
+    timed = {"latency_ms", "age_ms", "wall_s", "realtime_factor"}
+    one, two = (
+        [{k: v for k, v in record.items() if k not in timed} for record in replay(environment, folder)]
+        for _ in range(2)
+    )
+    assert one == two
+
+
+def test_an_adaptive_policy_uses_more_than_one_subnetwork(environment: dict[str, str], folder: Path) -> None:
+    policy = ("--policy", "battery:hours=0.01", "--battery", "simulated:capacity_j=0.001,base_mw=0")
+    *_, summary = replay(environment, folder, *policy)
+    assert len(summary["share_per_subnet"]) > 1
+    assert 0 <= summary["battery"] < 1
+
+
+def test_the_limit_stops_after_so_much_signal(environment: dict[str, str], folder: Path) -> None:
+    *_, summary = replay(environment, folder, "--limit", "10")
+    assert summary["signal_s"] == 10
+
+
+def test_without_json_a_person_can_read_it(environment: dict[str, str], folder: Path) -> None:
+    arguments = ["replay", folder / "walk.csv", "--model", folder / "tiny.safetensors", "--speed", "max"]
+    done = subprocess.run(
+        [*KINESTREAM, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=100, check=True
+    )
+    assert "windows inside one activity" in done.stdout
+    assert "x real time" in done.stdout
+
+
+def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) -> None:
+    *predictions, summary = kinestream(environment, "demo", "--speed", "max", "--limit", "60")[0]
+    assert len(predictions) > 30
+    assert {p["truth"] for p in predictions} - {None}
+    assert summary["policy"].startswith("battery")
+    assert 0 < summary["battery"] < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["replay", "hapt", "--data", "{folder}"], 1, "kinestream data fetch hapt"),
+        (["replay", "no-such.csv"], 1, "no-such.csv"),
+        (["replay", "{folder}/gyro.csv", "--model", "{folder}/tiny.safetensors"], 1, "needs acc_x, acc_y, acc_z"),
+        (["replay", "{folder}/walk.csv", "--model", "uci_cn"], 1, "uci_cnn"),
+        (["replay", "{folder}/walk.csv", "--model", "{folder}/walk.csv"], 1, "walk.csv"),
+        (["replay", "{folder}/walk.csv", "--policy", "latncy"], 2, "did you mean 'latency'"),
+        (["replay", "{folder}/walk.csv", "--policy", "fixed:0.33x-128"], 2, "0.33x-128"),
+        (["replay", "{folder}/walk.csv", "--speed", "fast"], 2, "speed 'fast'"),
+        (["replay", "{folder}/walk.csv", "--deadline", "-5"], 2, "positive"),
+        (["replay", "{folder}/walk.csv", "--battery", "huge"], 2, "battery"),
+        (["replay", "{folder}/walk.csv", "--dashboard"], 2, "terminal"),
+        (["run", "ftp://example"], 2, "no kind of source"),
+        (["run", "wearer://?sead=3"], 2, "seed"),
+        (["publish", "{folder}/walk.csv", "--to", "nowhere"], 2, "nowhere"),
+        (["publish", "{folder}/walk.csv", "--to", "tcp://0.0.0.0:5556"], 2, "insecure"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_wrong_use_gets_one_line_that_says_what_to_do(
+    environment: dict[str, str], folder: Path, arguments: list[str], status: int, complaint: str
+) -> None:
+    words = [argument.format(folder=folder) for argument in arguments]
+    records, said = kinestream(environment, *words, status=status)
+    assert complaint in said
+    assert not [record for record in records if "label" in record]
+    if "usage" not in said.lower():
+        assert len(said.strip().splitlines()) == 1, said
+
+
+def test_verbose_shows_the_traceback(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*KINESTREAM, "replay", "no-such.csv", "-v"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" in done.stderr
+
+
+def test_ctrl_c_ends_a_run_with_its_summary(environment: dict[str, str], folder: Path) -> None:
+    arguments = ["run", "wearer://?seed=2&speed=5", "--model", str(folder / "tiny.safetensors"), "--json"]
+    with subprocess.Popen([*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["label"]
+        process.send_signal(signal.SIGINT)
+        *_, last = process.communicate(timeout=20)[0].splitlines()
+    assert json.loads(last)["summary"] is True
+    assert process.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str], folder: Path) -> None:
+    arguments = ["run", "wearer://?seed=2&speed=max", "--model", str(folder / "tiny.safetensors"), "--json"]
+    process = subprocess.Popen(
+        [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == ""
+
+
+def test_what_is_published_arrives_whole_and_is_recognised_alike(environment: dict[str, str], folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    model = str(folder / "tiny.safetensors")
+    listen = [*KINESTREAM, "run", f"zmq+{address}", "--model", model, "--json"]
+    with subprocess.Popen(listen, env=environment, stdout=subprocess.PIPE, text=True) as listener:
+        time.sleep(0.5)  # either may come first; --wait sees to it that nothing is sent before both are there
+        publish = ["publish", str(folder / "walk.csv"), "--to", address, "--speed", "max", "--wait"]
+        said = kinestream(environment, *publish)[1]
+        assert "samples 2000" in said
+        *received, summary = map(json.loads, listener.communicate(timeout=30)[0].splitlines())
+    assert summary["counts"]["samples"] == 2000
+    assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
+    *direct, _ = replay(environment, folder)
+    assert [(p["probs"], p["truth"]) for p in received] == [(p["probs"], p["truth"]) for p in direct]
