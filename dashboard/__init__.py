@@ -8,9 +8,9 @@ from .contract import SessionLike
 
 if TYPE_CHECKING:
     from .app import DashboardApp, run_dashboard
-    from .picture import picture
+    from .picture import take_picture
 
-__all__ = ["DashboardApp", "SessionLike", "picture", "run_dashboard"]
+__all__ = ["DashboardApp", "SessionLike", "run_dashboard", "take_picture"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,8 +19,8 @@ def __getattr__(name: str) -> object:
         from . import app
 
         return getattr(app, name)
-    if name == "picture":
-        from .picture import picture
+    if name == "take_picture":
+        from .picture import take_picture
 
-        return picture
+        return take_picture
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

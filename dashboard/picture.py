@@ -1,40 +1,61 @@
-"""The dashboard as an SVG picture without a terminal: ``python -m kinestream.dashboard.picture OUT.svg``."""
+"""The dashboard as an SVG picture, without a terminal."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .app import DashboardApp
 
 if TYPE_CHECKING:
+    from kinestream.signals import Prediction
+
     from .contract import SessionLike
 
+SETTLE_S = 1.0
+"""How long the session runs at its own speed before the picture is taken: the screen is that of a normal run."""
 
-async def picture(
-    session: SessionLike, path: Path, *, size: tuple[int, int] = (120, 40), after_windows: int = 120
+
+async def take_picture(
+    session: SessionLike, path: Path, *, size: tuple[int, int] = (120, 40), after_windows: int = 100
 ) -> None:
-    """Run ``session`` in an unseen dashboard of ``size`` cells; write it as SVG after so many windows, or at its end.
+    """Run ``session`` in an unseen dashboard and write that as SVG after so many windows, or at the session's end.
 
-    Windows are counted rather than seconds, so the same recording gives the same picture but for its latencies.
+    A recording is hurried through to that moment. The session is stopped afterwards.
 
+    Args:
+        size: columns and rows of the terminal.
     Raises:
         KinestreamError: what the session itself raised.
+        OSError: ``path`` cannot be written.
     """
     app = DashboardApp(session)
     reached = asyncio.Event()
-    session.subscribe(
-        lambda chunk: None,
-        lambda prediction: reached.set() if session.counts().get("windows", 0) >= after_windows else None,
-    )
+    windows = 0
+
+    def count(_: Prediction) -> None:
+        nonlocal windows
+        windows += 1
+        if windows == after_windows:
+            reached.set()
+
+    session.subscribe(lambda _: None, count)
+    playback = session.playback
+    speed = playback.speed if playback else 1.0
     async with app.run_test(size=size) as pilot:
+        if playback:
+            playback.speed = math.inf
         while not (reached.is_set() or app.ended):
             await asyncio.sleep(0.01)
+        if playback and not app.ended:
+            playback.speed = speed
+            await asyncio.sleep(SETTLE_S)
         app.tick()
         await pilot.pause()
         if app.failure is None:
-            path.write_text(app.export_screenshot(title="kinestream"))
-        session.stop()
+            path.write_text(app.export_screenshot(), encoding="utf-8")
+        await app.action_quit()
     if app.failure is not None:
         raise app.failure

@@ -14,8 +14,17 @@ from .synthetic import table
 
 @pytest.mark.parametrize(
     ("value", "step", "expected"),
-    [(1.0, 1, 2.0), (1.0, -1, 0.5), (3.0, 1, 5.0), (3.0, -1, 2.0), (math.inf, 1, math.inf), (math.inf, -1, 100.0)]
-    + [(0.25, -1, 0.25), (0.01, -1, 0.25), (100.0, 1, math.inf)],
+    [
+        (1.0, 1, 2.0),
+        (1.0, -1, 0.5),
+        (3.0, 1, 5.0),
+        (3.0, -1, 2.0),
+        (0.01, -1, 0.25),
+        (0.25, -1, 0.25),
+        (100.0, 1, math.inf),
+        (math.inf, 1, math.inf),
+        (math.inf, -1, 100.0),
+    ],
 )
 def test_the_speed_goes_up_and_down_its_ladder_and_stays_on_it(value: float, step: int, expected: float) -> None:
     assert stepped(SPEEDS, value, step) == expected

@@ -1,0 +1,78 @@
+"""The dashboard in a real terminal: tmux draws it, types on it, and reads what is on the screen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kinestream.inference import save_model
+from tests.random_models import random_model
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Terminal:
+    """A tmux server of its own with one window."""
+
+    def __init__(self, socket: Path, columns: int, rows: int, command: list[str]) -> None:
+        self._tmux = ["tmux", "-S", str(socket), "-f", os.devnull]
+        size = ["-x", str(columns), "-y", str(rows)]
+        self._run("new-session", "-d", *size, "sh", "-c", f"{shlex.join(command)}; echo status $?; sleep 60")
+
+    def _run(self, *arguments: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
+        environment |= {"LC_ALL": "C.UTF-8"}
+        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, env=environment, timeout=20)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def screen(self) -> str:
+        return self._run("capture-pane", "-p")
+
+    def press(self, key: str) -> None:
+        self._run("send-keys", key)
+
+    def wait_for(self, shown: Callable[[str], bool], seconds: float = 30.0) -> str:
+        """The first screen of which ``shown`` is true."""
+        until = time.monotonic() + seconds
+        while not shown(screen := self.screen()):
+            assert time.monotonic() < until, f"never on the screen:\n{screen}"
+            time.sleep(0.1)
+        return screen
+
+    def close(self) -> None:
+        self._run("kill-server")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    model = tmp_path / "tiny.safetensors"
+    save_model(model, random_model())
+    command = [sys.executable, "-m", "kinestream", "run", "wearer://?seed=1&speed=20", "--dashboard"]
+    command += ["--model", str(model), "--policy", "battery:hours=2", "--deadline", "5"]
+    command = ["env", f"KINESTREAM_CACHE={tmp_path / 'cache'}", *command]
+    opened = Terminal(tmp_path / "tmux", 80, 24, command)
+    yield opened
+    opened.close()
+
+
+def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(terminal: Terminal) -> None:
+    screen = terminal.wait_for(lambda shown: "Acceleration" in shown and "p95" in shown and "◆" in shown)
+    assert any(0x2800 < ord(character) < 0x2900 for character in screen)
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    terminal.press("Space")
+    terminal.wait_for(lambda shown: "‖ 20×" in shown)
+    terminal.press("p")
+    terminal.wait_for(lambda shown: "→ fixed" in shown)
+    terminal.press("q")
+    screen = terminal.wait_for(lambda shown: "status 0" in shown)
+    assert "Acceleration" not in screen, "the terminal is as it was, with the summary below"
+    assert "with tiny, policy fixed" in screen
