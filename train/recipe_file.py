@@ -59,7 +59,8 @@ def to_toml(recipe: Recipe) -> str:
 
 def _toml(value: Any) -> str:
     """Strings, numbers, booleans and lists of them look the same in JSON and TOML."""
-    return json.dumps(0 if value is None else value, ensure_ascii=False)
+    text = json.dumps(0 if value is None else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")  # the one control character that JSON allows as it is
 
 
 def _read(source: str | Path) -> dict[str, Any]:

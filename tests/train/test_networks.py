@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from kinestream.errors import ModelError
-from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, linear_inputs, macs, parameter_shapes, resize_indices
+from kinestream.inference.architecture import (
+    PRESETS,
+    RESOLUTIONS,
+    WIDTHS,
+    linear_inputs,
+    macs,
+    parameter_shapes,
+    resize_indices,
+)
 from kinestream.signals import Subnet
 from kinestream.train import statistics
 from kinestream.train.networks import SwitchableConv, SwitchableNet
@@ -125,7 +133,9 @@ def test_a_thin_pass_leaves_the_other_channels_alone():
 def test_every_width_keeps_a_multiple_of_four_channels():
     net = SwitchableNet(PRESETS["uci"]).train()
     shapes = []
-    net.get_submodule("block1.conv").register_forward_hook(lambda module, inputs, output: shapes.append(output.shape[1]))
+    net.get_submodule("block1.conv").register_forward_hook(
+        lambda module, inputs, output: shapes.append(output.shape[1])
+    )
     for width in WIDTHS:
         net(windows(net, 2), Subnet(width, 128))
     assert all(channels % 4 == 0 for channels in shapes)

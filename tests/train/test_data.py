@@ -1,0 +1,98 @@
+"""Who is trained on, and that training windows are the live ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import ConfigError, DataDamaged, InputMismatch
+from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
+from kinestream.signals import SampleChunk
+from kinestream.train import load_recipe
+from kinestream.train.data import load_windows, split_subjects
+from kinestream.windowing import Segmenter
+
+from .made_up import LABELS, dataset, recording, small_recipe
+
+PEOPLE = tuple(map(str, range(1, 31)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 1000), st.integers(1, 20), st.booleans())
+def test_no_one_is_in_two_parts_and_no_one_is_lost(seed, validation, named):
+    test_subjects = load_recipe("uci").data.test_subjects if named else ()
+    data = replace(
+        load_recipe("uci").data, split_seed=seed, validation_subjects=validation, test_subjects=test_subjects
+    )
+    split = split_subjects(PEOPLE, data)
+    assert sorted((*split.train, *split.validation, *split.test)) == sorted(PEOPLE)
+    assert len(split.validation) == validation
+    assert len(split.test) == 9
+    assert split == split_subjects(PEOPLE, data)
+
+
+def test_another_seed_draws_other_validation_people():
+    data = load_recipe("uci").data
+    drawn = {split_subjects(PEOPLE, replace(data, split_seed=seed)).validation for seed in range(5)}
+    assert len(drawn) > 1
+    assert {split_subjects(PEOPLE, replace(data, split_seed=seed)).test for seed in range(5)} == {data.test_subjects}
+
+
+def test_an_unknown_test_subject_is_named():
+    with pytest.raises(ConfigError, match="test subject 31 is not in hapt"):
+        split_subjects(PEOPLE, replace(load_recipe("uci").data, test_subjects=("31",)))
+
+
+def test_too_few_people_are_refused():
+    with pytest.raises(ConfigError, match="4 people beside the test subjects; 4 are wanted for validation"):
+        split_subjects(("1", "3", "5", "6", "2"), replace(load_recipe("uci").data, test_subjects=("2",)))
+
+
+def test_windows_are_those_the_live_segmenter_cuts():
+    recipe = small_recipe()
+    found = load_windows(dataset(1, labels=LABELS, seconds=64 * 4 / 50), recipe, ["0"])
+    worn = recording("0", labels=LABELS, seconds=64 * 4 / 50)
+    segmenter = Segmenter(recipe.input)
+    chunk = SampleChunk(
+        "s", "s", worn.t, worn.x, worn.channels, 50.0, 0, float(worn.t[-1]), worn.labels, worn.label_names
+    )
+    live = [w for w in [*segmenter.push(chunk), *segmenter.flush()] if w.truth_share == 1]
+    assert len(live) == len(found) == 6 * 3
+    assert np.array_equal(np.stack([w.x for w in live]), found.x)
+    assert [LABELS[code] for code in found.labels] == [w.truth for w in live]
+
+
+def test_other_activities_are_left_out_and_counted():
+    found = load_windows(dataset(2), small_recipe(), ["0", "1"])
+    assert found.left_out == {"stand_to_sit": 2 * 3}
+    assert np.bincount(found.labels).tolist() == [6] * 6
+
+
+def test_a_smaller_hop_gives_more_windows():
+    data, recipe = dataset(2), small_recipe()
+    assert len(load_windows(data, recipe, ["0"], hop=32)) > len(load_windows(data, recipe, ["0"]))
+
+
+def test_a_class_without_windows_is_named():
+    with pytest.raises(DataDamaged, match=r"class 'lying' has no window of 128 samples among subjects 0 of made_up"):
+        load_windows(dataset(1, labels=LABELS[:5]), small_recipe(), ["0"])
+
+
+def test_a_dataset_without_a_needed_channel_is_refused():
+    def only_acc() -> Recording:
+        whole = recording("0")
+        return replace(whole, channels=whole.channels[:3], x=whole.x[:, :3])
+
+    with pytest.raises(InputMismatch, match="gyro_x"):
+        load_windows(Dataset("made_up", LABELS, [Entry("u0", "0", only_acc)]), small_recipe(), ["0"])
+
+
+def test_hapt_gives_the_published_windows_of_its_official_split(data_dir):
+    recipe = load_recipe("uci")
+    hapt = open_dataset("hapt", data_dir)
+    split = split_subjects(hapt.subjects, recipe.data)
+    test = load_windows(hapt, recipe, split.test)
+    assert (len(test), test.x.shape[1:]) == (2996, (128, 9))
+    assert len(load_windows(hapt, recipe, (*split.train, *split.validation))) == 7415

@@ -1,0 +1,107 @@
+"""Recipes: what is shipped loads, what is mistyped is named."""
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import ConfigError
+from kinestream.inference.architecture import PRESETS, WIDTHS
+from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
+from kinestream.train import load_recipe, recipe_names
+from kinestream.train.recipe_file import parse_recipe, to_toml
+
+UCI = load_recipe("uci")
+NETWORKS = [name for name in recipe_names() if name != "paper"]
+
+
+def test_every_network_of_the_paper_has_a_recipe():
+    assert set(NETWORKS) == set(PRESETS)
+    assert all(load_recipe(name).network.preset == name for name in NETWORKS)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_recipe_written_as_toml_reads_back_the_same(name):
+    recipe = load_recipe(name)
+    assert parse_recipe(tomllib.loads(to_toml(recipe))) == recipe
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(), st.floats(1e-9, 1e3), st.integers(0, 2**31))
+def test_any_text_and_number_survives_toml(text, rate, seed):
+    recipe = replace(UCI, name=text, seed=seed, training=replace(UCI.training, learning_rate=rate))
+    assert parse_recipe(tomllib.loads(to_toml(recipe))) == recipe
+
+
+def test_the_uci_recipe_keeps_the_official_split_and_the_papers_grid():
+    recipe = load_recipe("uci")
+    assert recipe.data.test_subjects == OFFICIAL_TEST_SUBJECTS
+    assert recipe.network.widths == WIDTHS
+    assert len(recipe.network.subnets) == 19 * 9
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_papers_training_lies_over_every_network(name):
+    own, paper = load_recipe(name), load_recipe(name, "paper")
+    assert (paper.network, paper.input, paper.data.labels) == (own.network, own.input, own.data.labels)
+    assert (paper.training.passes, paper.training.epochs, paper.training.optimizer) == (9, 150, "adam")
+    assert paper.train_hop == paper.input.hop
+
+
+def test_a_file_lies_over_the_recipes_before_it(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 7\n[training]\nepochs = 2\n")
+    recipe = load_recipe("uci", "paper", file)
+    assert (recipe.seed, recipe.training.epochs, recipe.training.passes) == (7, 2, 9)
+
+
+def test_zero_stands_for_no_filter():
+    assert load_recipe("wisdm").input.lowpass_hz is None
+    assert load_recipe("uci").input.lowpass_hz == 20.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[training]\nepoch = 3", r"table \[training\] has an unknown key 'epoch'; did you mean 'epochs'\?"),
+        ("[augmentation]\nrotate_deg = 3", "did you mean 'rotation_deg'"),
+        ("[trainig]\nepochs = 3", "the recipe has an unknown key 'trainig'; did you mean 'training'"),
+        ("[training]\nepochs = 'many'", "'epochs' is 'many'; expected int"),
+        ("[training]\nepochs = true", "'epochs' is True; expected int"),
+        ("[data]\nlabels = 'walking'", "'labels' is 'walking'"),
+        ("[data]\nlabels = [1, 2]", "'labels' is 1; expected str"),
+        ("[data]\nlabels = ['walking', 'sitting']", "2 labels; the network uci tells 6"),
+        ("[training]\npasses = 2", "passes is 2; expected at least 3"),
+        ("[training]\noptimizer = 'sgd'", "optimizer is 'sgd'; choose from adam, adamw"),
+        ("[training]\noptimizer = 'adam'", "adam takes no weight_decay"),
+        ("[training]\nema_decay = 1.5", "ema_decay is 1.5; expected 0 to 1"),
+        ("[training]\nlearning_rate = 0", "learning_rate must be positive"),
+        ("[augmentation]\njitter = -1", "cannot be negative"),
+        ("[network]\npreset = 'lstm'", "network preset 'lstm' is unknown"),
+        ("[network]\nwidths = [0.5, 0.1]", "expected ascending"),
+        ("[network]\nwidths = [0.1, 0.5]", "the last width must be 1.0, the last resolution 128"),
+        ("[network]\nresolutions = [96]", "the last width must be 1.0, the last resolution 128"),
+        ("[input]\nlength = 64", "the network uci reads 128 x 9"),
+        ("[data]\nvalidation_subjects = 0", "validation_subjects be at least 1"),
+        ("epochs = [", "is not TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path, text, message):
+    file = tmp_path / "wrong.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_recipe("uci", file)
+
+
+def test_a_missing_recipe_names_those_there_are(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read; name a TOML file or paper, resnet_uci"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_a_recipe_without_data_says_so(tmp_path):
+    file = tmp_path / "short.toml"
+    file.write_text("name = 'x'\n[network]\npreset = 'uci'\n")
+    with pytest.raises(ConfigError, match="the recipe lacks 'data'"):
+        load_recipe(file)
