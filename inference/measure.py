@@ -19,7 +19,7 @@ from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Subnet
 
 from .architecture import macs
-from .engine import Engine
+from .engine import MAX_SESSIONS, Engine
 from .model_file import write_whole
 
 if TYPE_CHECKING:
@@ -101,18 +101,21 @@ def point(engine: Engine, subnet: Subnet, *, power_w: float = POWER_W) -> Operat
 def candidates(model: Model) -> tuple[Subnet, ...]:
     """The subnetworks worth measuring before a quick start: no other is as accurate for fewer MACs.
 
-    Cheapest first, and always with the narrowest and the full network; of a model without accuracies, one
-    resolution of each width.
+    Cheapest first, always with the narrowest and the full network, and no more than an engine keeps warm; of a
+    model without accuracies, each width at full resolution.
     """
     if not model.accuracy:
         return tuple(s for s in model.subnets if s.resolution == model.full.resolution)
+    cost = {subnet: macs(model.architecture, subnet) for subnet in model.subnets}
     best = -1.0
-    chosen = {model.subnets[0], model.full}
-    for subnet in sorted(model.accuracy, key=lambda s: (macs(model.architecture, s), -model.accuracy[s])):
+    front = {model.subnets[0], model.full}
+    for subnet in sorted(model.accuracy, key=lambda s: (cost[s], -model.accuracy[s])):
         if model.accuracy[subnet] > best:
             best = model.accuracy[subnet]
-            chosen.add(subnet)
-    return tuple(sorted(chosen, key=lambda s: macs(model.architecture, s)))
+            front.add(subnet)
+    ordered = sorted(front, key=lambda s: cost[s])
+    spread = np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_SESSIONS)).round().astype(int)
+    return tuple(ordered[i] for i in spread)
 
 
 def measure(

@@ -10,6 +10,7 @@ import pytest
 
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, candidates, macs, operating_table, point
+from kinestream.inference.engine import MAX_SESSIONS
 from kinestream.inference.measure import POWER_W, ROUNDS, cache_dir, machine
 from kinestream.signals import Subnet
 from tests.random_models import random_model, random_preset
@@ -152,6 +153,13 @@ def test_candidates_are_the_front_of_accuracy_and_macs():
         },
     )
     assert candidates(model) == (Subnet(0.25, 32), Subnet(0.5, 32), Subnet(1.0, 32), Subnet(1.0, 40))
+
+
+def test_a_long_front_is_thinned_to_what_an_engine_keeps_warm():
+    model = random_preset("uci")  # its accuracies rise with the width: nearly every subnetwork is on the front
+    chosen = candidates(model)
+    assert len(set(chosen)) == MAX_SESSIONS
+    assert (chosen[0], chosen[-1]) == (model.subnets[0], model.full)
 
 
 def test_candidates_without_accuracies_are_all_widths():
