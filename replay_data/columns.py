@@ -36,7 +36,7 @@ class ColumnMap:
 
     time: str | None = None
     time_unit: str | None = None
-    """One of ``TIME_UNITS``; default: the one that puts the rate between 5 Hz and 1 kHz."""
+    """One of ``TIME_UNITS``; default: the one that puts the rate between 5 and 500 Hz."""
     rate_hz: float | None = None
     """Needed where there is no time column; else checked against it."""
     acc: tuple[str, ...] = ()

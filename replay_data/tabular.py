@@ -31,8 +31,8 @@ GRAVITY_RANGE = (4.0, 25.0)
 """m/s^2: the median of what a worn accelerometer reads lies in here, whatever the wearer does."""
 MAX_TURN_RATE = 35.0
 """rad/s (2000 deg/s): the full scale of wearable gyroscopes, beyond the 99th percentile of any movement."""
-PLAUSIBLE_STEP_S = (0.001, 0.2)
-"""Nobody samples motion faster than 1 kHz or slower than 5 Hz, so the median step tells the unit of time."""
+PLAUSIBLE_STEP_S = (0.002, 0.2)
+"""Motion is sampled at 5 to 500 Hz, so the median step tells the unit; whole seconds or a row count fit none."""
 MAX_RATE_ERROR = 0.1
 """Share by which the declared rate may differ from the time column's."""
 LABEL_ALIASES = {
@@ -160,7 +160,7 @@ def _seconds(
         unit = next((name for name, factor in TIME_UNITS.items() if low <= step * factor <= high), None)
     if unit is None:
         raise ConfigError(
-            f"{where}: the median step of time is {step:.3g}, which fits no unit between 5 Hz and 1 kHz; "
+            f"{where}: the median step of time is {step:.3g}, which fits no unit between 5 and 500 Hz; "
             "give the unit, e.g. time=ts:ms"
         )
     measured = 1 / (step * TIME_UNITS[unit])

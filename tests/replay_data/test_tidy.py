@@ -1,0 +1,63 @@
+"""Time stamps put in order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinestream.errors import DataDamaged
+from kinestream.replay_data.tidy import refuse_if_mostly_bad, tidy_times
+
+
+def tidy(t: list[float], x: list[float] | None = None):
+    values = np.arange(len(t)) if x is None else np.array(x)
+    return tidy_times(np.array(t), values[:, None].astype(np.float32))
+
+
+def test_a_late_sample_is_dropped_and_counted() -> None:
+    found = tidy([0, 0.1, 0.05, 0.2])
+    assert (found.keep.tolist(), found.segments, found.repairs) == ([0, 1, 3], ((0, 3),), {"out_of_order": 1})
+
+
+def test_a_row_written_twice_and_two_samples_with_one_stamp_are_told_apart() -> None:
+    found = tidy([0, 0.1, 0.1, 0.1, 0.2], [1, 2, 2, 3, 4])
+    assert (found.keep.tolist(), found.repairs) == ([0, 1, 4], {"repeated_row": 1, "repeated_time": 1})
+
+
+def test_a_gap_and_a_jump_back_start_new_segments() -> None:
+    found = tidy([10, 10.1, 15, 15.1, 2, 2.1])
+    assert found.segments == ((0, 2), (2, 4), (4, 6))
+    assert found.repairs == {"gap": 1, "time_jumped_back": 1}
+    assert found.dropped == {}
+
+
+def test_a_known_cut_is_not_counted_as_a_repair() -> None:
+    x = np.zeros((4, 1), np.float32)
+    found = tidy_times(np.array([0, 0.1, 50, 50.1]), x, np.array([False, True, False]))
+    assert (found.segments, found.repairs) == (((0, 2), (2, 4)), {})
+
+
+def test_no_samples_make_no_segments() -> None:
+    assert tidy([]).segments == ()
+
+
+@given(st.lists(st.sampled_from([-3.0, -0.2, -0.05, 0.0, 0.05, 0.1, 2.0]), max_size=40), st.integers(0, 3))
+def test_time_rises_without_gaps_in_every_segment_and_nothing_is_lost_uncounted(steps: list[float], cut: int) -> None:
+    t = np.concatenate(([5.0], 5.0 + np.cumsum(steps)))
+    cuts = np.arange(len(steps)) % 4 == cut if cut else None
+    found = tidy_times(t, np.zeros((len(t), 1), np.float32), cuts)
+    for start, stop in found.segments:
+        inside = np.diff(t[found.keep][start:stop])
+        assert ((inside > 0) & (inside <= 1.0 + 1e-9)).all()
+    assert [i for start, stop in found.segments for i in range(start, stop)] == list(range(len(found.keep)))
+    assert sum(found.dropped.values()) == len(t) - len(found.keep)
+
+
+def test_a_tenth_of_bad_rows_is_tolerated_and_more_is_not() -> None:
+    refuse_if_mostly_bad("file", {"odd": 10}, 100)
+    with pytest.raises(DataDamaged, match=r"file: 11 of 100 rows cannot be used \(11 odd\)"):
+        refuse_if_mostly_bad("file", {"odd": 11}, 100)
+    with pytest.raises(DataDamaged, match="no rows"):
+        refuse_if_mostly_bad("file", {}, 0)

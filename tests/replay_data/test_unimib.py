@@ -1,0 +1,95 @@
+"""UniMiB-SHAR in the exact layout of its authors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from kinestream.errors import DataDamaged, DataMissing
+from kinestream.replay_data.check import count_windows
+from kinestream.replay_data.unimib import LABEL_NAMES, open_unimib, open_unimib_falls51
+from kinestream.signals import ACC
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Four windows of two people, each value telling its window, axis and sample."""
+    data = tmp_path / "UniMiB-SHAR" / "data"
+    data.mkdir(parents=True)
+    window, axis, sample = np.meshgrid(np.arange(4), np.arange(3), np.arange(151), indexing="ij")
+    savemat(data / "acc_data.mat", {"acc_data": (window * 1000.0 + axis * 200 + sample).reshape(4, 453)})
+    labels = np.array([[1, 1, 1], [3, 2, 1], [3, 1, 1], [17, 1, 2]], np.uint8)
+    savemat(data / "acc_labels.mat", {"acc_labels": labels}, do_compression=True)
+    return tmp_path
+
+
+def test_each_window_is_a_segment_of_its_own_with_its_axes_side_by_side(made: Path) -> None:
+    one, two = open_unimib(made)
+    assert (one.subject, two.subject, one.channels, one.fs_hz) == ("1", "2", ACC, 50.0)
+    assert one.segments == ((0, 151), (151, 302), (302, 453))
+    assert one.x[[0, 150, 151, 452]].tolist() == [
+        [0, 200, 400],
+        [150, 350, 550],
+        [2000, 2200, 2400],
+        [3150, 3350, 3550],
+    ]
+    assert two.x[7].tolist() == [1007, 1207, 1407]
+    assert count_windows(one, 151, 151) == 3
+
+
+def test_labels_follow_the_windows(made: Path) -> None:
+    one = open_unimib(made)[0]
+    assert one.labels is not None
+    assert [one.label_names[code] for code in one.labels[[0, 151, 302]]] == ["sit_to_stand", "walking", "falling_left"]
+
+
+def test_the_hole_between_two_windows_shows_in_the_times(made: Path) -> None:
+    one = open_unimib(made)[0]
+    steps = np.diff(one.t)
+    assert (np.flatnonzero(steps > 1.0) + 1).tolist() == [151, 302]
+    np.testing.assert_allclose(steps[steps < 1.0], 0.02)
+
+
+def test_a_matrix_of_another_shape_is_refused(made: Path) -> None:
+    savemat(made / "UniMiB-SHAR/data/acc_data.mat", {"acc_data": np.zeros((4, 450))})
+    with pytest.raises(DataDamaged, match=r"is \(4, 450\); expected \(4, 453\)"):
+        open_unimib(made)[0]
+
+
+def test_a_file_cut_short_is_refused(made: Path) -> None:
+    path = made / "UniMiB-SHAR/data/acc_data.mat"
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(DataDamaged, match="no MATLAB file with 'acc_data'"):
+        open_unimib(made)[0]
+
+
+def test_a_file_that_is_no_matlab_file_is_refused(made: Path) -> None:
+    (made / "UniMiB-SHAR/data/acc_labels.mat").write_bytes(b"<html>not found</html>" * 20)
+    with pytest.raises(DataDamaged, match="no MATLAB file with 'acc_labels'"):
+        open_unimib(made)
+
+
+def test_the_authors_labels_are_read_as_they_wrote_them(data_dir: Path, tmp_path: Path) -> None:
+    labels = data_dir / "UniMiB-SHAR/data/acc_labels.mat"
+    if not labels.is_file():
+        pytest.skip("no acc_labels.mat")
+    with pytest.raises(DataMissing, match="data fetch unimib"):
+        open_unimib(data_dir)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/acc_labels.mat").write_bytes(labels.read_bytes())
+    savemat(tmp_path / "data/acc_data.mat", {"acc_data": np.zeros((11_771, 453), np.int8)})
+    dataset = open_unimib(tmp_path)
+    assert (len(dataset), sum(len(one.segments) for one in dataset)) == (30, 11_771)
+    first = dataset[0]
+    assert first.labels is not None
+    assert set(np.unique(first.labels)) <= set(range(len(LABEL_NAMES)))
+
+
+def test_the_short_fall_windows_load_from_the_authors_split_file(data_dir: Path) -> None:
+    dataset = open_unimib_falls51(data_dir)
+    assert [len(one.segments) for one in dataset] == [525, 510, 525, 660, 480, 430, 510, 530]
+    forward = dataset[0]
+    assert np.median(np.linalg.norm(forward.x, axis=1)) == pytest.approx(9.8, abs=1.5)
