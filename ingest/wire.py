@@ -49,7 +49,8 @@ class Flag(IntFlag):
 # seq, fs_hz, t0_s, sent_s
 _HEADER = struct.Struct("<4sBBBBIHHQddd")
 
-_F8, _F4, _I2 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i2")
+_F8, _F4, _I2, _U2 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i2"), np.dtype("<u2")
+_UNLABELLED = np.int16(UNLABELLED)
 # Plain numbers: arithmetic on IntFlag takes a microsecond, and this runs for every message.
 _TIMES, _LABELS, _END = int(Flag.TIMES), int(Flag.LABELS), int(Flag.END)
 _KNOWN = _TIMES | _LABELS | _END
@@ -89,7 +90,7 @@ def encode(chunk: SampleChunk) -> list[bytes]:
     flags = 0
     payload = chunk.x.astype(_F4, copy=False).tobytes()
     times = chunk.t.astype(_F8, copy=False).tobytes()
-    if times != (t0_s + _offsets(n, chunk.fs_hz)).tobytes():
+    if times != (_offsets(n, chunk.fs_hz) + t0_s).tobytes():
         flags |= _TIMES
         payload = times + payload
     labels = b""
@@ -163,7 +164,7 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
     channels = channel_names(header[channels_at:labels_at])
     if len(channels) != columns:
         raise DecodeError(f"{columns} channels of which {len(channels)} are named", header)
-    t = np.frombuffer(payload, _F8, n) if flags & _TIMES else t0_s + _offsets(n, fs_hz)
+    t = np.frombuffer(payload, _F8, n) if flags & _TIMES else _offsets(n, fs_hz) + t0_s
     x = np.frombuffer(payload, _F4, n * columns, x_at).reshape(n, columns)
     if not flags & _LABELS:
         if labels_size:
@@ -187,4 +188,4 @@ def _offsets(n: int, fs_hz: float) -> NDArray[np.float64]:
 def _all_named(codes: NDArray[np.int16], names: tuple[str, ...]) -> bool:
     """Whether every code is ``UNLABELLED`` or has a name."""
     # As unsigned numbers -1 + 1 is 0 and everything below wraps to the top: one pass checks both ends.
-    return int((codes - np.int16(UNLABELLED)).view(np.uint16).max()) <= len(names)
+    return bool(np.maximum.reduce((codes - _UNLABELLED).view(_U2)) <= len(names))

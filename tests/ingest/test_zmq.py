@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 
 import numpy as np
@@ -233,3 +235,10 @@ async def test_an_address_in_use_is_said_and_another_can_be_chosen(port: int) ->
         async with ZmqPublisher("tcp://127.0.0.1:0") as second:
             assert second.address.startswith("tcp://127.0.0.1:")
             assert second.address != first.address
+
+
+def test_importing_the_stage_loads_no_zeromq() -> None:
+    """A replay from a file does not pay for it."""
+    code = "import sys, kinestream.ingest; print('zmq' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
