@@ -41,7 +41,7 @@ def run_list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows))
         return 0
-    table = _rich_table("model", "kind", "input", "classes", "subnetworks", "accuracy of the full one")
+    table = _rich_table("model", "kind", "input", "classes", "subnetworks", "validation accuracy, full")
     for row in rows:
         window = f"{row['length']} x {len(row['channels'])} at {row['fs_hz']:g} Hz"
         grid = f"{len(row['widths'])} widths x {len(row['resolutions'])} resolutions"
