@@ -26,6 +26,7 @@ from .wearer_model import ACTIVITIES, FITTED_HZ, Person
 
 CHANNELS = (*ACC, *GYRO)
 RATES_HZ = (5.0, 1000.0)
+MOST_PEOPLE = 1000
 _EFFECTS = ("loss", "jitter_ms", "drift_ppm", "gaps_per_hour")
 _KEYS = ("seed", "people", "rate", "speed", "duration", "live", *_EFFECTS)
 
@@ -65,8 +66,8 @@ class Wearer(PlayedSource):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(name or f"wearer://?seed={seed}", speed, clock, sleep)
-        if seed < 0 or people < 1:
-            raise ConfigError(f"seed {seed}, {people} people: expected a seed from 0 on and at least one person")
+        if seed < 0 or not 1 <= people <= MOST_PEOPLE:
+            raise ConfigError(f"seed {seed}, {people} people: expected a seed from 0 on and 1 to {MOST_PEOPLE} people")
         if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
             raise ConfigError(f"rate {rate_hz}: expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz")
         if not duration_s > 0:

@@ -93,11 +93,11 @@ def turn(start: Floats, end: Floats, n: int, rate_hz: float) -> tuple[Floats, Fl
     s = (np.arange(n) + 0.5) / n
     pace = s**3 * (10 - 15 * s + 6 * s**2)
     angle = math.acos(float(np.clip(start @ end, -1, 1)))
-    axis = np.cross(end, start)
+    axis = np.asarray(np.cross(end, start), np.float64)
     if np.linalg.norm(axis) < 1e-9:  # the same or the opposite way: any axis across will do
-        axis = np.cross(start, np.eye(3)[np.argmin(np.abs(start))])
+        axis = np.asarray(np.cross(start, np.eye(3)[np.argmin(np.abs(start))]), np.float64)
     axis = axis / float(np.linalg.norm(axis))
-    across = np.cross(start, axis)
+    across = np.asarray(np.cross(start, axis), np.float64)
     up = np.cos(pace * angle)[:, None] * start + np.sin(pace * angle)[:, None] * across
     rate = 30 * (s * (1 - s)) ** 2 * angle * rate_hz / n
     return up, rate[:, None] * axis
