@@ -71,7 +71,7 @@ def to_markdown(model: Model) -> str:
         f"- **Tells apart:** {', '.join(model.labels)}",
         f"- **Data:** {card['data']}",
         f"- **Terms:** {card['terms']}",
-        f"- **Command:** `{card['command']}`; seed {recipe.seed}; {card['training_s']} s of training",
+        f"- **Command:** `{card['command']}`; seed {recipe.seed}",
         *(f"- **{part.capitalize()} subjects:** {', '.join(people)}" for part, people in card["subjects"].items()),
         f"- **Windows:** {card['windows']['train']} overlapping ones for training, "
         f"{card['windows']['validation']} for validation",

@@ -27,7 +27,7 @@ from .export import to_model
 from .figures import draw_curve, draw_heat_map
 from .networks import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer
-from .run_folder import CHECKPOINT, open_run, write_metrics
+from .run_folder import CHECKPOINT, note, open_run, write_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,13 +65,13 @@ def fit(
         DataDamaged: the checkpoint is not of this network.
     """
     progress = progress or Progress(disable=True)
-    log = open_run(run_dir, recipe, resume=resume)
+    open_run(run_dir, recipe, resume=resume)
     trainer = Trainer.begin(recipe, train, validation)
     history: list[dict[str, Any]] = []
     if (run_dir / CHECKPOINT).exists():
         history += trainer.restore(run_dir)
-        log.info("resumed after epoch %d", len(history))
-    log.info("%s: %d training windows, %d for validation", recipe.name, len(train), len(validation))
+        note(run_dir, f"resumed after epoch {len(history)}")
+    note(run_dir, f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation")
     task = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
     for epoch in range(len(history), recipe.training.epochs):
         began_s = time.monotonic()
@@ -82,9 +82,9 @@ def fit(
         )
         write_metrics(run_dir, history)
         draw_curve(run_dir / "curve.png", history)
-        log.info("  ".join(f"{key} {value}" for key, value in history[-1].items()))
+        note(run_dir, "  ".join(f"{key} {value}" for key, value in history[-1].items()))
         progress.advance(task)
-    return _finish(trainer, history, run_dir, card, progress)
+    return _finish(trainer, run_dir, card, progress)
 
 
 @dataclass
@@ -194,9 +194,7 @@ class Trainer:
         return {name: round(found.accuracy, 4) for name, found in scores.items()}
 
 
-def _finish(
-    trainer: Trainer, history: list[dict[str, Any]], run_dir: Path, card: dict[str, Any], progress: Progress
-) -> Model:
+def _finish(trainer: Trainer, run_dir: Path, card: dict[str, Any], progress: Progress) -> Model:
     """Statistics and accuracy of every subnetwork, and the model file."""
     recipe = trainer.recipe
     subnets = recipe.network.subnets
@@ -207,8 +205,7 @@ def _finish(
     net = trainer.finished_net()
     statistics.record(net, trainer.sample(recipe.training.statistics_windows), subnets, track=track("statistics"))
     scores = score_grid(net, trainer.validation_x, trainer.validation_labels, subnets, track=track("validation"))
-    seconds = sum(row["seconds"] for row in history)
-    card = {**card, "training_s": round(seconds), "validation": summary(scores, recipe.data.labels)}
+    card = {**card, "validation": summary(scores, recipe.data.labels)}
     model = to_model(recipe, net, trainer.mean, trainer.std, scores, card)
     save_model(run_dir / f"{recipe.name}.safetensors", model)
     draw_heat_map(run_dir / "heat_map.png", model.accuracy, f"{recipe.name}: accuracy on validation subjects")

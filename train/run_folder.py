@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 CONFIG, CHECKPOINT, METRICS, LOG = "config.toml", "checkpoint.safetensors", "metrics.jsonl", "log.txt"
 
 
-def open_run(run_dir: Path, recipe: Recipe, *, resume: bool) -> logging.Logger:
-    """Make the folder, or come back to it; the log, which also goes into its ``log.txt``.
+def open_run(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Make the folder, or come back to it.
 
     Raises:
         ConfigError: another run is there, or there is nothing to resume.
@@ -36,11 +36,12 @@ def open_run(run_dir: Path, recipe: Recipe, *, resume: bool) -> logging.Logger:
     else:
         run_dir.mkdir(parents=True, exist_ok=True)
         config.write_text(to_toml(recipe), "utf-8")
-    log = logging.Logger(f"kinestream.train.{run_dir}")  # of its own: two runs in one process do not mix
-    handler = logging.FileHandler(run_dir / LOG, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    return log
+
+
+def note(run_dir: Path, text: str) -> None:
+    """A line in the folder's log."""
+    with (run_dir / LOG).open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n")
 
 
 def write_metrics(run_dir: Path, history: Iterable[dict[str, Any]]) -> None:

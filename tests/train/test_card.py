@@ -1,0 +1,64 @@
+"""The card: what a model says of its making, and the page made of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kinestream.errors import ConfigError
+from kinestream.train import statistics
+from kinestream.train.card import begin_card, protocol, recipe_of, to_markdown
+from kinestream.train.data import split_subjects
+from kinestream.train.evaluate import score_grid, summary
+from kinestream.train.export import to_model
+from kinestream.train.networks import SwitchableNet
+
+from .made_up import small_recipe, windows
+
+PEOPLE = tuple(map(str, range(8)))
+
+
+@pytest.fixture(scope="module")
+def model():
+    recipe, made = small_recipe(), windows(0)
+    split = split_subjects(PEOPLE, recipe.data)
+    net, x = SwitchableNet(recipe.network.architecture), torch.from_numpy(made.x)
+    statistics.record(net, x, recipe.network.subnets)
+    scores = score_grid(net, x, made.labels, recipe.network.subnets)
+    card = begin_card(recipe, split, made, made, "kinestream train --model_name uci")
+    figures = summary(scores, recipe.data.labels)
+    card |= {"validation": figures, "test": {"protocol": protocol(recipe, split), **figures}}
+    return to_model(recipe, net, torch.zeros(9), torch.ones(9), scores, card)
+
+
+def test_a_card_is_json_and_holds_the_whole_recipe(model):
+    assert json.loads(json.dumps(model.card)) == model.card
+    assert recipe_of(model) == small_recipe()
+
+
+def test_the_page_shows_data_terms_command_subjects_limits_and_figures(model):
+    page = to_markdown(model)
+    for wanted in (
+        model.card["data"],
+        model.card["terms"],
+        "`kinestream train --model_name uci`",
+        "**Test subjects:** 6, 7",
+        "Sitting and standing",
+        "Accuracy on the test subjects",
+        "Accuracy on the validation subjects",
+        "never trained or validated on",
+    ):
+        assert wanted in page
+    full = f"{100 * model.accuracy[model.full]:.2f}"
+    assert f"| 1.00 | {100 * model.card['test']['accuracy']['1.00x-96']:.2f} | {full} |" in page
+
+
+def test_a_page_without_test_figures_shows_none(model):
+    untested = replace(model, card={key: value for key, value in model.card.items() if key != "test"})
+    assert "Accuracy on the test subjects" not in to_markdown(untested)
+
+
+def test_a_model_that_does_not_say_its_recipe_cannot_be_evaluated(model):
+    with pytest.raises(ConfigError, match="small does not say what it was trained on"):
+        recipe_of(replace(model, card={}))
