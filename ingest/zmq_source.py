@@ -37,9 +37,10 @@ class ZmqSource:
         ConfigError: the address is malformed or leads beyond this machine without ``insecure=1``.
     """
 
-    live = True
+    live = False
+    """A late pipeline may let messages wait: the socket's own queue is bounded, and what it drops is counted."""
 
-    def __init__(self, uri: str, *, hwm: int = 10_000) -> None:
+    def __init__(self, uri: str, *, hwm: int = 1000) -> None:
         self.name = uri
         self._address = ZmqAddress.parse(uri)
         self._hwm = hwm

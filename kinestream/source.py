@@ -26,7 +26,10 @@ class Source(Protocol):
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """What was lost, skipped or repaired so far, by kind (``lost``, ``missing_value``, ...)."""
+        """What was skipped or repaired so far, by kind (``malformed``, ``missing_value``, ...).
+
+        Not what jumps of the sequence numbers show: windowing counts that, as ``lost``.
+        """
         ...
 
     async def aclose(self) -> None:

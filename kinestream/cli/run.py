@@ -23,7 +23,8 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n  kinestream demo\n  kinestream demo --seed 7 --speed 4\n  kinestream demo --json",
     )
     demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
-    _add_options(demo, policy="battery:hours=2", battery="simulated:hours=3", speed="1")
+    # So small a battery that a press of `b` shows: full, it affords the full network, half full a thin one.
+    _add_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2", speed="1")
     demo.set_defaults(run=_demo)
 
     replay = commands.add_parser(
