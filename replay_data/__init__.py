@@ -1,5 +1,6 @@
 """Recorded motion: the datasets as their authors distribute them, and tables of one's own."""
 
+from .columns import ColumnMap
 from .datasets import default_data_dir, open_dataset
 from .device_effects import DeviceEffects
 from .player import Player
@@ -7,6 +8,7 @@ from .recording import Dataset, Entry, Recording
 from .wearer import Wearer, simulate
 
 __all__ = [
+    "ColumnMap",
     "Dataset",
     "DeviceEffects",
     "Entry",

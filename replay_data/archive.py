@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -95,8 +95,11 @@ def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Pa
     found = (
         [data_dir] if data_dir.is_file() else [path for folder in folders for path in _archives_in(folder, archives)]
     )
-    for path in found:
-        return _tree_in_archive(path, marker)
+    for path in found[:-1]:
+        with suppress(DataDamaged):
+            return _tree_in_archive(path, marker)
+    if found:
+        return _tree_in_archive(found[-1], marker)
     raise DataMissing(
         f"no {dataset} in {data_dir}: looked for '{marker}' and archives named {', '.join(archives)}; "
         f"fetch it with: kinestream data fetch {dataset}"
@@ -104,13 +107,16 @@ def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Pa
 
 
 def _folders_below(folder: Path, depth: int = 2) -> Iterator[Path]:
-    """Breadth first and not deep: the folder may be somebody's home."""
-    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Breadth first and not deep, and only what may be read: the folder may be somebody's home."""
+    below = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK)
+    )
     yield from below
     if depth > 1:
         for path in below:
-            if os.access(path, os.R_OK | os.X_OK):
-                yield from _folders_below(path, depth - 1)
+            yield from _folders_below(path, depth - 1)
 
 
 def _archives_in(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -101,3 +101,10 @@ def test_a_folder_is_preferred_to_the_archive_beside_it(tmp_path: Path) -> None:
     as_zip(tmp_path)
     as_folder(tmp_path)
     assert find(tmp_path).source == tmp_path / "some" / "My Data Set"
+
+
+def test_an_archive_that_only_has_the_name_does_not_hide_the_right_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a my data results.zip", "w") as archive:
+        archive.writestr("other.txt", b"")
+    as_zip(tmp_path)
+    assert find(tmp_path).source == tmp_path / "my data.zip"

@@ -7,7 +7,6 @@ import pytest
 from kinestream.errors import ConfigError
 from kinestream.replay_data.columns import ColumnMap
 
-
 PHYPHOX = tuple(f"Acceleration {axis} (m/s^2)" for axis in "xyz")
 PHONE = tuple(f"rotationRate{axis}" for axis in "XYZ")
 IN_G = ("acc_x_g", "acc_y_g", "acc_z_g")
