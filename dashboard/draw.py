@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,6 +104,20 @@ def column_chart(shares: Sequence[float], rows: int) -> list[str]:
     ]
 
 
+def round_above(value: float) -> float:
+    """The first of 1, 2, 5 times a power of ten that is not below ``value``, which is positive."""
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (float(f"{factor * power:.0e}") for factor in (1, 2, 5, 10))
+    return next(step for step in steps if step >= value * 0.999999)
+
+
+def round_below(value: float) -> float:
+    """The last of 1, 2, 5 times a power of ten that is not above ``value``, which is positive."""
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (float(f"{factor * power:.0e}") for factor in (5, 2, 1, 0.5))
+    return next(step for step in steps if step <= value * 1.000001)
+
+
 def nice_range(low: float, high: float, least: float) -> tuple[float, float]:
     """The smallest range with round ends (multiples of 1, 2 or 5 times a power of ten) that holds ``low`` to ``high``.
 
@@ -111,7 +126,5 @@ def nice_range(low: float, high: float, least: float) -> tuple[float, float]:
     """
     middle = (low + high) / 2
     low, high = min(low, middle - least / 2), max(high, middle + least / 2)
-    raw = (high - low) / 5
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(float(power * factor) for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999999)
-    return float(np.floor(low / step) * step), float(np.ceil(high / step) * step)
+    step = round_above((high - low) / 5)
+    return math.floor(low / step) * step, math.ceil(high / step) * step

@@ -53,7 +53,7 @@ class PredictionPanel(Panel):
     def _accuracy(self, width: int) -> list[list[Piece]]:
         stream = self.stream
         if stream is None or stream.accuracy is None:
-            return [[("accuracy  no labelled window yet", theme.MUTED)]]
+            return [[("no window to score yet", theme.MUTED)]]
         scored = sum(right is not None for right in stream.marks)
         text = f"{stream.accuracy:.1%}"
         words = f" of the last {scored}  "
@@ -78,9 +78,9 @@ def _truth(prediction: Prediction) -> list[list[Piece]]:
     sign, colour = _MARKS[right]
     line: list[Piece] = [(f"{sign} ", f"bold {colour}"), ("truth ", theme.MUTED), readable(prediction.truth or "")]
     if prediction.truth_share < 1.0:
-        line.append((f"  {prediction.truth_share:.0%} of the window", theme.MUTED))
+        line.append((f"  {prediction.truth_share:.0%} of it", theme.MUTED))
     elif right is None:
-        line.append(("  not a class of the model", theme.MUTED))
+        line.append(("  not taught", theme.MUTED))
     return [line]
 
 

@@ -25,6 +25,8 @@ LATENCIES = 600
 SCORED = 100
 """How many windows the rolling accuracy looks back."""
 LOG_LINES = 200
+SESSIONS = 64
+"""How many sessions of a stream are remembered: a fast replay reads that far ahead of its predictions."""
 
 
 class TraceRing:
@@ -112,11 +114,10 @@ class StreamState:
         self.chunk_count = 0
         self.prediction_count = 0
         self.log_count = 0
-        self._session: str | None = None
-        self._t_first = 0.0
-        self._played_s = 0.0
         self.now_s = 0.0
-        """Seconds of stream seen since its first sample, over all its sessions."""
+        """Seconds of stream since its first sample, over all its sessions."""
+        self._offsets_s: dict[str, float] = {}
+        """From a session's own clock to ``now_s``; of the last sessions, for predictions come later than samples."""
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         if len(chunk) == 0:
@@ -124,9 +125,11 @@ class StreamState:
         if self.trace is None or (self.trace.channels, self.trace.fs_hz) != (chunk.channels, chunk.fs_hz):
             self.trace = TraceRing(chunk.channels, chunk.fs_hz)
         self.trace.push(chunk)
-        if chunk.session != self._session:
-            self._session, self._t_first, self._played_s = chunk.session, float(chunk.t[0]), self.now_s
-        self.now_s = max(self.now_s, self._played_s + float(chunk.t[-1]) - self._t_first)
+        if chunk.session not in self._offsets_s:
+            self._offsets_s[chunk.session] = self.now_s - float(chunk.t[0])
+            if len(self._offsets_s) > SESSIONS:
+                del self._offsets_s[next(iter(self._offsets_s))]
+        self.now_s = max(self.now_s, self._offsets_s[chunk.session] + float(chunk.t[-1]))
         self.chunk_count += 1
 
     def on_prediction(self, prediction: Prediction) -> None:
@@ -136,14 +139,15 @@ class StreamState:
         self.latencies_ms.append(prediction.latency_ms)
         self.marks.append(mark(prediction))
         if before is None or before.decision.subnet != prediction.decision.subnet:
-            self._append(prediction.decision.subnet, prediction.decision.reason)
+            offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
+            self._append(offset_s + prediction.t_end_s, prediction.decision.subnet, prediction.decision.reason)
 
     def note(self, text: str) -> None:
         """Write a person's command into the log."""
-        self._append(None, text)
+        self._append(self.now_s, None, text)
 
-    def _append(self, subnet: Subnet | None, text: str) -> None:
-        self.log.append(LogLine(self.now_s, subnet, text))
+    def _append(self, t_s: float, subnet: Subnet | None, text: str) -> None:
+        self.log.append(LogLine(t_s, subnet, text))
         self.log_count += 1
 
     @property

@@ -6,6 +6,7 @@ import asyncio
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 
@@ -18,6 +19,7 @@ from kinestream.dashboard.latency import LatencyPanel
 from kinestream.dashboard.panel import Panel
 from kinestream.dashboard.prediction import PredictionPanel
 from kinestream.dashboard.status import StatusLine
+from kinestream.dashboard.theme import BAD
 from kinestream.dashboard.trace import TracePanel
 from kinestream.errors import SourceLost
 
@@ -177,6 +179,25 @@ async def test_d_shortens_the_deadline_and_shift_d_lengthens_it() -> None:
         assert session.deadline_ms is None
         await drawn(pilot)
         assert "no deadline" in text(app, LatencyPanel)
+
+
+async def test_the_deadline_is_a_line_across_the_latencies_and_the_late_bars_are_red() -> None:
+    session = SyntheticSession(57)
+    app = DashboardApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, session)
+        stream = app.state.stream
+        assert stream is not None
+        session.set_deadline(float(np.median(list(stream.latencies_ms))))
+        await drawn(pilot)
+        panel = app.query_one(LatencyPanel)
+        rows = [panel.render_line(y) for y in range(2, panel.content_size.height)]
+        assert sum("┄" in row.text for row in rows) == 1
+        foot = [(character, segment.style) for segment in rows[-1] for character in segment.text]
+        bars = [str(style.color.name) for character, style in foot if character in "▁▂▃▄▅▆▇█" and style and style.color]
+        late = [latency_ms > (session.deadline_ms or 0.0) for latency_ms in stream.latencies_ms]
+        assert [colour == BAD for colour in bars] == late
+        assert any(late)
 
 
 async def test_b_drains_the_simulated_battery_press_by_press() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.dashboard.draw import bar, braille, column_chart, columns, nice_range, number
+from kinestream.dashboard.draw import bar, braille, column_chart, columns, nice_range, number, round_above, round_below
 from kinestream.dashboard.letters import LINES, large
 
 values = st.floats(-1000, 1000)
@@ -94,6 +94,15 @@ def test_the_scale_holds_the_signal_and_has_round_ends(a: float, b: float, least
     assert ceiling >= high - 1e-9
     assert ceiling - floor >= least - 1e-9
     assert ceiling - floor <= 2.2 * max(high - low, least)
+
+
+@given(st.floats(1e-6, 1e6))
+def test_a_value_lies_between_the_round_ones_around_it(value: float) -> None:
+    below, above = round_below(value), round_above(value)
+    assert below <= value * 1.00001
+    assert above >= value * 0.99999
+    assert above / below <= 2.50001 or below == above
+    assert {f"{below:.0e}"[0], f"{above:.0e}"[0]} <= {"1", "2", "5"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from kinestream.session import Session
 from .test_app import SIZE, drawn, text
 
 MakeSession = Callable[[str], Session]
-WEARER = "wearer://?seed=1&speed=50"
+WEARER = "wearer://?seed=1&speed=10"
 
 
 async def windows(pilot: Pilot[None], session: Session, at_least: int = 1) -> None:
@@ -56,7 +56,7 @@ async def test_the_wearer_runs_through_every_panel(make_session: MakeSession) ->
         assert stream.prediction is not None
         assert stream.accuracy is not None
         assert any(0x2800 < ord(character) < 0x2900 for character in text(app, TracePanel))
-        assert f"{WEARER} → tiny → battery:hours=1   ‖ 50×" in text(app, StatusLine)
+        assert f"{WEARER} → tiny → battery:hours=1   ‖ 10×" in text(app, StatusLine)
         assert f"{stream.accuracy:.1%} of the last" in text(app, PredictionPanel)
         assert str(stream.prediction.decision.subnet) in text(app, GridPanel)
         assert f"{stream.prediction.battery_frac:.1%}" in text(app, BatteryPanel)
@@ -73,7 +73,7 @@ async def test_the_keys_reach_the_player_the_policy_the_deadline_and_the_battery
         await windows(pilot, session)
         assert session.playback is not None
         await pilot.press("minus", "minus")
-        assert session.playback.speed == 10.0
+        assert session.playback.speed == 2.0
         await pilot.press("p")
         assert (session.policy_text, session.pipeline.policy.kind) == ("fixed", "fixed")
         await pilot.press("d")
@@ -110,7 +110,7 @@ async def test_lost_packets_are_told_in_the_status_line(make_session: MakeSessio
 
 
 async def test_every_wearer_is_a_stream_of_its_own(make_session: MakeSession) -> None:
-    session = make_session("wearer://?seed=1&people=2&speed=50")
+    session = make_session("wearer://?seed=1&people=2&speed=10")
     app = DashboardApp(session)
     async with app.run_test(size=SIZE) as pilot:
         await windows(pilot, session, 8)
