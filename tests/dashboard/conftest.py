@@ -14,7 +14,7 @@ from kinestream.session import Session
 from kinestream.sources import open_source
 from tests.random_models import random_model
 
-LABELS = ("walking", "sitting", "standing", "lying")
+LABELS = ("walking", "walking_upstairs", "walking_downstairs", "standing")
 
 
 @pytest.fixture
