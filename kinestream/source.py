@@ -52,7 +52,7 @@ class Playback(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """Seconds of recording in all; infinity if it never ends."""
+        """Seconds of recording in all; infinity if it never ends, NaN while not all of it has been read."""
         ...
 
     def seek(self, position_s: float) -> None:

@@ -138,10 +138,10 @@ class PlayedSource(ABC):
         """Go on from there, or from the end if it lies beyond; what follows belongs to a new session.
 
         Raises:
-            ConfigError: not a number.
+            ConfigError: not a finite number.
         """
-        if math.isnan(position_s):
-            raise ConfigError("cannot seek to NaN; expected seconds since the start")
+        if not math.isfinite(position_s):
+            raise ConfigError(f"cannot seek to {position_s}; expected seconds since the start")
         end_s = self.duration_s
         self._pacer.jump(max(0.0, position_s if math.isnan(end_s) else min(position_s, end_s)))
         self._jumps += 1

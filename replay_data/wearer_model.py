@@ -7,6 +7,9 @@ activity, and somebody who strides briskly also climbs briskly. ``benchmarks/fit
 
 The density drawn from is a kernel estimate whose kernels are so wide that no draw is anybody: a Gaussian alone would
 miss that people have two ways of sitting, not a mean one.
+
+Source: HAPT, Reyes-Ortiz et al., Transition-Aware Human Activity Recognition Using Smartphones, Neurocomputing 2016;
+its terms forbid commercial use and ask for that citation, which goes for these parameters too.
 """
 
 from __future__ import annotations

@@ -175,6 +175,12 @@ async def test_a_seek_back_plays_the_same_samples_again_and_one_past_the_end_end
     assert made.position_s == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("position_s", [math.nan, math.inf])
+def test_a_seek_to_nowhere_is_refused(position_s: float) -> None:
+    with pytest.raises(ConfigError, match="cannot seek"):
+        Player([recording()]).seek(position_s)
+
+
 async def test_a_pause_holds_the_stream_until_it_is_lifted() -> None:
     made, clock = player([recording(n=500)])
     made.paused = True
