@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from kinestream.errors import ConfigError, InputMismatch
 from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY
 
+MIN_RATE_SHARE = 0.8
+"""A sensor may be this much slower than its model: clocks differ, and a 40 Hz watch still shows a gait at 50 Hz."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -50,6 +53,19 @@ class InputSpec:
     @property
     def hop_s(self) -> float:
         return self.hop / self.fs_hz
+
+    def check_rate(self, fs_hz: float) -> None:
+        """Refuse a source too slow to hold what the model was taught to look for.
+
+        Raises:
+            InputMismatch: the rate is below ``MIN_RATE_SHARE`` of the model's.
+        """
+        if not fs_hz >= MIN_RATE_SHARE * self.fs_hz:
+            raise InputMismatch(
+                f"the model reads {self.fs_hz:g} Hz, the source offers {fs_hz:g} Hz, which holds nothing above "
+                f"{fs_hz / 2:g} Hz; choose a model made for this rate, "
+                f"or sample at {MIN_RATE_SHARE * self.fs_hz:g} Hz or more"
+            )
 
     def needed_from(self, available: tuple[str, ...]) -> tuple[str, ...]:
         """The source channels to keep, in order, so that every network column can be made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +20,8 @@ class SourceOptions:
     """Where recorded datasets lie."""
     subjects: tuple[str, ...] = ()
     """Only recordings of these people; empty: everybody."""
+    columns: str | None = None
+    """How the columns of a CSV or Parquet file are to be read, where their names do not say it."""
     speed: float | None = None
     """Multiple of real time, infinity for as fast as possible; None: as the address says, else 1."""
     loop: bool = False
@@ -51,9 +53,10 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
 
 
 def _replay(name: str, options: SourceOptions) -> Source:
-    from kinestream.replay_data import Player, open_dataset
+    from kinestream.replay_data import ColumnMap, Player, open_dataset
 
-    dataset = open_dataset(name, options.data_dir)
+    columns = ColumnMap.parse(options.columns) if options.columns else None
+    dataset = open_dataset(name, options.data_dir, columns)
     if options.subjects:
         dataset = dataset.select(options.subjects)
     speed = 1.0 if options.speed is None else options.speed
@@ -69,16 +72,14 @@ def _replay_address(address: str, options: SourceOptions) -> Source:
     speed = options.speed
     if speed is None and "speed" in query:
         speed = parse_speed(query["speed"][-1])
-    return _replay(
-        f"{parts.netloc}{parts.path}",
-        SourceOptions(
-            options.data_dir,
-            options.subjects or tuple(query.get("subject", ())),
-            speed,
-            options.loop or _yes(query, "loop"),
-            options.together or _yes(query, "together"),
-        ),
+    told = replace(
+        options,
+        subjects=options.subjects or tuple(query.get("subject", ())),
+        speed=speed,
+        loop=options.loop or _yes(query, "loop"),
+        together=options.together or _yes(query, "together"),
     )
+    return _replay(f"{parts.netloc}{parts.path}", told)
 
 
 def _yes(query: dict[str, list[str]], key: str) -> bool:

@@ -50,11 +50,12 @@ class Conditioner:
         available: the source's channels.
         fs_in_hz: the source's nominal rate.
     Raises:
-        InputMismatch: the source lacks a channel the model needs.
+        InputMismatch: the source lacks a channel the model needs, or is too slow for it.
     """
 
     def __init__(self, spec: InputSpec, available: tuple[str, ...], fs_in_hz: float) -> None:
         self.needed = spec.needed_from(available)
+        spec.check_rate(fs_in_hz)
         self._max_gap_s = spec.max_gap_s
         columns = len(self.needed)
         self._resampler = Resampler(fs_in_hz, spec.fs_hz, columns)

@@ -110,8 +110,6 @@ class Segmenter:
             raise InputMismatch(
                 f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names"
             )
-        if not chunk.fs_hz > 0:
-            raise InputMismatch(f"stream {chunk.stream}: a rate of {chunk.fs_hz} Hz; expected a positive one")
         conditioner = Conditioner(self.spec, chunk.channels, chunk.fs_hz)
         self._work()
         self._closed = self.counts()

@@ -20,7 +20,8 @@ from kinestream.windowing import ChannelMap
 
 def build_source(args: argparse.Namespace) -> Source:
     speed = None if args.speed is None else parse_speed(args.speed)
-    return open_source(args.source, SourceOptions(args.data, tuple(args.subject), speed, args.loop, args.together))
+    options = SourceOptions(args.data, tuple(args.subject), args.columns, speed, args.loop, args.together)
+    return open_source(args.source, options)
 
 
 def build_session(args: argparse.Namespace) -> Session:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError
+from kinestream.errors import ConfigError, KinestreamError
 
 MODEL = "uci_cnn"
 
@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
     demo = commands.add_parser(
         "demo",
         help="the built-in wearer through the bundled model, on the dashboard",
-        description="Watch a generated wearer being recognised; no download, no sensor. Without a terminal: JSON lines.",
+        description="Watch a generated wearer being recognised; no download, no sensor. Without a terminal: JSON.",
         epilog="examples:\n  kinestream demo\n  kinestream demo --seed 7 --speed 4\n  kinestream demo --json",
     )
     demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
@@ -69,6 +69,11 @@ def add_parser(commands: Any) -> None:
 def _add_source_options(parser: argparse.ArgumentParser, speed: str | None) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset")
+    parser.add_argument(
+        "--columns",
+        metavar="MAP",
+        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what'",
+    )
     parser.add_argument("--speed", default=speed, metavar="X|max", help="multiple of real time")
     parser.add_argument("--loop", action="store_true", help="begin again at the end")
     parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
@@ -128,10 +133,13 @@ async def _run(args: argparse.Namespace) -> int:
     stop_on_signals(session.stop)
     try:
         await session.run()
-    finally:
-        for notice in session.notices():
-            print(f"kinestream: {notice}", file=sys.stderr)
-        writer.summary(session.summary())
+    except KinestreamError:
+        if session.summary()["predictions"]:  # what was good until then is worth its figures
+            writer.summary(session.summary())
+        raise
+    for notice in session.notices():
+        print(f"kinestream: {notice}", file=sys.stderr)
+    writer.summary(session.summary())
     return 0
 
 

@@ -42,6 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines += [",".join([*(f"{v:.4f}" for v in row), name]) for row, name in zip(rows, names, strict=True)]
     (folder / "walk.csv").write_text("\n".join(lines) + "\n")
     (folder / "gyro.csv").write_text("\n".join(",".join(line.split(",")[:1] + line.split(",")[4:]) for line in lines))
+    slow = [lines[0], *(",".join([f"{i / 20}", *line.split(",")[1:]]) for i, line in enumerate(lines[1:200]))]
+    (folder / "slow.csv").write_text("\n".join(slow))
     return folder
 
 
@@ -127,6 +129,8 @@ def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) 
         (["replay", "hapt", "--data", "{folder}"], 1, "kinestream data fetch hapt"),
         (["replay", "no-such.csv"], 1, "no-such.csv"),
         (["replay", "{folder}/gyro.csv", "--model", "{folder}/tiny.safetensors"], 1, "needs acc_x, acc_y, acc_z"),
+        (["replay", "{folder}/slow.csv", "--model", "{folder}/tiny.safetensors"], 1, "the source offers 20 Hz"),
+        (["replay", "{folder}/walk.csv", "--columns", "acc=A,B,C"], 2, "no column"),
         (["replay", "{folder}/walk.csv", "--model", "uci_cn"], 1, "uci_cnn"),
         (["replay", "{folder}/walk.csv", "--model", "{folder}/walk.csv"], 1, "walk.csv"),
         (["replay", "{folder}/walk.csv", "--policy", "latncy"], 2, "did you mean 'latency'"),
