@@ -102,16 +102,21 @@ def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | No
 
 def _demo(args: argparse.Namespace) -> int:
     args.source = f"wearer://?seed={args.seed}"
-    args.dashboard = not args.json and sys.stdout.isatty() and sys.stdin.isatty()
+    args.dashboard = not args.json and _on_terminal()
     args.json = not args.dashboard
     return _replay(args)
+
+
+def _on_terminal() -> bool:
+    """Whether a person sits there; the dashboard draws on standard error."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _replay(args: argparse.Namespace) -> int:
     if args.dashboard and args.json:
         raise ConfigError("--dashboard and --json both want the screen; choose one")
     if args.dashboard:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _on_terminal():
             raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
         from kinestream.dashboard import run_dashboard
 
