@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -86,6 +88,9 @@ class DashboardApp(App[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        # A polite kill must leave the terminal as it was. Windows has no such handlers, nor has a thread.
+        with suppress(NotImplementedError, RuntimeError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.call_later, self.action_quit)
         self.session.subscribe(self.state.on_chunk, self.state.on_prediction)
         self._session_worker = self.run_worker(self._run(), exit_on_error=True)
         self.set_interval(1 / REFRESH_HZ, self.tick)

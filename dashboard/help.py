@@ -12,8 +12,9 @@ from . import theme
 
 _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
-    ("•", "a subnetwork on the Pareto front: none is as accurate for less energy"),
-    ("✓ ✗ ·", "right, wrong, not to be told (no label, or two activities in one window)"),
+    ("•", "on the Pareto front: no cheaper one is as accurate"),
+    ("✓ ✗ ·", "right, wrong, cannot be told (no label, two activities)"),
+    ("┄", "the deadline, across the latencies of the last windows"),
     ("you", "in the decision log: a command you gave"),
 )
 
@@ -30,8 +31,8 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         rows = [(key, what, theme.ACCENT) for key, what in self._keys]
         signs = [(sign, what, theme.WARN) for sign, what in _LEGEND]
-        lines = [Content.assemble((f"{left:>9}", f"bold {colour}"), "   ", what) for left, what, colour in rows]
-        lines += [Content(), *(Content.assemble((f"{a:>9}", f"bold {c}"), "   ", what) for a, what, c in signs)]
+        lines = [Content.assemble((f"{left:>6}", f"bold {colour}"), "  ", what) for left, what, colour in rows]
+        lines += [Content(), *(Content.assemble((f"{a:>6}", f"bold {c}"), "  ", what) for a, what, c in signs)]
         page = Static(Content("\n").join(lines), id="help")
         page.border_title = "Keys and signs"
         page.border_subtitle = "esc closes"

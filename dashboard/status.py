@@ -54,7 +54,8 @@ class StatusLine(Panel):
         playback = self.session.playback
         now_s = self.stream.now_s if self.stream else 0.0
         if self.phase != "running":
-            return [(f"■ {self.phase} ", f"bold {theme.WARN}"), (clock(now_s), theme.MUTED)]
+            hint = ", q quits" if self.phase == "ended" else ""
+            return [(f"■ {self.phase} ", f"bold {theme.WARN}"), (clock(now_s) + hint, theme.MUTED)]
         if playback is None:
             return [("● live ", theme.GOOD), (clock(now_s), theme.MUTED)]
         of = f" / {clock(playback.duration_s)}" if math.isfinite(playback.duration_s) else ""

@@ -14,7 +14,7 @@ from .synthetic import SyntheticSession
 
 @pytest.mark.parametrize(
     ("size", "keys"),
-    [((120, 40), ""), ((80, 24), ""), ((160, 50), "tp"), ((120, 40), "?")],
+    [((120, 40), ""), ((80, 24), ""), ((160, 50), "tp"), ((80, 24), "?")],
     ids=["usual", "small", "large-other-sensor-and-policy", "help"],
 )
 def test_the_dashboard_looks_as_it_did(snap_compare, size: tuple[int, int], keys: str) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kinestream.inference import save_model
@@ -48,6 +49,12 @@ class Terminal:
             time.sleep(0.1)
         return screen
 
+    def terminate(self) -> None:
+        """Send SIGTERM to what runs in the window."""
+        shell = psutil.Process(int(self._run("display-message", "-p", "#{pane_pid}")))
+        for process in shell.children(recursive=True):
+            process.terminate()
+
     def close(self) -> None:
         self._run("kill-server")
 
@@ -64,8 +71,12 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened.close()
 
 
+def runs(screen: str) -> bool:
+    return all(sign in screen for sign in ("Acceleration", "p95", "◆"))
+
+
 def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(terminal: Terminal) -> None:
-    screen = terminal.wait_for(lambda shown: "Acceleration" in shown and "p95" in shown and "◆" in shown)
+    screen = terminal.wait_for(runs)
     assert any(0x2800 < ord(character) < 0x2900 for character in screen)
     assert all(len(line) <= 80 for line in screen.splitlines())
     terminal.press("Space")
@@ -76,3 +87,11 @@ def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(termina
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
     assert "Acceleration" not in screen, "the terminal is as it was, with the summary below"
     assert "with tiny, policy fixed" in screen
+
+
+def test_a_polite_kill_leaves_the_terminal_clean_too(terminal: Terminal) -> None:
+    terminal.wait_for(runs)
+    terminal.terminate()
+    screen = terminal.wait_for(lambda shown: "status 0" in shown)
+    assert "Acceleration" not in screen
+    assert "with tiny, policy battery:hours=2" in screen
