@@ -86,8 +86,8 @@ class Pipeline:
         return [self._predict(window) for segmenter in self._segmenters.values() for window in segmenter.flush()]
 
     def counts(self) -> dict[str, int]:
-        """What happened to the samples of all streams so far, by kind."""
-        return added(segmenter.counts() for segmenter in self._segmenters.values())
+        """What happened to the samples of all streams so far, by kind; may be asked from another thread."""
+        return added(segmenter.counts() for segmenter in list(self._segmenters.values()))
 
     def _admit(self, stream: str) -> Segmenter:
         if len(self._segmenters) == MAX_STREAMS:

@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
     demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
     # So small a battery that a press of `b` shows: full, it affords the full network, half full a thin one.
     _add_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2", speed="1")
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_demo, deadline=2.0)
 
     replay = commands.add_parser(
         "replay",
