@@ -28,7 +28,10 @@ def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows
         "limits": list(recipe.data.limits),
         "command": command,
         "subjects": {name: list(people) for name, people in dataclasses.asdict(split).items()},
-        "windows": {"train": len(train), "validation": len(validation)},
+        "windows": {
+            part: {"used": len(windows), "left_out": dict(windows.left_out), "repairs": dict(windows.repairs)}
+            for part, windows in (("train", train), ("validation", validation))
+        },
         "recipe": json.loads(json.dumps(dataclasses.asdict(recipe))),
     }
 
@@ -73,8 +76,7 @@ def to_markdown(model: Model) -> str:
         f"- **Terms:** {card['terms']}",
         f"- **Command:** `{card['command']}`; seed {recipe.seed}",
         *(f"- **{part.capitalize()} subjects:** {', '.join(people)}" for part, people in card["subjects"].items()),
-        f"- **Windows:** {card['windows']['train']} overlapping ones for training, "
-        f"{card['windows']['validation']} for validation",
+        *(f"- **{part.capitalize()} windows:** {_counts(found)}" for part, found in card["windows"].items()),
     ]
     if card["limits"]:
         lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
@@ -100,6 +102,15 @@ def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
         row = (_percent(figures["accuracy"][str(Subnet(width, resolution))]) for resolution in model.resolutions)
         lines.append(f"| {width:.2f} | {' | '.join(row)} |")
     return lines
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    """What was used, what was left out, what was repaired while reading."""
+    text = f"{found['used']} used"
+    for kind, counts in (("of other activities left out", found["left_out"]), ("repaired", found["repairs"])):
+        if counts:
+            text += f"; {kind}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+    return text
 
 
 def _percent(share: float | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +29,10 @@ class Windows:
     """(n, length, columns) SI units."""
     labels: NDArray[np.int64]
     """(n,) indices into the recipe's labels."""
-    left_out: dict[str, int]
+    left_out: Mapping[str, int] = field(default_factory=dict)
     """Windows of activities the recipe does not name, by activity."""
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    """What was skipped or repaired while reading the recordings, by kind."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -90,17 +93,17 @@ def load_windows(
     names = recipe.data.labels
     xs: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.int64]] = []
-    left_out: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
+    repairs: Counter[str] = Counter()
     for recording in track(dataset.select(subjects)):
         found = training_windows(recipe.input, _chunks(recording), hop=hop)
         code_of = np.array([names.index(n) if n in names else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]
-        for code, count in zip(*np.unique(found.labels[codes < 0], return_counts=True), strict=True):
-            name = found.label_names[code]
-            left_out[name] = left_out.get(name, 0) + int(count)
+        left_out.update(found.label_names[code] for code in found.labels[codes < 0])
+        repairs.update(recording.repairs)
         xs.append(found.x[codes >= 0])
         labels.append(codes[codes >= 0])
-    windows = Windows(np.concatenate(xs), np.concatenate(labels), left_out)
+    windows = Windows(np.concatenate(xs), np.concatenate(labels), dict(left_out), dict(repairs))
     counts = np.bincount(windows.labels, minlength=len(names))
     if not counts.all():
         raise DataDamaged(

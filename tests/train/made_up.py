@@ -49,4 +49,4 @@ def windows(seed: int, n: int = 48) -> Windows:
     x = np.sin(2 * np.pi * np.array(FREQUENCY_HZ)[labels][:, None, None] * t + phase) + 0.3 * rng.normal(
         size=(n, 128, 9)
     )
-    return Windows(x.astype(np.float32), labels, {})
+    return Windows(x.astype(np.float32), labels)

@@ -21,7 +21,7 @@ PEOPLE = tuple(map(str, range(8)))
 
 @pytest.fixture(scope="module")
 def model():
-    recipe, made = small_recipe(), windows(0)
+    recipe, made = small_recipe(), replace(windows(0), left_out={"stand_to_sit": 3}, repairs={"missing_value": 2})
     split = split_subjects(PEOPLE, recipe.data)
     net, x = SwitchableNet(recipe.network.architecture), torch.from_numpy(made.x)
     statistics.record(net, x, recipe.network.subnets)
@@ -44,6 +44,7 @@ def test_the_page_shows_data_terms_command_subjects_limits_and_figures(model):
         model.card["terms"],
         "`kinestream train --model_name uci`",
         "**Test subjects:** 6, 7",
+        "**Train windows:** 48 used; of other activities left out: 3 stand_to_sit; repaired: 2 missing_value",
         "Sitting and standing",
         "Accuracy on the test subjects",
         "Accuracy on the validation subjects",

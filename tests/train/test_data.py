@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
-from kinestream.signals import SampleChunk
+from kinestream.signals import ACC, SampleChunk
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, split_subjects
 from kinestream.windowing import Segmenter
@@ -70,6 +70,14 @@ def test_other_activities_are_left_out_and_counted():
     assert np.bincount(found.labels).tolist() == [6] * 6
 
 
+def test_repairs_made_while_reading_are_counted():
+    def repaired() -> Recording:
+        return replace(recording("0"), repairs={"missing_value": 2})
+
+    made = Dataset("made_up", LABELS, [Entry(name, name, repaired) for name in "01"])
+    assert load_windows(made, small_recipe(), ["0", "1"]).repairs == {"missing_value": 4}
+
+
 def test_a_smaller_hop_gives_more_windows():
     data, recipe = dataset(2), small_recipe()
     assert len(load_windows(data, recipe, ["0"], hop=32)) > len(load_windows(data, recipe, ["0"]))
@@ -96,3 +104,28 @@ def test_hapt_gives_the_published_windows_of_its_official_split(data_dir):
     test = load_windows(hapt, recipe, split.test)
     assert (len(test), test.x.shape[1:]) == (2996, (128, 9))
     assert len(load_windows(hapt, recipe, (*split.train, *split.validation))) == 7415
+
+
+def test_unimibs_windows_each_its_own_segment_come_through_as_they_are():
+    recipe, n = load_recipe("unimib"), 34
+    labels = recipe.data.labels
+    x = np.random.default_rng(0).normal(size=(n * 151, 3)).astype(np.float32)
+    t = (np.arange(n * 151) % 151) / 50 + np.repeat(np.arange(n) * 4.0, 151)
+    codes = np.repeat(np.arange(n) % 17, 151).astype(np.int16)
+    segments = tuple((i * 151, i * 151 + 151) for i in range(n))
+    worn = Recording("unimib", "user01", "1", 50.0, ACC, t, x, codes, labels, segments)
+    found = load_windows(Dataset("unimib", labels, [Entry("user01", "1", lambda: worn)]), recipe, ["1"])
+    assert np.allclose(found.x, x.reshape(n, 151, 3), atol=1e-5)
+    assert found.labels.tolist() == [code % 17 for code in range(n)]
+
+
+def test_wisdms_recipe_reads_its_rate_and_length():
+    recipe = load_recipe("wisdm")
+    labels = recipe.data.labels
+    n = 400 * len(labels)
+    x = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    codes = np.repeat(np.arange(6, dtype=np.int16), 400)
+    worn = Recording("wisdm", "user01", "1", 20.0, ACC, np.arange(n) / 20, x, codes, labels)
+    found = load_windows(Dataset("wisdm", labels, [Entry("user01", "1", lambda: worn)]), recipe, ["1"])
+    assert found.x.shape == (6 * 5, 200, 3)  # 400 samples hold five windows of 200 every 50
+    assert np.allclose(found.x[0], x[:200], atol=1e-5)

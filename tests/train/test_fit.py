@@ -140,5 +140,5 @@ def test_a_dead_channel_is_named(tmp_path):
 
 def test_fewer_windows_than_a_batch_still_train(tmp_path):
     few = windows(1, 10)
-    model = fit(small_recipe(), Windows(few.x, few.labels, {}), windows(2), tmp_path, card={})
+    model = fit(small_recipe(), Windows(few.x, few.labels), windows(2), tmp_path, card={})
     assert np.isfinite(model.tensors["linear.weight"]).all()
