@@ -17,8 +17,9 @@ class Tally:
     """Adds up predictions.
 
     ``accuracy`` counts the windows whose samples all carry one label the model knows; ``accuracy_with_transitions``
-    counts also those that straddle a change, judged by the label most of their samples carry. Windows of
-    activities the model was never taught, and unlabelled ones, are in neither; their numbers are told.
+    counts also those that straddle a change, judged by the label that more than half of their samples carry. Windows
+    of activities the model was never taught, and those where no label has the majority, are in neither; their
+    numbers are told.
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -40,7 +41,7 @@ class Tally:
         self._missed += deadline_ms is not None and prediction.latency_ms > deadline_ms
         self.battery_frac = prediction.battery_frac
         right = prediction.label == prediction.truth
-        if prediction.truth is None:
+        if prediction.truth is None or prediction.truth_share <= 0.5:
             self._judged["unlabelled"] += 1
         elif prediction.truth not in self._labels:
             self._judged["unknown"] += 1
