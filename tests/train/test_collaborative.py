@@ -79,3 +79,15 @@ def test_over_many_steps_every_width_and_length_has_its_turn():
     seen = [s for _ in range(200) for s in draw_students(rng, 9, WIDTHS, RESOLUTIONS["uci"])]
     assert {s.width for s in seen} == set(WIDTHS)
     assert {s.resolution for s in seen} == set(RESOLUTIONS["uci"])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_weight_of_every_network_of_the_paper_learns(name):
+    arch = PRESETS[name]
+    net = SwitchableNet(arch).train()
+    x, labels = torch.randn(4, arch.length, arch.columns), torch.arange(4)
+    summed_gradients(net, x, labels, Subnet(1.0, arch.length), [Subnet(0.1, RESOLUTIONS[name][0])])
+    for parameter in net.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.abs().sum() > 0
