@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,10 @@ signal = pytest.importorskip("scipy.signal", reason="the reference filter is sci
 
 @pytest.mark.parametrize(("order", "cutoff_hz", "fs_hz"), [(3, 20, 50), (3, 0.3, 50), (6, 20, 150), (1, 4, 20)])
 def test_the_coefficients_are_those_of_scipy(order: int, cutoff_hz: float, fs_hz: float) -> None:
-    numerator, denominator = butterworth(order, cutoff_hz, fs_hz)
+    sections = butterworth(order, cutoff_hz, fs_hz)
     expected = signal.butter(order, cutoff_hz, fs=fs_hz)
-    np.testing.assert_allclose(numerator, expected[0], rtol=1e-6)
-    np.testing.assert_allclose(denominator, expected[1], rtol=1e-9)
+    np.testing.assert_allclose(reduce(np.polymul, [s.numerator for s in sections]), expected[0], rtol=1e-6)
+    np.testing.assert_allclose(reduce(np.polymul, [s.denominator for s in sections]), expected[1], rtol=1e-9)
 
 
 @pytest.mark.parametrize(("order", "cutoff_hz"), [(3, 20), (3, 0.3), (6, 20)])
@@ -23,6 +25,14 @@ def test_the_output_is_that_of_a_sample_by_sample_filter(order: int, cutoff_hz: 
     zi = signal.lfilter_zi(b, a)[:, None] * x[0]
     expected, _ = signal.lfilter(b, a, x, axis=0, zi=zi)
     np.testing.assert_allclose(LowPass(order, cutoff_hz, 50, 3).push(x), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("fs_hz", [1_000, 10_000])
+def test_a_cut_off_far_below_the_rate_costs_no_accuracy(fs_hz: float) -> None:
+    x = np.random.default_rng(0).normal(size=(2 * fs_hz, 1)) + 9.81
+    sections = signal.butter(6, 20, fs=fs_hz, output="sos")
+    expected, _ = signal.sosfilt(sections, x, axis=0, zi=signal.sosfilt_zi(sections)[..., None] * x[0])
+    np.testing.assert_allclose(LowPass(6, 20, fs_hz, 1).push(x), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 5, 25, 31, 32, 33, 60, 1000])
