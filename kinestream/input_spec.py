@@ -39,8 +39,11 @@ class InputSpec:
             raise ConfigError(f"fs_hz is {self.fs_hz}; expected a positive rate in Hz")
         if not 1 <= self.hop <= self.length:
             raise ConfigError(f"hop {self.hop} must lie between 1 and the window's {self.length} samples")
-        if self.max_gap_s < 1 / self.fs_hz:
-            raise ConfigError(f"max_gap_s {self.max_gap_s} is shorter than one sample ({1 / self.fs_hz:.3f} s)")
+        if not 1 / self.fs_hz <= self.max_gap_s <= self.window_s:
+            raise ConfigError(
+                f"max_gap_s {self.max_gap_s:g} must lie between one sample, {1 / self.fs_hz:g} s, "
+                f"and one window, {self.window_s:g} s"
+            )
         if self.lowpass_hz is not None and not 0 < self.lowpass_hz < self.fs_hz / 2:
             raise ConfigError(f"lowpass_hz {self.lowpass_hz} must lie between 0 and half of {self.fs_hz} Hz")
         if not 0 < self.gravity_hz < self.fs_hz / 2:

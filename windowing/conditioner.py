@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ORDER = 3
 """Of the noise and the gravity filter, as in UCI-HAR's own preparation (Anguita et al., ESANN 2013)."""
 
+LARGEST = 1e6
+"""No motion sensor reads more, in any of our units: it is a damaged packet, and would overflow the network."""
+
 
 class Stretch(NamedTuple):
     """Consecutive grid samples, ready for the network."""
@@ -91,7 +94,7 @@ class Conditioner:
         Args:
             t: (n,) seconds. x: (n, columns of ``needed``), any values. labels: (n,) or None.
         """
-        if self._open and _finite(x):
+        if self._open and _plausible(x):
             grid = self._resampler.push_regular(t, x, labels)
             if grid is None and self._flows_on(t):
                 grid = self._resampler.push(t, x, labels)
@@ -108,7 +111,7 @@ class Conditioner:
         return bool(step.min() > 0 and step.max() <= self._max_gap_s)
 
     def _push_checked(self, t: NDArray[Any], x: NDArray[Any], labels: NDArray[Any] | None) -> Iterator[Stretch]:
-        good = np.isfinite(t) & np.isfinite(x).all(axis=1)
+        good = np.isfinite(t) & (np.abs(x) <= LARGEST).all(axis=1)  # a NaN compares false
         if not good.all():
             self.not_finite += int(len(t) - good.sum())
             t, x, labels = t[good], x[good], None if labels is None else labels[good]
@@ -198,10 +201,10 @@ class Conditioner:
         self.not_finite, self.out_of_order = state["not_finite"], state["out_of_order"]
 
 
-def _finite(x: NDArray[np.float32]) -> bool:
-    """Whether every value is a number, by one dot product: an infinity or NaN survives the sum of squares.
+def _plausible(x: NDArray[np.float32]) -> bool:
+    """Whether every value may be a measurement, by one dot product: no square is above the sum of all.
 
-    Values above 1e19 overflow to infinity as well; they then take the careful way and pass there.
+    Many large values may sum up to more; they then take the careful way and pass there.
     """
     flat = x.ravel()
-    return math.isfinite(flat.dot(flat))
+    return float(flat.dot(flat)) <= LARGEST * LARGEST

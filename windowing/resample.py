@@ -30,6 +30,9 @@ ANTI_ALIAS_SHARE = 0.4
 
 _IOTA = np.arange(4096, dtype=np.float64)
 
+_FAR_S = 1e10
+"""From clocks further from zero (year 2286) a float no longer gives grid steps to well within ``SNAP``."""
+
 
 class Grid(NamedTuple):
     """Consecutive samples on the uniform grid."""
@@ -79,7 +82,7 @@ class Resampler:
         stricter than ``SNAP``: what fails it goes the careful way and comes out the same.
         """
         n = len(t)
-        if self._k != 1 or n > len(_IOTA) or self._last_p != self._next - 1:
+        if self._last_p != self._next - 1 or self._k != 1 or n > len(_IOTA) or not -_FAR_S < self._t0 < _FAR_S:
             return None
         off = t * self._rate_hz
         off -= _IOTA[:n] + (self._next + self._t0 * self._rate_hz)

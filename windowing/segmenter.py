@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from kinestream.input_spec import InputSpec
 
+SLICE = 4096
+"""Samples conditioned at once, so that a chunk of any size, however broken, costs time and memory in proportion."""
+
 COUNTED = ("samples", "windows", "gaps", "lost", "interpolated", "not_finite", "out_of_order")
 
 
@@ -27,6 +30,8 @@ class Segmenter:
     A window is handed out by the push that brings its last sample. Until a window is due, samples are only
     collected, because looking at them in one go costs less than chunk by chunk; so ``counts`` may lag behind
     by up to one hop until ``flush``.
+
+    Within a session, a change of the channels, of the rate, or of what the label codes mean is a gap.
 
     Args:
         spec: the model's input; ``spec.hop`` is the stride.
@@ -48,7 +53,8 @@ class Segmenter:
         self._inbox_labels = np.empty(0, np.int16)
         self._inbox_size = 0
         self._labelled = False
-        self._due_s = -math.inf  # when the next window's last sample is taken
+        self._newest_s = math.nan  # when the last sample of the last chunk was taken
+        self._due_s = math.nan  # when the next window's last sample is taken; NaN: not known, look at every chunk
         self._due_samples = 1  # how many samples that is about
         self._ready: list[Window] = []
         self._index = 0
@@ -59,36 +65,39 @@ class Segmenter:
         """The windows this chunk completed, in order; usually none.
 
         Raises:
-            InputMismatch: the stream lacks a channel the model needs, or changed its channels or rate.
+            InputMismatch: the stream lacks a channel the model needs, or is too slow for it.
         """
-        if (
-            chunk.session != self._session
-            or chunk.channels != self._channels
-            or chunk.label_names != self._label_names
-            or chunk.fs_hz != self._fs_in_hz
-        ):
+        t, labels = chunk.t, chunk.labels
+        if chunk.session != self._session or chunk.channels != self._channels or chunk.fs_hz != self._fs_in_hz:
             self._begin(chunk)
-        n = len(chunk.t)
+        elif labels is not None and chunk.label_names != self._label_names:
+            if self._labelled:
+                self._begin(chunk)
+            self._label_names = chunk.label_names
+        n = len(t)
         if chunk.seq != self._next_seq:
             self._closed["lost"] += max(0, chunk.seq - self._next_seq)
         self._next_seq = chunk.seq + n
         start, stop = self._inbox_size, self._inbox_size + n
         if stop > len(self._inbox_t):
             self._grow(stop)
-        self._inbox_t[start:stop] = chunk.t
+        self._inbox_t[start:stop] = t
         self._inbox_x[start:stop] = chunk.x if self._columns is None else chunk.x[:, self._columns]
-        if chunk.labels is not None:
+        if labels is not None:
             if not self._labelled:
                 self._inbox_labels[:start] = UNLABELLED
                 self._labelled = True
-            self._inbox_labels[start:stop] = chunk.labels
+            self._inbox_labels[start:stop] = labels
         elif self._labelled:
             self._inbox_labels[start:stop] = UNLABELLED
         self._inbox_size = stop
         self._received_s = chunk.received_s
-        if stop >= self._due_samples or (n and chunk.t[-1] >= self._due_s):
+        newest_s = t.item(-1) if n else self._newest_s
+        # A clock that was set back has made ``due_s`` worthless.
+        if stop >= self._due_samples or not self._newest_s <= newest_s < self._due_s:
             self._work()
-        return self._handed_out()
+        self._newest_s = newest_s
+        return self._handed_out() if self._ready else []
 
     def flush(self) -> list[Window]:
         """What is still to come when nothing more will be pushed; brings ``counts`` up to date."""
@@ -105,7 +114,7 @@ class Segmenter:
         return counts
 
     def _begin(self, chunk: SampleChunk) -> None:
-        """A new session: what the old one left is worked off, then everything starts anew."""
+        """A new session, or a break in one: what came before is worked off, then everything starts anew."""
         if chunk.x.ndim != 2 or chunk.x.shape[1] != len(chunk.channels):
             raise InputMismatch(
                 f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names"
@@ -126,12 +135,13 @@ class Segmenter:
         self._inbox_size = 0
         self._labelled = False
         self._grid.start()
+        self._newest_s = math.nan
         self._schedule()
-        if len(chunk.t):  # until the conditioner has seen it, the first sample is taken for the stretch's first
-            self._due_s = float(chunk.t[0]) + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz
         if new_session:
             self._index = 0
             self._next_seq = chunk.seq
+        else:
+            self._closed["gaps"] += 1
 
     def _grow(self, size: int) -> None:
         self._inbox_t = np.resize(self._inbox_t, 2 * size)
@@ -145,11 +155,13 @@ class Segmenter:
             return
         self._closed["samples"] += n
         ready = len(self._ready)
-        labels = self._inbox_labels[:n] if self._labelled else None
-        for stretch in self._conditioner.push(self._inbox_t[:n], self._inbox_x[:n], labels):
-            if stretch.fresh:
-                self._grid.start()
-            self._cut(stretch)
+        parts = (slice(n),) if n <= SLICE else [slice(at, min(at + SLICE, n)) for at in range(0, n, SLICE)]
+        for part in parts:
+            labels = self._inbox_labels[part] if self._labelled else None
+            for stretch in self._conditioner.push(self._inbox_t[part], self._inbox_x[part], labels):
+                if stretch.fresh:
+                    self._grid.start()
+                self._cut(stretch)
         self._closed["windows"] += len(self._ready) - ready
         self._schedule()
 
@@ -194,8 +206,6 @@ class Segmenter:
         self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz
 
     def _handed_out(self) -> list[Window]:
-        if not self._ready:
-            return []
         ready, self._ready = self._ready, []
         return ready
 
@@ -210,6 +220,7 @@ class Segmenter:
             "labelled": self._labelled,
             "next_seq": self._next_seq,
             "received_s": self._received_s,
+            "newest_s": self._newest_s,
             "inbox_t": self._inbox_t[: self._inbox_size].copy(),
             "inbox_x": self._inbox_x[: self._inbox_size].copy(),
             "inbox_labels": self._inbox_labels[: self._inbox_size].copy(),
@@ -238,7 +249,7 @@ class Segmenter:
         )
         self._begin(none)
         self._labelled = state["labelled"]
-        self._next_seq, self._received_s = state["next_seq"], state["received_s"]
+        self._next_seq, self._received_s, self._newest_s = state["next_seq"], state["received_s"], state["newest_s"]
         size = self._inbox_size = len(state["inbox_t"])
         if size > len(self._inbox_t):
             self._grow(size)
