@@ -56,7 +56,7 @@ def _print(model: Model, figures: dict[str, Any]) -> None:
 
     console = Console(markup=False, highlight=False, emoji=False)
     console.print(f"{model.name} on {figures['protocol']}.\n{figures['windows']} windows.")
-    grid = Table("width", title="accuracy in percent, by width and resolution", box=box.SIMPLE)
+    grid = Table("width", title="accuracy in percent, by width and resolution", box=box.SIMPLE, collapse_padding=True)
     for resolution in model.resolutions:
         grid.add_column(str(resolution), justify="right")
     for width in model.widths:
