@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from kinestream.errors import InputMismatch
 from kinestream.inference import Engine
 from kinestream.operating_table import OperatingTable
 from kinestream.policy import Battery, Policy, PolicyState
-from kinestream.signals import Decision, Prediction, SampleChunk, Window
+from kinestream.signals import Decision, Prediction, SampleChunk, Subnet, Window
 from kinestream.windowing import ChannelMap, Segmenter
 
 REMEMBERED = 8
@@ -60,12 +60,15 @@ class Pipeline:
         self.battery = battery
         self.deadline_ms = deadline_ms
         spec = engine.model.input
-        self.spec = replace(spec, hop=hop or spec.hop, max_gap_s=max_gap_s or spec.max_gap_s)
+        self.spec = replace(
+            spec,
+            hop=spec.hop if hop is None else hop,
+            max_gap_s=spec.max_gap_s if max_gap_s is None else max_gap_s,
+        )
         self._channel_map = channel_map
         self._clock = clock
         self._segmenters: dict[str, Segmenter] = {}
         self._elapsed = _Elapsed()
-        self._last: Decision | None = None
         self._recent: deque[Prediction] = deque(maxlen=REMEMBERED)
 
     def push(self, chunk: SampleChunk) -> list[Prediction]:
@@ -103,7 +106,7 @@ class Pipeline:
                 started_s=0.0,
                 deadline_ms=self.deadline_ms,
                 battery=self.battery.read(now_s) if self.battery else None,
-                last=self._last,
+                last=self._recent[-1].decision if self._recent else None,
                 recent=tuple(self._recent),
                 hop_s=self.spec.hop_s / max(1, len(self._segmenters)),
             )
@@ -137,17 +140,15 @@ class Pipeline:
             truth_share=window.truth_share,
             battery_frac=battery_frac,
         )
-        self._last = decision
         self._recent.append(prediction)
         return prediction
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on elsewhere with the same model and policy: plain values, arrays, predictions."""
+        """Everything needed to go on elsewhere with the same model and policy: plain values and arrays."""
         return {
             "segmenters": {stream: segmenter.state() for stream, segmenter in self._segmenters.items()},
             "elapsed": self._elapsed.state(),
-            "last": self._last,
-            "recent": tuple(self._recent),
+            "recent": [asdict(prediction) for prediction in self._recent],
             "battery": self.battery.state() if self.battery else None,
         }
 
@@ -157,21 +158,32 @@ class Pipeline:
         for stream, kept in state["segmenters"].items():
             self._admit(stream).restore(kept)
         self._elapsed.restore(state["elapsed"])
-        self._last = state["last"]
-        self._recent = deque(state["recent"], maxlen=REMEMBERED)
+        self._recent = deque(map(_prediction, state["recent"]), maxlen=REMEMBERED)
         if self.battery and state["battery"] is not None:
             self.battery.restore(state["battery"])
+
+
+def _prediction(kept: dict[str, Any]) -> Prediction:
+    """The prediction that ``dataclasses.asdict`` took apart."""
+    decision = kept["decision"]
+    return Prediction(
+        **kept
+        | {
+            "decision": Decision(Subnet(**decision["subnet"]), decision["reason"]),
+            "labels": tuple(kept["labels"]),
+        }
+    )
 
 
 class _Elapsed:
     """Stream time that goes on evenly, whatever the recordings' own clocks do between sessions."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, tuple[str, float, float]] = {}  # session, its last window's end, time so far
+        self._streams: dict[str, tuple[str | None, float, float]] = {}  # session, its last window's end, time so far
 
     def after(self, window: Window) -> float:
         """Seconds of signal up to the end of this window; the longest stream counts."""
-        session, end_s, total_s = self._streams.get(window.stream, ("", 0.0, 0.0))
+        session, end_s, total_s = self._streams.get(window.stream, (None, 0.0, 0.0))
         step_s = window.t_end_s - end_s if session == window.session else window.t_end_s - window.t_start_s
         # A clock set back within a session (a new stretch) adds what the window itself shows.
         total_s += step_s if step_s > 0 else window.t_end_s - window.t_start_s

@@ -7,10 +7,12 @@ the queue is full a replay waits, and a live source drops its oldest chunk and c
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from kinestream.errors import ConfigError
@@ -39,7 +41,7 @@ class Session:
         pipeline: not to be used elsewhere meanwhile.
         model_name: for messages.
         policy_text: the pipeline's policy as it is written on the command line.
-        limit_s: end after this much signal; None: when the source ends.
+        limit_s: end after this much signal, to the sample, of the stream that has most; None: when the source ends.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Session:
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._dropped = 0
+        self._dropped_of: dict[str, tuple[str, int]] = {}  # of each stream: its session, samples dropped in it
         self._rates: dict[str, _Rate] = {}
-        self._signal_s = 0.0
+        self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
 
     @property
@@ -140,14 +143,14 @@ class Session:
     async def _read(self) -> None:
         try:
             async for chunk in self.source.chunks():
-                if self._stopping.is_set() or self._past_limit(chunk):
+                if self._stopping.is_set():
                     return
-                self._rates.setdefault(chunk.stream, _Rate()).add(chunk)
+                chunk, is_last = self._within_limit(chunk)
                 for tell in self._on_chunk:
                     tell(chunk)
                 while len(self._queue) >= QUEUE_CHUNKS:
                     if self.source.live:
-                        self._dropped += len(self._queue.popleft())
+                        self._drop_oldest()
                         continue
                     self._room.clear()
                     await self._room.wait()
@@ -155,6 +158,8 @@ class Session:
                         return
                 self._queue.append(chunk)
                 self._arrived.set()
+                if is_last:
+                    return
         finally:
             self._arrived.set()
 
@@ -167,14 +172,31 @@ class Session:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            batch = [self._queue.popleft() for _ in range(min(BATCH_CHUNKS, len(self._queue)))]
+            batch = [self._take_oldest() for _ in range(min(BATCH_CHUNKS, len(self._queue)))]
             self._room.set()
-            self._tell(await loop.run_in_executor(worker, self._push, batch))
-        if not self._stopping.is_set():
-            self._tell(await loop.run_in_executor(worker, self.pipeline.flush))
+            predictions: list[Prediction] = []
+            try:
+                await loop.run_in_executor(worker, self._push, batch, predictions)
+            finally:  # what was good before an error is told
+                self._tell(predictions)
+        self._tell(await loop.run_in_executor(worker, self.pipeline.flush))
 
-    def _push(self, batch: list[SampleChunk]) -> list[Prediction]:
-        return [prediction for chunk in batch for prediction in self.pipeline.push(chunk)]
+    def _push(self, batch: list[SampleChunk], predictions: list[Prediction]) -> None:
+        for chunk in batch:
+            predictions += self.pipeline.push(chunk)
+
+    def _drop_oldest(self) -> None:
+        chunk = self._queue.popleft()
+        self._dropped += len(chunk)
+        session, before = self._dropped_of.get(chunk.stream, (chunk.session, 0))
+        self._dropped_of[chunk.stream] = (chunk.session, len(chunk) + (before if session == chunk.session else 0))
+
+    def _take_oldest(self) -> SampleChunk:
+        """The next chunk, numbered as if what was dropped had never been: it is counted already, and not ``lost``."""
+        chunk = self._queue.popleft()
+        self._rates.setdefault(chunk.stream, _Rate()).add(chunk)
+        session, dropped = self._dropped_of.get(chunk.stream, (chunk.session, 0))
+        return replace(chunk, seq=chunk.seq - dropped) if dropped and session == chunk.session else chunk
 
     def _tell(self, predictions: list[Prediction]) -> None:
         self._ended_s = time.perf_counter()
@@ -183,17 +205,22 @@ class Session:
             for tell in self._on_prediction:
                 tell(prediction)
 
-    def _past_limit(self, chunk: SampleChunk) -> bool:
-        rate = self._rates.get(chunk.stream)
-        self._signal_s = max(self._signal_s, (rate.samples if rate else 0) / chunk.fs_hz)
-        return self._limit_s is not None and self._signal_s >= self._limit_s
+    def _within_limit(self, chunk: SampleChunk) -> tuple[SampleChunk, bool]:
+        """The chunk, cut where the limit is reached, and whether it is."""
+        if self._limit_s is None:
+            return chunk, False
+        left_s = self._limit_s - self._read_s.get(chunk.stream, 0.0)
+        room = left_s * chunk.fs_hz - 1e-6  # a sum of floats may fall short of the limit
+        if len(chunk) > room:
+            n = max(1, math.ceil(room))
+            labels = None if chunk.labels is None else chunk.labels[:n]
+            return replace(chunk, t=chunk.t[:n], x=chunk.x[:n], labels=labels), True
+        self._read_s[chunk.stream] = self._read_s.get(chunk.stream, 0.0) + len(chunk) / chunk.fs_hz
+        return chunk, False
 
     def counts(self) -> Mapping[str, int]:
         """Samples, windows, gaps, lost, dropped, repaired, by kind, so far."""
-        counts = added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._dropped}])
-        # What was dropped here looks like a loss to the pipeline, which goes by sequence numbers.
-        counts["lost"] = max(0, counts.get("lost", 0) - self._dropped)
-        return counts
+        return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._dropped}])
 
     def notices(self) -> list[str]:
         """What a person should know about the streams, a line each."""
@@ -205,7 +232,7 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run so far: plain JSON values."""
-        signal_s = sum(rate.samples / rate.nominal_hz for rate in self._rates.values())
+        signal_s = sum(rate.signal_s for rate in self._rates.values())
         wall_s = (self._ended_s or time.perf_counter()) - self._started_s
         counts = {"samples": 0, "windows": 0, "gaps": 0, "lost": 0, "dropped": 0, **self.counts()}
         return {
@@ -227,7 +254,7 @@ class _Rate:
     """How fast a stream really comes: samples over the time of its unbroken parts."""
 
     def __init__(self) -> None:
-        self.samples = 0
+        self.signal_s = 0.0
         self.nominal_hz = 1.0
         self._steps = 0
         self._span_s = 0.0
@@ -235,7 +262,7 @@ class _Rate:
 
     def add(self, chunk: SampleChunk) -> None:
         n = len(chunk)
-        self.samples += n
+        self.signal_s += n / chunk.fs_hz
         self.nominal_hz = chunk.fs_hz
         if not n:
             return

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import InputMismatch
+from kinestream.errors import ConfigError, InputMismatch
 from kinestream.inference import Engine, operating_table
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline
@@ -93,13 +95,26 @@ TABLE = replace(
 """A table of round figures, so that decisions do not depend on this machine's speed."""
 
 
+def by_way_of_text(state: dict[str, Any]) -> dict[str, Any]:
+    """The state written as JSON and read again, arrays laid aside: nothing in it needs pickle."""
+    arrays: list[np.ndarray] = []
+
+    def put(value: object) -> dict[str, int]:
+        assert isinstance(value, np.ndarray), type(value)
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+
+    text = json.dumps(state, default=put)
+    return json.loads(text, object_hook=lambda found: arrays[found["array"]] if "array" in found else found)
+
+
 def test_a_restored_pipeline_goes_on_as_if_nothing_had_happened() -> None:
     chunks = cut(regular(1500), 37)
     one = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
     for chunk in chunks[:20]:
         one.push(chunk)
     two = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
-    two.restore(one.state())
+    two.restore(by_way_of_text(one.state()))
     rest = content(run(one, chunks[20:]))
     assert rest == content(run(two, chunks[20:]))
     assert len(rest) > 20
@@ -142,6 +157,20 @@ def test_too_many_streams_are_refused() -> None:
 def test_a_clock_makes_the_age_tell_the_waiting_too() -> None:
     (first, *_) = run(pipeline(TABLE, clock=lambda: 100.0), [regular(40)])
     assert first.age_ms == pytest.approx((100 - 39 / 50) * 1000)
+
+
+def test_the_time_of_day_a_stream_begins_at_does_not_run_its_battery_down() -> None:
+    chunk = replace(regular(200), session="", t=1.7e9 + np.arange(200) / 50)
+    now = run(pipeline(TABLE, "battery:hours=1", battery=SimulatedBattery()), [regular(200)])
+    later = run(pipeline(TABLE, "battery:hours=1", battery=SimulatedBattery()), [chunk])
+    assert [p.decision for p in later] == [p.decision for p in now]
+    assert [p.battery_frac for p in later] == pytest.approx([p.battery_frac for p in now])
+
+
+@pytest.mark.parametrize("wrong", [{"hop": 0}, {"hop": 41}, {"max_gap_s": 0.0}, {"max_gap_s": 10.0}])
+def test_a_hop_or_gap_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        pipeline(TABLE, **wrong)
 
 
 def test_another_hop_gives_more_predictions() -> None:

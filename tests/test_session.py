@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.inference import Engine, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
@@ -79,9 +79,37 @@ async def test_a_live_source_drops_its_oldest_chunks_and_counts_them_once() -> N
     assert counts["lost"] == 0
 
 
-async def test_the_limit_ends_the_run_after_so_much_signal() -> None:
-    run = session(Chunks(cut(regular(5000), 25)), limit_s=10.0)
+async def test_samples_lost_on_the_way_are_told_from_those_dropped_here() -> None:
+    first = cut(regular(50 * QUEUE_CHUNKS), 5)
+    second = [replace(chunk, session="two") for chunk in cut(regular(50 * QUEUE_CHUNKS), 5)]
+    del second[-3]  # never came, and among the newest, which are not dropped
+    run = session(Chunks([*first, *second], live=True))
     await run.run()
+    counts = run.counts()
+    assert counts["samples"] + counts["dropped"] == 100 * QUEUE_CHUNKS - 5
+    assert counts["lost"] == 5
+
+
+@pytest.mark.parametrize(("limit_s", "samples"), [(10.0, 500), (10.1, 505), (0.001, 1), (1e9, 5000)])
+@pytest.mark.parametrize("size", [1, 25, 5000])
+async def test_the_limit_ends_the_run_to_the_sample(limit_s: float, samples: int, size: int) -> None:
+    run = session(Chunks(cut(regular(5000), size)), limit_s=limit_s)
+    told: list[int] = []
+    run.subscribe(lambda chunk: told.append(len(chunk)))
+    await run.run()
+    assert run.counts()["samples"] == sum(told) == samples
+    assert run.summary()["signal_s"] == pytest.approx(samples / 50, abs=0.005)
+
+
+async def test_the_limit_does_not_wait_for_a_chunk_that_may_never_come() -> None:
+    class Stalls(Chunks):
+        async def chunks(self) -> AsyncIterator[SampleChunk]:
+            async for chunk in super().chunks():
+                yield chunk
+            await asyncio.Event().wait()
+
+    run = session(Stalls(cut(regular(500), 25)), limit_s=10.0)
+    await asyncio.wait_for(run.run(), 20)
     assert run.counts()["samples"] == 500
 
 
@@ -111,6 +139,7 @@ async def test_stop_ends_a_run_that_never_would() -> None:
     run.subscribe(on_prediction=lambda p: run.stop())
     await asyncio.wait_for(run.run(), 20)
     assert 0 < run.counts()["windows"] < 2000
+    assert run.summary()["signal_s"] == run.counts()["samples"] / 50  # what was queued is in neither
 
 
 async def test_an_error_of_the_source_comes_out_after_what_was_good_is_computed() -> None:
@@ -118,6 +147,17 @@ async def test_an_error_of_the_source_comes_out_after_what_was_good_is_computed(
     with pytest.raises(DataDamaged, match="row 401"):
         await run.run()
     assert run.counts()["samples"] == 400
+
+
+async def test_a_stream_that_cannot_be_used_ends_the_run_after_what_was_good_is_told() -> None:
+    good = cut(regular(500), 25)
+    bad = replace(good[0], stream="other", channels=good[0].channels[3:], x=good[0].x[:, 3:])
+    run = session(Chunks([*good, bad]))
+    told: list[Prediction] = []
+    run.subscribe(on_prediction=told.append)
+    with pytest.raises(InputMismatch, match="needs acc_x"):
+        await run.run()
+    assert len(told) == run.summary()["predictions"] == run.counts()["windows"] == (500 - 40) // 20 + 1
 
 
 async def test_policy_deadline_and_battery_can_be_changed_while_it_runs() -> None:

@@ -11,8 +11,8 @@ from tests.windowing.streams import regular
 def test_axes_are_turned_for_acceleration_and_rotation_alike() -> None:
     chunk = regular(3)
     turned = ChannelMap.parse("-y x z").apply(chunk)
-    np.testing.assert_array_equal(turned.x[:, :3], chunk.x[:, [1, 0, 2]] * np.float32([-1, 1, 1]))
-    np.testing.assert_array_equal(turned.x[:, 3:], chunk.x[:, [4, 3, 5]] * np.float32([-1, 1, 1]))
+    np.testing.assert_array_equal(turned.x[:, :3], chunk.x[:, [1, 0, 2]] * np.array([-1, 1, 1], np.float32))
+    np.testing.assert_array_equal(turned.x[:, 3:], chunk.x[:, [4, 3, 5]] * np.array([-1, 1, 1], np.float32))
 
 
 def test_axes_as_they_are_give_the_very_same_chunk() -> None:
