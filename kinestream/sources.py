@@ -36,7 +36,7 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
     a CSV or Parquet file.
 
     Raises:
-        ConfigError: no such kind of address, or an option it does not know.
+        ConfigError: no such kind of address, or an option it does not know or cannot heed.
         DataMissing: the recordings are not where they were looked for.
     """
     options = options or SourceOptions()
@@ -89,13 +89,32 @@ def _yes(query: dict[str, list[str]], key: str) -> bool:
 def _wearer(address: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import Wearer
 
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together")
     return Wearer.from_uri(address, speed=options.speed)
 
 
 def _zmq(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest import ZmqSource
 
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     return ZmqSource(address)
+
+
+_FLAGS = {
+    "data_dir": "--data",
+    "subjects": "--subject",
+    "columns": "--columns",
+    "speed": "--speed",
+    "loop": "--loop",
+    "together": "--together",
+}
+
+
+def _refuse(address: str, options: SourceOptions, *names: str) -> None:
+    """Raise ``ConfigError`` where an option was given that this kind of source would pass over in silence."""
+    given = [_FLAGS[name] for name in names if getattr(options, name) not in (None, (), False)]
+    if given:
+        raise ConfigError(f"{address} takes no {', '.join(given)}; leave it out")
 
 
 _SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {

@@ -71,7 +71,7 @@ class Tally:
             "windows_unlabelled": judged["unlabelled"],
             "latency_ms": {"p50": _plain(p50), "p95": _plain(p95), "p99": _plain(p99)},
             "missed_deadlines": self._missed,
-            "energy_mj": round(self._energy_mj, 3),
+            "energy_mj": _plain(self._energy_mj),
             "share_per_subnet": {
                 name: round(count / self._predictions, 4) for name, count in self._subnets.most_common()
             },

@@ -41,6 +41,19 @@ def test_a_replay_address_carries_its_own_options(recording: Path) -> None:
         open_source(f"replay://{recording}?sped=max")
 
 
+@pytest.mark.parametrize(
+    ("address", "options", "flag"),
+    [
+        ("wearer://", SourceOptions(subjects=("3",)), "--subject"),
+        ("wearer://", SourceOptions(loop=True), "--loop"),
+        ("zmq+tcp://127.0.0.1:5556", SourceOptions(speed=2.0, together=True), "--together, --speed"),
+    ],
+)
+def test_an_option_the_source_cannot_heed_is_refused(address: str, options: SourceOptions, flag: str) -> None:
+    with pytest.raises(ConfigError, match=f"takes no {flag}"):
+        open_source(address, options)
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"'mqtt://' is no kind of source; known: wearer://, zmq\+tcp://, replay://"):
         open_source("mqtt://broker")

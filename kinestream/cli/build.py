@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 
@@ -91,9 +92,9 @@ def _progress(what: str) -> Callable[[int, int], None]:
 def _hop(hop_s: float | None, model: Model) -> int | None:
     if hop_s is None:
         return None
-    hop = round(hop_s * model.input.fs_hz)
-    if not 1 <= hop <= model.input.length:
+    samples = hop_s * model.input.fs_hz
+    if not (math.isfinite(samples) and 1 <= round(samples) <= model.input.length):
         raise ConfigError(
             f"--hop {hop_s:g}: expected {1 / model.input.fs_hz:.3f} to {model.input.window_s:g} s for {model.name}"
         )
-    return hop
+    return round(samples)

@@ -123,6 +123,6 @@ def _accuracy(summary: Mapping[str, Any]) -> str:
 
 def _clock(seconds: float) -> str:
     """1:02:03.4 of the stream's own time."""
-    minutes, rest = divmod(max(0.0, seconds), 60)
+    minutes, rest = divmod(round(max(0.0, seconds), 1), 60)  # rounded first: there is no 0:60.0
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -8,9 +8,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError, KinestreamError
+
+if TYPE_CHECKING:
+    from kinestream.session import Session
+
+    from .output import JsonLines, Lines
 
 MODEL = "uci_cnn"
 
@@ -24,7 +29,7 @@ def add_parser(commands: Any) -> None:
     )
     demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
     # So small a battery that a press of `b` shows: full, it affords the full network, half full a thin one.
-    _add_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2", speed="1")
+    _add_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2")
     demo.set_defaults(run=_demo, deadline=2.0)
 
     replay = commands.add_parser(
@@ -37,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "  kinestream replay walk.csv --speed max --json",
     )
     replay.add_argument("source", metavar="DATASET|PATH", help="a dataset's name (kinestream data list) or a file")
-    _add_options(replay, policy="fixed", battery=None, speed="1")
+    _add_options(replay, policy="fixed", battery=None)
     replay.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     replay.set_defaults(run=_replay)
 
@@ -48,7 +53,7 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
     run.add_argument("source", metavar="URI", help="zmq+tcp://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X")
-    _add_options(run, policy="fixed", battery=None, speed=None)
+    _add_options(run, policy="fixed", battery=None)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     run.set_defaults(run=_replay)
 
@@ -62,11 +67,11 @@ def add_parser(commands: Any) -> None:
     publish.add_argument("source", metavar="SOURCE", help="a dataset, a file, or an address as for run")
     publish.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where to listen for subscribers")
     publish.add_argument("--wait", action="store_true", help="begin when the first subscriber is there")
-    _add_source_options(publish, "1")
+    _add_source_options(publish)
     publish.set_defaults(run=_publish)
 
 
-def _add_source_options(parser: argparse.ArgumentParser, speed: str | None) -> None:
+def _add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset")
     parser.add_argument(
@@ -74,13 +79,13 @@ def _add_source_options(parser: argparse.ArgumentParser, speed: str | None) -> N
         metavar="MAP",
         help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what'",
     )
-    parser.add_argument("--speed", default=speed, metavar="X|max", help="multiple of real time")
+    parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end")
     parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
 
 
-def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | None, speed: str | None) -> None:
-    _add_source_options(parser, speed)
+def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | None) -> None:
+    _add_source_options(parser)
     group = parser.add_argument_group("what runs")
     group.add_argument("--model", default=MODEL, metavar="M", help=f"a bundled model or a file (default {MODEL})")
     group.add_argument(
@@ -115,37 +120,37 @@ def _on_terminal() -> bool:
 def _replay(args: argparse.Namespace) -> int:
     if args.dashboard and args.json:
         raise ConfigError("--dashboard and --json both want the screen; choose one")
+    if args.dashboard and not _on_terminal():
+        raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
+    from .build import build_session
+    from .output import JsonLines, Lines, summary_text
+
+    session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
     if args.dashboard:
-        if not _on_terminal():
-            raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
         from kinestream.dashboard import run_dashboard
 
-        from .build import build_session
-        from .output import summary_text
-
-        print(summary_text(run_dashboard(build_session(args))))
+        print(summary_text(run_dashboard(session)))
         return 0
-    return asyncio.run(_run(args))
+    return asyncio.run(_run(session, JsonLines() if args.json else Lines()))
 
 
-async def _run(args: argparse.Namespace) -> int:
-    from .build import build_session
-    from .output import JsonLines, Lines
-
-    session = build_session(args)
-    writer = JsonLines() if args.json else Lines()
+async def _run(session: Session, writer: JsonLines | Lines) -> int:
     session.subscribe(on_prediction=writer.prediction)
     stop_on_signals(session.stop)
     try:
         await session.run()
     except KinestreamError:
         if session.summary()["predictions"]:  # what was good until then is worth its figures
-            writer.summary(session.summary())
+            _conclude(session, writer)
         raise
+    _conclude(session, writer)
+    return 0
+
+
+def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     for notice in session.notices():
         print(f"kinestream: {notice}", file=sys.stderr)
     writer.summary(session.summary())
-    return 0
 
 
 def _publish(args: argparse.Namespace) -> int:

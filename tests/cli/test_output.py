@@ -3,11 +3,14 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from kinestream.cli.output import JsonLines, Lines, prediction_record
 from kinestream.signals import Decision, Prediction, Subnet
+from kinestream.summary import Tally
 
 PREDICTION = Prediction(
     stream="s",
@@ -17,7 +20,7 @@ PREDICTION = Prediction(
     t_end_s=3723.54,
     label="walking",
     confidence=0.75,
-    probs=np.float32([0.75, 0.25]),
+    probs=np.array([0.75, 0.25], np.float32),
     labels=("walking", "sitting"),
     decision=Decision(Subnet(0.5, 96), "because"),
     latency_ms=0.25,
@@ -36,6 +39,21 @@ def test_what_is_not_known_is_null_in_json() -> None:
     assert (record["energy_mj"], record["battery"]) == (None, None)
     assert record["probs"] == {"walking": 0.75, "sitting": 0.25}
     assert record == json.loads(json.dumps(prediction_record(PREDICTION)))
+
+
+def test_a_summary_without_a_known_energy_is_still_json() -> None:
+    tally = Tally(PREDICTION.labels)
+    tally.add(PREDICTION, None)
+    out = io.StringIO()
+    JsonLines(out).summary(tally.summary())
+    assert json.loads(out.getvalue())["energy_mj"] is None
+
+
+@pytest.mark.parametrize(("t_end_s", "shown"), [(59.97, " 1:00.0 "), (3599.94, " 59:59.9 "), (3599.96, " 1:00:00.0 ")])
+def test_no_minute_has_sixty_seconds(t_end_s: float, shown: str) -> None:
+    out = io.StringIO()
+    Lines(out).prediction(replace(PREDICTION, t_end_s=t_end_s))
+    assert shown in out.getvalue()
 
 
 def test_a_line_for_people_marks_a_wrong_prediction() -> None:

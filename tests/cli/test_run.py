@@ -102,8 +102,15 @@ def test_an_adaptive_policy_uses_more_than_one_subnetwork(environment: dict[str,
 
 
 def test_the_limit_stops_after_so_much_signal(environment: dict[str, str], folder: Path) -> None:
-    *_, summary = replay(environment, folder, "--limit", "10")
-    assert summary["signal_s"] == 10
+    *_, summary = replay(environment, folder, "--limit", "3.3")
+    assert summary["signal_s"] == 3.3
+
+
+def test_the_speed_in_an_address_holds_unless_another_is_asked_for(environment: dict[str, str], folder: Path) -> None:
+    address = f"replay://{folder}/walk.csv?speed=max"
+    arguments = ("replay", address, "--model", folder / "tiny.safetensors", "--json")
+    *_, summary = kinestream(environment, *arguments)[0]
+    assert summary["realtime_factor"] > 5
 
 
 def test_without_json_a_person_can_read_it(environment: dict[str, str], folder: Path) -> None:
@@ -138,6 +145,10 @@ def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) 
         (["replay", "{folder}/walk.csv", "--speed", "fast"], 2, "speed 'fast'"),
         (["replay", "{folder}/walk.csv", "--deadline", "-5"], 2, "positive"),
         (["replay", "{folder}/walk.csv", "--battery", "huge"], 2, "battery"),
+        (["replay", "{folder}/walk.csv", "--hop", "nan"], 2, "--hop nan"),
+        (["replay", "{folder}/walk.csv", "--max-gap", "0"], 2, "max_gap_s 0 must lie between"),
+        (["replay", "{folder}/walk.csv", "--max-gap", "1e6"], 2, "one window, 2.56 s"),
+        (["run", "wearer://", "--subject", "3"], 2, "takes no --subject"),
         (["replay", "{folder}/walk.csv", "--dashboard"], 2, "terminal"),
         (["run", "ftp://example"], 2, "no kind of source"),
         (["run", "wearer://?sead=3"], 2, "seed"),
