@@ -298,6 +298,8 @@ class _GridBuffer:
             kept = slice(self._at - keep, self._at)
             x[:keep], measured[:keep], labels[:keep] = self._x[kept], self._measured[kept], self._labels[kept]
         self._x, self._measured, self._labels, self._at = x, measured, labels, keep
+        self._read_only = x.view()
+        self._read_only.setflags(write=False)
 
     def append(self, stretch: Stretch, start: int, stop: int) -> None:
         """Take over samples start to stop, at most ``room`` of them."""
@@ -325,9 +327,7 @@ class _GridBuffer:
     def x_from(self, first: int) -> NDArray[np.float32]:
         """(length, columns) from grid sample ``first`` on; a read-only view."""
         row = self._at - self.size + first
-        view = self._x[row : row + self._length]
-        view.setflags(write=False)
-        return view
+        return self._read_only[row : row + self._length]
 
     def labels_from(self, first: int) -> NDArray[np.int16]:
         row = self._at - self.size + first
