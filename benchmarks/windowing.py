@@ -31,7 +31,8 @@ FILTERED = InputSpec(BODY_ACC + GYRO + ACC, 50.0, 128, 64)
 
 def make_chunks(samples: int, chunk: int, fs_hz: float, jitter: float = 0.0) -> list[SampleChunk]:
     rng = np.random.default_rng(0)
-    t = (np.arange(samples) + (rng.uniform(-jitter, jitter, samples) if jitter else 0.0)) / fs_hz
+    steps = np.arange(samples) + (rng.uniform(-jitter, jitter, samples) if jitter else 0.0)
+    t = np.asarray(steps / fs_hz, np.float64)
     x = rng.normal(size=(samples, 6)).astype(np.float32)
     return [
         SampleChunk("s", "1", t[i : i + chunk], x[i : i + chunk], CHANNELS, fs_hz, i, float(t[i]))
@@ -66,9 +67,8 @@ def numpy_limit(chunks: list[SampleChunk]) -> int:
 
 
 def ezmsg_window(chunks: list[SampleChunk]) -> int:
-    from ezmsg.sigproc.window import WindowTransformer
-    from ezmsg.util.messages.axisarray import AxisArray
-
+    WindowTransformer = import_module("ezmsg.sigproc.window").WindowTransformer
+    AxisArray = import_module("ezmsg.util.messages.axisarray").AxisArray
     window = WindowTransformer(axis="time", newaxis="win", window_dur=2.56, window_shift=1.28, zero_pad_until="none")
     fs_hz = chunks[0].fs_hz
     windows = 0
