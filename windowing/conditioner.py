@@ -29,6 +29,9 @@ ORDER = 3
 LARGEST = 1e6
 """No motion sensor reads more, in any of our units: it is a damaged packet, and would overflow the network."""
 
+MOST_SAMPLES, MOST_POINTS = 4096, 2**18
+"""What may be worked on at once, so that a chunk of any size, however broken, costs memory and time in proportion."""
+
 
 class Stretch(NamedTuple):
     """Consecutive grid samples, ready for the network."""
@@ -62,6 +65,9 @@ class Conditioner:
         self._max_gap_s = spec.max_gap_s
         columns = len(self.needed)
         self._resampler = Resampler(fs_in_hz, spec.fs_hz, columns)
+        points = spec.max_gap_s * self._resampler.rate_hz  # of the fine grid, that one sample can complete
+        self.most_at_once = max(1, min(MOST_SAMPLES, int(MOST_POINTS / points)))
+        """How many samples ``push`` had better be given."""
         self._noise = None
         if spec.lowpass_hz is not None:
             self._noise = LowPass(ORDER, spec.lowpass_hz, spec.fs_hz, columns)

@@ -56,10 +56,11 @@ class Resampler:
     def __init__(self, fs_in_hz: float, fs_hz: float, columns: int) -> None:
         # A source within 5 % of the grid's rate has nothing above the grid's Nyquist frequency to fold down.
         self._k = 1 if fs_in_hz <= 1.05 * fs_hz else math.ceil(fs_in_hz / fs_hz - 0.05)
-        self._rate_hz = fs_hz * self._k
-        self._hole_steps = HOLE * self._rate_hz / fs_in_hz
+        self.rate_hz = fs_hz * self._k
+        """Of the fine grid."""
+        self._hole_steps = HOLE * self.rate_hz / fs_in_hz
         self._anti_alias = (
-            LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self._rate_hz, columns) if self._k > 1 else None
+            LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self.rate_hz, columns) if self._k > 1 else None
         )
         self._t0 = math.nan
         self._next = 0  # number of the next point on the fine grid
@@ -84,8 +85,8 @@ class Resampler:
         n = len(t)
         if self._last_p != self._next - 1 or self._k != 1 or n > len(_IOTA) or not -_FAR_S < self._t0 < _FAR_S:
             return None
-        off = t * self._rate_hz
-        off -= _IOTA[:n] + (self._next + self._t0 * self._rate_hz)
+        off = t * self.rate_hz
+        off -= _IOTA[:n] + (self._next + self._t0 * self.rate_hz)
         if not off.dot(off) < (SNAP / 2) ** 2:
             return None
         self._last_p = self._next + n - 1.0
@@ -111,7 +112,7 @@ class Resampler:
         x_all[1:] = x
         inner = p[1:]
         np.subtract(t, self._t0, out=inner)
-        inner *= self._rate_hz
+        inner *= self.rate_hz
         nearest = np.rint(inner)
         np.copyto(inner, nearest, where=np.abs(inner - nearest) < SNAP)
         stop = math.floor(inner[-1]) + 1

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from kinestream.input_spec import InputSpec
 
-SLICE = 4096
-"""Samples conditioned at once, so that a chunk of any size, however broken, costs time and memory in proportion."""
-
 COUNTED = ("samples", "windows", "gaps", "lost", "interpolated", "not_finite", "out_of_order")
 
 
@@ -155,7 +152,8 @@ class Segmenter:
             return
         self._closed["samples"] += n
         ready = len(self._ready)
-        parts = (slice(n),) if n <= SLICE else [slice(at, min(at + SLICE, n)) for at in range(0, n, SLICE)]
+        most = self._conditioner.most_at_once
+        parts = (slice(n),) if n <= most else [slice(at, min(at + most, n)) for at in range(0, n, most)]
         for part in parts:
             labels = self._inbox_labels[part] if self._labelled else None
             for stretch in self._conditioner.push(self._inbox_t[part], self._inbox_x[part], labels):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -152,6 +153,16 @@ def test_a_very_long_chunk_gives_the_windows_of_many_short_ones(every: int) -> N
     two.flush()
     assert one.counts() == two.counts()
     assert one.counts()["gaps"] == 9_999 // every
+
+
+def test_a_stream_far_slower_than_it_says_does_not_fill_the_memory() -> None:
+    chunk = stream(np.arange(100) / 4, fs_hz=100_000.0)  # at the gap limit: each sample completes 25,000 points
+    tracemalloc.start()
+    try:
+        assert Segmenter(PLAIN).push(chunk)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 @settings(max_examples=40, deadline=None)
