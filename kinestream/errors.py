@@ -51,4 +51,4 @@ class MissingExtra(KinestreamError):
 
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
-        super().__init__(f"{needed_for} needs the '{extra}' extra: pip install 'kinestream[{extra}]'")
+        super().__init__(f"{needed_for} needs the '{extra}' extra: pip install '.[{extra}]' in the checkout")

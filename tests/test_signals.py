@@ -97,4 +97,4 @@ def test_a_decoding_error_shows_the_packet_in_hex() -> None:
 
 
 def test_a_missing_extra_says_how_to_get_it() -> None:
-    assert "pip install 'kinestream[train]'" in str(MissingExtra("train", "training"))
+    assert "pip install '.[train]'" in str(MissingExtra("train", "training"))

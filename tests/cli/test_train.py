@@ -62,7 +62,7 @@ def test_without_torch_the_extra_to_install_is_named(command):
     done = kinestream(*command, before="sys.modules['torch'] = None; ")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "pip install 'kinestream[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
 
 
 def test_a_network_is_trained_on_hapt_and_evaluated_on_people_it_never_saw(tmp_path, data_dir, capsys):
