@@ -28,7 +28,8 @@ ANTI_ALIAS_ORDER = 6
 ANTI_ALIAS_SHARE = 0.4
 """Cut-off against aliasing, as a share of the grid's rate (0.5 would be its Nyquist frequency)."""
 
-_IOTA = np.arange(4096, dtype=np.float64)
+_LONGEST = 4096
+"""The most samples that take the quick way at once."""
 
 _FAR_S = 1e10
 """From clocks further from zero (year 2286) a float no longer gives grid steps to well within ``SNAP``."""
@@ -58,6 +59,8 @@ class Resampler:
         self._k = 1 if fs_in_hz <= 1.05 * fs_hz else math.ceil(fs_in_hz / fs_hz - 0.05)
         self.rate_hz = fs_hz * self._k
         """Of the fine grid."""
+        self._steps_s = np.arange(_LONGEST) / self.rate_hz
+        self._snap_s2 = (SNAP / 2 / self.rate_hz) ** 2
         self._hole_steps = HOLE * self.rate_hz / fs_in_hz
         self._anti_alias = (
             LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self.rate_hz, columns) if self._k > 1 else None
@@ -83,11 +86,11 @@ class Resampler:
         stricter than ``SNAP``: what fails it goes the careful way and comes out the same.
         """
         n = len(t)
-        if self._last_p != self._next - 1 or self._k != 1 or n > len(_IOTA) or not -_FAR_S < self._t0 < _FAR_S:
+        if self._last_p != self._next - 1 or self._k != 1 or n > len(self._steps_s) or not -_FAR_S < self._t0 < _FAR_S:
             return None
-        off = t * self.rate_hz
-        off -= _IOTA[:n] + (self._next + self._t0 * self.rate_hz)
-        if not off.dot(off) < (SNAP / 2) ** 2:
+        off_s = self._steps_s[:n] + (self._t0 + self._next / self.rate_hz)
+        off_s -= t
+        if not off_s.dot(off_s) < self._snap_s2:
             return None
         self._last_p = self._next + n - 1.0
         self._next += n

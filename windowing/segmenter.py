@@ -306,12 +306,15 @@ class _GridBuffer:
             self._new_block(min(self.size, self._length))
             at, end = self._at, self._at + stop - start
         self._x[at:end] = stretch.x[start:stop]
-        if stretch.measured is None:
-            self._measured[at:end] = True
-        else:
-            part = self._measured[at:end] = stretch.measured[start:stop]
+        if stretch.measured is not None:
+            part = stretch.measured[start:stop]
             if not part.all():
+                if self._newest_hole < 0:  # until the first hole, nobody asks
+                    self._measured[max(0, at - self.size) : at] = True
                 self._newest_hole = self.size + int(np.flatnonzero(~part)[-1])
+            self._measured[at:end] = part
+        elif self._newest_hole >= 0:
+            self._measured[at:end] = True
         if stretch.labels is not None:
             if not self.labelled:
                 self._labels[max(0, at - self.size) : at] = UNLABELLED
