@@ -1,0 +1,46 @@
+"""Standard features of a window for classical classifiers: what a random forest is given to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def window_features(x: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
+    """(n, features) of (n, length, columns) windows.
+
+    Of each column: mean, standard deviation, least, greatest, median, interquartile range, mean absolute change,
+    energy, dominant frequency and its share of the power, spectral entropy. And the correlation of every two columns.
+
+    Source: the families of features of UCI-HAR (Anguita et al., ESANN 2013), computed on the raw columns.
+    """
+    n, length, columns = x.shape
+    x64 = x.astype(np.float64)
+    low, median, high = np.percentile(x64, [25, 50, 75], axis=1)
+    mean, std = x64.mean(axis=1), x64.std(axis=1)
+    centred = x64 - mean[:, None]
+    power = np.abs(np.fft.rfft(centred, axis=1)[:, 1:]) ** 2  # (n, frequencies, columns)
+    share = power / np.maximum(power.sum(axis=1, keepdims=True), 1e-12)
+    frequencies = np.fft.rfftfreq(length, 1 / fs_hz)[1:]
+    unit = centred / np.maximum(std, 1e-9)[:, None]
+    pairs = np.triu_indices(columns, 1)
+    correlation = np.einsum("nlc,nld->ncd", unit, unit)[:, pairs[0], pairs[1]] / length
+    families = [
+        mean,
+        std,
+        x64.min(axis=1),
+        x64.max(axis=1),
+        median,
+        high - low,
+        np.abs(np.diff(x64, axis=1)).mean(axis=1),
+        (x64**2).mean(axis=1),
+        frequencies[share.argmax(axis=1)],
+        share.max(axis=1),
+        -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1),
+        correlation,
+    ]
+    return np.concatenate(families, axis=1).astype(np.float32).reshape(n, -1)
