@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MODEL = "uci_cnn"
 
+PATIENCE_S = 3.0
+"""How long a source may keep silent before that is said."""
+
 
 def add_parser(commands: Any) -> None:
     demo = commands.add_parser(
@@ -137,14 +140,24 @@ def _replay(args: argparse.Namespace) -> int:
 async def _run(session: Session, writer: JsonLines | Lines) -> int:
     session.subscribe(on_prediction=writer.prediction)
     stop_on_signals(session.stop)
+    patience = asyncio.create_task(_say_when_waiting(session))
     try:
         await session.run()
     except KinestreamError:
         if session.summary()["predictions"]:  # what was good until then is worth its figures
             _conclude(session, writer)
         raise
+    finally:
+        patience.cancel()
     _conclude(session, writer)
     return 0
+
+
+async def _say_when_waiting(session: Session) -> None:
+    """A source that has nothing to say yet is no error, but a person should know that it is awaited."""
+    await asyncio.sleep(PATIENCE_S)
+    if not session.counts().get("samples"):
+        print(f"kinestream: waiting for samples from {session.source_name}; Ctrl-C ends it", file=sys.stderr)
 
 
 def _conclude(session: Session, writer: JsonLines | Lines) -> None:

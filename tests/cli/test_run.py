@@ -186,6 +186,20 @@ def test_ctrl_c_ends_a_run_with_its_summary(environment: dict[str, str], folder:
     assert process.returncode == 0
 
 
+def test_a_silent_source_is_said_to_be_awaited(environment: dict[str, str], folder: Path) -> None:
+    arguments = ["run", "zmq+tcp://127.0.0.1:9", "--model", str(folder / "tiny.safetensors"), "--json"]
+    process = subprocess.Popen(
+        [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stderr is not None
+        assert "waiting for samples from zmq+tcp://127.0.0.1:9" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert json.loads(out)["counts"]["samples"] == 0
+    assert process.returncode == 0
+
+
 def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str], folder: Path) -> None:
     arguments = ["run", "wearer://?seed=2&speed=max", "--model", str(folder / "tiny.safetensors"), "--json"]
     process = subprocess.Popen(
