@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError
+from kinestream.inference.architecture import PRESETS
 from kinestream.signals import Subnet
 
 from .recipe_file import parse_recipe
@@ -67,7 +68,7 @@ def to_markdown(model: Model) -> str:
     lines = [
         f"# {model.name}",
         "",
-        f"A switchable {recipe.network.architecture.kind} ({recipe.network.preset}): {len(model.widths)} widths x "
+        f"A switchable {recipe.network.architecture.kind} ({_preset(recipe)}): {len(model.widths)} widths x "
         f"{len(model.resolutions)} resolutions, "
         f"windows of {model.input.length} samples at {model.input.fs_hz:g} Hz of {', '.join(model.input.channels)}.",
         "",
@@ -85,6 +86,12 @@ def to_markdown(model: Model) -> str:
             lines += ["", f"## Accuracy on the {part} subjects", "", *_figures(model, card[part])]
     lines += ["", "## Recipe", "", "```json", json.dumps(card["recipe"], indent=1, ensure_ascii=False), "```"]
     return "\n".join(lines) + "\n"
+
+
+def _preset(recipe: Recipe) -> str:
+    network = recipe.network
+    sizes = network.architecture.channels
+    return network.preset if network.architecture == PRESETS[network.preset] else f"{network.preset} resized, {sizes}"
 
 
 def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:

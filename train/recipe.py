@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kinestream.errors import ConfigError
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture
 from kinestream.input_spec import InputSpec
 from kinestream.signals import Subnet
 
+SIZES = ("length", "columns", "classes", "channels", "kernel", "stride", "padding", "pool")
+"""What of a preset a recipe may change."""
+
+PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "leaky")
+"""What ``train.protocols`` knows; a test keeps the two the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Table ``[network]``: what is trained."""
+    """Table ``[network]``: what is trained. A preset may be given other sizes; 0 or empty keeps the preset's own."""
 
     preset: str
     """One of the paper's networks: a key of ``inference.architecture.PRESETS``."""
     widths: tuple[float, ...] = WIDTHS
     resolutions: tuple[int, ...] = ()
     """Empty: those the paper gives the preset."""
+    length: int = 0
+    """Samples of a full window."""
+    columns: int = 0
+    """Sensor columns."""
+    classes: int = 0
+    channels: tuple[int, ...] = ()
+    """Of each block."""
+    kernel: tuple[int, ...] = ()
+    """This and the next three: (time, columns) pairs."""
+    stride: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
+    pool: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -36,7 +54,7 @@ class Network:
 
     @property
     def architecture(self) -> Architecture:
-        return PRESETS[self.preset]
+        return replace(PRESETS[self.preset], **{name: size for name in SIZES if (size := getattr(self, name))})
 
     @property
     def full(self) -> Subnet:
@@ -52,6 +70,8 @@ class Data:
     """Table ``[data]``: who is trained on, and what is recognised."""
 
     dataset: str
+    """A dataset's name, or several: ``hapt + wisdm2019-phone``. The people and recordings of several datasets
+    are called by their dataset too: ``hapt/1``."""
     labels: tuple[str, ...]
     """The classes, in the model's order; windows of other activities are left out and counted."""
     description: str
@@ -60,12 +80,25 @@ class Data:
     """The data's terms of use, for the card."""
     limits: tuple[str, ...] = ()
     """What the model must not be trusted with, for the card."""
+    label_map: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Table ``[data.label_map.DATASET]``: what the dataset calls an activity = the class it belongs to. An activity
+    that bears a class's name need not be mentioned."""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Table ``[data.groups]``: coarser classes and the labels each is made of; a group's probability is their sum."""
     test_subjects: tuple[str, ...] = ()
-    """Never trained or validated on. Empty: ``test_share`` of the people, drawn with ``split_seed``."""
+    """Never trained or validated on. A dataset without any named: ``test_share`` of its people, drawn with
+    ``split_seed``."""
     test_share: float = 0.3
     validation_subjects: int = 4
-    """How many of the training people are set aside, drawn with ``split_seed``."""
+    """How many of each dataset's training people are set aside, drawn with ``split_seed``."""
     split_seed: int = 0
+    protocol: str = ""
+    """A key of ``train.protocols.PROTOCOLS``. Empty: ``official`` where the dataset's own test people are named, else
+    ``holdout``."""
+    fold: int = 1
+    """Which of the protocol's folds, from 1."""
+    validation_share: float = 0.2
+    """Share of a fold's training people who validate, in the protocols ``groups`` and ``loso``."""
     train_hop: int = 0
     """Samples between the starts of two training windows: fewer than the model's hop give more to draw from.
     0: the model's hop."""
@@ -73,10 +106,29 @@ class Data:
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
             raise ConfigError(f"labels {list(self.labels)}: expected at least two, each once")
+        if self.protocol not in ("", *PROTOCOL_NAMES):
+            raise ConfigError(f"protocol '{self.protocol}' is unknown; choose from {', '.join(PROTOCOL_NAMES)}")
+        if self.fold < 1 or not 0 < self.validation_share < 1:
+            raise ConfigError("fold must be at least 1, validation_share lie between 0 and 1")
         if not 0 < self.test_share < 1 or self.validation_subjects < 1 or self.train_hop < 0:
             raise ConfigError(
                 "test_share must lie between 0 and 1, validation_subjects be at least 1, train_hop at least 0"
             )
+        if not all(self.datasets) or len(set(self.datasets)) != len(self.datasets):
+            raise ConfigError(f"dataset '{self.dataset}': expected a name, or different names with ' + ' between them")
+        for dataset, names in self.label_map.items():
+            if dataset not in self.datasets:
+                raise ConfigError(f"label_map names '{dataset}'; the recipe's data is {', '.join(self.datasets)}")
+            if wrong := [name for name in names.values() if name not in self.labels]:
+                raise ConfigError(f"label_map.{dataset} leads to '{wrong[0]}', which is none of the recipe's labels")
+
+        members = sorted(label for labels in self.groups.values() for label in labels)
+        if self.groups and members != sorted(self.labels):
+            raise ConfigError(f"groups hold {', '.join(members)}; expected each of the recipe's labels once")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.dataset.split(" + "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +185,13 @@ class Augmentation:
 
     rotation_deg: float = 0.0
     """Standard deviation of a turn about a random axis: the sensor worn askew. The same for all triads."""
+    any_rotation: float = 0.0
+    """Share of windows turned by a rotation drawn evenly from all there are: the sensor loose in a pocket or bag."""
+    axis_turn: float = 0.0
+    """Share of windows turned by one of the 24 rotations that lead axes onto axes: the sensor put in another way."""
+    rate: float = 0.0
+    """Share of a window's sampling rate that may be missing: it is read at a random rate from (1 - ``rate``) of the
+    model's up to all of it, and laid on the model's grid by straight lines, as a slower sensor is live."""
     scale: float = 0.0
     """Standard deviation of a factor per column around 1, after normalisation."""
     jitter: float = 0.0
@@ -141,6 +200,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         if min(self.rotation_deg, self.scale, self.jitter) < 0:
             raise ConfigError("augmentation strengths are standard deviations; they cannot be negative")
+        if not (0 <= self.any_rotation <= 1 and 0 <= self.axis_turn <= 1 and 0 <= self.rate < 1):
+            raise ConfigError("any_rotation and axis_turn are shares from 0 to 1; rate is one below 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ def to_toml(recipe: Recipe) -> str:
 
 
 def _toml(value: Any) -> str:
-    """Strings, numbers, booleans and lists of them look the same in JSON and TOML."""
+    """Strings, numbers, booleans and lists of them look the same in JSON and TOML; a table within is written inline."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
     text = json.dumps(0 if value is None else value, ensure_ascii=False)
     return text.replace("\x7f", "\\u007f")  # the one control character that JSON allows as it is
 
@@ -100,6 +102,8 @@ def _convert(hint: Any, value: Any, key: str, place: str) -> Any:
         return _convert(typing.get_args(hint)[0], value, key, place) if value else None
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         return tuple(_convert(typing.get_args(hint)[0], item, key, place) for item in value)
+    if typing.get_origin(hint) is dict and isinstance(value, dict):
+        return {name: _convert(typing.get_args(hint)[1], item, f"{key}.{name}", place) for name, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from kinestream.inference.model_file import Model, save_model
-from kinestream.replay_data import open_dataset
 
 from .card import begin_card, protocol, recipe_of, to_markdown
-from .data import load_windows, split_subjects
+from .data import load_windows, open_data, split_subjects
 from .evaluate import score_grid, summary
 from .export import from_model, normalised
 from .fit import fit
@@ -40,10 +39,10 @@ def train_model(
         test: measure on the test subjects too, once, when all is done, and write the figures into the card.
         command: for the card.
     Raises:
-        KinestreamError: as ``open_dataset``, ``load_windows`` and ``fit``.
+        KinestreamError: as ``open_data``, ``load_windows`` and ``fit``.
     """
     progress = progress or Progress(disable=True)
-    dataset = open_dataset(recipe.data.dataset, data_dir)
+    dataset = open_data(recipe.data, data_dir)
     split = split_subjects(dataset.subjects, recipe.data)
     read = _track(progress, "reading recordings")
     train = load_windows(dataset, recipe, split.train, hop=recipe.train_hop, track=read)
@@ -63,11 +62,11 @@ def evaluate_model(model: Model, *, data_dir: Path | None = None, progress: Prog
 
     Raises:
         ConfigError: the model does not say what it was trained on.
-        KinestreamError: as ``open_dataset`` and ``load_windows``.
+        KinestreamError: as ``open_data`` and ``load_windows``.
     """
     progress = progress or Progress(disable=True)
     recipe = recipe_of(model)
-    dataset = open_dataset(recipe.data.dataset, data_dir)
+    dataset = open_data(recipe.data, data_dir)
     split = split_subjects(dataset.subjects, recipe.data)
     windows = load_windows(dataset, recipe, split.test, track=_track(progress, "reading recordings"))
     x = normalised(model, windows.x)

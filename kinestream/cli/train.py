@@ -13,15 +13,22 @@ from kinestream.errors import MissingExtra
 if TYPE_CHECKING:
     import argparse
 
-MODEL_NAMES = ("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib")
-"""The paper's networks; a test keeps them the names of the bundled recipes."""
+MODEL_NAMES = (
+    *("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib"),
+    *("phone_acc", "watch", "unimib_falls"),
+)
+"""The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser("train", help="train a network that can be cut, and write its model file")
     parser.add_argument(
-        "--model_name", "--model-name", required=True, choices=MODEL_NAMES, help="which network, by the paper's name"
+        "--model_name",
+        "--model-name",
+        required=True,
+        choices=MODEL_NAMES,
+        help="which network: the paper's, by its names, or ours",
     )
     parser.add_argument(
         "--recipe",

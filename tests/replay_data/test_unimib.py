@@ -88,8 +88,33 @@ def test_the_authors_labels_are_read_as_they_wrote_them(data_dir: Path, tmp_path
     assert set(np.unique(first.labels)) <= set(range(len(LABEL_NAMES)))
 
 
-def test_the_short_fall_windows_load_from_the_authors_split_file(data_dir: Path) -> None:
+def test_the_short_fall_windows_are_sorted_by_the_people_of_the_label_file(data_dir: Path) -> None:
     dataset = open_unimib_falls51(data_dir)
-    assert [len(one.segments) for one in dataset] == [525, 510, 525, 660, 480, 430, 510, 530]
-    forward = dataset[0]
-    assert np.median(np.linalg.norm(forward.x, axis=1)) == pytest.approx(9.8, abs=1.5)
+    people = list(dataset)
+    assert [one.subject for one in people] == [str(number) for number in range(1, 31)]
+    assert sum(one.repairs.get("repeated_window", 0) for one in people) == 940
+    rows = np.concatenate([one.x.reshape(-1, 153) for one in people])
+    assert len(rows) == len(np.unique(rows, axis=0)) == 4170 - 940
+    assert np.median(np.linalg.norm(people[0].x, axis=1)) == pytest.approx(9.8, abs=1.5)
+
+
+def test_no_stretch_of_a_fall_is_shared_by_two_people(data_dir: Path) -> None:
+    """Forty samples in a row that two windows have in common were cut from one fall."""
+    seen: dict[bytes, set[str]] = {}
+    for one in open_unimib_falls51(data_dir):
+        for window in one.x.reshape(-1, 51, 3):
+            for start in range(12):
+                seen.setdefault(window[start : start + 40].tobytes(), set()).add(one.subject)
+    assert {len(owners) for owners in seen.values()} == {1}
+
+
+def test_falls_that_do_not_fit_their_labels_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "data/split/split51").mkdir(parents=True)
+    cells = np.empty((8, 1), object)
+    for code in range(8):
+        cells[code, 0] = np.zeros((10, 153))
+    savemat(tmp_path / "data/split/split51/fall_splitted_data5_folds.mat", {"splitted_data": cells})
+    labels = np.repeat(np.arange(1, 9), 9)[:, None] * [1, 0, 0] + [0, 1, 1]
+    savemat(tmp_path / "data/fall_labels.mat", {"fall_labels": labels})
+    with pytest.raises(DataDamaged, match=r"holds .*; expected \[\(5, 153\)"):
+        open_unimib_falls51(tmp_path)[0]

@@ -11,7 +11,7 @@ from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.signals import ACC, SampleChunk
 from kinestream.train import load_recipe
-from kinestream.train.data import load_windows, split_subjects
+from kinestream.train.data import load_windows, open_data, split_subjects
 from kinestream.windowing import Segmenter
 
 from .made_up import LABELS, dataset, recording, small_recipe
@@ -48,6 +48,88 @@ def test_an_unknown_test_subject_is_named():
 def test_too_few_people_are_refused():
     with pytest.raises(ConfigError, match="4 people beside the test subjects; 4 are wanted for validation"):
         split_subjects(("1", "3", "5", "6", "2"), replace(load_recipe("uci").data, test_subjects=("2",)))
+
+
+PHONE = load_recipe("phone_acc").data
+
+
+def test_every_dataset_gives_people_to_every_part():
+    subjects = [f"hapt/{i}" for i in range(1, 31)] + [f"wisdm2019-phone/{i}" for i in range(1600, 1616)]
+    split = split_subjects(subjects, PHONE)
+    assert sorted((*split.train, *split.validation, *split.test)) == sorted(subjects)
+    for part, hapt, wisdm in ((split.test, 9, 5), (split.validation, 3, 3)):
+        assert sum(one.startswith("hapt/") for one in part) == hapt
+        assert sum(one.startswith("wisdm2019-phone/") for one in part) == wisdm
+    assert set(PHONE.test_subjects) <= set(split.test)
+
+
+def test_a_dataset_with_too_few_people_is_named():
+    subjects = [*PHONE.test_subjects, *map("hapt/{}".format, (1, 3, 5, 6)), *map("wisdm2019-phone/{}".format, range(4))]
+    with pytest.raises(ConfigError, match="wisdm2019-phone has 3 people beside the test subjects; 3 are wanted"):
+        split_subjects(subjects, PHONE)
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Two datasets, in both of which there is a person 0; the second says 'climbing' and samples at 25 Hz."""
+
+    def faster() -> Recording:
+        return recording("0", labels=("walking", "walking_upstairs", "stand_to_sit"))
+
+    def slower() -> Recording:
+        whole = recording("0", labels=("walking", "walking_upstairs"))
+        part = {"t": whole.t[::2], "x": whole.x[::2], "labels": whole.labels[::2]}
+        return replace(whole, **part, segments=(), fs_hz=25.0, label_names=("walking", "climbing"))
+
+    made = {
+        "one": Dataset("one", faster().label_names, [Entry("user0", "0", faster)]),
+        "two": Dataset("two", ("walking", "climbing"), [Entry("user0", "0", slower)]),
+    }
+    monkeypatch.setattr("kinestream.train.data.open_dataset", lambda name, folder: made[name])
+    label_map = {"one": {"walking_upstairs": "stairs"}, "two": {"climbing": "stairs"}}
+    return replace(PHONE, dataset="one + two", label_map=label_map, labels=("walking", "stairs"), test_subjects=())
+
+
+def test_people_of_different_datasets_never_collide(two):
+    joined = open_data(two)
+    assert joined.subjects == ("one/0", "two/0")
+    assert [(one.name, one.subject) for one in joined] == [("one/user0", "one/0"), ("two/user0", "two/0")]
+    assert joined.label_names == ("walking", "stairs", "stand_to_sit")
+
+
+def test_labels_of_both_lead_to_one_class_and_rates_to_one_grid(two):
+    phone = load_recipe("phone_acc")
+    network = replace(phone.network, classes=2, columns=3)
+    spec = replace(phone.input, channels=ACC, hop=80)
+    recipe = replace(phone, network=network, input=spec, data=two)
+    joined = open_data(two)
+    for person, left_out in (("one/0", {"stand_to_sit": 1}), ("two/0", {})):
+        found = load_windows(joined, recipe, [person])
+        assert found.x.shape == (2, 80, 3)  # six seconds of each hold one window of four
+        assert found.labels.tolist() == [0, 1]
+        assert found.left_out == left_out
+    # 0.7 and 1.5 Hz, well below what either rate holds: the same motion comes out of both.
+    fast, slow = (load_windows(joined, recipe, [person]).x[0] for person in joined.subjects)
+    assert np.abs(fast - slow).mean() < 0.3 * np.abs(fast - fast.mean(axis=0)).mean()
+
+
+def test_a_label_map_that_names_no_label_of_its_dataset_is_refused(two):
+    with pytest.raises(ConfigError, match=r"label_map\.two names 'crawling'; the dataset has walking, climbing"):
+        open_data(replace(two, label_map={"two": {"crawling": "stairs"}}))
+
+
+def test_one_dataset_keeps_its_own_names(data_dir):
+    data = load_recipe("uci").data
+    assert open_data(data, data_dir).subjects == open_dataset("hapt", data_dir).subjects
+
+
+def test_a_source_too_slow_for_the_model_is_refused():
+    def slow() -> Recording:
+        whole = recording("0")
+        return replace(whole, t=whole.t[::2], x=whole.x[::2], labels=whole.labels[::2], segments=(), fs_hz=25.0)
+
+    with pytest.raises(InputMismatch, match="reads 50 Hz, the source offers 25 Hz"):
+        load_windows(Dataset("made_up", LABELS, [Entry("u0", "0", slow)]), small_recipe(), ["0"])
 
 
 def test_windows_are_those_the_live_segmenter_cuts():

@@ -17,9 +17,8 @@ UCI = load_recipe("uci")
 NETWORKS = [name for name in recipe_names() if name != "paper"]
 
 
-def test_every_network_of_the_paper_has_a_recipe():
-    assert set(NETWORKS) == set(PRESETS)
-    assert all(load_recipe(name).network.preset == name for name in NETWORKS)
+def test_every_network_has_a_recipe():
+    assert all(load_recipe(name).network.architecture == PRESETS[name] for name in PRESETS)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -57,6 +56,22 @@ def test_a_file_lies_over_the_recipes_before_it(tmp_path):
     assert (recipe.seed, recipe.training.epochs, recipe.training.passes) == (7, 2, 9)
 
 
+def test_a_preset_may_be_given_other_sizes():
+    network = load_recipe("watch").network
+    assert network.preset == "uci"
+    assert (network.architecture.length, network.architecture.classes, network.architecture.channels) == (
+        *(80, 18),
+        (32, 64, 128),
+    )
+    assert network.architecture.divisor == PRESETS["uci"].divisor
+
+
+def test_the_watchs_groups_hold_each_label_once():
+    data = load_recipe("watch").data
+    assert len(data.groups) == 6
+    assert sorted(label for group in data.groups.values() for label in group) == sorted(data.labels)
+
+
 def test_zero_stands_for_no_filter():
     assert load_recipe("wisdm").input.lowpass_hz is None
     assert load_recipe("uci").input.lowpass_hz == 20.0
@@ -85,6 +100,13 @@ def test_zero_stands_for_no_filter():
         ("[network]\nresolutions = [96]", "the last width must be 1.0, the last resolution 128"),
         ("[input]\nlength = 64", "the network uci reads 128 x 9"),
         ("[data]\nvalidation_subjects = 0", "validation_subjects be at least 1"),
+        ("[data]\ndataset = 'hapt + hapt'", r"expected a name, or different names with ' \+ ' between them"),
+        ("[data.label_map.wisdm]\nstairs = 'walking'", "label_map names 'wisdm'; the recipe's data is hapt"),
+        ("[data.label_map.hapt]\nstairs = 'flying'", "label_map.hapt leads to 'flying'"),
+        ("[data.label_map]\nhapt = 3", "'label_map.hapt' is 3"),
+        ("[data.groups]\nstill = ['sitting']", "groups hold sitting; expected each of the recipe's labels once"),
+        ("[augmentation]\naxis_turn = 2", "shares from 0 to 1"),
+        ("[augmentation]\nrate = 1", "rate is one below 1"),
         ("epochs = [", "is not TOML"),
     ],
 )
@@ -96,7 +118,7 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
 
 
 def test_a_missing_recipe_names_those_there_are(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read; name a TOML file or paper, resnet_uci"):
+    with pytest.raises(ConfigError, match="cannot be read; name a TOML file or paper, phone_acc, resnet_uci"):
         load_recipe(tmp_path / "none.toml")
 
 
