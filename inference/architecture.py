@@ -1,15 +1,21 @@
 """One description of a switchable network, from which the trainer and the ONNX graph are both built.
 
-A network reads ``(batch, 1, time, columns)``, runs three blocks, an adaptive max pool to a fixed grid, and one
-linear layer over the channel-major flattened map. A subnetwork keeps the first channels of every layer and reads
-the window resized along time.
+A network reads ``(batch, 1, time, columns)``, runs its blocks, pools to a fixed grid, and ends in one linear layer
+over the channel-major flattened map. A subnetwork keeps the first channels of every layer and reads the window
+resized along time.
 
-Source: Qin et al., IEEE TAI 2024, DOI 10.1109/TAI.2024.3489532; the channel rule is MobileNet's.
+``cnn`` and ``resnet`` are the paper's; they convolve every sensor column alone. ``kinet`` is our own: its stem reads
+all columns at once, so that everything after it is one-dimensional, and its blocks are depthwise separable.
+
+Sources: Qin et al., IEEE TAI 2024, DOI 10.1109/TAI.2024.3489532; the channel rule is MobileNet's, the separable block
+that of Howard et al., "MobileNets", 2017, with the identity shortcut of He et al., CVPR 2016.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +29,8 @@ if TYPE_CHECKING:
 BN_EPS = 1e-5
 """Added to every batch-norm variance, in training and when folding."""
 
-KINDS = ("cnn", "resnet")
+KINDS = ("cnn", "resnet", "kinet")
+POOLINGS = ("max", "max_mean")
 Pair = tuple[int, int]
 
 
@@ -36,7 +43,7 @@ class Architecture:
     """
 
     kind: str
-    """``cnn``: one convolution a block; ``resnet``: two and a shortcut."""
+    """``cnn``: one convolution a block; ``resnet``: two and a shortcut; ``kinet``: a depthwise and a pointwise one."""
     columns: int
     """Sensor columns of the input."""
     length: int
@@ -48,19 +55,26 @@ class Architecture:
     pool: Pair
     """Grid of the adaptive max pool."""
     channels: tuple[int, ...] = (64, 128, 256)
+    """After each block; of ``kinet`` after the stem and each stage."""
     divisor: int = 4
     """Channel counts are multiples of it."""
+    depth: int = 0
+    """Residual blocks that end each stage of ``kinet``."""
+    pooling: str = "max"
+    """``max``, or ``max_mean``: of each channel both the maximum and the mean over everything."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ConfigError(f"network kind '{self.kind}' is unknown; choose from {', '.join(KINDS)}")
         pairs = (self.kernel, self.stride, self.padding, self.pool)
+        if self.pooling not in POOLINGS or (self.pooling == "max_mean" and tuple(self.pool) != (1, 1)):
+            raise ConfigError(f"pooling '{self.pooling}' to {self.pool}; choose max, or max_mean to (1, 1)")
         positive = (self.columns, self.length, self.classes, self.divisor, *self.kernel, *self.stride, *self.pool)
-        counts = (*positive, *self.padding, *self.channels)
+        counts = (*positive, *self.padding, *self.channels, self.depth)
         if any(type(count) is not int for count in counts) or any(len(pair) != 2 for pair in pairs):
             raise ConfigError(f"network sizes must be whole numbers, kernel to pool pairs of them, found {self}")
-        if min(positive) < 1 or min(self.padding) < 0 or min(self.channels, default=0) < 1:
-            raise ConfigError(f"network sizes must be positive (padding may be 0), found {self}")
+        if min(positive) < 1 or min(*self.padding, self.depth) < 0 or min(self.channels, default=0) < 1:
+            raise ConfigError(f"network sizes must be positive (padding and depth may be 0), found {self}")
         feature_sizes(self, self.length)
 
 
@@ -77,6 +91,13 @@ class ConvLayer:
     kernel: Pair
     stride: Pair
     padding: Pair
+    depthwise: bool = False
+    """Each channel is convolved alone; there are as many outputs as inputs."""
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """(out, in, time, columns); a depthwise convolution has one input a channel."""
+        return (self.out_channels, 1 if self.depthwise else self.in_channels, *self.kernel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +105,9 @@ class Block:
     """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``; without a shortcut the sum falls away."""
 
     main: tuple[ConvLayer, ...]
-    shortcut: ConvLayer | None
+    shortcut: ConvLayer | None = None
+    identity: bool = False
+    """The shortcut is the block's input as it is."""
 
     @property
     def layers(self) -> tuple[ConvLayer, ...]:
@@ -104,24 +127,42 @@ def kept_channels(arch: Architecture, width: float) -> tuple[int, ...]:
 
 def blocks(arch: Architecture, width: float = 1.0) -> tuple[Block, ...]:
     """The blocks of one width, in order; names are the same at every width."""
+    kept = kept_channels(arch, width)
+    if arch.kind == "kinet":
+        return _separable_blocks(arch, kept)
     found: list[Block] = []
-    c_in = 1
-    for number, c_out in enumerate(kept_channels(arch, width), start=1):
+    for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1):
         name = f"block{number}"
         first = (c_in, c_out, arch.kernel, arch.stride, arch.padding)
         if arch.kind == "cnn":
-            found.append(Block((ConvLayer(f"{name}.conv", f"{name}.bn", *first),), None))
+            found.append(Block((ConvLayer(f"{name}.conv", f"{name}.bn", *first),)))
         else:
             second = ConvLayer(f"{name}.conv2", f"{name}.bn2", c_out, c_out, (3, 1), (1, 1), (1, 0))
             main = (ConvLayer(f"{name}.conv1", f"{name}.bn1", *first), second)
             found.append(Block(main, ConvLayer(f"{name}.shortcut.conv", f"{name}.shortcut.bn", *first)))
-        c_in = c_out
+    return tuple(found)
+
+
+def _separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+    """The stem, then per stage one block that halves the time and widens, and ``depth`` residual ones.
+
+    The stem is not padded: only so can the z-score of the window be folded into its weights.
+    """
+    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], (arch.kernel[0], arch.columns), arch.stride, (0, 0))
+    found = [Block((stem,))]
+    for stage, (c_in, c_out) in enumerate(pairwise(kept), start=1):
+        for number in range(arch.depth + 1):
+            name = f"stage{stage}.block{number}"
+            c, stride = (c_out, (1, 1)) if number else (c_in, arch.stride)
+            filters = ConvLayer(f"{name}.conv1", f"{name}.bn1", c, c, arch.kernel, stride, arch.padding, depthwise=True)
+            mix = ConvLayer(f"{name}.conv2", f"{name}.bn2", c, c_out, (1, 1), (1, 1), (0, 0))
+            found.append(Block((filters, mix), identity=number > 0))
     return tuple(found)
 
 
 def linear_inputs(arch: Architecture, width: float = 1.0) -> int:
     """Inputs of the linear layer: channel-major, so a narrower network reads the first of them."""
-    return kept_channels(arch, width)[-1] * arch.pool[0] * arch.pool[1]
+    return kept_channels(arch, width)[-1] * arch.pool[0] * arch.pool[1] * (2 if arch.pooling == "max_mean" else 1)
 
 
 def feature_sizes(arch: Architecture, resolution: int) -> tuple[Pair, ...]:
@@ -132,12 +173,15 @@ def feature_sizes(arch: Architecture, resolution: int) -> tuple[Pair, ...]:
     """
     sizes: list[Pair] = []
     size = (resolution, arch.columns)
-    for _ in arch.channels:
-        axes = zip(size, arch.kernel, arch.stride, arch.padding, strict=True)
-        time, columns = ((n + 2 * p - k) // s + 1 for n, k, s, p in axes)
-        if time < 1 or columns < 1:
-            raise ConfigError(f"{resolution} samples of {arch.columns} columns are too few for kernel {arch.kernel}")
-        size = (time, columns)
+    for block in blocks(arch):
+        for layer in block.main:
+            axes = zip(size, layer.kernel, layer.stride, layer.padding, strict=True)
+            time, columns = ((n + 2 * p - k) // s + 1 for n, k, s, p in axes)
+            if time < 1 or columns < 1:
+                raise ConfigError(
+                    f"{resolution} samples of {arch.columns} columns are too few for kernel {layer.kernel}"
+                )
+            size = (time, columns)
         sizes.append(size)
     return tuple(sizes)
 
@@ -147,8 +191,8 @@ def macs(arch: Architecture, subnet: Subnet) -> int:
     total = linear_inputs(arch, subnet.width) * arch.classes
     sizes = feature_sizes(arch, subnet.resolution)
     for (time, columns), block in zip(sizes, blocks(arch, subnet.width), strict=True):
-        for layer in block.layers:
-            total += time * columns * layer.out_channels * layer.in_channels * layer.kernel[0] * layer.kernel[1]
+        for layer in block.layers:  # whatever shrinks the map in a block comes first
+            total += time * columns * math.prod(layer.weight_shape)
     return total
 
 
@@ -166,7 +210,7 @@ def parameter_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
     """Name and shape of every learned tensor at full width; the trainer's network uses the same names."""
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in (layer for block in blocks(arch) for layer in block.layers):
-        shapes[f"{layer.conv}.weight"] = (layer.out_channels, layer.in_channels, *layer.kernel)
+        shapes[f"{layer.conv}.weight"] = layer.weight_shape
         shapes[f"{layer.norm}.weight"] = shapes[f"{layer.norm}.bias"] = (layer.out_channels,)
     shapes["linear.weight"] = (arch.classes, linear_inputs(arch))
     shapes["linear.bias"] = (arch.classes,)
@@ -199,9 +243,17 @@ PRESETS: dict[str, Architecture] = {
     "resnet_uci": Architecture("resnet", *_UCI),
     "resnet_wisdm": Architecture("resnet", *_WISDM),
     "resnet_unimib": Architecture("resnet", *_UNIMIB),
+    # ONNX Runtime computes channels in blocks of 16: fewer would take as long.
+    "kinet_uci": Architecture(
+        "kinet", 9, 128, 6, (9, 1), (2, 1), (4, 0), (1, 1), (64, 96, 128), divisor=16, depth=1, pooling="max_mean"
+    ),
 }
-"""The paper's six networks, by the paper's names."""
+"""The paper's six networks, by the paper's names, and our own."""
 
 _LENGTHS = {"uci": tuple(range(96, 129, 4)), "wisdm": tuple(range(150, 201, 5)), "unimib": (112, 120, 136, 144, 151)}
-RESOLUTIONS: dict[str, tuple[int, ...]] = {name: _LENGTHS[name.removeprefix("resnet_")] for name in PRESETS}
-"""The paper's window lengths for each preset, shortest first."""
+RESOLUTIONS: dict[str, tuple[int, ...]] = {
+    **_LENGTHS,
+    **{f"resnet_{name}": lengths for name, lengths in _LENGTHS.items()},
+    "kinet_uci": (48, 64, 80, 96, 112, 128),
+}
+"""The window lengths of each preset, shortest first; the paper's for its six."""

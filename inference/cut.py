@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinestream.errors import ConfigError
 
-from .architecture import BN_EPS, ConvLayer, blocks, linear_inputs
+from .architecture import BN_EPS, Block, ConvLayer, blocks, linear_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class Conv:
     """(out,)."""
     stride: Pair
     padding: Pair
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,18 @@ class CutBlock:
 
     main: tuple[Conv, ...]
     shortcut: Conv | None
+    identity: bool
+    """The shortcut is the block's input as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutNetwork:
-    """Everything one subnetwork computes with after the window was normalised and resized."""
+    """Everything one subnetwork computes with after the window was resized."""
+
+    mean: NDArray[np.float32] | None
+    """(columns,) to subtract from the window first; None: the first convolution does it."""
+    scale: NDArray[np.float32] | None
+    """(columns,) to multiply it by then; None with ``mean``."""
 
     blocks: tuple[CutBlock, ...]
     linear_weight: NDArray[np.float32]
@@ -64,17 +72,24 @@ def cut(model: Model, subnet: Subnet) -> CutNetwork:
         )
     row = model.widths.index(subnet.width), model.resolutions.index(subnet.resolution)
     arch = model.architecture
+    found = [_cut_block(model, block, row) for block in blocks(arch, subnet.width)]
+    mean, scale = model.mean, (1 / model.std.astype(np.float64)).astype(np.float32)
+    stem = found[0].main[0]
+    normalises = found[0].shortcut is None and stem.padding == (0, 0) and stem.weight.shape[3] == arch.columns
+    if normalises:
+        found[0] = replace(found[0], main=(_fold_z_score(model, stem), *found[0].main[1:]))
     return CutNetwork(
-        blocks=tuple(
-            CutBlock(
-                main=tuple(_fold(model, layer, row) for layer in block.main),
-                shortcut=None if block.shortcut is None else _fold(model, block.shortcut, row),
-            )
-            for block in blocks(arch, subnet.width)
-        ),
+        mean=None if normalises else mean,
+        scale=None if normalises else scale,
+        blocks=tuple(found),
         linear_weight=model.tensors["linear.weight"][:, : linear_inputs(arch, subnet.width)],
         linear_bias=model.tensors["linear.bias"],
     )
+
+
+def _cut_block(model: Model, block: Block, row: Pair) -> CutBlock:
+    main = tuple(_fold(model, layer, row) for layer in block.main)
+    return CutBlock(main, None if block.shortcut is None else _fold(model, block.shortcut, row), block.identity)
 
 
 def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
@@ -85,6 +100,18 @@ def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
     tensors, kept = model.tensors, slice(layer.out_channels)
     mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][kept].astype(np.float64) for moment in ("mean", "var"))
     scale = tensors[f"{layer.norm}.weight"][kept] / np.sqrt(var + BN_EPS)
-    weight = tensors[f"{layer.conv}.weight"][kept, : layer.in_channels] * scale[:, None, None, None]
+    inputs = layer.weight_shape[1]
+    weight = tensors[f"{layer.conv}.weight"][kept, :inputs] * scale[:, None, None, None]
     bias = tensors[f"{layer.norm}.bias"][kept] - mean * scale
-    return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding)
+    groups = layer.in_channels if layer.depthwise else 1
+    return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding, groups)
+
+
+def _fold_z_score(model: Model, conv: Conv) -> Conv:
+    """The first convolution reading windows in SI units: ``conv((x - mean) / std)``.
+
+    Exact only where every output sees all columns and no padding, which would be zero after the z-score, not before.
+    """
+    weight = conv.weight / model.std.astype(np.float64)  # the last axis is the columns
+    bias = conv.bias - (weight * model.mean).sum(axis=(1, 2, 3))
+    return replace(conv, weight=weight.astype(np.float32), bias=bias.astype(np.float32))

@@ -32,12 +32,14 @@ class SwitchableConv(nn.Module):
 
     def __init__(self, layer: ConvLayer) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, *layer.kernel))
-        self.stride, self.padding = layer.stride, layer.padding
+        self.weight = nn.Parameter(torch.empty(layer.weight_shape))
+        self.stride, self.padding, self.depthwise = layer.stride, layer.padding, layer.depthwise
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
     def forward(self, x: Tensor, channels: int) -> Tensor:
-        return F.conv2d(x, self.weight[:channels, : x.shape[1]], None, self.stride, self.padding)
+        weight = self.weight[:channels, : x.shape[1]]
+        groups = channels if self.depthwise else 1
+        return F.conv2d(x, weight, None, self.stride, self.padding, groups=groups)
 
 
 class SwitchableNorm(nn.Module):
@@ -87,7 +89,7 @@ class SwitchableNet(nn.Module):
         x = x.unsqueeze(1)  # (n, 1, resolution, columns)
         for block in blocks(arch, subnet.width):
             x = self._block(x, block, subnet)
-        x = F.adaptive_max_pool2d(x, arch.pool).flatten(1)  # channel-major, so a narrow net reads the first inputs
+        x = self._pool(x).flatten(1)  # channel-major, so a narrow net reads the first inputs
         return F.linear(x, self.linear.weight[:, : x.shape[1]], self.linear.bias)
 
     def norms(self) -> dict[str, SwitchableNorm]:
@@ -95,12 +97,20 @@ class SwitchableNet(nn.Module):
         return {name: module for name, module in self.named_modules() if isinstance(module, SwitchableNorm)}
 
     def _block(self, x: Tensor, block: Block, subnet: Subnet) -> Tensor:
-        shortcut = None if block.shortcut is None else self._layer(x, block.shortcut, subnet)
+        shortcut = x if block.identity else None
+        if block.shortcut is not None:
+            shortcut = self._layer(x, block.shortcut, subnet)
         *inner, last = block.main
         for layer in inner:
             x = F.relu(self._layer(x, layer, subnet))
         x = self._layer(x, last, subnet)
         return F.relu(x if shortcut is None else x + shortcut)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """(n, channels, ...) the fixed grid that the linear layer reads."""
+        if self.architecture.pooling == "max_mean":
+            return torch.stack([x.amax(dim=(2, 3)), x.mean(dim=(2, 3))], dim=2)
+        return F.adaptive_max_pool2d(x, self.architecture.pool)
 
     def _layer(self, x: Tensor, layer: ConvLayer, subnet: Subnet) -> Tensor:
         x = self.get_submodule(layer.conv)(x, layer.out_channels)

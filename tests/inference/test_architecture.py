@@ -77,7 +77,7 @@ def test_every_published_subnetwork_costs_what_the_paper_says(preset, subnet, mi
 
 def test_the_grids_are_the_papers():
     assert tuple(round(w, 2) for w in np.arange(0.10, 1.001, 0.05)) == WIDTHS
-    assert {name: len(lengths) for name, lengths in RESOLUTIONS.items()} == {
+    assert {name: len(lengths) for name, lengths in RESOLUTIONS.items() if name != "kinet_uci"} == {
         "uci": 9,
         "wisdm": 11,
         "unimib": 5,
@@ -112,6 +112,23 @@ def test_blocks_chain_and_the_tensors_follow_them():
     assert shapes["block2.conv2.weight"] == (128, 128, 3, 1)
     assert shapes["linear.weight"] == (6, linear_inputs(arch)) == (6, 256 * 54)
     assert statistic_shapes(arch, 19, 9)["stats.block3.shortcut.bn.var"] == (19, 9, 256)
+
+
+def test_a_stage_of_kinet_halves_the_time_and_then_keeps_it():
+    arch = dataclasses.replace(PRESETS["kinet_uci"], channels=(32, 48, 64), depth=2, pooling="max")
+    assert feature_sizes(arch, 128) == ((60, 1), *[(30, 1)] * 3, *[(15, 1)] * 3)
+    stem, first, second, *_ = blocks(arch, 0.5)
+    assert [layer.weight_shape for layer in stem.layers] == [(16, 1, 9, 9)]
+    assert [layer.weight_shape for layer in first.layers] == [(16, 1, 9, 1), (32, 16, 1, 1)]
+    assert [layer.weight_shape for layer in second.layers] == [(32, 1, 9, 1), (32, 32, 1, 1)]
+    assert [block.identity for block in blocks(arch)] == [False, *[False, True, True] * 2]
+    assert linear_inputs(arch, 0.5) == 32
+
+
+def test_the_maximum_and_the_mean_make_two_inputs_of_a_channel():
+    arch = PRESETS["kinet_uci"]
+    both, one = (dataclasses.replace(arch, pooling=pooling) for pooling in ("max_mean", "max"))
+    assert linear_inputs(both) == 2 * linear_inputs(one) == 2 * arch.channels[-1]
 
 
 def test_the_cnn_sees_fewer_and_fewer_samples():
@@ -150,6 +167,9 @@ def test_resizing_is_torchs_nearest_exact_at_every_length(length):
         ({"kernel": (6.0, 1)}, "whole"),
         ({"kernel": (6, 1, 1)}, "pairs"),
         ({"length": 20}, "too few"),
+        ({"depth": -1}, "positive"),
+        ({"pooling": "median"}, "median"),
+        ({"pooling": "max_mean"}, r"\(1, 1\)"),
     ],
 )
 def test_an_impossible_network_is_refused(change, word):

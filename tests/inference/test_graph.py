@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.errors import ConfigError
-from kinestream.inference import Engine, Model
+from kinestream.inference import PRESETS, Engine, Model
 from kinestream.inference.cut import cut
 from kinestream.inference.graph import IR_VERSION, OPSET, build_graph, pool_bins
 from kinestream.signals import Subnet
@@ -19,14 +21,19 @@ TOLERANCE = 1e-4
 
 
 def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
-    """An independent reference, written from the paper's description: nothing folded, nothing shared."""
+    """An independent reference, written from the networks' description: nothing folded, nothing shared."""
     torch = pytest.importorskip("torch", reason="PyTorch is the reference")
     functional = torch.nn.functional
     arch, row = model.architecture, (model.widths.index(subnet.width), model.resolutions.index(subnet.resolution))
     tensors = {name: torch.from_numpy(tensor) for name, tensor in model.tensors.items()}
 
-    def conv(y, name, stride, padding, outputs):
-        return functional.conv2d(y, tensors[f"{name}.weight"][:outputs, : y.shape[1]], None, stride, padding)
+    def conv(y, name, stride, padding, outputs, groups=1):
+        weight = tensors[f"{name}.weight"][:outputs, : y.shape[1]]
+        return functional.conv2d(y, weight, None, stride, padding, groups=groups)
+
+    def kept(full):
+        channels = max(arch.divisor, int(full * subnet.width + arch.divisor / 2) // arch.divisor * arch.divisor)
+        return min(full, channels + arch.divisor * (channels < 0.9 * full * subnet.width))
 
     def norm(y, name):
         c = y.shape[1]
@@ -37,17 +44,30 @@ def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
         y = torch.from_numpy((x - model.mean) / model.std)[:, None]
         y = functional.interpolate(y, size=(subnet.resolution, arch.columns), mode="nearest-exact")
         for number, full in enumerate(arch.channels, start=1):
-            kept = max(4, int(full * subnet.width + 2) // 4 * 4)
-            kept += 4 * (kept < 0.9 * full * subnet.width)
             name, before = f"block{number}", y
-            if arch.kind == "cnn":
-                y = functional.relu(norm(conv(y, f"{name}.conv", arch.stride, arch.padding, kept), f"{name}.bn"))
-                continue
-            y = functional.relu(norm(conv(y, f"{name}.conv1", arch.stride, arch.padding, kept), f"{name}.bn1"))
-            y = norm(conv(y, f"{name}.conv2", 1, (1, 0), kept), f"{name}.bn2")
-            shortcut = conv(before, f"{name}.shortcut.conv", arch.stride, arch.padding, kept)
-            y = functional.relu(y + norm(shortcut, f"{name}.shortcut.bn"))
-        y = functional.adaptive_max_pool2d(y, arch.pool).flatten(1)
+            if arch.kind == "kinet" and number == 1:
+                y = functional.relu(norm(conv(y, "stem.conv", arch.stride, 0, kept(full)), "stem.bn"))
+            elif arch.kind == "kinet":
+                for step in range(arch.depth + 1):
+                    name, before, stride = f"stage{number - 1}.block{step}", y, 1 if step else arch.stride
+                    y = conv(y, f"{name}.conv1", stride, arch.padding, y.shape[1], groups=y.shape[1])
+                    y = conv(functional.relu(norm(y, f"{name}.bn1")), f"{name}.conv2", 1, 0, kept(full))
+                    y = functional.relu(norm(y, f"{name}.bn2") + (before if step else 0))
+            elif arch.kind == "cnn":
+                y = functional.relu(norm(conv(y, f"{name}.conv", arch.stride, arch.padding, kept(full)), f"{name}.bn"))
+            else:
+                y = functional.relu(
+                    norm(conv(y, f"{name}.conv1", arch.stride, arch.padding, kept(full)), f"{name}.bn1")
+                )
+                y = norm(conv(y, f"{name}.conv2", 1, (1, 0), kept(full)), f"{name}.bn2")
+                shortcut = conv(before, f"{name}.shortcut.conv", arch.stride, arch.padding, kept(full))
+                y = functional.relu(y + norm(shortcut, f"{name}.shortcut.bn"))
+        if arch.pooling == "max_mean":
+            y = torch.cat([functional.adaptive_max_pool2d(y, 1), functional.adaptive_avg_pool2d(y, 1)], dim=3).flatten(
+                1
+            )
+        else:
+            y = functional.adaptive_max_pool2d(y, arch.pool).flatten(1)
         y = functional.linear(y, tensors["linear.weight"][:, : y.shape[1]], tensors["linear.bias"])
         return functional.softmax(y, dim=1).numpy()
 
@@ -71,6 +91,25 @@ def test_probabilities_equal_pytorch_at_all_171_configurations(preset):
     model = random_preset(preset)
     assert len(model.subnets) == 19 * 9
     assert_equal_to_torch(model, model.subnets)
+
+
+def test_probabilities_equal_pytorch_at_every_configuration_of_kinet():
+    model = random_preset("kinet_uci")
+    assert_equal_to_torch(model, model.subnets)
+
+
+@pytest.mark.parametrize("changes", [{"depth": 0}, {"depth": 2, "pooling": "max"}, {"pooling": "max", "pool": (3, 1)}])
+def test_probabilities_equal_pytorch_for_kinets_of_other_shapes(changes):
+    architecture = replace(PRESETS["kinet_uci"], channels=(16, 24, 40), divisor=8, **changes)
+    model = random_model("other", architecture, (0.2, 0.6, 1.0), (64, 97, 128))
+    assert_equal_to_torch(model, model.subnets)
+
+
+def test_kinet_reads_the_window_as_it_is():
+    network = cut(random_preset("kinet_uci"), Subnet(0.5, 96))
+    assert network.mean is None
+    ops = [node.op_type for node in build_graph(random_preset("kinet_uci"), Subnet(0.5, 96)).graph.node]
+    assert not {"Sub", "Mul", "BatchNormalization"} & set(ops)
 
 
 @pytest.mark.parametrize("preset", ["wisdm", "unimib", "resnet_wisdm", "resnet_unimib"])

@@ -1,6 +1,7 @@
 """The switchable networks against counted shapes and plain convolutions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def counted_macs(net: SwitchableNet, subnet: Subnet) -> int:
     def count(module, inputs, output):
         nonlocal total
         kernel = module.weight.shape[2] * module.weight.shape[3]
-        total += output[0].numel() * inputs[0].shape[1] * kernel
+        total += output[0].numel() * (1 if module.depthwise else inputs[0].shape[1]) * kernel
 
     hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, SwitchableConv)]
     with torch.no_grad():
@@ -60,7 +61,7 @@ def test_the_full_network_costs_what_the_paper_says_to_the_unit(name):
     assert counted_macs(net, full) == macs(net.architecture, full) == PAPER_MACS[name]
 
 
-@pytest.mark.parametrize("name", PAPER_MACS)
+@pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("width", [0.1, 0.35, 0.8])
 def test_every_cut_costs_what_the_architecture_says(name, width):
     net = SwitchableNet(PRESETS[name])
@@ -117,6 +118,30 @@ def test_a_residual_block_adds_its_shortcut():
             y = F.conv2d(y, conv.weight, stride=(2, 2), padding=(1, 1))
             y = F.relu(F.batch_norm(y, None, None, training=True))
         want = net.linear(F.adaptive_max_pool2d(y, (25, 1)).flatten(1))
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_a_thin_kinet_is_a_plain_network_of_the_first_channels():
+    arch = replace(PRESETS["kinet_uci"], channels=(32, 64), depth=1, pooling="max_mean", pool=(1, 1))
+    net = SwitchableNet(arch)
+    subnet = Subnet(0.5, 96)
+    x = windows(net)
+    with torch.no_grad():
+        got = net.train()(x, subnet)
+        y = x[:, torch.from_numpy(resize_indices(128, 96))].transpose(1, 2)  # a one-dimensional network of 9 channels
+
+        def conv1d(y, name, channels, groups=1, **how):
+            weight = net.get_submodule(name).weight[:channels]
+            weight = weight[:, 0].transpose(1, 2) if name == "stem.conv" else weight[:, : y.shape[1], :, 0]
+            return F.batch_norm(F.conv1d(y, weight, groups=groups, **how), None, None, training=True)
+
+        y = F.relu(conv1d(y, "stem.conv", 16, stride=2))
+        y = F.relu(conv1d(y, "stage1.block0.conv1", 16, groups=16, stride=2, padding=4))
+        before = F.relu(conv1d(y, "stage1.block0.conv2", 32))
+        y = F.relu(conv1d(before, "stage1.block1.conv1", 32, groups=32, padding=4))
+        y = F.relu(conv1d(y, "stage1.block1.conv2", 32) + before)
+        pooled = torch.stack([y.amax(dim=2), y.mean(dim=2)], dim=2).flatten(1)
+        want = pooled @ net.linear.weight[:, :64].T + net.linear.bias
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
