@@ -151,7 +151,7 @@ def load_windows(
     repairs: Counter[str] = Counter()
     people: list[str] = []
     for recording in track(dataset.select(subjects)):
-        found = training_windows(recipe.input, _chunks(recording), hop=hop)
+        found = training_windows(recipe.input, chunks_of(recording), hop=hop)
         code_of = np.array([names.index(n) if n in names else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]
         left_out.update(found.label_names[code] for code in found.labels[codes < 0])
@@ -169,7 +169,7 @@ def load_windows(
     return windows
 
 
-def _chunks(recording: Recording) -> Iterator[SampleChunk]:
+def chunks_of(recording: Recording) -> Iterator[SampleChunk]:
     """Each continuous segment of a recording as one chunk and one session."""
     for number, (start, stop) in enumerate(recording.segments):
         part = slice(start, stop)
