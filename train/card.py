@@ -10,7 +10,9 @@ from kinestream.errors import ConfigError
 from kinestream.inference.architecture import PRESETS
 from kinestream.signals import Subnet
 
+from .protocols import protocol_of
 from .recipe_file import parse_recipe
+from .scores import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,15 +53,38 @@ def recipe_of(model: Model) -> Recipe:
     return parse_recipe(recipe)
 
 
-def protocol(recipe: Recipe, split: Split) -> str:
-    """How the test figures come about, in a sentence."""
-    spec = recipe.input
-    chosen = "named by the recipe" if recipe.data.test_subjects else f"drawn with seed {recipe.data.split_seed}"
+def learnt_from(model: Model) -> dict[str, list[str]]:
+    """Whom the weights came from (``train``) and who chose among them (``validation``).
+
+    Raises:
+        ConfigError: the model does not say.
+    """
+    subjects = model.card.get("subjects")
+    if not isinstance(subjects, dict) or not {"train", "validation"} <= set(subjects):
+        raise ConfigError(
+            f"{model.name} does not say whom it was trained on; evaluate a model made by kinestream train"
+        )
+    return {part: list(subjects[part]) for part in ("train", "validation")}
+
+
+def definition(recipe: Recipe) -> str:
+    """How the figures of the recipe's protocol come about, in a sentence."""
+    spec, how = recipe.input, protocol_of(recipe.data)
     return (
-        f"{recipe.data.description}; test subjects {', '.join(split.test)} ({chosen}), never trained or validated on; "
+        f"{recipe.data.description}; protocol {how.name}: {how.define(recipe.data)}; "
         f"windows of {spec.length} samples every {spec.hop} at {spec.fs_hz:g} Hz, each inside one labelled activity "
         "from its first sample on, conditioned by the same causal code that runs live"
     )
+
+
+def without_counts(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures for a card: without each person's counts, which only pooling needs."""
+    counts = ("confusion_by_subject", "confidence_bins")
+    scores = {
+        name: {key: value for key, value in found.items() if key not in counts}
+        for name, found in figures["scores"].items()
+    }
+    return {**figures, "scores": scores}
 
 
 def to_markdown(model: Model) -> str:
@@ -95,18 +120,25 @@ def _preset(recipe: Recipe) -> str:
 
 
 def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
-    corners = figures["corners"]
-    lines = [f"{figures['protocol']}.", ""] if "protocol" in figures else []
-    lines += [f"{figures['windows']} windows. Recall of each class at the corners of the grid, in percent:", ""]
-    lines += [f"| | {' | '.join(corners)} |", f"|---|{'---:|' * len(corners)}"]
+    scores = figures["scores"]
+    lines = [f"{figures['definition']}.", ""] if "definition" in figures else []
+    if figures.get("seen_in_training"):
+        lines += [f"**Seen in training:** {', '.join(figures['seen_subjects'])}.", ""]
+    lines += [f"{figures['windows']} windows. Recall of each class, in percent:", ""]
+    lines += [f"| | {' | '.join(scores)} |", f"|---|{'---:|' * len(scores)}"]
     for label in model.labels:
-        lines.append(f"| {label} | {' | '.join(_percent(found['recall'][label]) for found in corners.values())} |")
-    lines.append(f"| **accuracy** | {' | '.join(_percent(figures['accuracy'][name]) for name in corners)} |")
-    lines.append(f"| macro F1 | {' | '.join(_percent(found['macro_f1']) for found in corners.values())} |")
+        lines.append(f"| {label} | {' | '.join(percent(s['classes'][label]['recall']) for s in scores.values())} |")
+    for name in MEASURES:
+        bold = "**" if name == "accuracy" else ""
+        cells = (percent_and_interval(found, name) for found in scores.values())
+        lines.append(f"| {bold}{words(name)}{bold} | {' | '.join(cells)} |")
+    lines.append(f"| calibration error | {' | '.join(percent(s['calibration_error']) for s in scores.values())} |")
+    if any(s["interval_95_over_subjects"]["accuracy"] for s in scores.values()):
+        lines += ["", "In brackets: 95 % interval over people (bootstrap)."]
     lines += ["", "Accuracy of every subnetwork:", ""]
     lines += [f"| width | {' | '.join(map(str, model.resolutions))} |", f"|---|{'---:|' * len(model.resolutions)}"]
     for width in model.widths:
-        row = (_percent(figures["accuracy"][str(Subnet(width, resolution))]) for resolution in model.resolutions)
+        row = (percent(figures["accuracy"][str(Subnet(width, resolution))]) for resolution in model.resolutions)
         lines.append(f"| {width:.2f} | {' | '.join(row)} |")
     return lines
 
@@ -120,5 +152,17 @@ def _counts(found: Mapping[str, Any]) -> str:
     return text
 
 
-def _percent(share: float | None) -> str:
+def percent_and_interval(score: Mapping[str, Any], measure: str) -> str:
+    """A measure of one subnetwork's scores in percent, with its interval over people if there is one."""
+    ends = score["interval_95_over_subjects"][measure]
+    return percent(score[measure]) + (f" [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else "")
+
+
+def percent(share: float | None) -> str:
+    """A share in percent; a dash where there is none."""
     return "-" if share is None else f"{100 * share:.2f}"
+
+
+def words(name: str) -> str:
+    """A measure's name for people."""
+    return name.replace("_", " ").replace(" f1", " F1")

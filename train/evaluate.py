@@ -1,14 +1,15 @@
-"""How often each subnetwork is right, and on which activities."""
+"""How often each subnetwork is right, on which activities, and for whom."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from kinestream.signals import Subnet
+
+from .scores import Score, score_of, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,63 +24,57 @@ BATCH = 64
 """Windows at once: few enough for a layer's output to stay in the cache; 512 take twice as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What one subnetwork made of the windows."""
-
-    confusion: NDArray[np.int64]
-    """(classes, classes): rows are the truth, columns what was predicted."""
-
-    @property
-    def accuracy(self) -> float:
-        return float(np.trace(self.confusion) / self.confusion.sum())
-
-    @property
-    def recall(self) -> NDArray[np.float64]:
-        """(classes,) share of each class's windows that were recognised; NaN for a class without windows."""
-        with np.errstate(invalid="ignore"):
-            return np.diag(self.confusion) / self.confusion.sum(axis=1)
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean over the classes of the harmonic mean of precision and recall."""
-        found = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
-        return float(np.mean(2 * np.diag(self.confusion) / np.maximum(found, 1)))
-
-
 @torch.inference_mode()
-def score(net: SwitchableNet, x: Tensor, labels: NDArray[np.int64], subnet: Subnet) -> Score:
-    """One subnetwork's confusion over (n, length, columns) normalised windows and their (n,) labels."""
+def probabilities(net: SwitchableNet, x: Tensor, subnet: Subnet) -> NDArray[np.float32]:
+    """(n, classes) of one subnetwork for (n, length, columns) normalised windows."""
     net.eval()
-    classes = net.architecture.classes
-    predicted = np.concatenate([net(part, subnet).argmax(dim=1).numpy() for part in x.split(BATCH)])
-    return Score(np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes))
+    return torch.cat([net(part, subnet).softmax(dim=1) for part in x.split(BATCH)]).numpy()
+
+
+def score(
+    net: SwitchableNet, x: Tensor, labels: NDArray[np.int64], subnet: Subnet, subjects: Sequence[str] = ()
+) -> Score:
+    """One subnetwork's counts over (n, length, columns) normalised windows and their (n,) labels.
+
+    Args:
+        subjects: (n,) whose each window is; empty: nobody asks, all count as one person's.
+    """
+    return score_of(probabilities(net, x, subnet), labels, subjects or np.full(len(x), "all"))
 
 
 def score_grid(
-    net: SwitchableNet, x: Tensor, labels: NDArray[np.int64], subnets: Sequence[Subnet], *, track: Track = iter
+    net: SwitchableNet,
+    x: Tensor,
+    labels: NDArray[np.int64],
+    subnets: Sequence[Subnet],
+    subjects: Sequence[str] = (),
+    *,
+    track: Track = iter,
 ) -> dict[Subnet, Score]:
     """``score`` for every subnetwork; ``track`` wraps them, to draw a progress bar."""
-    return {subnet: score(net, x, labels, subnet) for subnet in track(subnets)}
+    return {subnet: score(net, x, labels, subnet, subjects) for subnet in track(subnets)}
 
 
-def summary(scores: Mapping[Subnet, Score], labels: Sequence[str]) -> dict[str, Any]:
-    """The figures as JSON values: every subnetwork's accuracy; per class for the four corners of the grid."""
-    widths = sorted({subnet.width for subnet in scores})
-    resolutions = sorted({subnet.resolution for subnet in scores})
-    corners = [Subnet(width, res) for width in (widths[-1], widths[0]) for res in (resolutions[-1], resolutions[0])]
+def corners(subnets: Sequence[Subnet]) -> tuple[Subnet, ...]:
+    """The four ends of the grid, the full network first, the smallest last."""
+    widths, resolutions = ({getattr(subnet, axis) for subnet in subnets} for axis in ("width", "resolution"))
+    ends = [Subnet(w, r) for w in (max(widths), min(widths)) for r in (max(resolutions), min(resolutions))]
+    return tuple(dict.fromkeys(ends))
+
+
+def summary(
+    scores: Mapping[Subnet, Score], labels: Sequence[str], detailed: Sequence[Subnet] = (), *, counts: bool = False
+) -> dict[str, Any]:
+    """The figures as JSON values: every subnetwork's accuracy, and all scores of some.
+
+    Args:
+        detailed: those subnetworks; the corners of the grid by default.
+        counts: tell what the scores were made of too, so that figures of several runs can be pooled.
+    """
     return {
-        "windows": int(next(iter(scores.values())).confusion.sum()),
+        "windows": next(iter(scores.values())).windows,
         "accuracy": {str(subnet): round(found.accuracy, 5) for subnet, found in scores.items()},
-        "corners": {
-            str(subnet): {
-                "macro_f1": round(scores[subnet].macro_f1, 5),
-                "recall": {
-                    label: None if np.isnan(share) else round(float(share), 5)
-                    for label, share in zip(labels, scores[subnet].recall, strict=True)
-                },
-                "confusion": scores[subnet].confusion.tolist(),
-            }
-            for subnet in dict.fromkeys(corners)
+        "scores": {
+            str(subnet): to_json(scores[subnet], labels, counts=counts) for subnet in detailed or corners(list(scores))
         },
     }

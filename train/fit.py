@@ -105,6 +105,7 @@ class Trainer:
     validation_x: Tensor
     """(n, length, columns) normalised."""
     validation_labels: NDArray[np.int64]
+    validation_subjects: tuple[str, ...]
 
     @classmethod
     def begin(cls, recipe: Recipe, train: Windows, validation: Windows) -> Trainer:
@@ -120,7 +121,8 @@ class Trainer:
         optimizer = make_optimizer(net, recipe.training)
         validation_x = (torch.from_numpy(validation.x) - mean) / std
         labels = torch.from_numpy(train.labels)
-        return cls(recipe, net, averaged, optimizer, x, labels, mean, std, validation_x, validation.labels)
+        judging = validation_x, validation.labels, validation.subjects
+        return cls(recipe, net, averaged, optimizer, x, labels, mean, std, *judging)
 
     def restore(self, run_dir: Path) -> tuple[dict[str, Any], ...]:
         """Go back to where the checkpoint stands; the metrics of the epochs before."""
@@ -204,7 +206,8 @@ def _finish(trainer: Trainer, run_dir: Path, card: dict[str, Any], progress: Pro
 
     net = trainer.finished_net()
     statistics.record(net, trainer.sample(recipe.training.statistics_windows), subnets, track=track("statistics"))
-    scores = score_grid(net, trainer.validation_x, trainer.validation_labels, subnets, track=track("validation"))
+    judging = trainer.validation_x, trainer.validation_labels, subnets, trainer.validation_subjects
+    scores = score_grid(net, *judging, track=track("validation"))
     card = {**card, "validation": summary(scores, recipe.data.labels)}
     model = to_model(recipe, net, trainer.mean, trainer.std, scores, card)
     save_model(run_dir / f"{recipe.name}.safetensors", model)

@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
+from kinestream.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
-from .card import begin_card, protocol, recipe_of, to_markdown
-from .data import load_windows, open_data, split_subjects
+from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
+from .data import Windows, load_windows, open_data
 from .evaluate import score_grid, summary
 from .export import from_model, normalised
 from .fit import fit
+from .protocols import protocol_of, shuffled_windows
+from .run_folder import write_scores
+from .scores import BOOTSTRAP_SEED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .recipe import Recipe
+    from kinestream.replay_data import Dataset, Recording
+    from kinestream.signals import Subnet
+
+    from .recipe import Data, Recipe
+
+Track = Callable[["Sequence[Recording]"], "Iterable[Recording]"]
 
 
 def train_model(
@@ -32,46 +41,125 @@ def train_model(
     command: str = "",
     progress: Progress | None = None,
 ) -> Model:
-    """Load the windows, train, and leave the model and its card in the run folder.
+    """Load the windows, train, and leave the model, its card and its scores (``metrics.json``) in the run folder.
 
     Args:
         data_dir: where the dataset is; ``replay_data.default_data_dir()`` by default.
         test: measure on the test subjects too, once, when all is done, and write the figures into the card.
         command: for the card.
     Raises:
-        KinestreamError: as ``open_data``, ``load_windows`` and ``fit``.
+        KinestreamError: as ``open_data``, ``Protocol.fold``, ``load_windows`` and ``fit``.
     """
     progress = progress or Progress(disable=True)
     dataset = open_data(recipe.data, data_dir)
-    split = split_subjects(dataset.subjects, recipe.data)
+    split = protocol_of(recipe.data).fold(dataset.subjects, recipe.data)
     read = _track(progress, "reading recordings")
-    train = load_windows(dataset, recipe, split.train, hop=recipe.train_hop, track=read)
-    validation = load_windows(dataset, recipe, split.validation, track=read)
+    train, validation = (load_part(dataset, recipe, part, track=read) for part in ("train", "validation"))
     card = begin_card(recipe, split, train, validation, command)
     model = fit(recipe, train, validation, run_dir, card=card, resume=resume, progress=progress)
+    told = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
     if test:
         figures = evaluate_model(model, data_dir=data_dir, progress=progress)
-        model = replace(model, card={**model.card, "test": figures})
+        model = replace(model, card={**model.card, "test": without_counts(figures)})
         save_model(run_dir / f"{recipe.name}.safetensors", model)
+        told["test"] = figures
+    write_scores(run_dir, told)
     (run_dir / f"{recipe.name}.md").write_text(to_markdown(model), "utf-8")
     return model
 
 
-def evaluate_model(model: Model, *, data_dir: Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Accuracy of every subnetwork on the test subjects the model's recipe names, as JSON values.
+def evaluate_model(
+    model: Model,
+    *,
+    protocol: str | None = None,
+    fold: int | None = None,
+    subnets: Sequence[Subnet] = (),
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Accuracy of every subnetwork on the test people of a protocol, and all scores of some, as JSON values.
 
+    Under another protocol than the model was trained under some test people may be among those it learnt from or
+    was chosen on. The figures are made all the same, since they tell how much it leans on people it knows, but
+    ``seen_in_training`` is true, ``seen_subjects`` names them, and such figures are never pooled.
+
+    Args:
+        protocol, fold: the model's own by default.
+        subnets: of which to tell all scores; the corners of the grid by default.
     Raises:
-        ConfigError: the model does not say what it was trained on.
+        ConfigError: the model does not say what it was trained on or has no such subnetwork; there is no such fold,
+            or the protocol has several and none is named.
         KinestreamError: as ``open_data`` and ``load_windows``.
     """
     progress = progress or Progress(disable=True)
+    if missing := [subnet for subnet in subnets if subnet not in model.subnets]:
+        raise ConfigError(
+            f"{model.name} has no subnetwork {missing[0]}; choose a width of {_listed(model.widths)} "
+            f"and a resolution of {_listed(model.resolutions)}"
+        )
     recipe = recipe_of(model)
+    learnt = learnt_from(model)
     dataset = open_data(recipe.data, data_dir)
-    split = split_subjects(dataset.subjects, recipe.data)
-    windows = load_windows(dataset, recipe, split.test, track=_track(progress, "reading recordings"))
+    data = _under(recipe.data, protocol, fold, dataset.subjects)
+    how = protocol_of(data)
+    judged = replace(recipe, data=data)
+    test = how.fold(dataset.subjects, data).test
+    seen = [subject for subject in test if subject in {*learnt["train"], *learnt["validation"]}]
+    windows = load_part(dataset, judged, "test", track=_track(progress, "reading recordings"))
     x = normalised(model, windows.x)
-    scores = score_grid(from_model(model), x, windows.labels, model.subnets, track=_track(progress, "testing"))
-    return {"protocol": protocol(recipe, split), **summary(scores, model.labels)}
+    track = _track(progress, "testing")
+    scores = score_grid(from_model(model), x, windows.labels, model.subnets, windows.subjects, track=track)
+    return {
+        "protocol": how.name,
+        "definition": definition(judged),
+        "leaky": how.leaks,
+        "fold": data.fold,
+        "folds": len(how.folds(dataset.subjects, data)),
+        "seen_in_training": bool(seen),
+        "seen_subjects": seen,
+        "seeds": {"split": data.split_seed, "training": recipe.seed, "bootstrap": BOOTSTRAP_SEED},
+        "subjects": {"train": learnt["train"], "validation": learnt["validation"], "test": list(test)},
+        "left_out": dict(windows.left_out),
+        "repairs": dict(windows.repairs),
+        **summary(scores, model.labels, subnets, counts=True),
+    }
+
+
+def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = iter) -> Windows:
+    """The windows of ``train``, ``validation`` or ``test`` under the recipe's protocol.
+
+    Every class must be there to be learnt; validation and test people may lack a rare one.
+
+    Raises:
+        KinestreamError: as ``Protocol.fold`` and ``load_windows``.
+    """
+    protocol = protocol_of(recipe.data)
+    if protocol.leaks:
+        whole = load_windows(dataset, recipe, dataset.subjects, track=track)
+        return whole.take(shuffled_windows(len(whole), recipe.data.split_seed)[part])
+    people = getattr(protocol.fold(dataset.subjects, recipe.data), part)
+    learning = part == "train"
+    hop = recipe.train_hop if learning else None
+    return load_windows(dataset, recipe, people, hop=hop, every_class=learning, track=track)
+
+
+def _under(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:
+    """The recipe's data under a protocol and fold, its own by default."""
+    own = protocol_of(data).name
+    if protocol not in (None, own):
+        data = replace(data, protocol=protocol)
+        folds = len(protocol_of(data).folds(subjects, data))
+        if fold is None and folds > 1:
+            raise ConfigError(
+                f"protocol {protocol} has {folds} folds, each with a network of its own; name one with --fold, "
+                "or train them all and pool them with kinestream evaluate --folds"
+            )
+        fold = fold or 1
+    return data if fold is None else replace(data, fold=fold)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _track(progress: Progress, what: str) -> Callable[[Sequence[Any]], Iterable[Any]]:

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.errors import ConfigError, DataDamaged
 
 from .recipe_file import load_recipe, to_toml
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 CONFIG, CHECKPOINT, METRICS, LOG = "config.toml", "checkpoint.safetensors", "metrics.jsonl", "log.txt"
+SCORES = "metrics.json"
+"""What the finished run is worth; the epochs' figures are in ``METRICS``."""
 
 
 def open_run(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
@@ -47,3 +49,28 @@ def note(run_dir: Path, text: str) -> None:
 def write_metrics(run_dir: Path, history: Iterable[dict[str, Any]]) -> None:
     """All epochs anew, so that a line lost to a kill comes back and none is there twice."""
     (run_dir / METRICS).write_text("".join(json.dumps(row) + "\n" for row in history), "utf-8")
+
+
+def write_scores(run_dir: Path, scores: dict[str, Any]) -> None:
+    """What the finished run is worth, one line a key."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in scores.items())
+    (run_dir / SCORES).write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
+
+
+def read_scores(run_dir: Path) -> dict[str, Any]:
+    """What ``write_scores`` wrote.
+
+    Raises:
+        ConfigError: there are none.
+        DataDamaged: the file is no JSON table.
+    """
+    path = run_dir / SCORES
+    try:
+        scores = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{run_dir} has no {SCORES}; name the folders of finished runs") from error
+    except ValueError as error:
+        raise DataDamaged(f"{path} is no JSON: {error}; train that run anew") from error
+    if not isinstance(scores, dict):
+        raise DataDamaged(f"{path} holds no table; train that run anew")
+    return scores

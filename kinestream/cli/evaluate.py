@@ -7,25 +7,59 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import MissingExtra
+from kinestream.cli.train import PROTOCOL_HELP, PROTOCOL_NAMES
+from kinestream.errors import ConfigError, MissingExtra
+from kinestream.signals import Subnet
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
-    from kinestream.inference import Model
+    from rich.console import Console
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser("evaluate", help="accuracy of every subnetwork on the test people")
-    parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
+    parser.add_argument("model", metavar="M", nargs="?", help="name of a bundled model, or a model file")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOL_NAMES,
+        help=f"{PROTOCOL_HELP} (default: the model's own)",
+    )
+    parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
+    parser.add_argument(
+        "--subnet", nargs="+", default=[], metavar="S", help="tell all scores of these, e.g. 0.5x-128 (default corners)"
+    )
+    parser.add_argument(
+        "--folds", nargs="+", type=Path, metavar="RUN", help="instead of M: pool the folders of tested runs"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print protocol, accuracy over the grid, and recall per class at its corners."""
+    """Print protocol, accuracy over the grid, and all scores of its corners or of the subnetworks asked for."""
+    if (args.model is None) == (args.folds is None):
+        raise ConfigError("evaluate a model M, or the runs named after --folds: one of the two")
+    if args.folds and (args.protocol or args.fold or args.subnet or args.data):
+        raise ConfigError("--folds pools what the runs measured; --protocol, --fold, --subnet and --data say nothing")
+    figures = _pool(args) if args.folds else _evaluate(args)
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        _print(figures)
+    return 0
+
+
+def _pool(args: argparse.Namespace) -> dict[str, Any]:
+    from kinestream.train.folds import pool_runs
+
+    return pool_runs(args.folds)
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     try:
         from kinestream.train.run import evaluate_model
     except ModuleNotFoundError as error:
@@ -39,38 +73,100 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(find_model(args.model))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        figures = evaluate_model(model, data_dir=args.data, progress=progress)
-    if args.json:
-        print(json.dumps({"model": model.name, **figures}))
-    else:
-        _print(model, figures)
-    return 0
+        figures = evaluate_model(
+            model,
+            protocol=args.protocol,
+            fold=args.fold,
+            subnets=[Subnet.parse(text) for text in args.subnet],
+            data_dir=args.data,
+            progress=progress,
+        )
+    return {"model": model.name, **figures}
 
 
-def _print(model: Model, figures: dict[str, Any]) -> None:
-    from rich import box
+def _print(figures: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
-
-    from kinestream.signals import Subnet
 
     console = Console(markup=False, highlight=False, emoji=False)
-    console.print(f"{model.name} on {figures['protocol']}.\n{figures['windows']} windows.")
-    grid = Table("width", title="accuracy in percent, by width and resolution", box=box.SIMPLE, collapse_padding=True)
-    for resolution in model.resolutions:
-        grid.add_column(str(resolution), justify="right")
-    for width in model.widths:
-        names = (str(Subnet(width, resolution)) for resolution in model.resolutions)
-        grid.add_row(f"{width:.2f}", *(f"{100 * figures['accuracy'][name]:.2f}" for name in names))
-    console.print(grid)
-    corners = Table("", title="recall of each class, and macro F1, in percent", box=box.SIMPLE)
-    for name in figures["corners"]:
-        corners.add_column(name, justify="right")
-    for label in model.labels:
-        corners.add_row(label, *(_percent(found["recall"][label]) for found in figures["corners"].values()))
-    corners.add_row("macro F1", *(_percent(found["macro_f1"]) for found in figures["corners"].values()))
-    console.print(corners)
+    leaky = "LEAKY " if figures["leaky"] else ""
+    console.print(f"{figures['model']} on {figures['definition']}.")
+    if "runs" in figures:
+        console.print(_told_of_runs(figures))
+        scores = {name: found["pooled"] for name, found in figures["scores"].items()}
+        _print_runs(console, figures, leaky)
+    else:
+        console.print(f"{leaky}{figures['windows']} windows of test people {', '.join(figures['subjects']['test'])}.")
+        scores = figures["scores"]
+    if figures.get("seen_in_training"):
+        people = ", ".join(figures["seen_subjects"])
+        console.print(
+            f"SEEN IN TRAINING: the model learnt from or was chosen on people {people}; no test of new people."
+        )
+    _print_grid(console, figures["accuracy"], f"{leaky}accuracy in percent, by width and resolution")
+    _print_scores(console, scores, leaky)
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
+def _told_of_runs(figures: dict[str, Any]) -> str:
+    missing = ", ".join(map(str, figures["missing_folds"]))
+    seeds = ", ".join(map(str, figures["seeds"]["training"]))
+    return (
+        f"{len(figures['runs'])} runs, {figures['windows']} windows of {len(figures['subjects'])} people, "
+        f"seeds {seeds}; " + (f"INCOMPLETE: folds {missing} are missing." if missing else "all folds.")
+    )
+
+
+def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
+    from kinestream.train.card import percent, words
+
+    kinds = list(next(iter(figures["scores"].values()))["mean"])
+    rows = [
+        [name, *(f"{percent(found['mean'][kind])} +- {percent(found['sd_over_runs'][kind])}" for kind in kinds)]
+        for name, found in figures["scores"].items()
+    ]
+    _table(console, f"{leaky}mean and standard deviation over the runs, in percent", ["", *map(words, kinds)], rows)
+
+
+def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> None:
+    subnets = {Subnet.parse(name): name for name in accuracy}
+    resolutions = sorted({subnet.resolution for subnet in subnets})
+    rows = [
+        [f"{width:.2f}", *(f"{100 * accuracy[str(Subnet(width, resolution))]:.2f}" for resolution in resolutions)]
+        for width in sorted({subnet.width for subnet in subnets})
+    ]
+    _table(console, title, ["width", *map(str, resolutions)], rows)
+
+
+def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
+    from kinestream.train.card import percent, percent_and_interval, words
+    from kinestream.train.scores import MEASURES
+
+    rows = [[words(kind), *(percent_and_interval(found, kind) for found in scores.values())] for kind in MEASURES]
+    rows.append(["calibration error", *(percent(found["calibration_error"]) for found in scores.values())])
+    title = f"{leaky}scores in percent [95 % interval over people]"
+    _table(console, title, ["", *scores], rows)
+    for name, found in scores.items():
+        rows = [
+            [
+                label,
+                *(percent(one[kind]) for kind in ("precision", "recall", "f1")),
+                str(one["windows"]),
+                *map(str, row),
+            ]
+            for (label, one), row in zip(found["classes"].items(), found["confusion"], strict=True)
+        ]
+        letters = [chr(ord("a") + i) for i in range(len(rows))]
+        rows = [[f"{letter} {row[0]}", *row[1:]] for letter, row in zip(letters, rows, strict=True)]
+        title = f"{leaky}{name}: percent of each class, and what it was taken for"
+        _table(console, title, ["", "precision", "recall", "F1", "windows", *letters], rows)
+
+
+def _table(console: Console, title: str, header: list[str], rows: Iterable[list[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(header[0], title=title, title_justify="left", box=box.SIMPLE, collapse_padding=True, pad_edge=False)
+    for name in header[1:]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -18,6 +18,12 @@ MODEL_NAMES = (
     *("phone_acc", "watch", "unimib_falls"),
 )
 """The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
+PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "leaky")
+"""How people are parted; a test keeps them the names ``train.protocols`` knows."""
+PROTOCOL_HELP = (
+    "whose people test: the dataset's own, the recipe's, a fold of ten groups or of single people; leaky shuffles "
+    "windows over people, for comparison only"
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,7 +46,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and noise (default: the recipe's)")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
-    parser.add_argument("--out", type=Path, metavar="RUNDIR", help="the run's folder (default runs/MODEL_NAME)")
+    parser.add_argument("--protocol", choices=PROTOCOL_NAMES, help=f"{PROTOCOL_HELP} (default: the recipe's)")
+    parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
+    parser.add_argument(
+        "--out", type=Path, metavar="RUNDIR", help="the run's folder (default runs/MODEL_NAME, with protocol and fold)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where the run in RUNDIR stands")
     parser.add_argument(
         "--test", action="store_true", help="measure on the test subjects in the end, for the model's card"
@@ -66,7 +76,10 @@ def run(args: argparse.Namespace) -> int:
         recipe = replace(recipe, seed=args.seed)
     if args.epochs is not None:
         recipe = replace(recipe, training=replace(recipe.training, epochs=args.epochs))
-    out = args.out or Path("runs") / args.model_name
+    chosen = {name: value for name in ("protocol", "fold") if (value := getattr(args, name)) is not None}
+    if chosen:
+        recipe = replace(recipe, data=replace(recipe.data, **chosen))
+    out = args.out or Path("runs") / "_".join([args.model_name, *map(str, chosen.values())])
     console = Console(stderr=True)
     with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
         model = train_model(
@@ -78,11 +91,12 @@ def run(args: argparse.Namespace) -> int:
             command=_command(args),
             progress=progress,
         )
+    leaky = recipe.data.protocol == "leaky"
     for part in ("validation", "test"):
         if part in model.card:
             figures = model.card[part]
-            told = ", ".join(f"{100 * figures['accuracy'][name]:.2f} % at {name}" for name in figures["corners"])
-            console.print(f"{part}: {told}", highlight=False)
+            told = ", ".join(f"{100 * found['accuracy']:.2f} % at {name}" for name, found in figures["scores"].items())
+            console.print(f"{part}{', LEAKY' * leaky}: {told}", highlight=False)
     print(out / f"{recipe.name}.safetensors")
     return 0
 
@@ -92,7 +106,7 @@ def _command(args: argparse.Namespace) -> str:
     words = ["kinestream", "train", "--model_name", args.model_name]
     for recipe in args.recipe:
         words += ["--recipe", Path(recipe).name]
-    for option in ("seed", "epochs"):
+    for option in ("seed", "epochs", "protocol", "fold"):
         if getattr(args, option) is not None:
             words += [f"--{option}", str(getattr(args, option))]
     return shlex.join(words + ["--test"] * args.test)

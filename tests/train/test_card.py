@@ -8,7 +8,7 @@ import torch
 
 from kinestream.errors import ConfigError
 from kinestream.train import statistics
-from kinestream.train.card import begin_card, protocol, recipe_of, to_markdown
+from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown
 from kinestream.train.data import split_subjects
 from kinestream.train.evaluate import score_grid, summary
 from kinestream.train.export import to_model
@@ -28,7 +28,7 @@ def model():
     scores = score_grid(net, x, made.labels, recipe.network.subnets)
     card = begin_card(recipe, split, made, made, "kinestream train --model_name uci")
     figures = summary(scores, recipe.data.labels)
-    card |= {"validation": figures, "test": {"protocol": protocol(recipe, split), **figures}}
+    card |= {"validation": figures, "test": {"definition": definition(recipe), **figures}}
     return to_model(recipe, net, torch.zeros(9), torch.ones(9), scores, card)
 
 
@@ -48,7 +48,10 @@ def test_the_page_shows_data_terms_command_subjects_limits_and_figures(model):
         "Sitting and standing",
         "Accuracy on the test subjects",
         "Accuracy on the validation subjects",
-        "never trained or validated on",
+        "protocol holdout: test people named by the recipe",
+        "| **accuracy** |",
+        "| balanced accuracy |",
+        "| calibration error |",
     ):
         assert wanted in page
     full = f"{100 * model.accuracy[model.full]:.2f}"
@@ -63,3 +66,15 @@ def test_a_page_without_test_figures_shows_none(model):
 def test_a_model_that_does_not_say_its_recipe_cannot_be_evaluated(model):
     with pytest.raises(ConfigError, match="small does not say what it was trained on"):
         recipe_of(replace(model, card={}))
+
+
+def test_a_model_that_does_not_say_whom_it_saw_cannot_be_evaluated(model):
+    assert learnt_from(model)["validation"] == model.card["subjects"]["validation"]
+    with pytest.raises(ConfigError, match="does not say whom it was trained on"):
+        learnt_from(replace(model, card={"recipe": model.card["recipe"]}))
+
+
+def test_figures_made_on_people_it_knows_say_so_on_the_page(model):
+    test = {**model.card["test"], "seen_in_training": True, "seen_subjects": ["3"]}
+    assert "**Seen in training:** 3" in to_markdown(replace(model, card={**model.card, "test": test}))
+    assert "Seen in training" not in to_markdown(model)

@@ -7,8 +7,9 @@ import torch
 from kinestream.inference.architecture import PRESETS
 from kinestream.signals import Subnet
 from kinestream.train import statistics
-from kinestream.train.evaluate import BATCH, Score, score, score_grid, summary
+from kinestream.train.evaluate import BATCH, corners, probabilities, score, score_grid, summary
 from kinestream.train.networks import SwitchableNet
+from kinestream.train.scores import from_json
 
 from .made_up import LABELS, windows
 
@@ -26,12 +27,13 @@ def test_a_confusion_counts_truth_by_row_and_prediction_by_column():
     assert score(net, x, made.labels, subnet).confusion.tolist() == want.tolist()
 
 
-def test_the_measures_of_a_known_confusion():
-    found = Score(np.array([[3, 1], [2, 4]]))
-    assert found.accuracy == pytest.approx(0.7)
-    assert found.recall.tolist() == pytest.approx([3 / 4, 4 / 6])
-    f1_first, f1_second = 2 * 3 / (5 + 4), 2 * 4 / (5 + 6)
-    assert found.macro_f1 == pytest.approx((f1_first + f1_second) / 2)
+def test_probabilities_are_those_of_the_network_whole_batch_or_not():
+    net = SwitchableNet(PRESETS["uci"])
+    x, subnet = torch.from_numpy(windows(0, BATCH + 3).x), Subnet(0.3, 96)
+    statistics.record(net, x, [subnet])
+    with torch.inference_mode():
+        want = net(x, subnet).softmax(1).numpy()
+    assert np.allclose(probabilities(net, x, subnet), want, atol=1e-5)
 
 
 def test_a_summary_names_the_four_corners_and_every_cut():
@@ -40,14 +42,16 @@ def test_a_summary_names_the_four_corners_and_every_cut():
     made = windows(0, 32)
     x = torch.from_numpy(made.x)
     statistics.record(net, x, subnets)
-    scores = score_grid(net, x, made.labels, subnets)
-    told = summary(scores, LABELS)
-    assert list(told["corners"]) == ["1.00x-128", "1.00x-96", "0.10x-128", "0.10x-96"]
+    whose = [f"p{i % 3}" for i in range(32)]
+    scores = score_grid(net, x, made.labels, subnets, whose)
+    told = summary(scores, LABELS, counts=True)
+    assert list(told["scores"]) == ["1.00x-128", "1.00x-96", "0.10x-128", "0.10x-96"]
     assert len(told["accuracy"]) == 9
     assert told["windows"] == 32
     assert told["accuracy"]["0.50x-112"] == pytest.approx(scores[Subnet(0.5, 112)].accuracy, abs=1e-5)
+    assert from_json(told["scores"]["1.00x-96"]).subjects == ("p0", "p1", "p2")
+    assert list(summary(scores, LABELS, [Subnet(0.5, 112)])["scores"]) == ["0.50x-112"]
 
 
-def test_a_class_nobody_showed_has_no_recall():
-    told = summary({Subnet(1.0, 128): Score(np.array([[2, 1], [0, 0]]))}, ("a", "b"))
-    assert told["corners"]["1.00x-128"]["recall"] == {"a": pytest.approx(2 / 3, abs=1e-4), "b": None}
+def test_a_grid_of_one_has_one_corner():
+    assert corners([Subnet(1.0, 128)]) == (Subnet(1.0, 128),)

@@ -1,0 +1,136 @@
+"""Who may be in which part of a fold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import ConfigError
+from kinestream.train import load_recipe
+from kinestream.train.data import Windows
+from kinestream.train.protocols import (
+    GROUPS,
+    OFFICIAL_TEST_SUBJECTS,
+    PROTOCOLS,
+    protocol_of,
+    shuffled_windows,
+)
+from kinestream.train.recipe import PROTOCOL_NAMES
+
+UCI = load_recipe("uci").data
+THIRTY = tuple(map(str, range(1, 31)))
+HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.leaks]
+IN_FOLDS = ["groups", "loso"]
+
+people = st.lists(st.text("abcdefgh0123456789/", min_size=1, max_size=6), min_size=10, max_size=40, unique=True)
+seeds = st.integers(0, 10_000)
+
+
+def folds(name, subjects=THIRTY, seed=0, **how):
+    return PROTOCOLS[name].folds(subjects, replace(UCI, split_seed=seed, **how))
+
+
+@pytest.mark.parametrize("name", IN_FOLDS)
+@settings(deadline=None, max_examples=50)
+@given(people, seeds)
+def test_every_one_is_tested_once_and_nobody_is_in_two_parts_of_a_fold(name, subjects, seed):
+    made = folds(name, subjects, seed)
+    assert sorted(one for fold in made for one in fold.test) == sorted(subjects)
+    for fold in made:
+        assert sorted((*fold.train, *fold.validation, *fold.test)) == sorted(subjects)
+        assert fold.train
+        assert fold.validation
+        assert fold.test
+
+
+@pytest.mark.parametrize("name", ["official", "holdout"])
+@given(seeds)
+def test_a_single_split_has_nobody_in_two_parts_and_loses_nobody(name, seed):
+    (fold,) = folds(name, seed=seed)
+    assert sorted((*fold.train, *fold.validation, *fold.test)) == sorted(THIRTY)
+
+
+@pytest.mark.parametrize("name", IN_FOLDS)
+@given(people, seeds)
+def test_who_the_test_people_are_has_no_say_in_who_validates(name, subjects, seed):
+    for number, fold in enumerate(folds(name, subjects, seed)):
+        others = [f"stranger {one}" if one in fold.test else one for one in subjects]
+        again = folds(name, others, seed)[number]
+        assert (again.train, again.validation) == (fold.train, fold.validation)
+
+
+@given(seeds)
+def test_groups_are_ten_of_nearly_one_size_and_a_fifth_of_the_rest_validates(seed):
+    made = folds("groups", seed=seed)
+    assert [len(fold.test) for fold in made] == [3] * GROUPS
+    assert {len(fold.validation) for fold in made} == {round(0.2 * 27)}
+
+
+def test_another_seed_makes_other_groups_and_the_same_seed_the_same():
+    assert folds("groups", seed=1) == folds("groups", seed=1)
+    assert {fold.test for fold in folds("groups", seed=1)} != {fold.test for fold in folds("groups", seed=2)}
+
+
+def test_official_keeps_the_authors_test_people_whatever_the_recipe_names():
+    for named in ((), ("1", "3")):
+        assert folds("official", test_subjects=named)[0].test == OFFICIAL_TEST_SUBJECTS["hapt"]
+    with pytest.raises(ConfigError, match="wisdm has no official split"):
+        folds("official", dataset="wisdm")
+
+
+def test_a_recipe_without_a_protocol_is_called_official_only_with_the_authors_test_people():
+    assert protocol_of(UCI).name == "official"
+    for other in ({"test_subjects": ("2",)}, {"test_subjects": ()}, {"dataset": "wisdm", "test_subjects": ()}):
+        assert protocol_of(replace(UCI, **other)).name == "holdout"
+    assert protocol_of(replace(UCI, protocol="loso")).name == "loso"
+
+
+def test_a_recipe_may_name_every_protocol_there_is_and_no_other():
+    assert tuple(PROTOCOLS) == PROTOCOL_NAMES
+    with pytest.raises(ConfigError, match="protocol 'kfold' is unknown"):
+        replace(UCI, protocol="kfold")
+
+
+def test_folds_are_counted_from_one():
+    data = replace(UCI, protocol="groups", fold=10)
+    assert PROTOCOLS["groups"].fold(THIRTY, data) == folds("groups")[9]
+    with pytest.raises(ConfigError, match="has no fold 11 here; choose 1 to 10"):
+        PROTOCOLS["groups"].fold(THIRTY, replace(data, fold=11))
+
+
+@pytest.mark.parametrize(("name", "few"), [("groups", 9), ("loso", 2)])
+def test_too_few_people_are_refused(name, few):
+    with pytest.raises(ConfigError, match=f"has {few} people"):
+        folds(name, THIRTY[:few])
+
+
+@given(st.integers(20, 2000), seeds)
+def test_the_leaky_protocol_parts_windows_seventy_to_thirty(n, seed):
+    parts = shuffled_windows(n, seed)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(n))
+    assert len(parts["test"]) == round(0.3 * n)
+
+
+def test_the_leaky_protocol_leaks_and_says_so():
+    (fold,) = folds("leaky")
+    assert fold.train == fold.validation == fold.test == THIRTY
+    n, hop, length = 300, 64, 128
+    whose = tuple(THIRTY[i // 10] for i in range(n))
+    windows = Windows(np.arange(n, dtype=np.float32)[:, None, None], np.zeros(n, np.int64), subjects=whose)
+    train, test = (windows.take(shuffled_windows(n, 0)[part]) for part in ("train", "test"))
+    assert set(test.subjects) <= set(train.subjects)
+    known = set(train.x.ravel().tolist())
+    shared = [i for i in test.x.ravel() if {i - 1, i + 1} & known]  # hop < length: neighbours share samples
+    assert hop < length
+    assert len(shared) > 0.7 * len(test)
+    leaky = PROTOCOLS["leaky"]
+    assert leaky.leaks
+    assert all("leaky" in text.lower() for text in (leaky.name, leaky.help, leaky.define(UCI)))
+    assert [name for name in PROTOCOLS if name not in HONEST] == ["leaky"]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_definition_names_the_seed_it_depends_on(name):
+    assert "seed 7" in PROTOCOLS[name].define(replace(UCI, split_seed=7, test_subjects=()))

@@ -1,0 +1,175 @@
+"""Who is learnt from, who chooses, who judges: the protocols a figure can be made under.
+
+A protocol parts the people of a dataset into folds. It is a pure function of the list of people and of the recipe's
+``[data]`` table, its ``split_seed`` above all; folds are numbered from 1. In every protocol but ``leaky`` nobody is in
+two parts of a fold, and who validates is drawn from the people left once the test people are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS as UCI_TEST_SUBJECTS
+
+from .data import Split, split_subjects
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .recipe import Data
+
+OFFICIAL_TEST_SUBJECTS: dict[str, tuple[str, ...]] = {"hapt": UCI_TEST_SUBJECTS, "uci-har": UCI_TEST_SUBJECTS}
+"""The test people of the datasets whose authors named some."""
+GROUPS = 10
+"""Of people, in the protocol ``groups``."""
+LEAKY_TEST_SHARE, LEAKY_VALIDATION_SHARE = 0.3, 0.1
+"""Of all windows, and of the windows that are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A way to part people into those learnt from, those who choose and those who judge."""
+
+    name: str
+    help: str
+    """For the command line."""
+    part: Callable[[Sequence[str], Data], tuple[Split, ...]]
+    """The folds of these people, every one a test person exactly once (``official`` and ``holdout``: one fold)."""
+    define: Callable[[Data], str]
+    """What it does, in words, for the figures made under it."""
+    leaks: bool = False
+    """People are in all parts; windows are parted instead, by ``shuffled_windows``."""
+
+    def folds(self, subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+        """All folds, in the order of their numbers.
+
+        Raises:
+            ConfigError: too few people, or none the protocol asks for.
+        """
+        return self.part(subjects, data)
+
+    def fold(self, subjects: Sequence[str], data: Data) -> Split:
+        """Fold number ``data.fold``.
+
+        Raises:
+            ConfigError: as ``folds``, or there is no such fold.
+        """
+        folds = self.folds(subjects, data)
+        if not 1 <= data.fold <= len(folds):
+            raise ConfigError(f"protocol {self.name} has no fold {data.fold} here; choose 1 to {len(folds)}")
+        return folds[data.fold - 1]
+
+
+def protocol_of(data: Data) -> Protocol:
+    """The protocol the recipe names; without a name ``official`` where its test people are, else ``holdout``."""
+    if data.protocol:
+        return PROTOCOLS[data.protocol]
+    official = data.test_subjects and data.test_subjects == OFFICIAL_TEST_SUBJECTS.get(data.dataset)
+    return PROTOCOLS["official" if official else "holdout"]
+
+
+def shuffled_windows(n: int, seed: int) -> dict[str, NDArray[np.intp]]:
+    """Indices of the windows in each part of the protocol ``leaky``, ascending: 63, 7 and 30 % of them."""
+    order = np.random.default_rng(seed).permutation(n)
+    test, rest = np.split(order, [round(LEAKY_TEST_SHARE * n)])
+    validation, train = np.split(rest, [round(LEAKY_VALIDATION_SHARE * len(rest))])
+    return {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
+
+
+def _official(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    if data.dataset not in OFFICIAL_TEST_SUBJECTS:
+        raise ConfigError(
+            f"{data.dataset} has no official split (only {', '.join(OFFICIAL_TEST_SUBJECTS)} have); "
+            "choose protocol groups, loso or holdout"
+        )
+    return (split_subjects(subjects, replace(data, test_subjects=OFFICIAL_TEST_SUBJECTS[data.dataset])),)
+
+
+def _holdout(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    return (split_subjects(subjects, data),)
+
+
+def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    if len(subjects) < GROUPS:
+        raise ConfigError(f"{data.dataset} has {len(subjects)} people, fewer than {GROUPS} groups; choose loso")
+    shuffled = np.random.default_rng(data.split_seed).permutation(len(subjects))
+    groups = [[subjects[i] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS)]
+    return _leave_out(subjects, groups, data)
+
+
+def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    if len(subjects) < 3:
+        raise ConfigError(f"{data.dataset} has {len(subjects)} people; one each to test, validate and train are needed")
+    return _leave_out(subjects, [[subject] for subject in subjects], data)
+
+
+def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    everyone = tuple(subjects)
+    return (Split(everyone, everyone, everyone),)
+
+
+def _leave_out(subjects: Sequence[str], groups: Sequence[Sequence[str]], data: Data) -> tuple[Split, ...]:
+    """A fold for each group to be tested on; ``validation_share`` of the others are drawn to validate."""
+    folds: list[Split] = []
+    for number, test in enumerate(groups, start=1):
+        rest = [subject for subject in subjects if subject not in test]
+        rng = np.random.default_rng((data.split_seed, number))
+        n_validation = min(len(rest) - 1, max(1, round(data.validation_share * len(rest))))
+        drawn = set(rng.permutation(len(rest))[:n_validation].tolist())
+        train = tuple(subject for i, subject in enumerate(rest) if i not in drawn)
+        folds.append(Split(train, tuple(rest[i] for i in sorted(drawn)), tuple(test)))
+    return tuple(folds)
+
+
+def _define_official(data: Data) -> str:
+    return (
+        f"the dataset's own test people; {data.validation_subjects} of the others, drawn with seed "
+        f"{data.split_seed}, validate"
+    )
+
+
+def _define_holdout(data: Data) -> str:
+    chosen = "named by the recipe"
+    if not data.test_subjects:
+        chosen = f"{100 * data.test_share:g} % of all, drawn with seed {data.split_seed}"
+    return f"test people {chosen}; {data.validation_subjects} of the others, drawn with that seed, validate"
+
+
+def _define_groups(data: Data) -> str:
+    return (
+        f"people shuffled with seed {data.split_seed} into {GROUPS} groups, each tested once by a network trained on "
+        f"the others, of whom {100 * data.validation_share:g} % validate (the split of WHAR Arena)"
+    )
+
+
+def _define_loso(data: Data) -> str:
+    return (
+        f"each person tested once by a network trained on the others, of whom {100 * data.validation_share:g} %, "
+        f"drawn with seed {data.split_seed}, validate"
+    )
+
+
+def _define_leaky(data: Data) -> str:
+    return (
+        f"LEAKY: all people's windows shuffled with seed {data.split_seed}, 30 % of them tested on: every person, "
+        "and windows that share samples with a test window, were trained on; only to compare with figures made so"
+    )
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("official", "the dataset's own test people", _official, _define_official),
+        Protocol("holdout", "test people named by the recipe, or a drawn share of all", _holdout, _define_holdout),
+        Protocol("groups", "ten groups of people, each tested once (as WHAR Arena)", _groups, _define_groups),
+        Protocol("loso", "leave one subject out: each person tested once", _loso, _define_loso),
+        Protocol(
+            "leaky", "LEAKY, for comparison only: windows shuffled 70/30 over people", _leaky, _define_leaky, leaks=True
+        ),
+    )
+}
