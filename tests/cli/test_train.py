@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from kinestream.cli import main
+from kinestream.cli import train as cli_train
 from kinestream.cli.train import MODEL_NAMES
 from kinestream.inference.model_file import load_model
 from kinestream.train import recipe_names
+from kinestream.train.protocols import PROTOCOLS
 
 SMALL = """\
 name = "small"
@@ -17,8 +19,6 @@ name = "small"
 widths = [0.1, 1.0]
 resolutions = [128]
 [data]
-test_subjects = ["2"]
-validation_subjects = 1
 train_hop = 2000
 [training]
 epochs = 1
@@ -32,7 +32,7 @@ def kinestream(*words: str, before: str = "") -> subprocess.CompletedProcess[str
 
 
 def test_the_models_to_train_are_the_recipes_there_are():
-    assert set(MODEL_NAMES) == set(recipe_names()) - {"paper"}
+    assert set(MODEL_NAMES) == set(recipe_names()) - {"paper", "robust"}
 
 
 def test_an_unknown_network_is_wrong_use():
@@ -65,16 +65,30 @@ def test_without_torch_the_extra_to_install_is_named(command):
     assert "pip install '.[train]'" in done.stderr
 
 
-def test_a_network_is_trained_on_hapt_and_evaluated_on_people_it_never_saw(tmp_path, data_dir, capsys):
+def test_the_protocols_to_choose_are_those_there_are():
+    assert cli_train.PROTOCOL_NAMES == tuple(PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["uci_cnn", "--folds", "runs/one"], ["--folds", "runs/one", "--protocol", "loso"]]
+)
+def test_a_model_or_runs_are_evaluated_never_both_or_none(words):
+    done = kinestream("evaluate", *words)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_fold_is_trained_on_hapt_evaluated_on_people_it_never_saw_and_pooled(tmp_path, data_dir, capsys):
     recipe = tmp_path / "small.toml"
     recipe.write_text(SMALL)
     out = tmp_path / "run"
-    words = ["--model_name", "uci", "--recipe", str(recipe), "--data", str(data_dir), "--out", str(out), "--test"]
-    assert main(["train", *words]) == 0
+    words = ["--recipe", str(recipe), "--protocol", "loso", "--fold", "2", "--data", str(data_dir), "--out", str(out)]
+    assert main(["train", "--model_name", "uci", *words, "--test"]) == 0
     path = capsys.readouterr().out.strip()
     assert path == str(out / "small.safetensors")
     model = load_model(path)
-    assert model.card["command"] == "kinestream train --model_name uci --recipe small.toml --test"
+    command = "kinestream train --model_name uci --recipe small.toml --protocol loso --fold 2 --test"
+    assert model.card["command"] == command
     assert model.card["subjects"]["test"] == ["2"]
     assert "may not be used commercially" in (out / "small.md").read_text()
 
@@ -82,7 +96,16 @@ def test_a_network_is_trained_on_hapt_and_evaluated_on_people_it_never_saw(tmp_p
     figures = json.loads(capsys.readouterr().out)
     assert figures["accuracy"] == model.card["test"]["accuracy"]
     assert figures["accuracy"]["1.00x-128"] > 0.3  # one in six by chance
-    assert "test subjects 2 (named by the recipe), never trained or validated on" in figures["protocol"]
+    assert (figures["protocol"], figures["fold"], figures["folds"]) == ("loso", 2, 30)
+    assert not figures["seen_in_training"]
 
-    assert main(["evaluate", path, "--data", str(data_dir)]) == 0
-    assert f"{100 * figures['accuracy']['1.00x-128']:.2f}" in capsys.readouterr().out
+    assert main(["evaluate", path, "--data", str(data_dir), "--protocol", "official", "--subnet", "0.1x-128"]) == 0
+    shown = capsys.readouterr().out
+    assert "SEEN IN TRAINING" in shown
+    assert "0.10x-128: percent of each class" in shown
+
+    assert main(["evaluate", "--folds", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "INCOMPLETE: folds 1, 3," in shown
+    assert f"{100 * figures['accuracy']['1.00x-128']:.2f}" in shown
+    assert "SEEN" not in shown

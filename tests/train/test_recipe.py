@@ -14,7 +14,8 @@ from kinestream.train import load_recipe, recipe_names
 from kinestream.train.recipe_file import parse_recipe, to_toml
 
 UCI = load_recipe("uci")
-NETWORKS = [name for name in recipe_names() if name != "paper"]
+OVERLAYS = ("paper", "robust")
+NETWORKS = [name for name in recipe_names() if name not in OVERLAYS]
 
 
 def test_every_network_has_a_recipe():
@@ -47,6 +48,13 @@ def test_the_papers_training_lies_over_every_network(name):
     assert (paper.network, paper.input, paper.data.labels) == (own.network, own.input, own.data.labels)
     assert (paper.training.passes, paper.training.epochs, paper.training.optimizer) == (9, 150, "adam")
     assert paper.train_hop == paper.input.hop
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_robust_recipe_changes_nothing_but_the_augmentation(name):
+    own, robust = load_recipe(name), load_recipe(name, "robust")
+    assert replace(robust, augmentation=own.augmentation) == own
+    assert robust.augmentation.any_rotation == robust.augmentation.rate == 0.5
 
 
 def test_a_file_lies_over_the_recipes_before_it(tmp_path):
@@ -118,7 +126,7 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
 
 
 def test_a_missing_recipe_names_those_there_are(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read; name a TOML file or paper, phone_acc, resnet_uci"):
+    with pytest.raises(ConfigError, match=r"cannot be read; name a TOML file or .*paper, phone_acc, resnet_uci"):
         load_recipe(tmp_path / "none.toml")
 
 
