@@ -1,0 +1,120 @@
+"""Accuracy against measured latency of several models, and which of them owns each stretch of their joint front.
+
+    python benchmarks/front.py [MODEL ...] [--rounds 12] [--all]
+
+Every subnetwork of every model is timed in one run, all taking turns within every round, so that the machine's noise
+meets all alike: one window at a time, ONNX Runtime, one core. A point is on the joint front if nothing faster is as
+accurate on the validation people, by the table in the model file. Test accuracy is printed where the model's card has
+it, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from kinestream.inference import Engine, Model, find_model, list_models, load_model, macs
+from kinestream.signals import Subnet
+
+RUNS = 5
+"""Timed runs of a subnetwork in each round, after one that is not timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    model: str
+    subnet: Subnet
+    macs: int
+    us: float
+    """Median time of one window."""
+    accuracy: float
+    """On the validation people."""
+    test: float | None
+
+
+def interleaved_us(models: list[Model], rounds: int) -> dict[tuple[str, Subnet], float]:
+    """The median latency of every subnetwork of every model, in microseconds."""
+    calls = []
+    for model in models:
+        engine = Engine(model, max_sessions=len(model.subnets))
+        engine.warm(model.subnets)
+        noise = np.random.default_rng(0).standard_normal((model.input.length, len(model.mean)))
+        x = (model.mean + model.std * noise).astype(np.float32)
+        calls += [((model.name, subnet), engine, x) for subnet in model.subnets]
+    times: dict[tuple[str, Subnet], list[float]] = {key: [] for key, _, _ in calls}
+    order = np.random.default_rng(1)
+    for _ in range(rounds):
+        for at in order.permutation(len(calls)):
+            key, engine, x = calls[at]
+            engine.predict(x, key[1])
+            times[key] += [engine.predict(x, key[1]).latency_ms for _ in range(RUNS)]
+    return {key: float(np.median(found)) * 1e3 for key, found in times.items()}
+
+
+def points(models: list[Model], rounds: int) -> list[Point]:
+    """What every subnetwork gains and costs, fastest first; those without a validation accuracy are left out."""
+    found = []
+    for (name, subnet), us in interleaved_us(models, rounds).items():
+        model = next(model for model in models if model.name == name)
+        if subnet in model.accuracy:
+            test = model.card.get("test", {}).get("accuracy", {}).get(str(subnet))
+            cost = macs(model.architecture, subnet)
+            found.append(Point(name, subnet, cost, us, model.accuracy[subnet], test))
+    return sorted(found, key=lambda point: (point.us, -point.accuracy))
+
+
+def front(candidates: list[Point]) -> list[Point]:
+    """The points that are more accurate than everything faster; ``candidates`` are sorted by latency."""
+    best, kept = -1.0, []
+    for point in candidates:
+        if point.accuracy > best:
+            best = point.accuracy
+            kept.append(point)
+    return kept
+
+
+def show(found: list[Point]) -> None:
+    print(f"{'model':<14}{'subnetwork':<13}{'latency':>11}{'MACs':>13}{'validation':>12}{'test':>9}")
+    for point in found:
+        test = "-" if point.test is None else f"{100 * point.test:.2f} %"
+        print(
+            f"{point.model:<14}{point.subnet!s:<13}{point.us:>8.1f} us{point.macs:>13,}"
+            f"{100 * point.accuracy:>10.2f} %{test:>9}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Accuracy against measured latency of several models.")
+    parser.add_argument("models", nargs="*", help="bundled models or model files; default: all bundled for UCI-HAR")
+    parser.add_argument("--rounds", type=int, default=12, help="times everything is timed (default %(default)s)")
+    parser.add_argument("--all", action="store_true", help="print every point of each model's own front too")
+    args = parser.parse_args()
+    names = args.models or [name for name in list_models() if name.startswith("uci_")]
+    models = [load_model(find_model(name)) for name in names]
+    if len({model.name for model in models}) < len(models):
+        parser.error("two of the files hold a model of the same name")
+    found = points(models, args.rounds)
+    if args.all:
+        for model in models:
+            show(front([point for point in found if point.model == model.name]))
+            print()
+    joint = front(found)
+    show(joint)
+    print()
+    for owner, stretch in groupby(joint, key=lambda point: point.model):
+        part = list(stretch)
+        print(
+            f"{owner} owns {len(part)} points, {part[0].us:.1f} to {part[-1].us:.1f} us, "
+            f"{100 * part[0].accuracy:.2f} to {100 * part[-1].accuracy:.2f} % on the validation people"
+        )
+
+
+if __name__ == "__main__":
+    main()
