@@ -33,7 +33,9 @@ from kinestream.input_spec import MIN_RATE_SHARE, InputSpec
 from kinestream.replay_data import Dataset, Recording
 from kinestream.signals import SampleChunk, Subnet
 from kinestream.train.card import recipe_of
-from kinestream.train.data import chunks_of, open_data, split_subjects
+from kinestream.train.data import chunks_of, open_data
+from kinestream.train.groups import membership
+from kinestream.train.protocols import protocol_of
 from kinestream.windowing import ChannelMap, Segmenter
 
 TURNS = {
@@ -104,7 +106,7 @@ def measure(
     found = live_windows(model.input, people, axes or ChannelMap(), fs_hz, forced)
     pairs = [(x, model.labels.index(truth)) for x, truth in found if truth in model.labels]
     x, truth = np.stack([x for x, _ in pairs]), np.array([code for _, code in pairs])
-    member = np.array([[label in group for group in groups.values()] for label in model.labels], np.float32)
+    member = membership(model.labels, groups)
     probs = {subnet: engine.predict_batch(x, subnet) for subnet in subnets}
     return Row(
         worn,
@@ -165,7 +167,7 @@ def main() -> None:
     for name in data.datasets:
         part = [entry for entry in dataset.entries if len(data.datasets) == 1 or entry.name.startswith(f"{name}/")]
         own = Dataset(name, dataset.label_names, part)
-        test = [one for one in split_subjects(dataset.subjects, data).test if one in own.subjects]
+        test = [one for one in protocol_of(data).fold(dataset.subjects, data).test if one in own.subjects]
         people = list(own.select(test))
         rows = table(model, people, data.groups)
         print(f"{model.name} on {len(test)} test people of {name}, recorded at {people[0].fs_hz:g} Hz; accuracy, %:\n")

@@ -15,7 +15,7 @@ from .recipe_file import parse_recipe
 from .scores import MEASURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kinestream.inference.model_file import Model
 
@@ -124,15 +124,12 @@ def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
     lines = [f"{figures['definition']}.", ""] if "definition" in figures else []
     if figures.get("seen_in_training"):
         lines += [f"**Seen in training:** {', '.join(figures['seen_subjects'])}.", ""]
-    lines += [f"{figures['windows']} windows. Recall of each class, in percent:", ""]
-    lines += [f"| | {' | '.join(scores)} |", f"|---|{'---:|' * len(scores)}"]
-    for label in model.labels:
-        lines.append(f"| {label} | {' | '.join(percent(s['classes'][label]['recall']) for s in scores.values())} |")
-    for name in MEASURES:
-        bold = "**" if name == "accuracy" else ""
-        cells = (percent_and_interval(found, name) for found in scores.values())
-        lines.append(f"| {bold}{words(name)}{bold} | {' | '.join(cells)} |")
-    lines.append(f"| calibration error | {' | '.join(percent(s['calibration_error']) for s in scores.values())} |")
+    lines += [f"{figures['windows']} windows. Recall of each class, in percent:", "", *_recalls(scores, model.labels)]
+    if "groups" in figures:
+        made_of = figures["groups"]["made_of"]
+        told = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in made_of.items())
+        lines += ["", f"In groups whose probabilities are summed ({told}):", ""]
+        lines += _recalls(figures["groups"]["scores"], tuple(made_of))
     if any(s["interval_95_over_subjects"]["accuracy"] for s in scores.values()):
         lines += ["", "In brackets: 95 % interval over people (bootstrap)."]
     lines += ["", "Accuracy of every subnetwork:", ""]
@@ -140,6 +137,20 @@ def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
     for width in model.widths:
         row = (percent(figures["accuracy"][str(Subnet(width, resolution))]) for resolution in model.resolutions)
         lines.append(f"| {width:.2f} | {' | '.join(row)} |")
+    return lines
+
+
+def _recalls(scores: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
+    """Each class's recall and what all come to, one column a subnetwork."""
+    lines = [f"| | {' | '.join(scores)} |", f"|---|{'---:|' * len(scores)}"]
+    for label in labels:
+        cells = (percent(found["classes"][label]["recall"]) for found in scores.values())
+        lines += [f"| {label} | {' | '.join(cells)} |"]
+    for name in MEASURES:
+        bold = "**" if name == "accuracy" else ""
+        cells = (percent_and_interval(found, name) for found in scores.values())
+        lines.append(f"| {bold}{words(name)}{bold} | {' | '.join(cells)} |")
+    lines.append(f"| calibration error | {' | '.join(percent(s['calibration_error']) for s in scores.values())} |")
     return lines
 
 

@@ -13,9 +13,10 @@ from kinestream.inference.model_file import Model, save_model
 
 from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from .data import Windows, load_windows, open_data
-from .evaluate import score_grid, summary
+from .evaluate import corners, score_grid, summary
 from .export import from_model, normalised
 from .fit import fit
+from .groups import group_summary
 from .protocols import protocol_of, shuffled_windows
 from .run_folder import write_scores
 from .scores import BOOTSTRAP_SEED
@@ -108,7 +109,13 @@ def evaluate_model(
     windows = load_part(dataset, judged, "test", track=_track(progress, "reading recordings"))
     x = normalised(model, windows.x)
     track = _track(progress, "testing")
-    scores = score_grid(from_model(model), x, windows.labels, model.subnets, windows.subjects, track=track)
+    net = from_model(model)
+    scores = score_grid(net, x, windows.labels, model.subnets, windows.subjects, track=track)
+    groups: dict[str, Any] = {}
+    if data.groups:
+        detailed = subnets or corners(model.subnets)
+        found = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
+        groups = {"groups": found}
     return {
         "protocol": how.name,
         "definition": definition(judged),
@@ -122,6 +129,7 @@ def evaluate_model(
         "left_out": dict(windows.left_out),
         "repairs": dict(windows.repairs),
         **summary(scores, model.labels, subnets, counts=True),
+        **groups,
     }
 
 
