@@ -7,7 +7,7 @@ two parts of a fold, and who validates is drawn from the people left once the te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,7 @@ def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     if len(subjects) < 3:
         raise ConfigError(f"{data.dataset} has {len(subjects)} people; one each to test, validate and train are needed")
-    return _leave_out(subjects, [[subject] for subject in subjects], data)
+    return _leave_out(subjects, ((subject,) for subject in subjects), data)
 
 
 def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
@@ -113,7 +113,7 @@ def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     return (Split(everyone, everyone, everyone),)
 
 
-def _leave_out(subjects: Sequence[str], groups: Sequence[Sequence[str]], data: Data) -> tuple[Split, ...]:
+def _leave_out(subjects: Sequence[str], groups: Iterable[Sequence[str]], data: Data) -> tuple[Split, ...]:
     """A fold for each group to be tested on; ``validation_share`` of the others are drawn to validate."""
     folds: list[Split] = []
     for number, test in enumerate(groups, start=1):

@@ -130,8 +130,8 @@ def score_of(probs: NDArray[Any], labels: NDArray[np.integer], subjects: ArrayLi
     by_subject = np.bincount(cell, minlength=len(names) * classes**2).reshape(len(names), classes, classes)
     confidence = probs[np.arange(n), predicted].astype(np.float64)
     bin_of = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # bins are open below, closed above
-    counted = (np.ones(n), confidence, predicted == labels)
-    bins = np.stack([np.bincount(bin_of, weights, BINS) for weights in counted], 1)
+    counted = np.stack([np.ones(n), confidence, predicted == labels])
+    bins = np.stack([np.bincount(bin_of, weights, BINS).astype(np.float64) for weights in counted], 1)
     return Score(tuple(names.tolist()), by_subject, bins)
 
 

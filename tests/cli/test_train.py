@@ -66,7 +66,7 @@ def test_without_torch_the_extra_to_install_is_named(command):
 
 
 def test_the_protocols_to_choose_are_those_there_are():
-    assert cli_train.PROTOCOL_NAMES == tuple(PROTOCOLS)
+    assert tuple(PROTOCOLS) == cli_train.PROTOCOL_NAMES
 
 
 @pytest.mark.parametrize(

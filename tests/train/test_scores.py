@@ -86,8 +86,10 @@ def test_each_persons_confusion_is_their_own():
 def test_the_interval_draws_people_and_not_windows():
     good, bad = np.diag([50, 50]), np.array([[0, 50], [50, 0]])
     split = np.array([good, bad, good, bad])
-    low, high = interval(split, scores.accuracy)
-    assert (low, high) == (0.0, 1.0)  # four people of 100 windows each: windows alone would give 0.45 to 0.55
+    assert interval(split, scores.accuracy) == (
+        0.0,
+        1.0,
+    )  # four people of 100 windows each: windows alone would give 0.45 to 0.55
     alike = np.array([[[40, 10], [10, 40]]] * 4)
     assert interval(alike, scores.accuracy) == (0.8, 0.8)
 
