@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,12 +45,7 @@ class CutBlock:
 
 @dataclass(frozen=True, slots=True)
 class CutNetwork:
-    """Everything one subnetwork computes with after the window was resized."""
-
-    mean: NDArray[np.float32] | None
-    """(columns,) to subtract from the window first; None: the first convolution does it."""
-    scale: NDArray[np.float32] | None
-    """(columns,) to multiply it by then; None with ``mean``."""
+    """Everything one subnetwork computes with after the window was normalised and resized."""
 
     blocks: tuple[CutBlock, ...]
     linear_weight: NDArray[np.float32]
@@ -72,16 +67,8 @@ def cut(model: Model, subnet: Subnet) -> CutNetwork:
         )
     row = model.widths.index(subnet.width), model.resolutions.index(subnet.resolution)
     arch = model.architecture
-    found = [_cut_block(model, block, row) for block in blocks(arch, subnet.width)]
-    mean, scale = model.mean, (1 / model.std.astype(np.float64)).astype(np.float32)
-    stem = found[0].main[0]
-    normalises = found[0].shortcut is None and stem.padding == (0, 0) and stem.weight.shape[3] == arch.columns
-    if normalises:
-        found[0] = replace(found[0], main=(_fold_z_score(model, stem), *found[0].main[1:]))
     return CutNetwork(
-        mean=None if normalises else mean,
-        scale=None if normalises else scale,
-        blocks=tuple(found),
+        blocks=tuple(_cut_block(model, block, row) for block in blocks(arch, subnet.width)),
         linear_weight=model.tensors["linear.weight"][:, : linear_inputs(arch, subnet.width)],
         linear_bias=model.tensors["linear.bias"],
     )
@@ -105,13 +92,3 @@ def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
     bias = tensors[f"{layer.norm}.bias"][kept] - mean * scale
     groups = layer.in_channels if layer.depthwise else 1
     return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding, groups)
-
-
-def _fold_z_score(model: Model, conv: Conv) -> Conv:
-    """The first convolution reading windows in SI units: ``conv((x - mean) / std)``.
-
-    Exact only where every output sees all columns and no padding, which would be zero after the z-score, not before.
-    """
-    weight = conv.weight / model.std.astype(np.float64)  # the last axis is the columns
-    bias = conv.bias - (weight * model.mean).sum(axis=(1, 2, 3))
-    return replace(conv, weight=weight.astype(np.float32), bias=bias.astype(np.float32))

@@ -89,7 +89,7 @@ class SwitchableNet(nn.Module):
         x = x.unsqueeze(1)  # (n, 1, resolution, columns)
         for block in blocks(arch, subnet.width):
             x = self._block(x, block, subnet)
-        x = self._pool(x).flatten(1)  # channel-major, so a narrow net reads the first inputs
+        x = F.adaptive_max_pool2d(x, arch.pool).flatten(1)  # channel-major, so a narrow net reads the first inputs
         return F.linear(x, self.linear.weight[:, : x.shape[1]], self.linear.bias)
 
     def norms(self) -> dict[str, SwitchableNorm]:
@@ -105,12 +105,6 @@ class SwitchableNet(nn.Module):
             x = F.relu(self._layer(x, layer, subnet))
         x = self._layer(x, last, subnet)
         return F.relu(x if shortcut is None else x + shortcut)
-
-    def _pool(self, x: Tensor) -> Tensor:
-        """(n, channels, ...) the fixed grid that the linear layer reads."""
-        if self.architecture.pooling == "max_mean":
-            return torch.stack([x.amax(dim=(2, 3)), x.mean(dim=(2, 3))], dim=2)
-        return F.adaptive_max_pool2d(x, self.architecture.pool)
 
     def _layer(self, x: Tensor, layer: ConvLayer, subnet: Subnet) -> Tensor:
         x = self.get_submodule(layer.conv)(x, layer.out_channels)

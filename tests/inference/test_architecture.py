@@ -115,20 +115,14 @@ def test_blocks_chain_and_the_tensors_follow_them():
 
 
 def test_a_stage_of_kinet_halves_the_time_and_then_keeps_it():
-    arch = dataclasses.replace(PRESETS["kinet_uci"], channels=(32, 48, 64), depth=2, pooling="max")
-    assert feature_sizes(arch, 128) == ((60, 1), *[(30, 1)] * 3, *[(15, 1)] * 3)
+    arch = dataclasses.replace(PRESETS["kinet_uci"], channels=(32, 48, 64), depth=2)
+    assert feature_sizes(arch, 128) == ((32, 9), *[(16, 9)] * 3, *[(8, 9)] * 3)
     stem, first, second, *_ = blocks(arch, 0.5)
-    assert [layer.weight_shape for layer in stem.layers] == [(16, 1, 9, 9)]
-    assert [layer.weight_shape for layer in first.layers] == [(16, 1, 9, 1), (32, 16, 1, 1)]
-    assert [layer.weight_shape for layer in second.layers] == [(32, 1, 9, 1), (32, 32, 1, 1)]
+    assert [layer.weight_shape for layer in stem.layers] == [(16, 1, 7, 1)]
+    assert [layer.weight_shape for layer in first.layers] == [(16, 1, 7, 1), (32, 16, 1, 1)]
+    assert [layer.weight_shape for layer in second.layers] == [(32, 1, 7, 1), (32, 32, 1, 1)]
     assert [block.identity for block in blocks(arch)] == [False, *[False, True, True] * 2]
-    assert linear_inputs(arch, 0.5) == 32
-
-
-def test_the_maximum_and_the_mean_make_two_inputs_of_a_channel():
-    arch = PRESETS["kinet_uci"]
-    both, one = (dataclasses.replace(arch, pooling=pooling) for pooling in ("max_mean", "max"))
-    assert linear_inputs(both) == 2 * linear_inputs(one) == 2 * arch.channels[-1]
+    assert linear_inputs(arch, 0.5) == 32 * 2 * 9
 
 
 def test_the_cnn_sees_fewer_and_fewer_samples():
@@ -168,8 +162,6 @@ def test_resizing_is_torchs_nearest_exact_at_every_length(length):
         ({"kernel": (6, 1, 1)}, "pairs"),
         ({"length": 20}, "too few"),
         ({"depth": -1}, "positive"),
-        ({"pooling": "median"}, "median"),
-        ({"pooling": "max_mean"}, r"\(1, 1\)"),
     ],
 )
 def test_an_impossible_network_is_refused(change, word):

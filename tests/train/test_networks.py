@@ -121,27 +121,27 @@ def test_a_residual_block_adds_its_shortcut():
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
-def test_a_thin_kinet_is_a_plain_network_of_the_first_channels():
-    arch = replace(PRESETS["kinet_uci"], channels=(32, 64), depth=1, pooling="max_mean", pool=(1, 1))
-    net = SwitchableNet(arch)
+def test_a_thin_kinet_is_a_plain_network_of_the_first_channels_on_every_column():
+    arch = replace(PRESETS["kinet_uci"], channels=(32, 64), depth=1)
+    net = SwitchableNet(arch).train()
     subnet = Subnet(0.5, 96)
     x = windows(net)
+
+    def conv(y, name, channels, groups=1, **how):
+        weight = net.get_parameter(f"{name}.weight")[:channels, : y.shape[1] // groups, :, 0]
+        y = F.conv1d(y, weight, groups=groups, **how)
+        return (y - y.mean(dim=(0, 2), keepdim=True)) / torch.sqrt(y.var(dim=(0, 2), correction=0, keepdim=True) + 1e-5)
+
     with torch.no_grad():
-        got = net.train()(x, subnet)
-        y = x[:, torch.from_numpy(resize_indices(128, 96))].transpose(1, 2)  # a one-dimensional network of 9 channels
-
-        def conv1d(y, name, channels, groups=1, **how):
-            weight = net.get_submodule(name).weight[:channels]
-            weight = weight[:, 0].transpose(1, 2) if name == "stem.conv" else weight[:, : y.shape[1], :, 0]
-            return F.batch_norm(F.conv1d(y, weight, groups=groups, **how), None, None, training=True)
-
-        y = F.relu(conv1d(y, "stem.conv", 16, stride=2))
-        y = F.relu(conv1d(y, "stage1.block0.conv1", 16, groups=16, stride=2, padding=4))
-        before = F.relu(conv1d(y, "stage1.block0.conv2", 32))
-        y = F.relu(conv1d(before, "stage1.block1.conv1", 32, groups=32, padding=4))
-        y = F.relu(conv1d(y, "stage1.block1.conv2", 32) + before)
-        pooled = torch.stack([y.amax(dim=2), y.mean(dim=2)], dim=2).flatten(1)
-        want = pooled @ net.linear.weight[:, :64].T + net.linear.bias
+        got = net(x, subnet)
+        y = x[:, torch.from_numpy(resize_indices(128, 96))].transpose(1, 2).reshape(-1, 1, 96)  # columns as windows
+        y = F.relu(conv(y, "stem.conv", 16, stride=4, padding=3))
+        y = F.relu(conv(y, "stage1.block0.conv1", 16, groups=16, stride=2, padding=3))
+        before = F.relu(conv(y, "stage1.block0.conv2", 32))
+        y = F.relu(conv(before, "stage1.block1.conv1", 32, groups=32, padding=3))
+        y = F.relu(conv(y, "stage1.block1.conv2", 32) + before)
+        y = F.adaptive_max_pool1d(y, 2).reshape(len(x), 9, 32, 2).permute(0, 2, 3, 1).flatten(1)
+        want = y @ net.linear.weight[:, : y.shape[1]].T + net.linear.bias
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
