@@ -66,3 +66,19 @@ def test_recording_leaves_the_weights_alone(net):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     statistics.record(net, sample(), SUBNETS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, -30.0])
+def test_moments_are_those_of_float64(shift):
+    x = torch.randn(300, 4, 13, 9, generator=torch.Generator().manual_seed(0)) * 2 + shift
+    mean, var = statistics.channel_moments(x)
+    exact = x.double()
+    assert torch.allclose(mean.double(), exact.mean(dim=(0, 2, 3)), rtol=1e-6, atol=1e-6)
+    assert torch.allclose(var.double(), exact.var(dim=(0, 2, 3), correction=0), rtol=1e-4)
+
+
+def test_a_channel_that_never_changes_has_no_variance():
+    mean, var = statistics.channel_moments(torch.full((8, 2, 5, 3), 0.1))
+    assert torch.allclose(mean, torch.tensor(0.1))
+    assert (var >= 0).all()
+    assert (var < 1e-8).all()

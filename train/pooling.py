@@ -1,0 +1,36 @@
+"""Adaptive max pooling onto a grid hardly smaller than the map, several times faster than torch's on a CPU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def max_pool_to_grid(x: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(n, channels, *grid) maxima: values and gradients are those of ``adaptive_max_pool2d``, to the last bit.
+
+    The maps of the paper's UCI networks are about as large as their grid (4 x 9 samples onto 6 x 9): a cell holds one
+    sample or two, along time only. Torch walks through them one by one, in a third of an evaluation's time.
+    """
+    other = [axis for axis in (0, 1) if x.shape[2 + axis] != grid[axis]]
+    if not other:
+        return x
+    cells = _cells(x.shape[2 + other[0]], grid[other[0]])
+    if len(other) == 2 or max(map(len, cells)) > 2:
+        return F.adaptive_max_pool2d(x, grid)
+    return torch.stack([_largest(x, 2 + other[0], cell) for cell in cells], 2 + other[0])
+
+
+def _cells(samples: int, cells: int) -> list[range]:
+    """The samples of each cell: from the floor of its start to the ceiling of its end."""
+    return [range(i * samples // cells, -(-(i + 1) * samples // cells)) for i in range(cells)]
+
+
+def _largest(x: Tensor, dim: int, cell: range) -> Tensor:
+    """The maximum over a cell of one sample or two."""
+    first = x.select(dim, cell[0])
+    if len(cell) == 1:
+        return first
+    last = x.select(dim, cell[-1])
+    return torch.where(first >= last, first, last)  # of equals the first takes the gradient, as in torch's own
