@@ -26,6 +26,7 @@ _UNIT_IN_NAME = {
     **dict.fromkeys(("deg_s", "degs", "dps"), "dps"),
     **dict.fromkeys(("sec", "seconds"), "s"),
 }
+_SIGNS = str.maketrans({"²": "2", "°": "deg", "µ": "u", "μ": "u"})
 _LABEL_NAMES = ("label", "activity", "class", "annotation")
 _SUBJECT_NAMES = ("subject", "user", "person", "participant", "subject_id", "user_id")
 
@@ -156,8 +157,9 @@ def _find_sensor(sensor: str, header: Sequence[str], where: str) -> tuple[tuple[
 
 
 def _plain(name: str) -> str:
-    """``Acceleration x (m/s^2)`` becomes ``acceleration_x_m_s_2``, ``rotationRateX`` becomes ``rotation_rate_x``."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    """``Acceleration x (m/s^2)`` and ``Acceleration x [m/s²]`` become ``acceleration_x_m_s_2`` and ``_m_s2``,
+    ``gyro_x (°/s)`` becomes ``gyro_x_deg_s``, ``rotationRateX`` becomes ``rotation_rate_x``."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.translate(_SIGNS))
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
 
 

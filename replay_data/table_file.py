@@ -52,6 +52,8 @@ class TableFile:
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
         self._delimiter = ","
+        self._lines_above = 0
+        """Lines before the header: comments, and the ``sep=;`` that Excel understands."""
         self._guarded(self._read_header)
 
     def read(self, names: Iterable[str]) -> None:
@@ -77,7 +79,10 @@ class TableFile:
         import csv
 
         with self.path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
+            line, below = file.readline(), file.readline()
+            while line.startswith("sep=") or (line.startswith("#") and not _same_columns(line, below)):
+                self._lines_above += 1
+                line, below = below, file.readline()
         self._delimiter = max(",;\t", key=line.count)
         self.header = next(csv.reader([line], delimiter=self._delimiter), [])
         if not line.strip():
@@ -107,7 +112,7 @@ class TableFile:
         table = pc.read_csv(
             self.path,
             # With threads, arrow does not know on which line a row stands.
-            read_options=pc.ReadOptions(use_threads=False),
+            read_options=pc.ReadOptions(use_threads=False, skip_rows=self._lines_above),
             parse_options=pc.ParseOptions(
                 delimiter=self._delimiter, ignore_empty_lines=False, invalid_row_handler=skip
             ),
@@ -123,18 +128,18 @@ class TableFile:
             blank &= column.is_null().to_numpy()
         lines = np.setdiff1d(np.arange(2, len(table) + len(short) + 2), short, assume_unique=True)
         blanks_before = np.cumsum(blank)
-        self.line = lines[~blank]
+        self.line = lines[~blank] + self._lines_above
         self.position = (lines - 2 - blanks_before)[~blank]
         self.short_rows = len(short)
         mask = pa.array(~blank)
         self._columns = {name: table[name].filter(mask) for name in wanted}
 
     def is_date(self, name: str) -> bool:
-        """Whether the column holds dates: as Parquet's own type, or as text that begins like 2024-01-31."""
+        """Whether the column holds dates or durations: as Parquet's own type, or as text like 2024-01-31."""
         import pyarrow as pa
 
         column = self._columns[name]
-        if pa.types.is_timestamp(column.type):
+        if pa.types.is_timestamp(column.type) or pa.types.is_duration(column.type):
             return True
         first = next((value for value in column.to_pylist() if value is not None), "")
         return isinstance(first, str) and _date_ns(first) is not None
@@ -147,8 +152,12 @@ class TableFile:
         column = self._columns[name]
         problem = np.zeros(len(column), np.int8)
         try:
-            text = pc.call_function("utf8_trim_whitespace", [column]) if pa.types.is_string(column.type) else column
-            values = pc.fill_null(text.cast(pa.float64()), np.nan).to_numpy()
+            if pa.types.is_string(column.type):
+                column = pc.call_function("utf8_trim_whitespace", [column])
+                if self._delimiter != "," and not self._has(column, ".") and self._has(column, ","):
+                    # Where the decimal sign is a comma, a spreadsheet puts semicolons or tabs between the columns.
+                    column = pc.call_function("replace_substring", [column], pc.ReplaceSubstringOptions(",", "."))
+            values = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             parsed = [_number(value) for value in column.to_pylist()]
             problem[[value is None for value in parsed]] = _TEXT
@@ -157,13 +166,27 @@ class TableFile:
         problem[column.is_null().to_numpy()] = _MISSING
         return Numbers(values, problem)
 
+    @staticmethod
+    def _has(column: pa.ChunkedArray, sign: str) -> bool:
+        import pyarrow.compute as pc
+
+        found = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(sign))
+        return bool(pc.call_function("any", [found]).as_py())
+
+    def value(self, name: str, row: int) -> str:
+        """What stands there, for a message."""
+        text = str(self._columns[name][row].as_py())
+        return text if len(text) <= 40 else f"{text[:40]}..."
+
     def dates(self, name: str) -> Numbers:
-        """The column of dates as seconds since its first; what is no date is ``not_a_number``."""
+        """The column of dates or durations as seconds since its first; what is neither is ``not_a_number``."""
         import pyarrow as pa
 
         column = self._columns[name]
         if pa.types.is_timestamp(column.type):
             parsed = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_pylist()
+        elif pa.types.is_duration(column.type):
+            parsed = column.cast(pa.duration("ns")).cast(pa.int64()).to_pylist()
         else:
             parsed = [None if value is None else _date_ns(value) for value in column.to_pylist()]
         origin = next((value for value in parsed if value is not None), 0)
@@ -178,6 +201,12 @@ class TableFile:
         return np.array(
             ["" if value is None else str(value).strip() for value in self._columns[name].to_pylist()], np.str_
         )
+
+
+def _same_columns(line: str, below: str) -> bool:
+    """Whether a line that begins like a comment is a header all the same, as numpy writes it: ``# t,ax,ay,az``."""
+    delimiter = max(",;\t", key=below.count)
+    return delimiter in below and line.count(delimiter) == below.count(delimiter)
 
 
 def _number(value: object) -> float | None:

@@ -69,7 +69,7 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
     time_is_date = columns.time is not None and file.is_date(columns.time)
     if columns.time is not None:
         numbers[columns.time] = file.dates(columns.time) if time_is_date else file.numbers(columns.time)
-    usable, repairs = _usable_rows(file, numbers)
+    usable, repairs = _usable_rows(file, numbers, columns.time)
 
     x = np.stack([numbers[name].values[usable] for name in sensors], axis=1)
     x *= _factors(x, columns, path.name)
@@ -99,7 +99,9 @@ def canonical_label(name: str) -> str:
     return LABEL_ALIASES.get(plain, plain)
 
 
-def _usable_rows(file: TableFile, numbers: Mapping[str, Numbers]) -> tuple[NDArray[np.bool_], dict[str, int]]:
+def _usable_rows(
+    file: TableFile, numbers: Mapping[str, Numbers], time: str | None
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which rows have every number; and how many have not, by the first thing that is wrong with each."""
     first = np.zeros(len(file.line), np.int8)
     example = ""
@@ -107,7 +109,11 @@ def _usable_rows(file: TableFile, numbers: Mapping[str, Numbers]) -> tuple[NDArr
         fresh = (first == 0) & (column.problem > 0)
         if fresh.any() and not example:
             at = int(np.argmax(fresh))
-            example = f", e.g. {PROBLEMS[column.problem[at] - 1]} in line {file.line[at]}, column '{name}'"
+            kind = PROBLEMS[column.problem[at] - 1]
+            shown = "" if kind == "missing_value" else f" '{file.value(name, at)}'"
+            example = f", e.g. {kind}{shown} in line {file.line[at]}, column '{name}'"
+            if name == time:
+                example += " (expected a number, or a date such as 2024-01-31T12:00:00.020)"
         first[fresh] = column.problem[fresh]
     counts = Counter({kind: int((first == code).sum()) for code, kind in enumerate(PROBLEMS, start=1)})
     counts["short_row"] = file.short_rows

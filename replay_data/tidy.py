@@ -20,6 +20,11 @@ MAX_GAP_S = 1.0
 MAX_BAD_SHARE = 0.1
 """Above this share of unusable rows a file is refused instead of repaired."""
 
+_ADVICE = {
+    "out_of_order": "sort its rows by time, or name the column that tells its people apart",
+    "repeated_time": "give each sample a time of its own, or no time column and the rate",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
@@ -86,7 +91,7 @@ def refuse_if_mostly_bad(where: str, skipped: Mapping[str, int], rows: int) -> N
         raise DataDamaged(f"{where} has no rows; expected at least one: fetch or export it again")
     if bad > MAX_BAD_SHARE * rows or bad == rows:
         kinds = ", ".join(f"{n} {kind}" for kind, n in skipped.items() if n)
+        advice = _ADVICE.get(max(skipped, key=lambda kind: skipped[kind]), "check that it is the right file and whole")
         raise DataDamaged(
-            f"{where}: {bad} of {rows} rows cannot be used ({kinds}); expected at most {MAX_BAD_SHARE:.0%}: "
-            "check that it is the right file and whole"
+            f"{where}: {bad} of {rows} rows cannot be used ({kinds}); expected at most {MAX_BAD_SHARE:.0%}: {advice}"
         )

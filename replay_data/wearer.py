@@ -99,8 +99,8 @@ class Wearer(PlayedSource):
         for key, text in parse_qsl(parts.query, keep_blank_values=True):
             if key not in _KEYS:
                 near = difflib.get_close_matches(key, _KEYS, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
-                raise ConfigError(f"{uri}: unknown key '{key}'{hint} Known: {', '.join(_KEYS)}")
+                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                raise ConfigError(f"{uri}: unknown key '{key}'{hint}; known: {', '.join(_KEYS)}")
             given[key] = _number(key, text)
         return cls(
             seed=int(given.get("seed", 0)),

@@ -10,6 +10,7 @@ from kinestream.replay_data.columns import ColumnMap
 PHYPHOX = tuple(f"Acceleration {axis} (m/s^2)" for axis in "xyz")
 PHONE = tuple(f"rotationRate{axis}" for axis in "XYZ")
 IN_G = ("acc_x_g", "acc_y_g", "acc_z_g")
+IN_SIGNS = (*(f"acc_{axis} (m/s²)" for axis in "xyz"), *(f"gyro_{axis} [°/s]" for axis in "xyz"))
 IN_DPS = ("gyro_x_dps", "gyro_y_dps", "gyro_z_dps")
 
 
@@ -20,6 +21,10 @@ IN_DPS = ("gyro_x_dps", "gyro_y_dps", "gyro_z_dps")
         (["seq", "time", "gx", "gy", "gz"], ColumnMap("time", gyro=("gx", "gy", "gz"))),
         (["time_ms", *reversed(IN_G)], ColumnMap("time_ms", "ms", acc=IN_G, acc_unit="g")),
         (["Time (s)", *PHYPHOX], ColumnMap("Time (s)", "s", acc=PHYPHOX, acc_unit="m/s^2")),
+        (
+            ["t [ms]", *IN_SIGNS],
+            ColumnMap("t [ms]", "ms", acc=IN_SIGNS[:3], acc_unit="m/s^2", gyro=IN_SIGNS[3:], gyro_unit="dps"),
+        ),
         (["t_us", *IN_DPS], ColumnMap("t_us", "us", gyro=IN_DPS, gyro_unit="dps")),
         (
             ["timestamp_ns", *PHONE, "Activity", "User"],

@@ -62,6 +62,55 @@ def test_the_unit_of_time_follows_from_the_step(tmp_path: Path, stamp: Callable[
     np.testing.assert_allclose(one.t, np.arange(N) * 0.02, atol=1e-6)
 
 
+def test_decimal_commas_of_a_spreadsheet_are_understood(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + path.read_text().translate({44: ";", 46: ",", 10: "\r\n"}).encode())
+    (one,) = open_table(path)
+    np.testing.assert_allclose(one.x[5], [0.005, 0.2, 9.8], rtol=1e-6)
+    assert (one.fs_hz, one.repairs) == (50.0, {})
+
+
+def test_commas_and_points_in_one_column_are_no_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, row=lambda i: "0,060;0.1;0.2;9.8" if i == 3 else sound(i).replace(",", ";"))
+    path.write_text(path.read_text().replace(HEADER, HEADER.replace(",", ";")))
+    assert open_table(path)[0].repairs == {"not_a_number": 1}
+
+
+def test_comments_above_the_header_are_passed_over_and_lines_still_counted_from_the_top(tmp_path: Path) -> None:
+    odd = {3: "0.06,0.1", **{i: f"{i * 0.02},0.1,broken,9.8" for i in range(8, N, 8)}}
+    path = write(tmp_path, f"# written by a logger, version 3\n#\n{HEADER}")
+    assert len(open_table(path)[0]) == N
+    path = write(tmp_path, f"# written by a logger, version 3\n#\n{HEADER}", lambda i: odd.get(i, sound(i)))
+    with pytest.raises(DataDamaged, match=r"not_a_number 'broken' in line 12, column 'acc_y': 25 of 200 rows"):
+        open_table(path)
+
+
+def test_a_header_that_begins_like_a_comment_is_the_header(tmp_path: Path) -> None:
+    assert len(open_table(write(tmp_path, f"# {HEADER}"))[0]) == N
+
+
+def test_durations_of_parquet_are_times(tmp_path: Path) -> None:
+    path = tmp_path / "made.parquet"
+    t = pa.array([20_000 * i for i in range(N)], pa.duration("us"))
+    pq.write_table(pa.table({"time": t, "ax": [0.0] * N, "ay": [0.1] * N, "az": [9.8] * N}), path)
+    assert open_table(path)[0].fs_hz == 50.0
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (lambda i: f"10:00:{i * 0.02:05.2f},0,0,9.8", r"'10:00:00.00' in line 2.* \(expected a number, or a date such"),
+        (lambda i: sound(i ^ 7), "sort its rows by time"),
+        (lambda i: f"2026-11-22 10:00:{i // 50:02},0,{i / 1000},9.8", "give each sample a time of its own"),
+    ],
+)
+def test_times_that_cannot_be_used_are_refused_with_what_to_do(
+    tmp_path: Path, row: Callable[[int], str], message: str
+) -> None:
+    with pytest.raises(DataDamaged, match=message):
+        open_table(write(tmp_path, row=row))
+
+
 def test_units_are_converted(tmp_path: Path) -> None:
     path = write(tmp_path, "ts,X,Y,Z,p,q,r", lambda i: f"{i * 20},0.5,0,0.866,180,0,-90")
     (one,) = open_table(path, ColumnMap.parse("time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps"))
@@ -114,7 +163,7 @@ def test_each_kind_of_unusable_row_is_skipped_and_counted(tmp_path: Path) -> Non
 
 def test_too_many_unusable_rows_name_the_first(tmp_path: Path) -> None:
     odd = {0: "", 1: "0.02,0.1", **{i: f"{i * 0.02},0.1,broken,9.8" for i in range(9, N, 8)}}
-    with pytest.raises(DataDamaged, match=r"not_a_number in line 11, column 'acc_y': 25 of 199 rows"):
+    with pytest.raises(DataDamaged, match=r"not_a_number 'broken' in line 11, column 'acc_y': 25 of 199 rows"):
         open_table(write(tmp_path, row=lambda i: odd.get(i, sound(i))))
 
 
