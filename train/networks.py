@@ -82,6 +82,8 @@ class SwitchableNet(nn.Module):
                 self._put(layer.conv, SwitchableConv(layer))
                 self._put(layer.norm, SwitchableNorm(layer))
         self.linear = nn.Linear(linear_inputs(architecture), architecture.classes)
+        if architecture.kind == "kinet":  # depthwise convolutions train nearly twice as fast, the others no faster
+            self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
         """(n, classes) logits of one subnetwork for (n, length, columns) normalised full windows."""
@@ -89,8 +91,6 @@ class SwitchableNet(nn.Module):
         if subnet.resolution != arch.length:
             x = x[:, torch.from_numpy(resize_indices(arch.length, subnet.resolution))]
         x = x.unsqueeze(1)  # (n, 1, resolution, columns)
-        if arch.kind == "kinet":  # channels last in memory: depthwise convolutions train twice as fast, others no faster
-            x = x.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2)
         for block in blocks(arch, subnet.width):
             x = self._block(x, block, subnet)
         x = max_pool_to_grid(x, arch.pool).flatten(1)  # channel-major, so a narrow net reads the first inputs

@@ -122,7 +122,7 @@ def test_a_stage_of_kinet_halves_the_time_and_then_keeps_it():
     assert [layer.weight_shape for layer in first.layers] == [(16, 1, 7, 1), (32, 16, 1, 1)]
     assert [layer.weight_shape for layer in second.layers] == [(32, 1, 7, 1), (32, 32, 1, 1)]
     assert [block.identity for block in blocks(arch)] == [False, *[False, True, True] * 2]
-    assert linear_inputs(arch, 0.5) == 32 * 2 * 9
+    assert linear_inputs(arch, 0.5) == 32 * 4 * 9
 
 
 def test_the_cnn_sees_fewer_and_fewer_samples():
