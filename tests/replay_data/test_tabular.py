@@ -100,7 +100,7 @@ def test_durations_of_parquet_are_times(tmp_path: Path) -> None:
     ("row", "message"),
     [
         (lambda i: f"10:00:{i * 0.02:05.2f},0,0,9.8", r"'10:00:00.00' in line 2.* \(expected a number, or a date such"),
-        (lambda i: sound(i ^ 7), "sort its rows by time"),
+        (lambda i: sound(i ^ 3), "sort its rows by time"),
         (lambda i: f"2026-11-22 10:00:{i // 50:02},0,{i / 1000},9.8", "give each sample a time of its own"),
     ],
 )
