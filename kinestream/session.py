@@ -20,7 +20,7 @@ from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Playback, Source
+from kinestream.source import Noticing, Playback, Source
 from kinestream.summary import Tally
 
 QUEUE_CHUNKS = 256
@@ -224,11 +224,21 @@ class Session:
 
     def notices(self) -> list[str]:
         """What a person should know about the streams, a line each."""
-        return [
+        told = list(self.source.notices()) if isinstance(self.source, Noticing) else []
+        told += [
             f"{stream}: {rate.measured_hz:.2f} Hz measured, {rate.nominal_hz:g} Hz announced"
             for stream, rate in self._rates.items()
             if rate.is_off
         ]
+        spec = self.pipeline.spec
+        if self._rates and not self._tally.predictions:
+            told.append(
+                f"no prediction: {self.model_name} needs {spec.window_s:g} s without a hole longer than "
+                f"{spec.max_gap_s:g} s, and the stream had none"
+            )
+        elif self.pipeline.battery and self._tally.predictions and self._tally.battery_frac is None:
+            told.append("the battery cannot be read; --battery simulated stands in for one")
+        return told
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run so far: plain JSON values."""

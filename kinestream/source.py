@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from kinestream.signals import SampleChunk
@@ -34,6 +34,15 @@ class Source(Protocol):
 
     async def aclose(self) -> None:
         """Release whatever is held; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """A source that took something for granted, which a person should know."""
+
+    def notices(self) -> Sequence[str]:
+        """A line each."""
         ...
 
 

@@ -29,12 +29,12 @@ class Tally:
         self._judged = Counter[str]()
         self._by_label: dict[str, list[int]] = {}
         self._energy_mj = 0.0
-        self._predictions = 0
+        self.predictions = 0
         self._missed = 0
         self.battery_frac: float | None = None
 
     def add(self, prediction: Prediction, deadline_ms: float | None) -> None:
-        self._predictions += 1
+        self.predictions += 1
         self._latencies.append(prediction.latency_ms)
         self._subnets[str(prediction.decision.subnet)] += 1
         self._energy_mj += prediction.energy_mj
@@ -61,7 +61,7 @@ class Tally:
         known = judged["pure"] + judged["mixed"]
         p50, p95, p99 = np.percentile(self._latencies, [50, 95, 99]) if self._latencies else [math.nan] * 3
         return {
-            "predictions": self._predictions,
+            "predictions": self.predictions,
             "accuracy": _share(judged["pure_right"], judged["pure"]),
             "accuracy_with_transitions": _share(judged["pure_right"] + judged["mixed_right"], known),
             "accuracy_by_label": {name: _share(*self._by_label[name]) for name in sorted(self._by_label)},
@@ -73,7 +73,7 @@ class Tally:
             "missed_deadlines": self._missed,
             "energy_mj": _plain(self._energy_mj),
             "share_per_subnet": {
-                name: round(count / self._predictions, 4) for name, count in self._subnets.most_common()
+                name: round(count / self.predictions, 4) for name, count in self._subnets.most_common()
             },
             "battery": self.battery_frac,
         }

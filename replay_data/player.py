@@ -74,6 +74,10 @@ class Player(PlayedSource):
                 total[kind] = total.get(kind, 0) + number
         return total
 
+    def notices(self) -> Sequence[str]:
+        """What was taken for granted while reading, a line each."""
+        return getattr(self._recordings, "notices", ())
+
     def next_activity(self) -> None:
         """Go to where the next labelled activity begins; in the last one of a recording, to the next recording."""
         changes = [

@@ -68,9 +68,13 @@ class Entry:
 class Dataset(Sequence[Recording]):
     """The recordings of one dataset: counting and choosing is cheap, ``dataset[i]`` reads the file, each time anew."""
 
-    def __init__(self, name: str, label_names: tuple[str, ...], entries: Iterable[Entry]) -> None:
+    def __init__(
+        self, name: str, label_names: tuple[str, ...], entries: Iterable[Entry], notices: tuple[str, ...] = ()
+    ) -> None:
         self.name = name
         self.label_names = label_names
+        self.notices = notices
+        """What was taken for granted while reading, a line each."""
         self.entries = tuple(entries)
 
     def __repr__(self) -> str:
@@ -87,7 +91,7 @@ class Dataset(Sequence[Recording]):
 
     def __getitem__(self, index: int | slice) -> Recording | Dataset:
         if isinstance(index, slice):
-            return Dataset(self.name, self.label_names, self.entries[index])
+            return Dataset(self.name, self.label_names, self.entries[index], self.notices)
         return self.entries[index].load()
 
     @property
@@ -105,7 +109,8 @@ class Dataset(Sequence[Recording]):
         unknown = sorted(wanted.difference(self.subjects))
         if unknown:
             raise ConfigError(f"{self.name} has no subject {', '.join(unknown)}; it has {', '.join(self.subjects)}")
-        return Dataset(self.name, self.label_names, (entry for entry in self.entries if entry.subject in wanted))
+        chosen = (entry for entry in self.entries if entry.subject in wanted)
+        return Dataset(self.name, self.label_names, chosen, self.notices)
 
 
 def split_where(breaks: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:

@@ -72,10 +72,14 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
     usable, repairs = _usable_rows(file, numbers, columns.time)
 
     x = np.stack([numbers[name].values[usable] for name in sensors], axis=1)
-    x *= _factors(x, columns, path.name)
+    factors, guessed = _factors(x, columns, path.name)
+    x *= factors
     if columns.time is not None:
         t_raw = numbers[columns.time].values[usable]
-        t, fs_hz = _seconds(t_raw, "s" if time_is_date else columns.time_unit, columns.rate_hz, path.name)
+        time_unit = "s" if time_is_date else columns.time_unit or _time_unit(t_raw, path.name)
+        t, fs_hz = _seconds(t_raw, time_unit, columns.rate_hz, path.name)
+        if not time_is_date and columns.time_unit is None:
+            guessed = [f"time in {time_unit}", *guessed]
     else:
         fs_hz = columns.rate_hz or math.nan  # resolve() saw to it that one of the two is there
         t = file.position[usable] / fs_hz
@@ -90,7 +94,8 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
         recording = _recording(path.name, name, subject, fs_hz, channels, t[own], x[own], labels, own, repairs)
         repairs = {}  # a row that could not be read belongs to nobody in particular: told once, with the first
         entries.append(Entry(name, subject, partial(_loaded, recording)))
-    return Dataset(path.name, labels[1] if labels else (), entries)
+    notice = f"{path.name} does not say its units; taken for {', '.join(guessed)} (--columns can say otherwise)"
+    return Dataset(path.name, labels[1] if labels else (), entries, (notice,) if guessed else ())
 
 
 def canonical_label(name: str) -> str:
@@ -121,9 +126,14 @@ def _usable_rows(
     return first == 0, {kind: n for kind, n in counts.items() if n}
 
 
-def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> NDArray[np.float64]:
-    """(channels,) what to multiply each column by to have SI units; refuses what no person could have worn."""
-    factors = []
+def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[NDArray[np.float64], list[str]]:
+    """What makes SI units of the columns; refuses what no person could have worn.
+
+    Returns:
+        (channels,) factors, and the units that nobody said, in words.
+    """
+    factors: list[float] = []
+    guessed: list[str] = []
     if columns.acc:
         median = float(np.median(np.linalg.norm(x[:, :3], axis=1)))
         unit, low, high = columns.acc_unit, *GRAVITY_RANGE
@@ -135,6 +145,7 @@ def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> NDArray[
                 f"is 9.8 m/s^2{hint}: give the unit (acc=X,Y,Z:g) and columns that include gravity"
             )
         factors += [ACC_UNITS[fitting[0]]] * 3
+        guessed += [] if unit else [f"acceleration in {fitting[0]}"]
     if columns.gyro:
         factor = GYRO_UNITS[columns.gyro_unit or "rad/s"]
         fast = float(np.percentile(np.linalg.norm(x[:, -3:], axis=1), 99)) * factor
@@ -144,32 +155,36 @@ def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> NDArray[
                 "if it is in degrees a second, say so: gyro=X,Y,Z:dps"
             )
         factors += [factor] * 3
-    return np.array(factors)
+        guessed += [] if columns.gyro_unit else ["angular rate in rad/s"]
+    return np.array(factors), guessed
 
 
-def _seconds(
-    t: NDArray[np.float64], unit: str | None, rate_hz: float | None, where: str
-) -> tuple[NDArray[np.float64], float]:
+def _time_unit(t: NDArray[np.float64], where: str) -> str:
+    """The unit that puts the rate between 5 and 500 Hz.
+
+    Raises:
+        ConfigError: none does.
+        DataDamaged: time does not rise.
+    """
+    step = _step(t, where)
+    low, high = PLAUSIBLE_STEP_S
+    for unit, factor in TIME_UNITS.items():
+        if low <= step * factor <= high:
+            return unit
+    raise ConfigError(
+        f"{where}: the median step of time is {step:.3g}, which fits no unit between 5 and 500 Hz; "
+        "give the unit, e.g. time=ts:ms"
+    )
+
+
+def _seconds(t: NDArray[np.float64], unit: str, rate_hz: float | None, where: str) -> tuple[NDArray[np.float64], float]:
     """The times in seconds since the first, and the nominal rate: as declared, else as the median step says.
 
     Raises:
-        ConfigError: the unit cannot be told, or the declared rate is another than that of the times.
+        ConfigError: the declared rate is another than that of the times.
         DataDamaged: time does not rise.
     """
-    steps = np.diff(t)
-    rising = steps[steps > 0]
-    if len(rising) == 0:
-        raise DataDamaged(f"{where}: time never rises; expected the time of each sample")
-    step = float(np.median(rising))
-    low, high = PLAUSIBLE_STEP_S
-    if unit is None:
-        unit = next((name for name, factor in TIME_UNITS.items() if low <= step * factor <= high), None)
-    if unit is None:
-        raise ConfigError(
-            f"{where}: the median step of time is {step:.3g}, which fits no unit between 5 and 500 Hz; "
-            "give the unit, e.g. time=ts:ms"
-        )
-    measured = 1 / (step * TIME_UNITS[unit])
+    measured = 1 / (_step(t, where) * TIME_UNITS[unit])
     if rate_hz is not None and abs(measured - rate_hz) > MAX_RATE_ERROR * rate_hz:
         raise ConfigError(
             f"{where}: declared as {rate_hz:g} Hz, but its times (in {unit}) come at {measured:.4g} Hz; "
@@ -178,6 +193,14 @@ def _seconds(
     whole = round(measured)
     nominal = float(whole) if abs(measured - whole) < 0.02 * measured else round(measured, 2)
     return (t - t[0]) * TIME_UNITS[unit], rate_hz or nominal
+
+
+def _step(t: NDArray[np.float64], where: str) -> float:
+    steps = np.diff(t)
+    rising = steps[steps > 0]
+    if len(rising) == 0:
+        raise DataDamaged(f"{where}: time never rises; expected the time of each sample")
+    return float(np.median(rising))
 
 
 def _labels(

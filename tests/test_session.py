@@ -188,6 +188,13 @@ async def test_only_a_simulated_battery_can_be_set() -> None:
         session(Chunks([])).set_battery(0.5)
 
 
+async def test_a_stream_too_short_for_a_window_is_noticed() -> None:
+    run = session(Chunks(cut(regular(10), 5)))
+    await run.run()
+    (notice,) = run.notices()
+    assert "no prediction: " in notice
+
+
 async def test_a_stream_at_another_rate_than_announced_is_noticed() -> None:
     whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))

@@ -111,14 +111,18 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:
-    if summary["accuracy"] is None:
-        return ""
-    text = f"{summary['accuracy']:.2%} of {summary['windows_inside_one_activity']} windows inside one activity"
-    if summary["accuracy_with_transitions"] is not None:
-        text += (
-            f"; {summary['accuracy_with_transitions']:.2%} of {summary['windows_with_transitions']} with transitions"
+    told = []
+    if summary["accuracy"] is not None:
+        told.append(
+            f"{summary['accuracy']:.2%} of {summary['windows_inside_one_activity']} windows inside one activity"
         )
-    return text
+    if summary["accuracy_with_transitions"] is not None:
+        told.append(
+            f"{summary['accuracy_with_transitions']:.2%} of {summary['windows_with_transitions']} with transitions"
+        )
+    if summary["windows_of_other_activities"]:
+        told.append(f"{summary['windows_of_other_activities']} labelled otherwise than the model can, not judged")
+    return "; ".join(told)
 
 
 def _clock(seconds: float) -> str:

@@ -161,8 +161,11 @@ async def _say_when_waiting(session: Session) -> None:
 
 
 def _conclude(session: Session, writer: JsonLines | Lines) -> None:
-    for notice in session.notices():
-        print(f"kinestream: {notice}", file=sys.stderr)
+    from .output import JsonLines
+
+    if isinstance(writer, JsonLines):  # lines for people have them in the summary
+        for notice in session.notices():
+            print(f"kinestream: {notice}", file=sys.stderr)
     writer.summary(session.summary())
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.cli.output import JsonLines, Lines, prediction_record
+from kinestream.cli.output import JsonLines, Lines, prediction_record, summary_text
 from kinestream.signals import Decision, Prediction, Subnet
 from kinestream.summary import Tally
 
@@ -47,6 +47,14 @@ def test_a_summary_without_a_known_energy_is_still_json() -> None:
     out = io.StringIO()
     JsonLines(out).summary(tally.summary())
     assert json.loads(out.getvalue())["energy_mj"] is None
+
+
+def test_windows_that_the_model_has_no_name_for_are_told_to_people() -> None:
+    tally = Tally(PREDICTION.labels)
+    tally.add(replace(PREDICTION, truth="swimming", truth_share=1.0), None)
+    rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
+    text = summary_text({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""})
+    assert " accuracy  1 labelled otherwise than the model can, not judged" in text
 
 
 @pytest.mark.parametrize(("t_end_s", "shown"), [(59.97, " 1:00.0 "), (3599.94, " 59:59.9 "), (3599.96, " 1:00:00.0 ")])

@@ -124,6 +124,14 @@ def test_gravity_tells_the_unit_of_acceleration(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.x[0], [0, 0.6 * STANDARD_GRAVITY, 0.8 * STANDARD_GRAVITY], rtol=1e-6)
 
 
+def test_units_that_nobody_said_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "time,ax,ay,az,gx,gy,gz", lambda i: f"{i * 20},0,0.6,0.8,0,0,1")
+    (notice,) = open_table(path).select(["made"]).notices
+    assert "taken for time in ms, acceleration in g, angular rate in rad/s" in notice
+    said = ColumnMap.parse("time=time:ms; acc=ax,ay,az:g; gyro=gx,gy,gz:rad/s")
+    assert open_table(path, said).notices == ()
+
+
 def test_labels_get_their_common_names_and_subjects_a_recording_each(tmp_path: Path) -> None:
     names = ["WALKING_UPSTAIRS", "Laying", "", "jogging"]
     path = write(tmp_path, f"{HEADER},activity,user", lambda i: f"{sound(i)},{names[i // 50]},{'ab'[i // 100]}")
