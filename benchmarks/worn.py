@@ -56,6 +56,7 @@ class Row:
     worn: str
     windows: int
     accuracy: dict[Subnet, float]
+    """Empty where there is no window."""
     groups: dict[Subnet, float]
     """The same among the recipe's coarser classes, if it has any."""
     refused: bool = False
@@ -105,6 +106,8 @@ def measure(
     model = engine.model
     found = live_windows(model.input, people, axes or ChannelMap(), fs_hz, forced)
     pairs = [(x, model.labels.index(truth)) for x, truth in found if truth in model.labels]
+    if not pairs:  # a window cut out of its recording is too short for any at some rates
+        return Row(worn, 0, {}, {}, forced)
     x, truth = np.stack([x for x, _ in pairs]), np.array([code for _, code in pairs])
     member = membership(model.labels, groups)
     probs = {subnet: engine.predict_batch(x, subnet) for subnet in subnets}
@@ -145,8 +148,8 @@ def show(rows: Sequence[Row]) -> str:
     heads = [f"{prefix}{subnet}" for prefix, _ in columns for subnet in subnets]
     lines = [f"| worn | windows | {' | '.join(heads)} |", f"|---|---:|{'---:|' * len(heads)}"]
     for row in rows:
-        cells = []
-        for _, kind in columns:
+        cells = [] if row.windows else ["-"] * len(heads)
+        for _, kind in columns if row.windows else []:
             for subnet in subnets:
                 value, base = (100 * getattr(one, kind)[subnet] for one in (row, rows[0]))
                 cells.append(f"{value:.1f}" if row is rows[0] else f"{value:.1f} ({value - base:+.1f})")

@@ -67,6 +67,8 @@ def test_the_table_shows_what_was_lost_against_the_first_row():
     subnet = Subnet(1.0, 128)
     first = Row("as recorded", 10, {subnet: 0.9}, {})
     lost = replace(first, worn="sensor at 25 Hz", accuracy={subnet: 0.65}, refused=True)
-    lines = show([first, lost]).splitlines()
+    none = Row("sensor at 37.5 Hz", 0, {}, {})
+    lines = show([first, lost, none]).splitlines()
     assert lines[2] == "| as recorded | 10 | 90.0 |"
     assert lines[3] == "| sensor at 25 Hz, refused; if let through: | 10 | 65.0 (-25.0) |"
+    assert lines[4] == "| sensor at 37.5 Hz | 0 | - |"
