@@ -94,6 +94,6 @@ class InputSpec:
         if missing:
             raise InputMismatch(
                 f"the model needs {', '.join(missing)}, the source offers {', '.join(available) or 'nothing'}; "
-                "choose a model made for this sensor (kinestream models list)"
+                "choose a model made for this sensor (kinestream models list), or name a file's columns with --columns"
             )
         return needed

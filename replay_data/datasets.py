@@ -132,7 +132,9 @@ def known_dataset(name: str) -> Known:
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        raise ConfigError(f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and any .csv or .parquet file")
+        raise ConfigError(
+            f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and to replay any .csv, .tsv or .parquet file"
+        )
     return DATASETS[name]
 
 

@@ -141,7 +141,7 @@ class TableFile:
         column = self._columns[name]
         if pa.types.is_timestamp(column.type) or pa.types.is_duration(column.type):
             return True
-        first = next((value for value in column.to_pylist() if value is not None), "")
+        first = next((value.as_py() for value in column if value.is_valid), "")
         return isinstance(first, str) and _date_ns(first) is not None
 
     def numbers(self, name: str) -> Numbers:

@@ -27,8 +27,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="kinestream",
-        description="Recognise activities in a stream of motion samples with one network that is cut, window by "
-        "window, to the width and resolution the moment can afford.",
+        description="Recognise activities in a stream of motion samples with one network that is cut,\n"
+        "window by window, to the width and resolution the moment can afford.",
         epilog=EXAMPLES,
         formatter_class=RawDescriptionRichHelpFormatter,
     )
@@ -37,9 +37,17 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (run, models, data, train, evaluate):
         module.add_parser(commands)
-    for command in commands.choices.values():
-        command.formatter_class = RawDescriptionRichHelpFormatter
+    _format(commands, RawDescriptionRichHelpFormatter)
     return parser
+
+
+def _format(commands: argparse._SubParsersAction, formatter: type[argparse.HelpFormatter]) -> None:
+    """The same help for every command and the commands within it."""
+    for command in commands.choices.values():
+        command.formatter_class = formatter
+        for action in command._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                _format(action, formatter)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

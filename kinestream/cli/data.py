@@ -85,7 +85,7 @@ def run_fetch(args: argparse.Namespace) -> int:
     _note(f"terms: {known.home.terms}")
     _note(f"cite: {known.home.citation}")
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(known.name, total=None)
         fetched = fetch(
             known.home,
@@ -121,7 +121,7 @@ def run_check(args: argparse.Namespace) -> int:
     from kinestream.replay_data.datasets import default_data_dir, known_dataset
 
     known = known_dataset(args.name)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"reading {known.name}")
         report = check_dataset(
             known,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from kinestream.inference import Model
     from kinestream.operating_table import OperatingTable
+
+MOST_SHOWN = 40
+"""A group of the card with more entries than this (the accuracy of every subnetwork) is only shown as JSON."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -67,9 +71,29 @@ def run_show(args: argparse.Namespace) -> int:
         listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(key, _percent(model.accuracy.get(model.full)) if key == "accuracy" else listed)
     for key, value in model.card.items():
-        table.add_row(f"card: {key}", value if isinstance(value, str) else json.dumps(value, indent=1))
+        table.add_row(f"card: {key}", _told(value))
     _print(table)
     return 0
+
+
+def _told(value: Any) -> str:
+    """A value of the card as a person reads it: short things side by side, long ones and groups a line each."""
+    if isinstance(value, dict):
+        if not any(isinstance(inner, (dict, list)) for inner in value.values()) and len(str(value)) <= 300:
+            return ", ".join(f"{key} {_told(inner)}" for key, inner in value.items()) or "none"
+        if len(value) > MOST_SHOWN:
+            return f"{len(value)} figures, shown with --json"
+        return "\n".join(_entry(key, inner) for key, inner in value.items())
+    if isinstance(value, list):
+        texts = [_told(inner) for inner in value]
+        long = any(isinstance(inner, (dict, list)) or len(text) > 40 for inner, text in zip(value, texts, strict=True))
+        return ("\n" if long else ", ").join(texts) or "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _entry(key: str, value: Any) -> str:
+    text = _told(value)
+    return f"{key}:\n{textwrap.indent(text, '  ')}" if "\n" in text else f"{key}: {text}"
 
 
 def run_table(args: argparse.Namespace) -> int:
@@ -154,7 +178,7 @@ def _rich_table(*columns: str, header: bool = True) -> Any:
 
     table = Table(box=box.SIMPLE, show_header=header)
     for column in columns:
-        table.add_column(column, justify="right" if column.endswith(("ms", "mJ", "MACs")) else "left")
+        table.add_column(column, overflow="fold", justify="right" if column.endswith(("ms", "mJ", "MACs")) else "left")
     return table
 
 

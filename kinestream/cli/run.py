@@ -76,11 +76,12 @@ def add_parser(commands: Any) -> None:
 
 def _add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
-    parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset")
+    parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
     parser.add_argument(
         "--columns",
         metavar="MAP",
-        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what'",
+        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what; subject=who', and "
+        "rate=50 where there is no time",
     )
     parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end")
@@ -97,7 +98,7 @@ def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | No
         metavar="P",
         help=f"fixed, fixed:0.5x-128, latency, battery:hours=8 (default {policy})",
     )
-    group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take")
+    group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")
     group.add_argument(
         "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from kinestream.cli.models import add_parser
 from kinestream.errors import ModelError
-from kinestream.inference import list_models, save_model
+from kinestream.inference import find_model, list_models, load_model, save_model
 from tests.random_models import random_model
 
 
@@ -48,6 +48,17 @@ def test_show_prints_the_card(kinestream, path):
     text = kinestream("models", "show", path)
     assert "none: random weights" in text
     assert "97.00 %" in text
+
+
+def test_show_is_a_page_for_people_that_cuts_no_path_and_lists_no_grid(kinestream, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    model = load_model(find_model("uci_cnn"))
+    shown = kinestream("models", "show", "uci_cnn")
+    assert "…" not in shown
+    assert "{" not in shown
+    assert f"accuracy: {len(model.card['validation']['accuracy'])} figures, shown with --json" in " ".join(
+        shown.split()
+    )
 
 
 def test_table_prints_every_subnetwork_and_marks_the_front(kinestream, path):
