@@ -98,7 +98,7 @@ def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     if len(subjects) < GROUPS:
         raise ConfigError(f"{data.dataset} has {len(subjects)} people, fewer than {GROUPS} groups; choose loso")
     shuffled = np.random.default_rng(data.split_seed).permutation(len(subjects))
-    groups = [[subjects[i] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS)]
+    groups = ([subjects[int(i)] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS))
     return _leave_out(subjects, groups, data)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MODEL_NAMES = (
     *("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib"),
-    *("kinet_uci", "phone_acc", "watch", "unimib_falls"),
+    *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
 """The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
 PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "leaky")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kinestream.errors import ConfigError
 from kinestream.train import load_recipe
-from kinestream.train.data import Windows
+from kinestream.train.data import Windows, open_data
 from kinestream.train.protocols import (
     GROUPS,
     OFFICIAL_TEST_SUBJECTS,
@@ -134,3 +134,12 @@ def test_the_leaky_protocol_leaks_and_says_so():
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_definition_names_the_seed_it_depends_on(name):
     assert "seed 7" in PROTOCOLS[name].define(replace(UCI, split_seed=7, test_subjects=()))
+
+
+def test_hapts_recipe_for_the_arena_has_its_windows_classes_and_groups(data_dir):
+    recipe = load_recipe("arena_hapt")
+    assert (recipe.input.window_s, recipe.input.hop_s, recipe.input.fs_hz) == (3.0, 1.5, 50.0)
+    assert len(recipe.data.labels) == 12
+    assert protocol_of(recipe.data).name == "groups"
+    dataset = open_data(recipe.data, data_dir)
+    assert [len(fold.test) for fold in protocol_of(recipe.data).folds(dataset.subjects, recipe.data)] == [3] * 10
