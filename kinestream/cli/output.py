@@ -121,7 +121,7 @@ def _accuracy(summary: Mapping[str, Any]) -> str:
             f"{summary['accuracy_with_transitions']:.2%} of {summary['windows_with_transitions']} with transitions"
         )
     if summary["windows_of_other_activities"]:
-        told.append(f"{summary['windows_of_other_activities']} labelled otherwise than the model can, not judged")
+        told.append(f"{summary['windows_of_other_activities']} with a label that the model does not know, not judged")
     return "; ".join(told)
 
 

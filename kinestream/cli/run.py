@@ -172,11 +172,14 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
 
 def _publish(args: argparse.Namespace) -> int:
     from kinestream.ingest import publish
+    from kinestream.source import Noticing
 
     from .build import build_source
 
     async def run() -> int:
         source = build_source(args)
+        for notice in source.notices() if isinstance(source, Noticing) else ():
+            print(f"kinestream: {notice}", file=sys.stderr)
         task = asyncio.ensure_future(publish(source, args.to, wait=args.wait))
         stop_on_signals(task.cancel)
         try:

@@ -54,7 +54,7 @@ def test_windows_that_the_model_has_no_name_for_are_told_to_people() -> None:
     tally.add(replace(PREDICTION, truth="swimming", truth_share=1.0), None)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
     text = summary_text({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""})
-    assert " accuracy  1 labelled otherwise than the model can, not judged" in text
+    assert " accuracy  1 with a label that the model does not know, not judged" in text
 
 
 @pytest.mark.parametrize(("t_end_s", "shown"), [(59.97, " 1:00.0 "), (3599.94, " 59:59.9 "), (3599.96, " 1:00:00.0 ")])
