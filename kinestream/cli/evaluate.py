@@ -137,10 +137,15 @@ def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> Non
 
 
 def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
-    from kinestream.train.card import percent, percent_and_interval, words
+    from kinestream.train.card import percent, words
     from kinestream.train.scores import MEASURES
 
-    rows = [[words(kind), *(percent_and_interval(found, kind) for found in scores.values())] for kind in MEASURES]
+    rows: list[list[str]] = []
+    for kind in MEASURES:
+        ends = [found["interval_95_over_subjects"][kind] for found in scores.values()]
+        rows.append([words(kind), *(percent(found[kind]) for found in scores.values())])
+        if any(ends):
+            rows.append(["", *(f"[{100 * end[0]:.1f}, {100 * end[1]:.1f}]" if end else "" for end in ends)])
     rows.append(["calibration error", *(percent(found["calibration_error"]) for found in scores.values())])
     title = f"{leaky}scores in percent [95 % interval over people]"
     _table(console, title, ["", *scores], rows)
@@ -157,14 +162,15 @@ def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
         letters = [chr(ord("a") + i) for i in range(len(rows))]
         rows = [[f"{letter} {row[0]}", *row[1:]] for letter, row in zip(letters, rows, strict=True)]
         title = f"{leaky}{name}: percent of each class, and what it was taken for"
-        _table(console, title, ["", "precision", "recall", "F1", "windows", *letters], rows)
+        _table(console, title, ["", "prec.", "recall", "F1", "n", *letters], rows)
 
 
 def _table(console: Console, title: str, header: list[str], rows: Iterable[list[str]]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(header[0], title=title, title_justify="left", box=box.SIMPLE, collapse_padding=True, pad_edge=False)
+    console.print(title)
+    table = Table(header[0], box=box.SIMPLE, collapse_padding=True, pad_edge=False)
     for name in header[1:]:
         table.add_column(name, justify="right")
     for row in rows:
