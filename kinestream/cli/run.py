@@ -178,14 +178,14 @@ def _publish(args: argparse.Namespace) -> int:
 
     async def run() -> int:
         source = build_source(args)
-        for notice in source.notices() if isinstance(source, Noticing) else ():
-            print(f"kinestream: {notice}", file=sys.stderr)
         task = asyncio.ensure_future(publish(source, args.to, wait=args.wait))
         stop_on_signals(task.cancel)
         try:
             counts = await task
         except asyncio.CancelledError:
             counts = {}
+        for notice in source.notices() if isinstance(source, Noticing) else ():
+            print(f"kinestream: {notice}", file=sys.stderr)
         print(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "stopped", file=sys.stderr)
         return 0
 
