@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ __all__ = [
     "open_source",
 ]
 __version__ = "0.1.0"
+
+# From 1.29 on, ONNX Runtime reports every session to its maker unless this is set before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "KinestreamError": "errors",
