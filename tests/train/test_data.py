@@ -69,6 +69,15 @@ def test_a_dataset_with_too_few_people_is_named():
         split_subjects(subjects, PHONE)
 
 
+def every_other(whole: Recording) -> Recording:
+    """The recording at half its rate."""
+    assert whole.labels is not None
+    half = slice(None, None, 2)
+    return replace(
+        whole, t=whole.t[half], x=whole.x[half], labels=whole.labels[half], segments=(), fs_hz=whole.fs_hz / 2
+    )
+
+
 @pytest.fixture
 def two(tmp_path, monkeypatch):
     """Two datasets, in both of which there is a person 0; the second says 'climbing' and samples at 25 Hz."""
@@ -78,8 +87,7 @@ def two(tmp_path, monkeypatch):
 
     def slower() -> Recording:
         whole = recording("0", labels=("walking", "walking_upstairs"))
-        part = {"t": whole.t[::2], "x": whole.x[::2], "labels": whole.labels[::2]}
-        return replace(whole, **part, segments=(), fs_hz=25.0, label_names=("walking", "climbing"))
+        return replace(every_other(whole), label_names=("walking", "climbing"))
 
     made = {
         "one": Dataset("one", faster().label_names, [Entry("user0", "0", faster)]),
@@ -125,8 +133,7 @@ def test_one_dataset_keeps_its_own_names(data_dir):
 
 def test_a_source_too_slow_for_the_model_is_refused():
     def slow() -> Recording:
-        whole = recording("0")
-        return replace(whole, t=whole.t[::2], x=whole.x[::2], labels=whole.labels[::2], segments=(), fs_hz=25.0)
+        return every_other(recording("0"))
 
     with pytest.raises(InputMismatch, match="reads 50 Hz, the source offers 25 Hz"):
         load_windows(Dataset("made_up", LABELS, [Entry("u0", "0", slow)]), small_recipe(), ["0"])
