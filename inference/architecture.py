@@ -76,15 +76,12 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class ConvLayer:
-    """A convolution without bias, and the batch norm after it if there is one."""
+    """A convolution without bias, and the batch norm after it."""
 
     conv: str
     """Name of the convolution: its tensor is ``<conv>.weight``."""
-    norm: str | None
-    """Name of the batch norm: ``<norm>.weight``, ``<norm>.bias``, ``stats.<norm>.mean``, ``stats.<norm>.var``.
-
-    None: nothing follows, not even an activation, so that this layer and the next are one convolution in two factors.
-    """
+    norm: str
+    """Name of the batch norm: ``<norm>.weight``, ``<norm>.bias``, ``stats.<norm>.mean``, ``stats.<norm>.var``."""
     in_channels: int
     out_channels: int
     kernel: Pair
@@ -101,10 +98,7 @@ class ConvLayer:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``; without a shortcut the sum falls away.
-
-    No ``relu`` follows a layer without batch norm.
-    """
+    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``; without a shortcut the sum falls away."""
 
     main: tuple[ConvLayer, ...]
     shortcut: ConvLayer | None = None
@@ -154,8 +148,8 @@ def _separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block,
         for number in range(arch.depth + 1):
             name = f"stage{stage}.block{number}"
             c, stride = (c_out, (1, 1)) if number else (c_in, arch.stride)
-            filters = ConvLayer(f"{name}.depthwise", None, c, c, arch.kernel, stride, arch.padding, depthwise=True)
-            mix = ConvLayer(f"{name}.pointwise", f"{name}.bn", c, c_out, (1, 1), (1, 1), (0, 0))
+            filters = ConvLayer(f"{name}.conv1", f"{name}.bn1", c, c, arch.kernel, stride, arch.padding, depthwise=True)
+            mix = ConvLayer(f"{name}.conv2", f"{name}.bn2", c, c_out, (1, 1), (1, 1), (0, 0))
             found.append(Block((filters, mix), identity=number > 0))
     return tuple(found)
 
@@ -211,8 +205,7 @@ def parameter_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in (layer for block in blocks(arch) for layer in block.layers):
         shapes[f"{layer.conv}.weight"] = layer.weight_shape
-        if layer.norm is not None:
-            shapes[f"{layer.norm}.weight"] = shapes[f"{layer.norm}.bias"] = (layer.out_channels,)
+        shapes[f"{layer.norm}.weight"] = shapes[f"{layer.norm}.bias"] = (layer.out_channels,)
     shapes["linear.weight"] = (arch.classes, linear_inputs(arch))
     shapes["linear.bias"] = (arch.classes,)
     return shapes
@@ -226,8 +219,7 @@ def statistic_shapes(arch: Architecture, n_widths: int, n_resolutions: int) -> d
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in (layer for block in blocks(arch) for layer in block.layers):
         shape = (n_widths, n_resolutions, layer.out_channels)
-        if layer.norm is not None:
-            shapes[f"stats.{layer.norm}.mean"] = shapes[f"stats.{layer.norm}.var"] = shape
+        shapes[f"stats.{layer.norm}.mean"] = shapes[f"stats.{layer.norm}.var"] = shape
     return shapes
 
 

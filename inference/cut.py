@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution, with bias where a batch norm was folded into it."""
+    """A convolution with bias."""
 
     weight: NDArray[np.float32]
     """(out, in, time, columns)."""
-    bias: NDArray[np.float32] | None
-    """(out,); None: an activation does not follow either."""
+    bias: NDArray[np.float32]
+    """(out,)."""
     stride: Pair
     padding: Pair
     groups: int = 1
@@ -84,12 +84,11 @@ def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
 
     In float64, so that folding costs no more than one rounding of the result.
     """
-    tensors, kept, inputs = model.tensors, slice(layer.out_channels), layer.weight_shape[1]
-    weight, groups = tensors[f"{layer.conv}.weight"][kept, :inputs], layer.in_channels if layer.depthwise else 1
-    if layer.norm is None:
-        return Conv(weight, None, layer.stride, layer.padding, groups)
+    tensors, kept = model.tensors, slice(layer.out_channels)
     mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][kept].astype(np.float64) for moment in ("mean", "var"))
     scale = tensors[f"{layer.norm}.weight"][kept] / np.sqrt(var + BN_EPS)
+    inputs = layer.weight_shape[1]
+    weight = tensors[f"{layer.conv}.weight"][kept, :inputs] * scale[:, None, None, None]
     bias = tensors[f"{layer.norm}.bias"][kept] - mean * scale
-    weight = weight * scale[:, None, None, None]
+    groups = layer.in_channels if layer.depthwise else 1
     return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding, groups)

@@ -61,9 +61,7 @@ def build_graph(model: Model, subnet: Subnet) -> onnx.ModelProto:
     for block in network.blocks:
         y = x
         for conv in block.main[:-1]:
-            y = graph.conv(y, conv)
-            if conv.bias is not None:
-                y = graph.add("Relu", y)
+            y = graph.add("Relu", graph.conv(y, conv))
         y = graph.conv(y, block.main[-1])
         if block.shortcut is not None:
             y = graph.add("Add", y, graph.conv(x, block.shortcut))
@@ -120,8 +118,8 @@ class _Nodes:
         return name
 
     def conv(self, x: str, conv: Conv) -> str:
-        constants = [self.constant(part) for part in (conv.weight, conv.bias) if part is not None]
-        return self.add("Conv", x, *constants, strides=conv.stride, pads=conv.padding * 2, group=conv.groups)
+        weight, bias = self.constant(conv.weight), self.constant(conv.bias)
+        return self.add("Conv", x, weight, bias, strides=conv.stride, pads=conv.padding * 2, group=conv.groups)
 
     def pool(self, x: str, axis: int, size: int, bins: list[tuple[int, int]]) -> str:
         """The maximum over each bin along one axis of ``size`` samples.

@@ -80,8 +80,7 @@ class SwitchableNet(nn.Module):
         for block in blocks(architecture):
             for layer in block.layers:
                 self._put(layer.conv, SwitchableConv(layer))
-                if layer.norm is not None:
-                    self._put(layer.norm, SwitchableNorm(layer))
+                self._put(layer.norm, SwitchableNorm(layer))
         self.linear = nn.Linear(linear_inputs(architecture), architecture.classes)
         if architecture.kind == "kinet":  # depthwise convolutions train nearly twice as fast, the others no faster
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload], missing in torch's stubs
@@ -107,15 +106,13 @@ class SwitchableNet(nn.Module):
             shortcut = self._layer(x, block.shortcut, subnet)
         *inner, last = block.main
         for layer in inner:
-            x = self._layer(x, layer, subnet)
-            if layer.norm is not None:
-                x = F.relu(x)
+            x = F.relu(self._layer(x, layer, subnet))
         x = self._layer(x, last, subnet)
         return F.relu(x if shortcut is None else x + shortcut)
 
     def _layer(self, x: Tensor, layer: ConvLayer, subnet: Subnet) -> Tensor:
         x = self.get_submodule(layer.conv)(x, layer.out_channels)
-        return x if layer.norm is None else self.get_submodule(layer.norm)(x, subnet)
+        return self.get_submodule(layer.norm)(x, subnet)
 
     def _put(self, name: str, module: nn.Module) -> None:
         """Register ``module`` under a dotted name, making the modules on the way."""

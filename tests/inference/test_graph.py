@@ -52,9 +52,9 @@ def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
             elif arch.kind == "kinet":
                 for step in range(arch.depth + 1):
                     name, before, stride = f"stage{number - 1}.block{step}", y, 1 if step else arch.stride
-                    y = conv(y, f"{name}.depthwise", stride, arch.padding, y.shape[1], groups=y.shape[1])
-                    y = norm(conv(y, f"{name}.pointwise", 1, 0, kept(full)), f"{name}.bn")
-                    y = functional.relu(y + (before if step else 0))
+                    y = conv(y, f"{name}.conv1", stride, arch.padding, y.shape[1], groups=y.shape[1])
+                    y = conv(functional.relu(norm(y, f"{name}.bn1")), f"{name}.conv2", 1, 0, kept(full))
+                    y = functional.relu(norm(y, f"{name}.bn2") + (before if step else 0))
             elif arch.kind == "cnn":
                 y = functional.relu(norm(conv(y, f"{name}.conv", arch.stride, arch.padding, kept(full)), f"{name}.bn"))
             else:

@@ -129,19 +129,17 @@ def test_a_thin_kinet_is_a_plain_network_of_the_first_channels_on_every_column()
 
     def conv(y, name, channels, groups=1, **how):
         weight = net.get_parameter(f"{name}.weight")[:channels, : y.shape[1] // groups, :, 0]
-        return F.conv1d(y, weight, groups=groups, **how)
-
-    def norm(y):
+        y = F.conv1d(y, weight, groups=groups, **how)
         return (y - y.mean(dim=(0, 2), keepdim=True)) / torch.sqrt(y.var(dim=(0, 2), correction=0, keepdim=True) + 1e-5)
 
     with torch.no_grad():
         got = net(x, subnet)
         y = x[:, torch.from_numpy(resize_indices(128, 96))].transpose(1, 2).reshape(-1, 1, 96)  # columns as windows
-        y = F.relu(norm(conv(y, "stem.conv", 16, stride=4, padding=3)))
-        y = conv(y, "stage1.block0.depthwise", 16, groups=16, stride=2, padding=3)
-        before = F.relu(norm(conv(y, "stage1.block0.pointwise", 32)))
-        y = conv(before, "stage1.block1.depthwise", 32, groups=32, padding=3)
-        y = F.relu(norm(conv(y, "stage1.block1.pointwise", 32)) + before)
+        y = F.relu(conv(y, "stem.conv", 16, stride=4, padding=3))
+        y = F.relu(conv(y, "stage1.block0.conv1", 16, groups=16, stride=2, padding=3))
+        before = F.relu(conv(y, "stage1.block0.conv2", 32))
+        y = F.relu(conv(before, "stage1.block1.conv1", 32, groups=32, padding=3))
+        y = F.relu(conv(y, "stage1.block1.conv2", 32) + before)
         y = F.adaptive_max_pool1d(y, 4).reshape(len(x), 9, 32, 4).permute(0, 2, 3, 1).flatten(1)
         want = y @ net.linear.weight[:, : y.shape[1]].T + net.linear.bias
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
