@@ -134,10 +134,21 @@ def _define_official(data: Data) -> str:
 
 
 def _define_holdout(data: Data) -> str:
-    chosen = "named by the recipe"
-    if not data.test_subjects:
-        chosen = f"{100 * data.test_share:g} % of all, drawn with seed {data.split_seed}"
-    return f"test people {chosen}; {data.validation_subjects} of the others, drawn with that seed, validate"
+    chosen = f"{100 * data.test_share:g} % of all, drawn with seed {data.split_seed}"
+    named = [one for one in data.datasets if len(data.datasets) == 1 or any(_is_of(one, s) for s in data.test_subjects)]
+    if data.test_subjects:
+        drawn = [one for one in data.datasets if one not in named]
+        chosen = "named by the recipe" + (f", of {' and '.join(drawn)} {chosen}" if drawn else "")
+    each = " of each dataset" if len(data.datasets) > 1 else ""
+    return (
+        f"test people {chosen}; {data.validation_subjects} of the others{each}, drawn with seed {data.split_seed}, "
+        "validate"
+    )
+
+
+def _is_of(dataset: str, subject: str) -> bool:
+    """Whether a person of several joined datasets is of this one."""
+    return subject.startswith(f"{dataset}/")
 
 
 def _define_groups(data: Data) -> str:

@@ -12,6 +12,7 @@ from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.signals import ACC, SampleChunk
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, open_data, split_subjects
+from kinestream.train.protocols import protocol_of
 from kinestream.windowing import Segmenter
 
 from .made_up import LABELS, dataset, recording, small_recipe
@@ -218,3 +219,11 @@ def test_wisdms_recipe_reads_its_rate_and_length():
     found = load_windows(Dataset("wisdm", labels, [Entry("user01", "1", lambda: worn)]), recipe, ["1"])
     assert found.x.shape == (6 * 5, 200, 3)  # 400 samples hold five windows of 200 every 50
     assert np.allclose(found.x[0], x[:200], atol=1e-5)
+
+
+def test_the_protocol_says_of_each_dataset_who_tests():
+    told = protocol_of(PHONE).define(PHONE)
+    assert told == (
+        "test people named by the recipe, of wisdm2019-phone 30 % of all, drawn with seed 0; "
+        "3 of the others of each dataset, drawn with seed 0, validate"
+    )
