@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.cli.train import PROTOCOL_HELP, PROTOCOL_NAMES
 from kinestream.errors import ConfigError, MissingExtra
-from kinestream.signals import Subnet
 
 if TYPE_CHECKING:
     import argparse
@@ -70,6 +69,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from rich.progress import Progress
 
     from kinestream.inference import find_model, load_model
+    from kinestream.signals import Subnet
 
     model = load_model(find_model(args.model))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -127,6 +127,8 @@ def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
 
 
 def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> None:
+    from kinestream.signals import Subnet
+
     subnets = {Subnet.parse(name): name for name in accuracy}
     resolutions = sorted({subnet.resolution for subnet in subnets})
     rows = [
