@@ -28,29 +28,23 @@ import torch
 from numpy.typing import NDArray
 
 from kinestream.inference import Engine, find_model, load_model
-from kinestream.replay_data import open_dataset
 from kinestream.signals import Subnet
 from kinestream.train import load_recipe
-from kinestream.train.data import load_windows, split_subjects
+from kinestream.train.data import Windows, open_data
 from kinestream.train.features import window_features
+from kinestream.train.run import load_part
+from kinestream.train.scores import score_of
 from kinestream.train.static import fit_static
 from kinestream.train.tinier_har import TinierHar
 
 
-def macro_f1(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    scores = []
-    for label in np.unique(truth):
-        hit = np.sum((predicted == label) & (truth == label))
-        scores.append(2 * hit / (np.sum(predicted == label) + np.sum(truth == label)))
-    return float(np.mean(scores))
-
-
-def row(name: str, predictions: list[NDArray[np.int64]], truth: NDArray[np.int64], latency_us: float) -> dict[str, Any]:
-    accuracy = [float(np.mean(p == truth)) for p in predictions]
-    f1 = [macro_f1(p, truth) for p in predictions]
+def row(name: str, probs: list[NDArray[Any]], test: Windows, latency_us: float) -> dict[str, Any]:
+    """One line of the table: the scores of each seed's (n, classes) probabilities."""
+    scores = [score_of(p, test.labels, test.subjects) for p in probs]
+    accuracy, f1 = [s.accuracy for s in scores], [s.macro_f1 for s in scores]
     print(
         f"{name:28}{np.mean(accuracy):9.2%} ±{np.std(accuracy):6.2%}{np.mean(f1):10.4f} ±{np.std(f1):7.4f}"
-        f"{latency_us:10.0f} us{len(predictions):4d} seeds",
+        f"{latency_us:10.0f} us{len(probs):4d} seeds",
         flush=True,
     )
     return {"name": name, "accuracy": accuracy, "macro_f1": f1, "latency_us": latency_us}
@@ -86,33 +80,30 @@ def main() -> None:
     args = parser.parse_args()
 
     recipe = load_recipe("uci")
-    dataset = open_dataset(recipe.data.dataset, args.data)
-    split = split_subjects(dataset.subjects, recipe.data)
-    train = load_windows(dataset, recipe, split.train, hop=recipe.train_hop)
-    test = load_windows(dataset, recipe, split.test)
-    print(
-        f"{len(train)} training windows, {len(test)} test windows of {', '.join(split.test)}; UCI-HAR rebuilt from HAPT"
-    )
+    dataset = open_data(recipe.data, args.data)
+    train, test = load_part(dataset, recipe, "train"), load_part(dataset, recipe, "test")
+    people = sorted(set(test.subjects), key=int)
+    print(f"{len(train)} training windows, {len(test)} test windows of {', '.join(people)}; UCI-HAR rebuilt from HAPT")
 
     rows: list[dict[str, Any]] = []
     engine = Engine(load_model(find_model(args.model)))
     for subnet in (Subnet(1.0, 128), Subnet(0.35, 128), Subnet(0.1, 128), Subnet(0.1, 96)):
-        predicted = engine.predict_batch(test.x, subnet).argmax(axis=1)
+        probs = engine.predict_batch(test.x, subnet)
         latency_us = median_us(lambda s=subnet: engine.predict(test.x[0], s))
-        rows.append(row(f"{args.model} {subnet}", [predicted], test.labels, latency_us))
+        rows.append(row(f"{args.model} {subnet}", [probs], test, latency_us))
 
-    predictions: list[NDArray[np.int64]] = []
+    seeds: list[NDArray[Any]] = []
     latency_us = float("nan")
     columns, classes = test.x.shape[2], len(recipe.data.labels)
     for seed in range(args.seeds):
         net, mean, std = fit_static(lambda: TinierHar(columns, classes), recipe, train, seed=seed, epochs=args.epochs)
         with torch.no_grad():
             x = (torch.from_numpy(test.x) - mean) / std
-            predictions.append(torch.cat([net(part) for part in x.split(256)]).argmax(1).numpy())
+            seeds.append(torch.cat([net(part) for part in x.split(256)]).softmax(1).numpy())
         session = onnx_session(net, (1, *test.x.shape[1:]))
         one = x[:1].numpy()
         latency_us = median_us(lambda s=session, o=one: s.run(None, {"x": o}))
-    rows.append(row("TinierHAR-like, 9,589 weights", predictions, test.labels, latency_us))
+    rows.append(row("TinierHAR-like, 9,589 weights", seeds, test, latency_us))
 
     try:
         forests = import_module("sklearn.ensemble")
@@ -121,10 +112,10 @@ def main() -> None:
     else:
         seen, asked = (window_features(w.x, recipe.input.fs_hz) for w in (train, test))
         grown = [forests.RandomForestClassifier(500, random_state=seed) for seed in range(args.seeds)]
-        predictions = [forest.fit(seen, train.labels).predict(asked) for forest in grown]
+        seeds = [forest.fit(seen, train.labels).predict_proba(asked) for forest in grown]
         forest = grown[0]
         latency_us = median_us(lambda: forest.predict(window_features(test.x[:1], recipe.input.fs_hz)), 20)
-        rows.append(row("random forest, 500 trees", predictions, test.labels, latency_us))
+        rows.append(row("random forest, 500 trees", seeds, test, latency_us))
     if args.json:
         args.json.write_text(
             json.dumps({"protocol": "UCI-HAR rebuilt from HAPT, official subject split", "rows": rows})
