@@ -34,18 +34,20 @@ def build_session(args: argparse.Namespace) -> Session:
     source = build_source(args)
     model = load_model(find_model(args.model))
     engine = Engine(model)
-    policy_text = args.policy
-    if policy_text == "fixed":
-        policy_text = f"fixed:{most_accurate(model)}"
-    dashboard = getattr(args, "dashboard", False)
-    table = _table(engine, policy_text, everything=dashboard)
-    policy = make_policy(policy_text, table)
-    engine.warm([point.subnet for point in table.front])
+    # All that can be wrong at once is looked at before anything is measured.
     if args.deadline is not None and not args.deadline > 0:
         raise ConfigError(f"--deadline {args.deadline:g}: expected a positive number of milliseconds")
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
+    hop = _hop(args.hop, model)
+    channel_map = ChannelMap.parse(args.axes) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
+    policy_text = args.policy
+    if policy_text == "fixed":
+        policy_text = f"fixed:{most_accurate(model)}"
+    table = _table(engine, policy_text, everything=getattr(args, "dashboard", False))
+    policy = make_policy(policy_text, table)
+    engine.warm([point.subnet for point in table.front])
     if battery is None and policy.kind == "battery":
         battery = make_battery("simulated")
     pipeline = Pipeline(
@@ -54,9 +56,9 @@ def build_session(args: argparse.Namespace) -> Session:
         table,
         battery=battery,
         deadline_ms=args.deadline,
-        hop=_hop(args.hop, model),
+        hop=hop,
         max_gap_s=args.max_gap,
-        channel_map=ChannelMap.parse(args.axes) if args.axes else None,
+        channel_map=channel_map,
     )
     return Session(source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit)
 
