@@ -12,7 +12,7 @@ from .models import find_model, list_models
 
 if TYPE_CHECKING:
     from .engine import Engine, Output
-    from .measure import candidates, operating_table, point
+    from .measure import candidates, operating_table
 
 __all__ = [
     "PRESETS",
@@ -28,7 +28,6 @@ __all__ = [
     "load_model",
     "macs",
     "operating_table",
-    "point",
     "save_model",
 ]
 
@@ -38,7 +37,6 @@ _LAZY = {
     "Output": "engine",
     "candidates": "measure",
     "operating_table": "measure",
-    "point": "measure",
 }
 
 

@@ -89,15 +89,6 @@ def operating_table(
     )
 
 
-def point(engine: Engine, subnet: Subnet, *, power_w: float = POWER_W) -> OperatingPoint:
-    """One row of the table, measured alone in some milliseconds unless it is cached.
-
-    Raises:
-        ConfigError: the model has no such subnetwork.
-    """
-    return operating_table(engine, [subnet], power_w=power_w).points[0]
-
-
 def candidates(model: Model) -> tuple[Subnet, ...]:
     """The subnetworks worth measuring before a quick start: no other is as accurate for fewer MACs.
 

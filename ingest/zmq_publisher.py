@@ -45,7 +45,6 @@ class ZmqPublisher:
     def __init__(self, to: str, *, wait_for_slow: bool = False, hwm: int = 1000, farewell_s: float = 5.0) -> None:
         address = ZmqAddress.parse(to)
         self._farewell_s = farewell_s
-        self._wait_for_slow = wait_for_slow
         self._ends: dict[str, EndOfStream] = {}
         self._topics: set[bytes] = set()
         self._counts: Counter[str] = Counter()

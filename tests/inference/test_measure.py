@@ -9,7 +9,7 @@ import math
 import pytest
 
 from kinestream.errors import ConfigError
-from kinestream.inference import Engine, candidates, macs, operating_table, point
+from kinestream.inference import Engine, candidates, macs, operating_table
 from kinestream.inference.engine import MAX_SESSIONS
 from kinestream.inference.measure import POWER_W, ROUNDS, cache_dir, machine
 from kinestream.signals import Subnet
@@ -81,7 +81,7 @@ def test_a_part_can_be_measured_and_is_kept_beside_the_rest(engine):
     assert count == 2
     assert tuple(row.subnet for row in table.points) == part
     other = engine.model.subnets[3]
-    assert point(engine, other).subnet == other
+    assert operating_table(engine, [other]).points[0].subnet == other
     assert measured(engine, [*part, other])[1] == 0
     assert measured(engine)[1] == 6
 
@@ -137,7 +137,7 @@ def test_the_cache_lies_where_the_environment_says(cache, monkeypatch, tmp_path)
 
 def test_a_subnetwork_never_evaluated_has_no_accuracy(engine):
     model = dataclasses.replace(engine.model, accuracy={})
-    assert math.isnan(point(Engine(model), model.full).accuracy)
+    assert math.isnan(operating_table(Engine(model), [model.full]).points[0].accuracy)
 
 
 def test_candidates_are_the_front_of_accuracy_and_macs():
@@ -175,4 +175,4 @@ def test_an_impossible_power_is_refused(engine, power):
 
 def test_an_unknown_subnetwork_is_refused(engine):
     with pytest.raises(ConfigError, match="no subnetwork"):
-        point(engine, Subnet(0.3, 40))
+        operating_table(engine, [Subnet(0.3, 40)])
