@@ -1,6 +1,6 @@
 """Accuracy against measured latency of several models, and which of them owns each stretch of their joint front.
 
-    python benchmarks/front.py [MODEL ...] [--rounds 12] [--all]
+    python benchmarks/front.py [MODEL ...] [--rounds 12] [--all] [--json FILE]
 
 Every subnetwork of every model is timed in one run, all taking turns within every round, so that the machine's noise
 meets all alike: one window at a time, ONNX Runtime, one core. A point is on the joint front if nothing faster is as
@@ -15,12 +15,16 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import json
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kinestream.inference import Engine, Model, find_model, list_models, load_model, macs
+from kinestream.inference.measure import machine
 from kinestream.signals import Subnet
 
 RUNS = 5
@@ -90,17 +94,44 @@ def show(found: list[Point]) -> None:
         )
 
 
+def as_json(found: list[Point], models: list[Model]) -> dict[str, Any]:
+    """Every point, fastest first, laid out as benchmarks/results/README.md says."""
+    kinds = {model.name: model.architecture.kind for model in models}
+    rows = [
+        {
+            "name": point.model,
+            "network": kinds[point.model],
+            "subnet": str(point.subnet),
+            "macs": point.macs,
+            "latency_us": round(point.us, 2),
+            "validation": point.accuracy,
+            "test": point.test,
+        }
+        for point in found
+    ]
+    return {
+        "title": "Accuracy and measured latency of every subnetwork",
+        "command": f"python benchmarks/front.py {' '.join(kinds)} --json benchmarks/results/front.json",
+        "protocol": "; ".join(dict.fromkeys(model.card["data"] for model in models if "data" in model.card)),
+        "machine": f"{machine()}; one core used, batch 1, ONNX Runtime, all models in one interleaved run",
+        "rows": rows,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy against measured latency of several models.")
     parser.add_argument("models", nargs="*", help="bundled models or model files; default: all bundled for UCI-HAR")
     parser.add_argument("--rounds", type=int, default=12, help="times everything is timed (default %(default)s)")
     parser.add_argument("--all", action="store_true", help="print every point of each model's own front too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every point there too")
     args = parser.parse_args()
     names = args.models or [name for name in list_models() if name.startswith("uci_")]
     models = [load_model(find_model(name)) for name in names]
     if len({model.name for model in models}) < len(models):
         parser.error("two of the files hold a model of the same name")
     found = points(models, args.rounds)
+    if args.json:
+        args.json.write_text(json.dumps(as_json(found, models), indent=1) + "\n", "utf-8")
     if args.all:
         for model in models:
             show(front([point for point in found if point.model == model.name]))
