@@ -42,6 +42,10 @@ class DecodeError(KinestreamError):
         super().__init__(f"{message} [{packet[:64].hex(' ')}]" if packet else message)
 
 
+class DeviceRefused(KinestreamError):
+    """A device answered a command with an error."""
+
+
 class SourceLost(KinestreamError):
     """A live source went away and did not come back in the time allowed."""
 

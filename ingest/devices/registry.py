@@ -1,0 +1,44 @@
+"""The known kinds of devices, by name and by what they advertise."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+
+from kinestream.errors import ConfigError
+
+from .profile import Advertisement, Profile
+
+_NAMES = ("microbit",)
+"""Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
+
+
+@cache
+def profiles() -> tuple[Profile, ...]:
+    """Every known kind of device."""
+    return tuple(import_module(f".{name}", __package__).PROFILE for name in _NAMES)
+
+
+def find_profile(name: str) -> Profile:
+    """The kind of device of a name.
+
+    Raises:
+        ConfigError: there is none; the message has the nearest one.
+    """
+    wanted = name.strip().lower()
+    if wanted in _NAMES:
+        return import_module(f".{wanted}", __package__).PROFILE
+    near = get_close_matches(wanted, _NAMES, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise ConfigError(f"'{name}' is no known device{hint}; known: {', '.join(_NAMES)}")
+
+
+def recognise(advertisement: Advertisement) -> Profile | None:
+    """The kind of device that advertises so; None if it is none that we know."""
+    best, best_match = None, 0
+    for profile in profiles():
+        match = profile.signature.match(advertisement)
+        if match > best_match:
+            best, best_match = profile, match
+    return best
