@@ -46,6 +46,14 @@ class DeviceRefused(KinestreamError):
     """A device answered a command with an error."""
 
 
+class BluetoothUnavailable(KinestreamError):
+    """This machine's Bluetooth cannot be used: absent, off, or not allowed."""
+
+
+class DeviceRefused(KinestreamError):
+    """A Bluetooth device was not found, did not connect, or did not do what its profile asked of it."""
+
+
 class SourceLost(KinestreamError):
     """A live source went away and did not come back in the time allowed."""
 
