@@ -24,10 +24,12 @@ from kinestream.inference.architecture import (
 )
 
 from .pooling import max_pool_to_grid
-from .statistics import channel_moments
+from .statistics import channel_moments, pooled_moments
 
 if TYPE_CHECKING:
     from kinestream.signals import Subnet
+
+    from .statistics import Moments
 
 
 class SwitchableConv(nn.Module):
@@ -57,18 +59,25 @@ class SwitchableNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(layer.out_channels))
         self.bias = nn.Parameter(torch.zeros(layer.out_channels))
         self.moments: dict[Subnet, tuple[Tensor, Tensor]] = {}
-        self.recording = False
+        self.recording = 0.0
+        """Share of what runs through in the moments that are recorded: 0 records nothing, 1 forgets what was."""
 
     def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
         weight, bias = self.weight[: x.shape[1]], self.bias[: x.shape[1]]
         if self.training:
             return F.batch_norm(x, None, None, weight, bias, training=True, eps=BN_EPS)
         if self.recording:
-            self.moments[subnet] = channel_moments(x)
+            self.moments[subnet] = self._recorded(channel_moments(x), subnet)
         if subnet not in self.moments:
             raise ModelError(f"no batch-norm statistics for {subnet}; run train.statistics.record first")
         mean, var = (moment[: x.shape[1]] for moment in self.moments[subnet])
         return F.batch_norm(x, mean, var, weight, bias, eps=BN_EPS)
+
+    def _recorded(self, fresh: Moments, subnet: Subnet) -> Moments:
+        if self.recording == 1 or subnet not in self.moments:
+            return fresh
+        mean, var = (moment[: len(fresh[0])] for moment in self.moments[subnet])
+        return pooled_moments((mean, var), fresh, self.recording)
 
 
 class SwitchableNet(nn.Module):
@@ -87,14 +96,18 @@ class SwitchableNet(nn.Module):
 
     def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
         """(n, classes) logits of one subnetwork for (n, length, columns) normalised full windows."""
+        x = self.features(x, subnet)
+        return F.linear(x, self.linear.weight[:, : x.shape[1]], self.linear.bias)
+
+    def features(self, x: Tensor, subnet: Subnet) -> Tensor:
+        """(n, inputs) what the linear layer reads: channel-major, so that a narrow network reads its first inputs."""
         arch = self.architecture
         if subnet.resolution != arch.length:
             x = x[:, torch.from_numpy(resize_indices(arch.length, subnet.resolution))]
         x = x.unsqueeze(1)  # (n, 1, resolution, columns)
         for block in blocks(arch, subnet.width):
             x = self._block(x, block, subnet)
-        x = max_pool_to_grid(x, arch.pool).flatten(1)  # channel-major, so a narrow net reads the first inputs
-        return F.linear(x, self.linear.weight[:, : x.shape[1]], self.linear.bias)
+        return max_pool_to_grid(x, arch.pool).flatten(1)
 
     def norms(self) -> dict[str, SwitchableNorm]:
         """Every batch norm by its name in the model file."""

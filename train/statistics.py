@@ -23,26 +23,35 @@ if TYPE_CHECKING:
 
     from .networks import SwitchableNet
 
+Moments = tuple["Tensor", "Tensor"]
+"""(channels,) mean and variance."""
 Track = Callable[[Sequence[Subnet]], Iterable[Subnet]]
 """Wraps the subnetworks that are worked through, to draw a progress bar."""
 
 
 @torch.inference_mode()
-def record(net: SwitchableNet, sample: Tensor, subnets: Sequence[Subnet], *, track: Track = iter) -> None:
-    """Set the moments of ``subnets`` from (n, length, columns) normalised training windows.
+def record(
+    net: SwitchableNet, sample: Tensor, subnets: Sequence[Subnet], *, share: float = 1.0, track: Track = iter
+) -> None:
+    """Set the moments of ``subnets`` from (n, length, columns) normalised windows; all others are forgotten.
 
     The variance is that of the sample itself (divided by n), as batch norm uses in training.
+
+    Args:
+        share: of the sample in the moments, above 0; the rest is what they were, as if both had been pooled.
     """
     net.eval()
     norms = net.norms().values()
     try:
         for norm in norms:
-            norm.moments, norm.recording = {}, True
+            known = norm.moments if share < 1 else {}
+            norm.moments = {subnet: known[subnet] for subnet in subnets if subnet in known}
+            norm.recording = share
         for subnet in track(subnets):
-            net(sample, subnet)
+            net.features(sample, subnet)
     finally:
         for norm in norms:
-            norm.recording = False
+            norm.recording = 0.0
 
 
 def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,6 +64,13 @@ def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     mean = rows.mean(dim=2).double().mean(dim=0)
     square = (torch.linalg.vector_norm(rows, dim=2).double().square() / rows.shape[2]).mean(dim=0)
     return mean.float(), (square - mean.square()).clamp(min=0).float()
+
+
+def pooled_moments(one: Moments, other: Moments, share: float) -> Moments:
+    """Mean and variance of a sample of which ``share`` has the moments ``other``, and the rest ``one``."""
+    (mean, var), (other_mean, other_var) = one, other
+    apart = other_mean - mean
+    return mean + share * apart, (1 - share) * var + share * other_var + share * (1 - share) * apart.square()
 
 
 def to_arrays(

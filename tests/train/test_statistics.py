@@ -82,3 +82,25 @@ def test_a_channel_that_never_changes_has_no_variance():
     assert torch.allclose(mean, torch.tensor(0.1))
     assert (var >= 0).all()
     assert (var < 1e-8).all()
+
+
+@pytest.mark.parametrize("share", [0.25, 0.75])
+def test_moments_recorded_with_a_share_are_those_of_both_samples_pooled(net, share):
+    old, new = sample(), 1.5 + 2 * sample(72)[24:]
+    statistics.record(net, old, SUBNETS)
+    statistics.record(net, new, SUBNETS, share=share)
+    first = next(iter(net.norms().values()))
+    recorded = first.moments[SUBNETS[1]]
+    pooled = torch.cat([old] * round(8 * (1 - share)) + [new[:24], new[24:]] * round(4 * share))
+    statistics.record(net, pooled, SUBNETS)
+    for mean_or_var, exact in zip(recorded, first.moments[SUBNETS[1]], strict=True):
+        torch.testing.assert_close(mean_or_var, exact, rtol=1e-4, atol=1e-5)
+
+
+def test_a_share_of_the_statistics_of_a_model_file_can_be_replaced(net):
+    statistics.record(net, sample(), SUBNETS)
+    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    statistics.from_arrays(net, arrays, WIDTHS, RESOLUTIONS)
+    statistics.record(net, sample(), SUBNETS, share=0.5)
+    for name, array in statistics.to_arrays(net, WIDTHS, RESOLUTIONS).items():
+        np.testing.assert_allclose(array, arrays[name], rtol=1e-4, atol=1e-5)
