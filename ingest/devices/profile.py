@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from kinestream.errors import ConfigError
 
 from .packet import BATTERY_LEVEL, Decoder
-from .steps import Dialogue, Periodic, Read, Step
+from .steps import Dialogue, Periodic, Read, script
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Plan:
     """Makes the decoder of a connection, set for what this plan expects."""
     start: Callable[[Decoder], Dialogue]
     """The dialogue that sets the device up and starts it; it may tell the decoder what was agreed."""
-    stop: tuple[Step, ...] = ()
-    """On every way out while connected, as far as the link still carries it."""
+    stop: Callable[[Decoder], Dialogue] = field(default_factory=script)
+    """The dialogue that ends the stream, on every way out: as far as the link still carries it."""
     periodic: tuple[Periodic, ...] = field(default_factory=lambda: (READ_BATTERY,))
 
 
@@ -87,6 +87,8 @@ class Profile:
     signature: Signature
     plan: Callable[[Settings], Plan]
     """The plan for some settings; raises ``ConfigError`` for what no such device can do."""
+    tested_on: str = "packets of the vendor's or a library's own tests"
+    """What its decoder was checked against, for people to judge by."""
 
 
 def choose(setting: str, wanted: float | None, possible: Iterable[float], default: float) -> float:

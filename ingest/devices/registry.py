@@ -10,7 +10,7 @@ from kinestream.errors import ConfigError
 
 from .profile import Advertisement, Profile
 
-_NAMES = ("microbit",)
+_NAMES = ("polar", "microbit")
 """Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
 
 
