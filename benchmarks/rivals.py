@@ -1,10 +1,12 @@
 """Small static rivals, trained here under our protocol, beside what one switchable network does at every latency.
 
-    python benchmarks/rivals.py --data ../shared/data
+    python -m benchmarks.rivals --data ../shared/data --json benchmarks/results/rivals.json
 
-A network after the published description of TinierHAR (same windows, split, optimizer and augmentation as the recipe of
-``uci_cnn``; the epochs of that recipe) and a random forest of 500 trees on standard features. Validation people choose
-nothing here; the test people are predicted once a seed. Latencies of one window in one interleaved run, one core.
+A network after the published description of TinierHAR (same windows, split, optimizer and augmentation as the recipe
+of ``uci_cnn``, but ``EPOCHS`` of its epochs: small and recurrent, it learns slower, and a starved rival proves nothing)
+and a random forest of 500 trees on standard features (needs scikit-learn). Validation people choose nothing here; the
+test people are predicted once a seed, and what the file holds already is not computed again. Latencies of one window on
+one core are measured anew in every run, all in turn.
 """
 
 from __future__ import annotations
@@ -14,22 +16,24 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import json
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from kinestream.inference import Engine, find_model, load_model
+from benchmarks.result_file import ResultFile
+from kinestream.inference import Engine, find_model, load_model, macs
+from kinestream.inference.measure import machine
 from kinestream.signals import Subnet
-from kinestream.train import load_recipe
+from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows, open_data
 from kinestream.train.features import window_features
 from kinestream.train.run import load_part
@@ -37,89 +41,126 @@ from kinestream.train.scores import score_of
 from kinestream.train.static import fit_static
 from kinestream.train.tinier_har import TinierHar
 
+EPOCHS = 60
+"""Of TinierHAR: thirty times over all overlapping windows."""
+TREES = 500
+TINIER, FOREST = "TinierHAR-like", "random forest"
+SHOWN = (Subnet(1.0, 128), Subnet(0.35, 128), Subnet(0.1, 128), Subnet(0.1, 96))
+"""Subnetworks of the switchable network, where it has them."""
 
-def row(name: str, probs: list[NDArray[Any]], test: Windows, latency_us: float) -> dict[str, Any]:
-    """One line of the table: the scores of each seed's (n, classes) probabilities."""
-    scores = [score_of(p, test.labels, test.subjects) for p in probs]
-    accuracy, f1 = [s.accuracy for s in scores], [s.macro_f1 for s in scores]
-    print(
-        f"{name:28}{np.mean(accuracy):9.2%} ±{np.std(accuracy):6.2%}{np.mean(f1):10.4f} ±{np.std(f1):7.4f}"
-        f"{latency_us:10.0f} us{len(probs):4d} seeds",
-        flush=True,
-    )
-    return {"name": name, "accuracy": accuracy, "macro_f1": f1, "latency_us": latency_us}
+Call = Callable[[], object]
 
 
-def onnx_session(net: torch.nn.Module, shape: tuple[int, ...]) -> ort.InferenceSession:
+def figures(probs: NDArray[np.floating], windows: Windows) -> dict[str, float]:
+    """What (n, classes) probabilities are worth."""
+    found = score_of(probs, windows.labels, windows.subjects)
+    return {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
+
+
+def tinier_har(recipe: Recipe, train: Windows, test: Windows, *, seed: int) -> NDArray[np.float32]:
+    """(n, classes) probabilities on the test windows of a network trained on the others."""
+    columns, classes = len(recipe.input.channels), len(recipe.data.labels)
+    training = replace(recipe.training, precision="float32")  # its recurrent layer gains nothing by bfloat16
+    slow = replace(recipe, training=training)
+    net, mean, std = fit_static(lambda: TinierHar(columns, classes), slow, train, seed=seed)
+    with torch.inference_mode():
+        x = (torch.from_numpy(test.x) - mean) / std
+        return torch.cat([net(part) for part in x.split(256)]).softmax(1).numpy()
+
+
+def tinier_call(columns: int, classes: int, length: int) -> Call:
+    """One window through the network in ONNX Runtime, on one thread; what its weights are costs no time."""
+    net = TinierHar(columns, classes).eval()
+    window = np.random.default_rng(0).standard_normal((1, length, columns)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "net.onnx"
-        torch.onnx.export(net, (torch.zeros(shape),), str(path), dynamo=False, input_names=["x"], output_names=["y"])
+        torch.onnx.export(net, (torch.zeros(window.shape),), str(path), dynamo=False, input_names=["x"])
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
-        return ort.InferenceSession(str(path), options)
+        session = ort.InferenceSession(str(path), options)
+    return lambda: session.run(None, {"x": window})
 
 
-def median_us(run: Any, times: int = 300) -> float:
-    run()
-    spent = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent)) * 1e6
+def interleaved_us(calls: dict[str, Call], rounds: int = 60, runs: int = 5) -> dict[str, float]:
+    """The median time of each call, all in turn in every round, so that the machine's noise meets all alike."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            call()
+            for _ in range(runs):
+                started = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - started)
+    return {name: float(np.median(spent)) * 1e6 for name, spent in times.items()}
+
+
+def show(results: ResultFile) -> None:
+    for row in results.rows:
+        name = f"{row['name']} {row.get('subnet', '')}"
+        accuracy, f1 = row["accuracy"], row["macro_f1"]
+        print(
+            f"{name:28}{np.mean(accuracy):9.2%} ±{np.std(accuracy):6.2%}{np.mean(f1):10.4f} ±{np.std(f1):7.4f}"
+            f"{row['latency_us']:10.0f} us{len(accuracy):4d} seeds"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--model", default="uci_cnn")
+    parser.add_argument("--model", default="uci_cnn", help="a switchable network to stand beside (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of TinierHAR (default %(default)s)")
+    parser.add_argument("--json", type=Path, help="where the figures go, and are looked for first")
     args = parser.parse_args()
-
-    recipe = load_recipe("uci")
-    dataset = open_data(recipe.data, args.data)
-    train, test = load_part(dataset, recipe, "train"), load_part(dataset, recipe, "test")
-    people = sorted(set(test.subjects), key=int)
-    print(f"{len(train)} training windows, {len(test)} test windows of {', '.join(people)}; UCI-HAR rebuilt from HAPT")
-
-    rows: list[dict[str, Any]] = []
-    engine = Engine(load_model(find_model(args.model)))
-    for subnet in (Subnet(1.0, 128), Subnet(0.35, 128), Subnet(0.1, 128), Subnet(0.1, 96)):
-        probs = engine.predict_batch(test.x, subnet)
-        latency_us = median_us(lambda s=subnet: engine.predict(test.x[0], s))
-        rows.append(row(f"{args.model} {subnet}", [probs], test, latency_us))
-
-    seeds: list[NDArray[Any]] = []
-    latency_us = float("nan")
-    columns, classes = test.x.shape[2], len(recipe.data.labels)
-    for seed in range(args.seeds):
-        net, mean, std = fit_static(lambda: TinierHar(columns, classes), recipe, train, seed=seed, epochs=args.epochs)
-        with torch.no_grad():
-            x = (torch.from_numpy(test.x) - mean) / std
-            seeds.append(torch.cat([net(part) for part in x.split(256)]).softmax(1).numpy())
-        session = onnx_session(net, (1, *test.x.shape[1:]))
-        one = x[:1].numpy()
-        latency_us = median_us(lambda s=session, o=one: s.run(None, {"x": o}))
-    rows.append(row("TinierHAR-like, 9,589 weights", seeds, test, latency_us))
 
     try:
         forests = import_module("sklearn.ensemble")
     except ImportError:
-        print("random forest left out: pip install scikit-learn")
-    else:
-        seen, asked = (window_features(w.x, recipe.input.fs_hz) for w in (train, test))
-        grown = [forests.RandomForestClassifier(500, random_state=seed) for seed in range(args.seeds)]
-        seeds = [forest.fit(seen, train.labels).predict_proba(asked) for forest in grown]
-        forest = grown[0]
-        latency_us = median_us(lambda: forest.predict(window_features(test.x[:1], recipe.input.fs_hz)), 20)
-        rows.append(row("random forest, 500 trees", seeds, test, latency_us))
-    if args.json:
-        args.json.write_text(
-            json.dumps({"protocol": "UCI-HAR rebuilt from HAPT, official subject split", "rows": rows})
-        )
+        raise SystemExit("the random forest is missing; pip install scikit-learn") from None
+    recipe = load_recipe("uci")
+    recipe = replace(recipe, training=replace(recipe.training, epochs=args.epochs))
+    about = {
+        "title": "Small static rivals",
+        "command": "python -m benchmarks.rivals --data ../shared/data --json benchmarks/results/rivals.json",
+        "protocol": "UCI-HAR rebuilt from HAPT, official subject split, nine test people",
+        "machine": f"{machine()}; one core used, batch 1, all in turn",
+        "epochs": args.epochs,
+    }
+    results = ResultFile(args.json, about)
+    dataset = open_data(recipe.data, args.data)
+    train, test = load_part(dataset, recipe, "train"), load_part(dataset, recipe, "test")
+    print(f"{len(train)} training windows, {len(test)} test windows; UCI-HAR rebuilt from HAPT", flush=True)
+
+    model = load_model(find_model(args.model))
+    engine = Engine(model)
+    kind = {"network": model.architecture.kind}
+    for subnet in (at for at in SHOWN if at in model.subnets and not results.has(model.name, at, 0)):
+        cost = macs(model.architecture, subnet)
+        results.add(model.name, subnet, 0, figures(engine.predict_batch(test.x, subnet), test), macs=cost, **kind)
+    seen, asked = (window_features(windows.x, recipe.input.fs_hz) for windows in (train, test))
+    forest = forests.RandomForestClassifier(TREES, random_state=0).fit(seen, train.labels)
+    for seed in range(args.seeds):
+        if not results.has(FOREST, None, seed):
+            grown = forests.RandomForestClassifier(TREES, random_state=seed).fit(seen, train.labels) if seed else forest
+            results.add(FOREST, None, seed, figures(grown.predict_proba(asked), test), note=f"{TREES} trees")
+    for seed in range(args.seeds):
+        if not results.has(TINIER, None, seed):
+            results.add(TINIER, None, seed, figures(tinier_har(recipe, train, test, seed=seed), test))
+
+    timed = interleaved_us(
+        {
+            TINIER: tinier_call(test.x.shape[2], len(recipe.data.labels), test.x.shape[1]),
+            **{str(s): (lambda s=s: engine.predict(test.x[0], s)) for s in SHOWN if s in model.subnets},
+        }
+    )
+    features_us = interleaved_us(
+        {FOREST: lambda: forest.predict(window_features(test.x[:1], recipe.input.fs_hz))}, rounds=5, runs=3
+    )
+    for row in results.rows:
+        row["latency_us"] = round((timed | features_us)[row.get("subnet", row["name"])], 1)
+    results.save()
+    show(results)
 
 
 if __name__ == "__main__":

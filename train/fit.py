@@ -26,7 +26,7 @@ from .evaluate import score, score_grid, summary
 from .export import to_model
 from .figures import draw_curve, draw_heat_map
 from .networks import SwitchableNet
-from .optimize import average, learning_rate, make_optimizer
+from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 from .run_folder import CHECKPOINT, note, open_run, write_metrics
 
 if TYPE_CHECKING:
@@ -130,9 +130,7 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """As many windows as the model's own hop would cut make an epoch, drawn from the overlapping ones."""
-        share = min(1.0, self.recipe.train_hop / self.recipe.input.hop)
-        return max(1, round(len(self.x) * share / self.recipe.training.batch_size))
+        return steps_per_epoch(self.recipe, len(self.x))
 
     def run_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         """One epoch; its mean losses, and the accuracy of the widest and the thinnest subnetwork after it."""

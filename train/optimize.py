@@ -13,7 +13,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .recipe import Training
+    from .recipe import Recipe, Training
 
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
 """How far below its peak ``one_cycle`` begins and ends."""
@@ -28,6 +28,12 @@ def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
     ]
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=training.learning_rate)
+
+
+def steps_per_epoch(recipe: Recipe, windows: int) -> int:
+    """As many windows as the model's own hop would cut make an epoch, drawn from the ``windows`` overlapping ones."""
+    share = min(1.0, recipe.train_hop / recipe.input.hop)
+    return max(1, round(windows * share / recipe.training.batch_size))
 
 
 def learning_rate(training: Training, step: int, steps_per_epoch: int) -> float:

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from kinestream.errors import KinestreamError
+from kinestream.inference.architecture import kept_channels
+from kinestream.signals import Subnet
 
+from . import statistics
 from .augment import prepare, triads
-from .optimize import average, learning_rate, make_optimizer
+from .networks import SwitchableNet
+from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from kinestream.inference.architecture import Architecture
 
     from .data import Windows
     from .recipe import Recipe
+
+
+class StaticNet(nn.Module):
+    """One subnetwork's shape as a network of its own, with weights for nothing else.
+
+    It costs what the subnetwork costs and is initialised for the channels it has. Its batch norm has no running
+    statistics: ``settle`` records them once the weights are final, as for a switchable network.
+    """
+
+    def __init__(self, architecture: Architecture, subnet: Subnet) -> None:
+        super().__init__()
+        self.net = SwitchableNet(replace(architecture, channels=kept_channels(architecture, subnet.width)))
+        self.subnet = Subnet(1.0, subnet.resolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, classes) logits of (n, length, columns) normalised full windows."""
+        return self.net(x, self.subnet)
+
+    def settle(self, sample: Tensor, resolutions: Iterable[int] = ()) -> None:
+        """Record the statistics from (n, length, columns) normalised training windows: of the network's own length,
+        and of others it was not trained at."""
+        subnets = {self.subnet, *(Subnet(1.0, resolution) for resolution in resolutions)}
+        statistics.record(self.net, sample, sorted(subnets))
 
 
 def fit_static(
@@ -26,14 +57,12 @@ def fit_static(
     train: Windows,
     *,
     seed: int,
-    epochs: int | None = None,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> tuple[nn.Module, Tensor, Tensor]:
     """The network, trained by the recipe: its optimizer, schedule, augmentation and averaged weights, one pass a step.
 
     Args:
         make_net: called once, after seeding; the network maps (n, length, columns) to (n, classes) logits.
-        epochs: the recipe's by default.
     Returns:
         The network, ready to evaluate, and mean and std, (columns,) each, that its input is normalised with.
     Raises:
@@ -43,32 +72,30 @@ def fit_static(
     rng = torch.Generator().manual_seed(seed)
     net = make_net()
     training = recipe.training
-    epochs = epochs or training.epochs
+    half = training.precision == "bfloat16"
     x_all, y_all = torch.from_numpy(train.x), torch.from_numpy(train.labels)
-    mean, std = x_all.mean((0, 1)), x_all.std((0, 1))
+    std, mean = torch.std_mean(x_all, dim=(0, 1), correction=0)
     starts = triads(recipe.input.channels)
     optimizer = make_optimizer(net, training)
     averaged = [value.detach().clone() for value in net.state_dict().values() if value.is_floating_point()]
-    steps = len(x_all) // training.batch_size
-    step = 0
-    for epoch in track(range(epochs)):
+    steps = steps_per_epoch(recipe, len(x_all))
+    for epoch in track(range(training.epochs)):
         net.train()
-        order = torch.randperm(len(x_all), generator=rng)
-        for batch in order[: steps * training.batch_size].split(training.batch_size):
-            # The recipe's schedule, stretched over the epochs of this run.
-            rate = learning_rate(training, round(step * training.epochs / epochs), steps)
+        batches = torch.randperm(len(x_all), generator=rng).split(training.batch_size)
+        for step, batch in zip(range(epoch * steps, (epoch + 1) * steps), batches, strict=False):
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = learning_rate(training, step, steps)
             x = prepare(x_all[batch], mean, std, starts, recipe.augmentation, rng)
-            loss = F.cross_entropy(net(x), y_all[batch], label_smoothing=training.label_smoothing)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                logits = net(x).float()
+            loss = F.cross_entropy(logits, y_all[batch], label_smoothing=training.label_smoothing)
             if not torch.isfinite(loss):
-                raise KinestreamError(f"the loss is {loss.item()} in epoch {epoch}; lower the learning rate")
+                raise KinestreamError(f"the loss is {loss.item()} in epoch {epoch + 1}; lower the learning rate")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             weights = [value for value in net.state_dict().values() if value.is_floating_point()]
             average(averaged, weights, training.ema_decay, step)
-            step += 1
     if training.ema_decay:
         floats = [name for name, value in net.state_dict().items() if value.is_floating_point()]
         net.load_state_dict(dict(zip(floats, averaged, strict=True)), strict=False)

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from kinestream.signals import Subnet
+from kinestream.train import Recipe, load_recipe
+from kinestream.train.data import Windows
 from kinestream.train.features import window_features
 
 
@@ -48,20 +53,69 @@ def test_correlated_columns_are_seen_as_such() -> None:
     np.testing.assert_allclose(found[:, -1], -1, atol=1e-5)
 
 
+def two_paces(n: int = 256, length: int = 128) -> Windows:
+    """(n, length, 9) windows of a slow and a fast wave."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, n)
+    pace_hz = np.where(labels == 0, 1.0, 4.0)[:, None, None]
+    t = (np.arange(length) / 50)[None, :, None]
+    x = np.sin(2 * np.pi * pace_hz * t + rng.uniform(0, 6, (n, 1, 9))) + rng.normal(0, 0.1, (n, length, 9))
+    return Windows(x.astype(np.float32), labels.astype(np.int64))
+
+
+def quick(**training) -> Recipe:
+    recipe = load_recipe("uci")
+    how = {"epochs": 8, "batch_size": 32, "ema_decay": 0.9} | training
+    return replace(recipe, training=replace(recipe.training, **how))
+
+
 def test_a_static_network_learns_what_there_is_to_learn() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
-    from kinestream.train import load_recipe
-    from kinestream.train.data import Windows
     from kinestream.train.static import fit_static
     from kinestream.train.tinier_har import TinierHar
 
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 256)
-    pace_hz = np.where(labels == 0, 1.0, 4.0)[:, None, None]
-    t = (np.arange(32) / 25)[None, :, None]
-    x = np.sin(2 * np.pi * pace_hz * t + rng.uniform(0, 6, (256, 1, 9))) + rng.normal(0, 0.1, (256, 32, 9))
-    windows = Windows(x.astype(np.float32), labels.astype(np.int64))
-    net, mean, std = fit_static(lambda: TinierHar(9, 2), load_recipe("uci"), windows, seed=0, epochs=40)
+    windows = two_paces(length=48)
+    recipe = quick(epochs=20, precision="float32")
+    net, mean, std = fit_static(lambda: TinierHar(9, 2), recipe, windows, seed=0)
     with torch.no_grad():
-        right = net((torch.from_numpy(windows.x) - mean) / std).argmax(1).numpy() == labels
+        right = net((torch.from_numpy(windows.x) - mean) / std).argmax(1).numpy() == windows.labels
     assert right.mean() > 0.9
+
+
+def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
+    pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from kinestream.inference.architecture import PRESETS, macs
+    from kinestream.train.static import StaticNet
+
+    cut, alone = Subnet(0.55, 104), StaticNet(PRESETS["uci"], Subnet(0.55, 104))
+    assert macs(alone.net.architecture, alone.subnet) == macs(PRESETS["uci"], cut)
+    assert [layer.shape[0] for layer in alone.parameters() if layer.ndim == 4] == [36, 72, 140]
+
+
+def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judged_at_others() -> None:
+    torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from kinestream.inference.architecture import PRESETS
+    from kinestream.train.evaluate import score
+    from kinestream.train.static import StaticNet, fit_static
+
+    windows = two_paces()
+    arch = replace(PRESETS["uci"], classes=2)
+    net, mean, std = fit_static(lambda: StaticNet(arch, Subnet(0.1, 104)), quick(), windows, seed=0)
+    x = (torch.from_numpy(windows.x) - mean) / std
+    net.settle(x, (96,))
+    assert score(net.net, x, windows.labels, net.subnet).accuracy > 0.9
+    assert score(net.net, x, windows.labels, Subnet(1.0, 96)).accuracy > 0.8
+
+
+def test_the_same_seed_trains_the_same_static_network() -> None:
+    torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from kinestream.inference.architecture import PRESETS
+    from kinestream.train.static import StaticNet, fit_static
+
+    def trained(seed: int) -> torch.Tensor:
+        arch = replace(PRESETS["uci"], classes=2)
+        net, *_ = fit_static(lambda: StaticNet(arch, Subnet(0.1, 96)), quick(epochs=1), two_paces(96), seed=seed)
+        return net.net.linear.weight
+
+    assert torch.equal(trained(0), trained(0))
+    assert not torch.equal(trained(0), trained(1))

@@ -1,0 +1,216 @@
+"""What the paper draws beside its switchable network, under the protocol and the training of the recipe ``uci``:
+
+- ``independent``: a static network of each configuration's width, trained at its length, nothing shared;
+- ``resolution-only``: the independent full networks tested at other lengths, with the batch-norm statistics of the full
+  length, and once more with statistics of the length tested (``..., recalibrated``);
+- ``width-only``: one switchable network trained over all widths at full length only;
+
+and how much computing a switchable network saves at the accuracy of the independent full network.
+
+    python -m benchmarks.baselines --data ../shared/data --json benchmarks/results/baselines.json
+    python -m benchmarks.baselines --saved RUN/uci_cnn.safetensors ... --json benchmarks/results/baselines.json
+
+UCI-HAR rebuilt from HAPT, official subjects. Every network meets the test people once, when its training is over;
+what the file holds already is not computed again. ``--saved`` takes the models of several seeds of one network, chooses
+the operating point by their mean accuracy on the validation people, and times it against the full network.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.front import interleaved_us
+from benchmarks.result_file import ResultFile
+from kinestream.inference import Model, load_model, macs
+from kinestream.signals import Subnet
+from kinestream.train import Recipe, load_recipe
+from kinestream.train.data import Windows, open_data
+from kinestream.train.evaluate import score
+from kinestream.train.export import from_model, normalised
+from kinestream.train.fit import fit
+from kinestream.train.networks import SwitchableNet
+from kinestream.train.run import load_part
+from kinestream.train.static import StaticNet, fit_static
+
+CONFIGURATIONS = (Subnet(1.0, 128), Subnet(0.8, 128), Subnet(0.55, 104), Subnet(0.1, 96))
+"""Those the paper prints."""
+FULL = CONFIGURATIONS[0]
+
+
+def judge(net: SwitchableNet, recipe: Recipe, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]):
+    """Accuracy and macro-F1 on the test people, accuracy on those who validate."""
+    found = {name: score(net, x[name], parts[name].labels, at) for name in ("test", "validation")}
+    return {
+        "accuracy": found["test"].accuracy,
+        "macro_f1": found["test"].macro_f1,
+        "validation": found["validation"].accuracy,
+    }
+
+
+def independent(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], subnet: Subnet, seed: int) -> None:
+    """Train one static network and judge it; the full one at the other lengths too."""
+    arch = recipe.network.architecture
+    net, mean, std = fit_static(lambda: StaticNet(arch, subnet), recipe, parts["train"], seed=seed)
+    assert isinstance(net, StaticNet)
+    x = {name: (torch.from_numpy(windows.x) - mean) / std for name, windows in parts.items()}
+    chosen = np.random.default_rng(seed).permutation(len(x["train"]))[: recipe.training.statistics_windows]
+    sample = x["train"][torch.from_numpy(chosen)]
+    net.settle(sample)
+    fixed = {"network": arch.kind, "macs": macs(arch, subnet)}
+    figures = judge(net.net, recipe, net.subnet, x, parts)
+    if subnet == FULL:
+        shorter = recipe.network.resolutions[:-1]
+        for norm in net.net.norms().values():
+            norm.moments |= {Subnet(1.0, length): norm.moments[net.subnet] for length in shorter}
+        lengths(results, "resolution-only", net, recipe, x, parts, seed)
+        net.settle(sample, shorter)
+        lengths(results, "resolution-only, recalibrated", net, recipe, x, parts, seed)
+    results.add("independent", subnet, seed, figures, **fixed)
+
+
+def lengths(
+    results: ResultFile,
+    name: str,
+    net: StaticNet,
+    recipe: Recipe,
+    x: dict[str, torch.Tensor],
+    parts: dict[str, Windows],
+    seed: int,
+) -> None:
+    for length in recipe.network.resolutions:
+        at = Subnet(1.0, length)
+        if not results.has(name, at, seed):
+            cost = macs(recipe.network.architecture, at)
+            results.add(name, at, seed, judge(net.net, recipe, at, x, parts), network="cnn", macs=cost)
+
+
+def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], seed: int, run_dir: Path) -> None:
+    """Train one network that is cut in width alone; a killed run goes on where it stood."""
+    network = replace(recipe.network, resolutions=recipe.network.resolutions[-1:])
+    recipe = replace(recipe, name="uci_cnn_width_only", network=network, seed=seed)
+    resume = (run_dir / "config.toml").exists()
+    model = fit(recipe, parts["train"], parts["validation"], run_dir, card={}, resume=resume)
+    net = from_model(model)
+    x = {name: normalised(model, parts[name].x) for name in ("validation", "test")}
+    for subnet in model.subnets:
+        if not results.has("width-only", subnet, seed):
+            cost = macs(model.architecture, subnet)
+            figures = judge(net, recipe, subnet, x, parts)
+            results.add("width-only", subnet, seed, figures, network=model.architecture.kind, macs=cost)
+
+
+def means(models: Sequence[Model]) -> dict[Subnet, tuple[float, float]]:
+    """Mean accuracy over the seeds of every subnetwork: on the validation people, on the test people."""
+    found = {}
+    for subnet in models[0].subnets:
+        tests = [model.card["test"]["accuracy"][str(subnet)] for model in models]
+        found[subnet] = float(np.mean([m.accuracy[subnet] for m in models])), float(np.mean(tests))
+    return found
+
+
+def saved(results: ResultFile, models: Sequence[Model], reference: Model, rounds: int) -> dict[str, Any]:
+    """What the cheapest and the fastest subnetwork as accurate as the independent full network save.
+
+    ``chosen`` is read off the validation people, mean against mean, and its test accuracy is what it is;
+    ``read_off_test`` is the cheapest that reaches the test accuracy itself, as the paper's own figure was made.
+
+    Args:
+        models: the seeds of one network. reference: the model whose full network has the independent one's shape.
+    """
+    row = results.find("independent", FULL)
+    if row is None:
+        raise SystemExit("the file has no independent 1.00x-128 yet; run without --saved first")
+    validation, test = float(np.mean(row["validation"])), float(np.mean(row["accuracy"]))
+    model, found = models[0], means(models)
+    timed = interleaved_us([reference] if reference.name == model.name else [reference, model], rounds)
+    full_us, full_macs = timed[reference.name, FULL], macs(reference.architecture, FULL)
+
+    def told(subnet: Subnet | None) -> dict[str, Any] | None:
+        if subnet is None:
+            return None
+        us, cost = timed[model.name, subnet], macs(model.architecture, subnet)
+        return {
+            "subnet": str(subnet),
+            "macs": cost,
+            "latency_us": round(us, 1),
+            "validation": round(found[subnet][0], 5),
+            "accuracy": round(found[subnet][1], 5),
+            "macs_saved": round(full_macs / cost, 1),
+            "time_saved": round(full_us / us, 1),
+        }
+
+    def least(part: int, wanted: float, cost: Any) -> dict[str, Any] | None:
+        return told(min((s for s in found if found[s][part] >= wanted), key=cost, default=None))
+
+    costs = {
+        "macs": lambda s: macs(model.architecture, s),
+        "time": lambda s: timed[model.name, s],
+    }
+    return {
+        "name": model.name,
+        "seeds": len(models),
+        "independent": {
+            "macs": full_macs,
+            "latency_us": round(full_us, 1),
+            "validation": round(validation, 5),
+            "accuracy": round(test, 5),
+        },
+        "chosen": {name: least(0, validation, cost) for name, cost in costs.items()},
+        "read_off_test": {name: least(1, test, cost) for name, cost in costs.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--seeds", type=int, default=3, help="of the independent networks; width-only has one")
+    parser.add_argument("--epochs", type=int, help="the recipe's by default")
+    parser.add_argument("--json", type=Path, help="where the figures go, and are looked for first")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where width-only keeps its run folder")
+    parser.add_argument("--saved", type=Path, nargs="+", metavar="MODEL", help="train nothing; compute what these save")
+    parser.add_argument("--reference", type=Path, help="with --saved of another network: a model of the recipe uci")
+    parser.add_argument("--rounds", type=int, default=40, help="of timing (default %(default)s)")
+    args = parser.parse_args()
+    recipe = load_recipe("uci")
+    recipe = replace(recipe, training=replace(recipe.training, epochs=args.epochs or recipe.training.epochs))
+    about = {
+        "title": "Baselines of the switchable CNN",
+        "command": "python -m benchmarks.baselines --data ../shared/data --json benchmarks/results/baselines.json",
+        "protocol": "UCI-HAR rebuilt from HAPT, official subject split, nine test people, four others validate",
+        "epochs": recipe.training.epochs,
+    }
+    results = ResultFile(args.json, about)
+    if args.saved:
+        models = [load_model(path) for path in args.saved]
+        reference = load_model(args.reference) if args.reference else models[0]
+        found = saved(results, models, reference, args.rounds)
+        others = [entry for entry in results.about.get("compute_saved", []) if entry["name"] != found["name"]]
+        results.about["compute_saved"] = [*others, found]
+        results.save()
+        print(found)
+        return
+    dataset = open_data(recipe.data, args.data)
+    parts = {name: load_part(dataset, recipe, name) for name in ("train", "validation", "test")}
+    for subnet in CONFIGURATIONS:
+        for seed in range(args.seeds):
+            if not results.has("independent", subnet, seed):
+                independent(results, recipe, parts, subnet, seed)
+                print(results.find("independent", subnet), flush=True)
+    if any(not results.has("width-only", Subnet(width, FULL.resolution), 0) for width in recipe.network.widths):
+        width_only(results, recipe, parts, 0, args.runs / "uci_width_only")
+        print(results.find("width-only", FULL), flush=True)
+
+
+if __name__ == "__main__":
+    main()

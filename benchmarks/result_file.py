@@ -1,0 +1,64 @@
+"""A file of measured figures that grows run by run: what is in it is not computed again.
+
+Laid out as ``benchmarks/results/README.md`` says: one row for each thing measured, its lists as long as ``seeds``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class ResultFile:
+    """Rows found by name and subnetwork, written whole after every figure.
+
+    Args:
+        path: None keeps the rows in memory only.
+        about: title, command and protocol, and whatever else describes the file; replaces what it said before.
+    """
+
+    def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:
+        self.path = path
+        held = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
+        self.about = {**{key: value for key, value in held.items() if key != "rows"}, **about}
+        self.rows: list[dict[str, Any]] = held.get("rows", [])
+
+    def find(self, name: str, subnet: object = None) -> dict[str, Any] | None:
+        """The row, or None."""
+        told = None if subnet is None else str(subnet)
+        return next((row for row in self.rows if row["name"] == name and row.get("subnet") == told), None)
+
+    def has(self, name: str, subnet: object, seed: int) -> bool:
+        """Whether the row holds the figures of this seed, fold or person."""
+        row = self.find(name, subnet)
+        return row is not None and seed in row["seeds"]
+
+    def add(self, name: str, subnet: object, seed: int, figures: Mapping[str, float], **fixed: Any) -> None:
+        """One seed's figures at the end of the row's lists.
+
+        Args:
+            fixed: what belongs to the row whatever the seed (``macs``, ``network``); the latest replaces.
+        """
+        row = self.find(name, subnet)
+        if row is None:
+            row = {"name": name} | ({} if subnet is None else {"subnet": str(subnet)}) | {"seeds": []}
+            self.rows.append(row)
+        row["seeds"].append(seed)
+        for key, value in figures.items():
+            row.setdefault(key, []).append(round(float(value), 5))
+        row.update(fixed)
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, one row a line; a kill while writing leaves the file before this one."""
+        if self.path is None:
+            return
+        head = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in self.about.items()]
+        rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in self.rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_suffix(".part")
+        aside.write_text("{" + ",\n".join([*head, f'"rows": [\n{rows}\n]']) + "}\n", "utf-8")
+        os.replace(aside, self.path)
