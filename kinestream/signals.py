@@ -68,6 +68,8 @@ class SampleChunk:
     labels: NDArray[np.int16] | None = None
     """(n,) codes into ``label_names``, ``UNLABELLED`` where nobody labelled."""
     label_names: tuple[str, ...] = ()
+    t_device: NDArray[np.float64] | None = None
+    """(n,) seconds on the device's own clock, unwrapped, where it has one; ``t`` is what was made of them."""
 
     def __len__(self) -> int:
         return len(self.t)

@@ -1,0 +1,108 @@
+"""A recording as every dataset is: recordings of one sensor each, to train on, to check, to play."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from kinestream.errors import DataDamaged
+from kinestream.signals import UNLABELLED, SampleChunk
+
+from ..recording import Dataset, Entry, Recording
+from ..tidy import tidy_times
+from .reader import SessionReader
+
+
+def open_recording(folder: Path | str) -> Dataset:
+    """The recording in a folder, a ``Recording`` a stream; each is read when it is asked for.
+
+    Sessions, and holes of more than a second, cut a stream into segments. The label codes mean the same in all.
+
+    Raises:
+        DataMissing: the folder holds no recording.
+        DataDamaged: it cannot be read, or has no samples.
+    """
+    reader = SessionReader(folder)
+    name = reader.folder.resolve().name
+    streams = list(reader.manifest["streams"])
+    if not streams:
+        raise DataDamaged(f"{reader.folder} has no samples: the run ended before the first; record again")
+    labels = tuple(dict.fromkeys(label for _, told in _formats(reader) for label in told))
+    wearer = reader.manifest.get("wearer")
+    entries = [
+        Entry(stream, wearer or stream, partial(_load, reader.folder, name, stream, wearer or stream, labels))
+        for stream in streams
+    ]
+    return Dataset(name, labels, entries, tuple(notices_of(reader)))
+
+
+def notices_of(reader: SessionReader) -> Iterator[str]:
+    """What a person should know of a recording, a line each."""
+    if reader.manifest["ended"] is None:
+        yield f"{reader.folder} was not closed: the run was killed or still goes on; read as far as it goes"
+    if missing := reader.counts().get("not_recorded"):
+        yield f"{reader.folder} lacks {missing} samples that came faster than they could be written"
+
+
+def _formats(reader: SessionReader) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for stream, (_, formats) in reader.formats.items():
+        for told in formats:
+            yield stream, told.label_names
+
+
+def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tuple[str, ...]) -> Recording:
+    chunks = [chunk for chunk in SessionReader(folder).chunks() if chunk.stream == stream]
+    if not chunks:
+        raise DataDamaged(f"{folder} has no samples of {stream}: the run ended before the first; record again")
+    first = chunks[-1]  # a stream that changed is taken as it was last
+    alike = [chunk for chunk in chunks if (chunk.channels, chunk.fs_hz) == (first.channels, first.fs_hz)]
+    t = np.concatenate([chunk.t for chunk in alike])
+    x = np.concatenate([chunk.x for chunk in alike])
+    labels = np.concatenate([_recoded(chunk, label_names) for chunk in alike])
+    ends = np.cumsum([len(chunk) for chunk in alike])[:-1]
+    cut_after = np.zeros(len(t) - 1, np.bool_)
+    cut_after[[end - 1 for end, (a, b) in zip(ends, _pairs(alike), strict=True) if a.session != b.session]] = True
+    finite = np.isfinite(x).all(axis=1)
+    tidied = tidy_times(t, x, cut_after)
+    repairs = Counter(tidied.repairs)
+    repairs["other_format"] = sum(map(len, chunks)) - len(t)
+    repairs["not_finite"] = int((~finite[tidied.keep]).sum())
+    keep, segments = _without(tidied.keep, tidied.segments, ~finite[tidied.keep])
+    return Recording(
+        dataset,
+        stream,
+        subject,
+        first.fs_hz,
+        first.channels,
+        t[keep],
+        x[keep],
+        labels[keep] if label_names else None,
+        label_names,
+        segments,
+        {kind: n for kind, n in repairs.items() if n},
+    )
+
+
+def _pairs(chunks: list[SampleChunk]) -> list[tuple[SampleChunk, SampleChunk]]:
+    return list(zip(chunks[:-1], chunks[1:], strict=True))
+
+
+def _without(
+    keep: np.ndarray, segments: tuple[tuple[int, int], ...], bad: np.ndarray
+) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
+    """The same without the samples that are bad; segments keep their borders."""
+    before = np.concatenate(([0], np.cumsum(~bad)))
+    return keep[~bad], tuple((int(before[start]), int(before[stop])) for start, stop in segments)
+
+
+def _recoded(chunk: SampleChunk, names: tuple[str, ...]) -> np.ndarray:
+    """The chunk's labels as codes into ``names``."""
+    codes = np.full(len(chunk), UNLABELLED, np.int16)
+    if chunk.labels is not None and chunk.label_names:
+        table = np.array([*(names.index(name) for name in chunk.label_names), UNLABELLED], np.int16)
+        codes = table[chunk.labels]  # UNLABELLED, -1, is the last
+    return codes

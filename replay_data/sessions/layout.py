@@ -1,0 +1,98 @@
+"""What lies where in a recording's folder, and the manifest that says what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kinestream.errors import DataDamaged, DataMissing
+
+MANIFEST = "recording.json"
+FORMAT = "kinestream recording"
+VERSION = 1
+KINDS = ("samples", "predictions", "events")
+"""The tables of a recording, each in numbered segments: ``samples-000000.parquet``."""
+
+
+def is_recording(path: Path | str) -> bool:
+    """Whether a folder holds a recording."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def segment_path(folder: Path, kind: str, number: int) -> Path:
+    return folder / f"{kind}-{number:06d}.parquet"
+
+
+def tail_path(folder: Path, number: int) -> Path:
+    """Where segment ``number`` is written before it is whole."""
+    return folder / f"tail-{number:06d}.log"
+
+
+def numbers_of(folder: Path, prefix: str, suffix: str) -> list[int]:
+    """The segments there are of one kind, in order."""
+    pattern = re.compile(rf"{re.escape(prefix)}-(\d{{6,}}){re.escape(suffix)}")
+    return sorted(int(match[1]) for path in folder.iterdir() if (match := pattern.fullmatch(path.name)))
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """All segments, whole or still a tail."""
+    found = set(numbers_of(folder, "tail", ".log"))
+    for kind in KINDS:
+        found.update(numbers_of(folder, kind, ".parquet"))
+    return sorted(found)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a recording.
+
+    Raises:
+        DataMissing: the folder holds no recording.
+        DataDamaged: its manifest is not one, or of a version to come.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["version"] if manifest["format"] == FORMAT else None
+    except FileNotFoundError:
+        raise DataMissing(f"no recording in {folder}: it has no {MANIFEST}; name the folder given to --record") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataDamaged(f"{path} is not the manifest of a recording ({error}); restore it from a copy") from None
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
+        raise DataDamaged(f"{path} is of version {version}; this kinestream reads up to {VERSION}: update it")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Replace the manifest as a whole.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    content = json.dumps({"format": FORMAT, "version": VERSION, **manifest}, indent=1, allow_nan=False)
+    descriptor, part = tempfile.mkstemp(dir=folder, prefix=f".{MANIFEST}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, 0o644)  # mkstemp makes it private
+        os.replace(part, folder / MANIFEST)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder outlast a power cut, where the system knows how."""
+    if os.name == "nt":  # a folder cannot be opened there; NTFS journals renames itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""From a tail to Parquet segments: what the writer does every minute, and what repairs a killed recording."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .layout import KINDS, numbers_of, read_manifest, segment_path, sync_folder, tail_path, write_manifest
+from .tables import SCHEMAS
+from .tail import Tail, read_tail, refuse_if_held
+
+
+def seal(folder: Path, number: int) -> Tail:
+    """Turn a tail into segments, each written aside and renamed, then remove it. May be cut off and done again.
+
+    Returns:
+        What the tail held.
+    Raises:
+        OSError: the folder cannot be read or written.
+    """
+    path = tail_path(folder, number)
+    tail = read_tail(path)
+    for kind in KINDS:
+        table = tail.table(kind)
+        if len(table):
+            _write_segment(segment_path(folder, kind, number), table)
+    sync_folder(folder)
+    path.unlink()
+    return tail
+
+
+def _write_segment(path: Path, table: pa.Table) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What ``recover`` found and did."""
+
+    folder: str
+    needed: bool = False
+    """Whether anything had to be repaired."""
+    segments: int = 0
+    """How many stretches of up to a minute the recording has now."""
+    tails_sealed: int = 0
+    kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    """Rows of each table in the whole recording now."""
+    kept_from_tails: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    bytes_lost: int = 0
+    """In tails: writes that were cut off, or damage."""
+    holes: int = 0
+    """How many stretches of a tail that was."""
+    damaged: list[str] = field(default_factory=list)
+    """Segments that cannot be read, set aside under another name."""
+    leftovers: list[str] = field(default_factory=list)
+    """Half-written files that were removed; what they were made of is in a tail."""
+
+
+def recover(folder: Path) -> Recovery:
+    """Repair a recording in place: seal what tails there are, set aside what cannot be read, close the manifest.
+
+    Raises:
+        DataMissing, DataDamaged: the folder holds no recording, or its manifest cannot be read.
+        ConfigError: it is being recorded right now.
+        OSError: the folder cannot be written.
+    """
+    manifest = read_manifest(folder)
+    tails = numbers_of(folder, "tail", ".log")
+    for number in tails:
+        refuse_if_held(tail_path(folder, number))
+    report = Recovery(str(folder))
+    for path in sorted([*folder.glob(".*.parquet.part"), *folder.glob(".recording.json.*")]):
+        path.unlink()
+        report.leftovers.append(path.name)
+    for number in tails:
+        tail = seal(folder, number)
+        report.tails_sealed += 1
+        report.bytes_lost += tail.bytes_lost
+        report.holes += tail.holes
+        for kind in KINDS:
+            report.kept_from_tails[kind] += len(tail.table(kind))
+    numbers: set[int] = set()
+    for kind in KINDS:
+        for number in numbers_of(folder, kind, ".parquet"):
+            path = segment_path(folder, kind, number)
+            rows = _rows(path, kind)
+            if rows is None:
+                os.replace(path, path.with_name(f"{path.name}.damaged"))
+                report.damaged.append(path.name)
+            else:
+                report.kept[kind] += rows
+                numbers.add(number)
+    report.segments = len(numbers)
+    report.needed = bool(report.tails_sealed or report.damaged or report.leftovers or not manifest.get("ended"))
+    if report.needed:
+        write_manifest(folder, {**manifest, "ended": ended("recovered", report.kept, damaged=report.damaged)})
+    return report
+
+
+def ended(how: str, rows: dict[str, int], **more: Any) -> dict[str, Any]:
+    """What the manifest says of the end."""
+    return {"how": how, "utc": datetime.now(UTC).isoformat(timespec="milliseconds"), "rows": rows, **more}
+
+
+def _rows(path: Path, kind: str) -> int | None:
+    """How many rows a segment has; None if it cannot be read to its end."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return None
+    return len(table) if table.schema.equals(SCHEMAS[kind]) else None

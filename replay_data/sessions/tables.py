@@ -1,0 +1,274 @@
+"""The three tables of a recording, and the way from the values that flow to their rows and back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from kinestream.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Subnet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLES = pa.schema(
+    [
+        ("chunk", pa.int64()),
+        ("stream", pa.string()),
+        ("session", pa.string()),
+        ("seq", pa.int64()),
+        ("t_s", pa.float64()),
+        ("t_device_s", pa.float64()),
+        ("received_s", pa.float64()),
+        ("flags", pa.uint8()),
+        ("label", pa.string()),
+        ("label_code", pa.int16()),
+        *((name, pa.float32()) for name in CHANNEL_UNITS),
+    ]
+)
+"""One row a sample. Every channel there can be has its column, null where a stream has no such channel: so all
+segments of all recordings read as one table. ``chunk`` numbers the chunks in the order in which they came."""
+
+PREDICTIONS = pa.schema(
+    [
+        ("stream", pa.string()),
+        ("session", pa.string()),
+        ("index", pa.int64()),
+        ("t_start_s", pa.float64()),
+        ("t_end_s", pa.float64()),
+        ("label", pa.string()),
+        ("confidence", pa.float64()),
+        ("probs", pa.list_(pa.float32())),
+        ("width", pa.float64()),
+        ("resolution", pa.int32()),
+        ("reason", pa.string()),
+        ("latency_ms", pa.float64()),
+        ("energy_mj", pa.float64()),
+        ("age_ms", pa.float64()),
+        ("coverage", pa.float64()),
+        ("truth", pa.string()),
+        ("truth_share", pa.float64()),
+        ("battery_frac", pa.float64()),
+        ("ready_s", pa.float64()),
+        ("policy", pa.string()),
+        ("deadline_ms", pa.float64()),
+        ("read_frac", pa.float64()),
+        ("read_capacity_j", pa.float64()),
+        ("read_charging", pa.bool_()),
+        ("read_base_mw", pa.float64()),
+    ]
+)
+"""One row a prediction, with its decision and all that this depended on: ``read_*`` is what the battery said before."""
+
+EVENTS = pa.schema([("at_s", pa.float64()), ("kind", pa.string()), ("chunk", pa.int64()), ("value", pa.string())])
+"""What happened besides: ``chunk`` is the number of the next chunk then, ``value`` a JSON object."""
+
+SCHEMAS: dict[str, pa.Schema] = {"samples": SAMPLES, "predictions": PREDICTIONS, "events": EVENTS}
+
+SESSION_START, AFTER_LOSS, NOT_FINITE, NOT_LATER = 1, 2, 4, 8
+"""Bits of ``flags``: the first sample of a session; samples before it are missing by their number; a value that is
+NaN or infinite; a time not later than the sample's before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the samples of a stream are, from some chunk on."""
+
+    channels: tuple[str, ...]
+    fs_hz: float
+    label_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, chunk: SampleChunk) -> Format:
+        """A channel without a unit of its own cannot be recorded and is left out."""
+        return cls(tuple(name for name in chunk.channels if name in CHANNEL_UNITS), chunk.fs_hz, chunk.label_names)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """A prediction, and what its decision depended on besides the samples."""
+
+    prediction: Prediction
+    ready_s: float
+    """When it came out, on the clock of the samples' times."""
+    policy: str
+    """The policy in force, as it is written on the command line."""
+    deadline_ms: float | None
+    battery: Mapping[str, Any] | None
+    """What the battery said before the window ran: ``frac``, ``capacity_j``, ``charging``, ``base_mw``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a recording."""
+
+    kind: str
+    value: Mapping[str, Any]
+    at_s: float = field(default_factory=time.monotonic)
+    chunk: int = 0
+    """The number of the next chunk then; given by the writer."""
+
+
+FORMAT_IS = "format"
+"""From this chunk on a stream has these channels, rate and label names."""
+DROPPED = "dropped"
+"""The live pipeline was late and passed this chunk over."""
+NOT_RECORDED = "not_recorded"
+"""The disk was late: chunks and predictions that are missing here."""
+COMPUTED = "computed"
+"""The run has ended; chunks from ``chunks`` on were not computed any more."""
+
+
+def samples_batch(chunks: Sequence[tuple[int, SampleChunk, NDArray[np.uint8]]]) -> pa.RecordBatch:
+    """Rows of ``SAMPLES``.
+
+    Args:
+        chunks: each with its number and its samples' (n,) flags; none is empty.
+    """
+    sizes = [len(chunk) for _, chunk, _ in chunks]
+
+    def spread(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+        names = list(dict.fromkeys(values))
+        codes = np.repeat([names.index(value) for value in values], sizes).astype(np.int32)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(names, kind)).dictionary_decode()
+
+    columns: dict[str, pa.Array] = {
+        "chunk": pa.array(np.repeat([number for number, _, _ in chunks], sizes), pa.int64()),
+        "stream": spread([chunk.stream for _, chunk, _ in chunks], pa.string()),
+        "session": spread([chunk.session for _, chunk, _ in chunks], pa.string()),
+        "seq": pa.array(np.concatenate([np.arange(c.seq, c.seq + len(c)) for _, c, _ in chunks]), pa.int64()),
+        "t_s": pa.array(np.concatenate([chunk.t for _, chunk, _ in chunks]), pa.float64()),
+        "t_device_s": _optional([chunk.t_device for _, chunk, _ in chunks], sizes, pa.float64()),
+        "received_s": pa.array(np.repeat([chunk.received_s for _, chunk, _ in chunks], sizes), pa.float64()),
+        "flags": pa.array(np.concatenate([flags for _, _, flags in chunks]), pa.uint8()),
+        "label": pa.concat_arrays([_label_texts(chunk) for _, chunk, _ in chunks]),
+        "label_code": _optional([chunk.labels for _, chunk, _ in chunks], sizes, pa.int16()),
+    }
+    for name in CHANNEL_UNITS:
+        parts = [c.x[:, c.channels.index(name)] if name in c.channels else None for _, c, _ in chunks]
+        columns[name] = _optional(parts, sizes, pa.float32())
+    return pa.record_batch([columns[name] for name in SAMPLES.names], SAMPLES)
+
+
+def _optional(parts: Sequence[NDArray[Any] | None], sizes: Sequence[int], kind: pa.DataType) -> pa.Array:
+    """The parts end to end, null where there is none."""
+    if all(part is None for part in parts):
+        return pa.nulls(sum(sizes), kind)
+    arrays = [
+        pa.nulls(size, kind) if part is None else pa.array(np.ascontiguousarray(part), kind, from_pandas=False)
+        for part, size in zip(parts, sizes, strict=True)
+    ]
+    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+
+
+def _label_texts(chunk: SampleChunk) -> pa.Array:
+    if chunk.labels is None or not chunk.label_names:
+        return pa.nulls(len(chunk), pa.string())
+    codes = chunk.labels.astype(np.int32)
+    known = (codes >= 0) & (codes < len(chunk.label_names))
+    indices = pa.array(np.where(known, codes, 0), pa.int32(), mask=~known)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(chunk.label_names, pa.string())).dictionary_decode()
+
+
+def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Iterator[tuple[int, SampleChunk]]:
+    """The chunks of a table of ``SAMPLES``, as they came, each with its number.
+
+    Args:
+        format_of: what the samples of a stream are, in the chunk of that number.
+    """
+    if not len(table):
+        return
+    numbers = table["chunk"].to_numpy()
+    edges = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
+    streams, sessions = table["stream"].to_pylist(), table["session"].to_pylist()
+    seq, t, received_s = (table[name].to_numpy() for name in ("seq", "t_s", "received_s"))
+    t_device, labels = table["t_device_s"], table["label_code"]
+    has_device, has_labels = t_device.is_valid().to_numpy(), labels.is_valid().to_numpy()
+    t_device, labels = (column.fill_null(0).to_numpy() for column in (t_device, labels))
+    values: dict[tuple[str, ...], NDArray[np.float32]] = {}
+    for start, stop in pairwise(edges):
+        number = int(numbers[start])
+        told = format_of(streams[start], number)
+        if told.channels not in values:
+            stacked = [table[name].to_numpy(zero_copy_only=False) for name in told.channels]
+            values[told.channels] = np.stack(stacked, axis=1).astype(np.float32, copy=False)
+        yield (
+            number,
+            SampleChunk(
+                streams[start],
+                sessions[start],
+                t[start:stop],
+                values[told.channels][start:stop],
+                told.channels,
+                told.fs_hz,
+                int(seq[start]),
+                float(received_s[start]),
+                labels[start:stop] if has_labels[start] else None,
+                told.label_names,
+                t_device[start:stop] if has_device[start] else None,
+            ),
+        )
+
+
+def predictions_batch(records: Sequence[PredictionRecord]) -> pa.RecordBatch:
+    """Rows of ``PREDICTIONS``."""
+    rows = []
+    for record in records:
+        p, battery = record.prediction, record.battery or {}
+        rows.append(
+            {
+                **{name: getattr(p, name) for name in _PLAIN},
+                "probs": p.probs,
+                "width": p.decision.subnet.width,
+                "resolution": p.decision.subnet.resolution,
+                "reason": p.decision.reason,
+                "ready_s": record.ready_s,
+                "policy": record.policy,
+                "deadline_ms": record.deadline_ms,
+                **{f"read_{name}": battery.get(name) for name in ("frac", "capacity_j", "charging", "base_mw")},
+            }
+        )
+    return pa.RecordBatch.from_pylist(rows, PREDICTIONS)
+
+
+_PLAIN = (
+    *("stream", "session", "index", "t_start_s", "t_end_s", "label", "confidence", "latency_ms", "energy_mj"),
+    *("age_ms", "coverage", "truth", "truth_share", "battery_frac"),
+)
+"""The columns that are fields of a ``Prediction`` as they are."""
+
+
+def predictions_of(table: pa.Table, labels: tuple[str, ...]) -> Iterator[PredictionRecord]:
+    """The predictions of a table of ``PREDICTIONS``.
+
+    Args:
+        labels: the model's classes, in the order of the probabilities.
+    """
+    for row in table.to_pylist():
+        battery = {name: row[f"read_{name}"] for name in ("frac", "capacity_j", "charging", "base_mw")}
+        prediction = Prediction(
+            **{name: row[name] for name in _PLAIN},
+            probs=np.array(row["probs"], np.float32),
+            labels=labels,
+            decision=Decision(Subnet(row["width"], row["resolution"]), row["reason"]),
+        )
+        known = battery if battery["frac"] is not None else None
+        yield PredictionRecord(prediction, row["ready_s"], row["policy"], row["deadline_ms"], known)
+
+
+def events_batch(events: Sequence[Event]) -> pa.RecordBatch:
+    """Rows of ``EVENTS``."""
+    rows = [{"at_s": e.at_s, "kind": e.kind, "chunk": e.chunk, "value": json.dumps(dict(e.value))} for e in events]
+    return pa.RecordBatch.from_pylist(rows, EVENTS)
+
+
+def events_of(table: pa.Table) -> Iterator[Event]:
+    """The events of a table of ``EVENTS``."""
+    for row in table.to_pylist():
+        yield Event(row["kind"], json.loads(row["value"]), row["at_s"], row["chunk"])
