@@ -6,8 +6,8 @@ Pure functions. Whatever bytes arrive, ``decode`` gives a checked chunk, an end 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import lru_cache
 from math import isfinite
@@ -175,6 +175,17 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
     if not _all_named(labels, names):
         raise DecodeError(f"a label code outside -1 to {len(names) - 1}", header)
     return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s, labels, names)
+
+
+def parts(chunk: SampleChunk, max_samples: int = MAX_SAMPLES) -> Iterator[SampleChunk]:
+    """The chunk, cut into as many as it takes for none to be longer."""
+    if len(chunk) <= max_samples:
+        yield chunk
+        return
+    for start in range(0, len(chunk), max_samples):
+        cut = slice(start, start + max_samples)
+        labels = None if chunk.labels is None else chunk.labels[cut]
+        yield replace(chunk, t=chunk.t[cut], x=chunk.x[cut], seq=chunk.seq + start, labels=labels)
 
 
 @lru_cache(maxsize=16)

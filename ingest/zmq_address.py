@@ -1,62 +1,134 @@
-"""Where a ZeroMQ socket connects or binds: ``zmq+tcp://HOST:PORT[?stream=NAME][&insecure=1]``."""
+"""Where a ZeroMQ socket connects or binds: ``zmq+tcp://HOST:PORT[,HOST:PORT...][?KEY=VALUE&...]``."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from kinestream.errors import ConfigError
 
-_KEYS = ("stream", "insecure")
+SECURITY_OPTIONS = ("insecure", "keys", "server")
+"""What every address may say: go without keys, use those of a folder, expect the server known by a name."""
+
+MAX_PLACES = 64
+"""More places than this in one address are a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZmqAddress:
-    """A checked address. The traffic is not encrypted, so beyond this machine it must be asked for."""
+    """A checked address. Who may read along is decided by ``curve.keys_for``."""
 
-    host: str
-    port: int
-    """0: any free port, for a socket that binds."""
-    streams: frozenset[str] = frozenset()
-    """The streams to take; empty: all."""
+    uri: str
+    places: tuple[tuple[str, int], ...]
+    """Host and port of each; port 0: any free one, for a socket that binds."""
+    insecure: bool = False
+    """Plain text beyond this machine was asked for."""
+    keys: Path | None = None
+    servers: tuple[str, ...] = ()
+    """By which names the servers' keys are known: one for all places, or one for each."""
+    options: tuple[tuple[str, str], ...] = field(default=())
+    """The other options, as they were written."""
 
     @property
-    def endpoint(self) -> str:
-        """As ZeroMQ wants it."""
-        host = "127.0.0.1" if self.host == "localhost" else f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port or '*'}"
+    def endpoints(self) -> tuple[str, ...]:
+        """As ZeroMQ wants them."""
+        return tuple(_endpoint(host, port) for host, port in self.places)
 
-    @classmethod
-    def parse(cls, uri: str) -> ZmqAddress:
-        """The address written as ``zmq+tcp://...`` or ``tcp://...``.
+    @property
+    def is_ipv6(self) -> bool:
+        return any(":" in host for host, _ in self.places)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        return all(_is_loopback(host) for host, _ in self.places)
+
+    def server(self, place: int) -> str | None:
+        """The name of the key of the server at one of the places, if one was given."""
+        return self.servers[min(place, len(self.servers) - 1)] if self.servers else None
+
+    def values(self, key: str) -> tuple[str, ...]:
+        """All that an option was given, in order."""
+        return tuple(value for name, value in self.options if name == key)
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        """The last value of an option, the first of ``choices`` where it was not given.
 
         Raises:
-            ConfigError: malformed, or beyond this machine without ``insecure=1``.
+            ConfigError: another value.
+        """
+        given = self.values(key)
+        if not given:
+            return choices[0]
+        if given[-1] not in choices:
+            raise ConfigError(f"'{self.uri}': {key}={given[-1]}; expected {' or '.join(choices)}")
+        return given[-1]
+
+    @classmethod
+    def parse(
+        cls,
+        uri: str,
+        *,
+        schemes: tuple[str, ...] = ("zmq+tcp", "tcp"),
+        options: tuple[str, ...] = (),
+        insecure: bool = False,
+    ) -> ZmqAddress:
+        """The address as a person writes it.
+
+        Args:
+            schemes: how it may begin; the first is named in messages.
+            options: known beside ``SECURITY_OPTIONS``.
+            insecure: as if the address said ``insecure=1``.
+        Raises:
+            ConfigError: malformed, or with an option that is not known.
         """
         try:
             parts = urlsplit(uri)
-            # ZeroMQ writes "every interface" and "any port" as a star, which is no port to a URL.
-            host, port = parts.hostname, 0 if parts.netloc.endswith(":*") else parts.port
+            places = tuple(_place(text) for text in parts.netloc.split(","))
         except ValueError:
-            host, port, parts = None, None, urlsplit("")
-        if parts.scheme not in ("zmq+tcp", "tcp") or host is None or port is None or parts.path.strip("/"):
+            places, parts = (), urlsplit("")
+        if parts.scheme not in schemes or not 1 <= len(places) <= MAX_PLACES or parts.path.strip("/"):
+            scheme = schemes[0]
             raise ConfigError(
-                f"'{uri}' is no ZeroMQ address; expected zmq+tcp://HOST:PORT, e.g. zmq+tcp://127.0.0.1:5556"
+                f"'{uri}' is no {scheme}:// address; expected {scheme}://HOST:PORT, e.g. {scheme}://127.0.0.1:5556"
             )
+        known = (*options, *SECURITY_OPTIONS)
         query = parse_qsl(parts.query, keep_blank_values=True)
         for key, _ in query:
-            if key not in _KEYS:
-                near = get_close_matches(key, _KEYS, n=1)
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
                 hint = f" (did you mean '{near[0]}'?)" if near else ""
-                raise ConfigError(f"'{uri}': unknown key '{key}'{hint}; known: {', '.join(_KEYS)}")
-        if not _is_loopback(host) and ("insecure", "1") not in query:
-            raise ConfigError(
-                f"'{uri}' leaves this machine, and what is sent is not encrypted; "
-                "use 127.0.0.1, through an SSH tunnel if need be, or add ?insecure=1 if anyone on the way may read it"
-            )
-        return cls(host, port, frozenset(value for key, value in query if key == "stream"))
+                raise ConfigError(f"'{uri}': unknown key '{key}'{hint}; known: {', '.join(known)}")
+        last = dict(query)
+        servers = tuple(value for key, value in query if key == "server")
+        if len(servers) not in (0, 1, len(places)):
+            raise ConfigError(f"'{uri}': {len(servers)} x server for {len(places)} places; expected one, or one each")
+        return cls(
+            uri,
+            places,
+            insecure or ("insecure", "1") in query,
+            Path(last["keys"]).expanduser() if last.get("keys") else None,
+            servers,
+            tuple((key, value) for key, value in query if key in options),
+        )
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Host and port; ``ValueError`` for anything else."""
+    # ZeroMQ writes "every interface" and "any port" as a star, which is no port to a URL.
+    parts = urlsplit(f"//{text.removesuffix(':*')}")
+    port = 0 if text.endswith(":*") else parts.port
+    if not parts.hostname or port is None or parts.username is not None:
+        raise ValueError(text)
+    return parts.hostname, port
+
+
+def _endpoint(host: str, port: int) -> str:
+    host = "127.0.0.1" if host == "localhost" else f"[{host}]" if ":" in host else host
+    return f"tcp://{host}:{port or '*'}"
 
 
 def _is_loopback(host: str) -> bool:

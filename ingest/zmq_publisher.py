@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Self
 
 import zmq
 
-from kinestream.errors import ConfigError
 from kinestream.signals import SampleChunk
 from kinestream.source import Source
 
-from .wire import MAX_SAMPLES, EndOfStream, encode, encode_end
-from .zmq_address import ZmqAddress
+from .wire import EndOfStream, encode, encode_end, parts
+from .zmq_socket import OutSocket
 
 _PAUSE_S = 0.002
 """How long to wait before a full queue is tried again, or a subscriber looked for."""
@@ -32,34 +30,36 @@ class ZmqPublisher:
     """A bound socket that sends chunks; ``async with`` tells the subscribers of the end.
 
     Args:
-        to: ``tcp://HOST:PORT``, port 0 for any free one; beyond this machine only with ``?insecure=1``.
+        to: ``tcp://HOST:PORT``, port 0 for any free one. ``connect=1`` connects to a subscriber that binds, which may
+            hear many publishers. ``keys=DIR`` and ``server=NAME`` say which CURVE keys (``curve.py``),
+            ``insecure=1`` that there shall be none beyond this machine.
         wait_for_slow: what to do when a subscriber has ``hwm`` messages waiting. True: wait for it, so that
             nothing is lost, and every subscriber goes at the pace of the slowest. False: that subscriber
             loses messages, and counts them by their sequence numbers.
         hwm: messages kept for each subscriber.
         farewell_s: how long to wait at most until slow subscribers have heard of the end.
+        insecure: as if the address said ``insecure=1``.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine without ``insecure=1``.
+        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
     """
 
-    def __init__(self, to: str, *, wait_for_slow: bool = False, hwm: int = 1000, farewell_s: float = 5.0) -> None:
-        address = ZmqAddress.parse(to)
+    def __init__(
+        self,
+        to: str,
+        *,
+        wait_for_slow: bool = False,
+        hwm: int = 1000,
+        farewell_s: float = 5.0,
+        insecure: bool = False,
+    ) -> None:
         self._farewell_s = farewell_s
         self._ends: dict[str, EndOfStream] = {}
         self._topics: set[bytes] = set()
         self._counts: Counter[str] = Counter()
-        self._context = zmq.Context()
         # XPUB is PUB that also hears of subscriptions.
-        self._socket = self._context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.SNDHWM, hwm)
-        self._socket.setsockopt(zmq.IPV6, ":" in address.host)
-        self._socket.setsockopt(zmq.XPUB_NODROP, wait_for_slow)
-        try:
-            self._socket.bind(address.endpoint)
-        except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise ConfigError(f"cannot publish at '{to}': {error.strerror}; choose another address or port") from None
-        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._out = OutSocket(zmq.XPUB, to, {zmq.SNDHWM: hwm, zmq.XPUB_NODROP: wait_for_slow}, insecure=insecure)
+        self._socket = self._out.socket
+        self.address = self._out.address
         """Where it is bound, with the real port."""
 
     async def __aenter__(self) -> Self:
@@ -79,7 +79,7 @@ class ZmqPublisher:
         Raises:
             ConfigError: the format cannot carry the chunk.
         """
-        for part in _parts(chunk):
+        for part in parts(chunk):
             frames = encode(part)
             while not self._try(frames):
                 await asyncio.sleep(_PAUSE_S)
@@ -93,8 +93,11 @@ class ZmqPublisher:
         self._counts["streams"] = len(self._ends)
 
     def counts(self) -> Mapping[str, int]:
-        """``messages``, ``samples``, ``bytes`` and ``streams`` so far, whether anybody listened or not."""
-        return dict(self._counts)
+        """``messages``, ``samples``, ``bytes`` and ``streams`` so far, whether anybody listened or not.
+
+        And ``refused_keys``, if any were.
+        """
+        return {**self._counts, **self._out.counts()}
 
     async def aclose(self) -> None:
         """Tell every subscriber that the streams have ended, and close; may be called twice.
@@ -112,8 +115,7 @@ class ZmqPublisher:
                 await asyncio.sleep(_REPEAT_S)
         finally:
             left_s = max(deadline_s - time.monotonic(), 0.0)
-            self._socket.close(linger=int(left_s * 1000))
-            await asyncio.to_thread(self._context.term)  # returns when all is sent, or the linger is over
+            await self._out.aclose(left_s)
 
     def _listeners(self) -> int:
         """How many topics are subscribed to now, by all that subscribers said so far."""
@@ -136,7 +138,9 @@ class ZmqPublisher:
         return True
 
 
-async def publish(source: Source, to: str, *, wait: bool = False, hwm: int = 1000) -> Mapping[str, int]:
+async def publish(
+    source: Source, to: str, *, wait: bool = False, hwm: int = 1000, insecure: bool = False
+) -> Mapping[str, int]:
     """Send all that a source gives, at the source's own pace, until it ends.
 
     A recording waits for slow subscribers; a live source cannot, so they lose what they cannot take.
@@ -145,12 +149,13 @@ async def publish(source: Source, to: str, *, wait: bool = False, hwm: int = 100
         to: where to bind, e.g. ``tcp://127.0.0.1:5556``.
         wait: do not begin before the first subscriber is there; a fast replay then loses nothing at its head.
         hwm: messages kept for each subscriber.
+        insecure: as if the address said ``insecure=1``.
     Returns:
         ``messages``, ``samples``, ``bytes`` and ``streams``, and the source's own counts under their names.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine without ``insecure=1``.
+        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
     """
-    async with ZmqPublisher(to, wait_for_slow=not source.live, hwm=hwm) as publisher:
+    async with ZmqPublisher(to, wait_for_slow=not source.live, hwm=hwm, insecure=insecure) as publisher:
         try:
             if wait:
                 await publisher.subscribed()
@@ -159,13 +164,3 @@ async def publish(source: Source, to: str, *, wait: bool = False, hwm: int = 100
         finally:
             await source.aclose()
     return {**source.counts(), **publisher.counts()}
-
-
-def _parts(chunk: SampleChunk) -> Iterator[SampleChunk]:
-    if len(chunk) <= MAX_SAMPLES:
-        yield chunk
-        return
-    for start in range(0, len(chunk), MAX_SAMPLES):
-        cut = slice(start, start + MAX_SAMPLES)
-        labels = None if chunk.labels is None else chunk.labels[cut]
-        yield replace(chunk, t=chunk.t[cut], x=chunk.x[cut], seq=chunk.seq + start, labels=labels)

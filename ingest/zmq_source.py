@@ -1,17 +1,19 @@
-"""Samples from a ZeroMQ publisher, in this program or any other that speaks docs/wire.md."""
+"""Samples from ZeroMQ senders, in this program or any other that speaks docs/wire.md."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 
 import zmq
 import zmq.asyncio
 
-from kinestream.errors import DecodeError
+from kinestream.errors import ConfigError, DecodeError
 from kinestream.signals import SampleChunk
 
+from .curve import Doorkeeper, keys_for, secure_client, secure_server
 from .sequence import SequenceTracker
 from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
 from .zmq_address import ZmqAddress
@@ -23,36 +25,44 @@ _TURN = 64
 
 
 class ZmqSource:
-    """Subscribes to ``zmq+tcp://HOST:PORT[?stream=NAME]`` and waits as long as it takes for a publisher.
+    """Listens to ``zmq+tcp://HOST:PORT[,HOST:PORT...]`` and waits as long as it takes for a sender.
 
     It ends when every stream it heard of has said that it ended, or on ``aclose``. A chunk's ``received_s``
     is the sender's, on the clock of ``t``: the two ends may have clocks that started at different times, so
     the way between them cannot be told and is not part of a prediction's age.
 
     Args:
-        uri: ``stream=NAME`` takes one stream only and may be repeated; ``insecure=1`` allows an address beyond
-            this machine, whose traffic anyone on the way can read and forge.
-        hwm: messages kept for a reader that falls behind; what comes on top is lost, and counted.
+        uri: several places are listened to at once. ``stream=NAME`` takes one stream only and may be repeated.
+            ``mode=pull`` pulls from senders that push, each message going to one puller, instead of subscribing.
+            ``bind=1`` binds, and the senders connect. ``keys=DIR`` and ``server=NAME`` say which CURVE keys
+            (``curve.py``), ``insecure=1`` that there shall be none beyond this machine.
+        hwm: messages kept for a reader that falls behind; a publisher drops what comes on top, and it is counted.
+        insecure: as if the address said ``insecure=1``.
     Raises:
-        ConfigError: the address is malformed or leads beyond this machine without ``insecure=1``.
+        ConfigError: the address is malformed, or leads beyond this machine and there are no keys.
     """
 
     live = False
     """A late pipeline may let messages wait: the socket's own queue is bounded, and what it drops is counted."""
 
-    def __init__(self, uri: str, *, hwm: int = 1000) -> None:
+    def __init__(self, uri: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self.name = uri
-        self._address = ZmqAddress.parse(uri)
+        self._address = ZmqAddress.parse(uri, options=("stream", "mode", "bind"), insecure=insecure)
+        self._pulls = self._address.choice("mode", ("subscribe", "pull")) == "pull"
+        self._binds = self._address.choice("bind", ("0", "1")) == "1"
+        self._streams = frozenset(self._address.values("stream"))
+        self._keys = keys_for(self._address)
         self._hwm = hwm
         self._tracker = SequenceTracker()
-        self._malformed = 0
+        self._counts = Counter[str]()
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
+        self._doorkeeper: Doorkeeper | None = None
         self._closed = False
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Chunk after chunk, in the order sent; lost and malformed messages are counted and passed over."""
-        socket = self._connect()
+        socket = self._open()
         direct = zmq.Socket.shadow(socket)  # takes what is there at once; a future per message costs 3x the time
         taken = 0
         try:
@@ -74,32 +84,53 @@ class ZmqSource:
             await self.aclose()
 
     def counts(self) -> Mapping[str, int]:
-        """``not_received`` samples, ``restarted`` senders and ``malformed`` messages; only what happened.
+        """``not_received`` samples; ``restarted`` senders; ``malformed``, ``repeated`` and ``too_many_streams``
+        messages; ``refused_keys``; only what happened.
 
         Not called ``lost``, which is what windowing counts when it sees the same jump in the numbers: the two
         would be added. This one also knows of samples missing at the head and the tail of a session.
         """
-        counts = {**self._tracker.counts, "malformed": self._malformed}
-        return {kind: number for kind, number in counts.items() if number}
+        refused = self._doorkeeper.counts() if self._doorkeeper else {}
+        return {**+self._tracker.counts, **self._counts, **refused}
 
     async def aclose(self) -> None:
         self._closed = True
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None
+        if self._doorkeeper is not None:
+            self._counts.update(self._doorkeeper.counts())
+            self._doorkeeper.close()
+            self._doorkeeper = None
         if self._context is not None:
             self._context.term()
             self._context = None
 
-    def _connect(self) -> zmq.asyncio.Socket:
+    @property
+    def endpoint(self) -> str:
+        """Where it is bound, with the real port; empty before ``chunks`` or if it connects."""
+        bound = self._socket.getsockopt(zmq.LAST_ENDPOINT) if self._binds and self._socket else b""
+        return bound.decode() if isinstance(bound, bytes) else ""
+
+    def _open(self) -> zmq.asyncio.Socket:
         self._context = zmq.asyncio.Context()
-        socket = self._socket = self._context.socket(zmq.SUB)
+        socket = self._socket = self._context.socket(zmq.PULL if self._pulls else zmq.SUB)
         socket.setsockopt(zmq.RCVHWM, self._hwm)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        socket.setsockopt(zmq.IPV6, ":" in self._address.host)
-        for stream in self._address.streams or {""}:
-            socket.setsockopt(zmq.SUBSCRIBE, TOPIC + stream.encode())
-        socket.connect(self._address.endpoint)
+        socket.setsockopt(zmq.IPV6, self._address.is_ipv6)
+        if not self._pulls:
+            for stream in self._streams or {""}:
+                socket.setsockopt(zmq.SUBSCRIBE, TOPIC + stream.encode())
+        if self._binds:
+            self._doorkeeper = secure_server(socket, self._keys)
+        for place, endpoint in enumerate(self._address.endpoints):
+            if not self._binds:
+                secure_client(socket, self._keys, self._address.server(place))
+            try:
+                (socket.bind if self._binds else socket.connect)(endpoint)
+            except zmq.ZMQError as error:
+                doing = "listen at" if self._binds else "connect to"
+                raise ConfigError(f"cannot {doing} '{endpoint}': {error.strerror}; choose another address") from None
         return socket
 
     async def _wait(self, socket: zmq.asyncio.Socket) -> None:
@@ -115,11 +146,11 @@ class ZmqSource:
         try:
             message = decode(frames)
         except DecodeError as error:
-            self._malformed += 1
-            if self._malformed == 1:
+            self._counts["malformed"] += 1
+            if self._counts["malformed"] == 1:
                 _LOG.warning("%s: a malformed message is skipped, as are those to come: %s", self.name, error)
             return None
-        if self._address.streams and message.stream not in self._address.streams:
+        if self._streams and message.stream not in self._streams:
             return None  # a subscription matches every topic that begins like it
         if isinstance(message, EndOfStream):
             self._tracker.end(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinestream.ingest.sequence import SequenceTracker
+from kinestream.ingest.sequence import MAX_NAMES, MAX_STREAMS, SequenceTracker
 from kinestream.ingest.wire import EndOfStream
 from kinestream.signals import ACC, SampleChunk
 
@@ -39,7 +39,8 @@ def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleC
 )
 def test_a_jump_in_the_numbers_is_loss(messages: list[SampleChunk], lost: int, sessions: list[str]) -> None:
     tracker = SequenceTracker()
-    assert [tracker.take(message).session for message in messages] == sessions
+    taken = [tracker.take(message) for message in messages]
+    assert [item.session if item else None for item in taken] == sessions
     assert tracker.counts["not_received"] == lost
 
 
@@ -74,6 +75,42 @@ def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
     tracker = SequenceTracker()
     tracker.take(chunk("a", 0))
     tracker.end(EndOfStream("wrist", "a", 10))
-    assert tracker.take(chunk("a", 50)).session == "a#2"
+    again = tracker.take(chunk("a", 50))
+    assert again is not None
+    assert again.session == "a#2"
     assert not tracker.all_ended
     assert tracker.counts["not_received"] == 0
+
+
+@pytest.mark.parametrize(
+    ("messages", "taken", "counts"),
+    [
+        ([("a", 0), ("a", 10), ("a", 10), ("a", 20)], "a a - a", {"repeated": 1}),
+        ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 30)], "a a a - a", {"repeated": 1}),
+        ([("a", 0), ("a", 0), ("a", 10)], "a - a", {"repeated": 1}),
+        ([("a", 0), ("b", 0), ("a", 10), ("b", 10)], "a b - b", {"repeated": 1}),
+        (
+            [("a", 50), ("a", 60), ("a", 20), ("a", 30), ("a", 40)],
+            "a a - a#2 a#2",
+            {"repeated": 1, "restarted": 1, "not_received": 30},
+        ),
+    ],
+    ids=["a copy", "an old one", "a copy of the first", "of an old session", "a restart whose head was missed"],
+)
+def test_an_old_message_is_refused_unless_the_next_one_goes_on_from_it(
+    messages: list[tuple[str, int]], taken: str, counts: dict[str, int]
+) -> None:
+    tracker = SequenceTracker()
+    got = [tracker.take(chunk(session, seq)) for session, seq in messages]
+    assert [item.session if item else "-" for item in got] == taken.split()
+    assert +tracker.counts == counts
+
+
+def test_the_number_of_streams_and_of_names_is_bounded() -> None:
+    tracker = SequenceTracker()
+    got = [tracker.take(chunk("a", 0, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
+    assert [item is None for item in got] == [False] * MAX_STREAMS + [True] * 5
+    assert +tracker.counts == {"too_many_streams": 5}
+    for number in range(MAX_NAMES + 5):
+        tracker.take(chunk(f"session {number}", 0, stream="s0"))
+    assert len(tracker._names) == MAX_NAMES

@@ -13,7 +13,7 @@ import zmq
 
 from kinestream.errors import ConfigError
 from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, encode, encode_end, publish
-from kinestream.ingest.wire import MAX_SAMPLES
+from kinestream.ingest.wire import MAX_FRAME_BYTES, MAX_SAMPLES
 from kinestream.signals import ACC, SampleChunk
 from kinestream.source import Source
 
@@ -179,6 +179,63 @@ async def test_a_second_publisher_at_the_same_address_is_a_new_session(port: int
     await publish(Recorded([chunk(0), chunk(25)]), f"tcp://127.0.0.1:{port}", wait=True)
     assert [(item.session, item.seq) for item in await reading] == [("a", 0), ("a", 25), ("a#2", 0), ("a#2", 25)]
     assert source.counts() == {"restarted": 1}
+
+
+@pytest.mark.parametrize("port_of_each", [True, False], ids=["it connects to each", "each connects to it"])
+async def test_many_publishers_are_heard_by_one_source(port_of_each: bool, port: int) -> None:
+    names = ("wrist", "hip", "ankle")
+    sent = {name: [chunk(seq, stream=name) for seq in range(0, 500, 25)] for name in names}
+    publishers = [ZmqPublisher(f"tcp://127.0.0.1:{0 if port_of_each else f'{port}?connect=1'}") for _ in names]
+    places = ",".join(publisher.address.removeprefix("tcp://") for publisher in publishers)
+    source = ZmqSource(f"zmq+tcp://{places}" if port_of_each else f"zmq+tcp://127.0.0.1:{port}?bind=1")
+    reading = asyncio.create_task(everything(source))
+
+    async def send(publisher: ZmqPublisher, items: list[SampleChunk], told: asyncio.Barrier) -> None:
+        async with publisher:
+            await publisher.subscribed()
+            await publisher.send(items[0])
+            await told.wait()  # nobody ends before all are known: the source would end with them
+            await asyncio.sleep(0.2)
+            for item in items[1:]:
+                await publisher.send(item)
+
+    barrier = asyncio.Barrier(len(names))
+    await asyncio.gather(*(send(*pair, barrier) for pair in zip(publishers, sent.values(), strict=True)))
+    got = await reading
+    for name in names:
+        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in sent[name]]
+    assert source.counts() == {}
+
+
+async def test_a_puller_takes_what_is_pushed_to_it(port: int) -> None:
+    sent = [chunk(seq) for seq in range(0, 25 * 3000, 25)]
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1", hwm=10)
+    reading = asyncio.create_task(everything(source))
+
+    def push() -> None:
+        with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+            socket.connect(f"tcp://127.0.0.1:{port}")
+            for item in sent:
+                socket.send_multipart(encode(item))
+            socket.send_multipart(encode_end(EndOfStream("wrist", "a", 25 * 3000)))
+
+    await asyncio.to_thread(push)
+    assert [bits(item) for item in await reading] == [bits(item) for item in sent]
+
+
+async def test_a_message_longer_than_the_format_allows_is_not_taken_off_the_socket(port: int) -> None:
+    """The sender is disconnected by ZeroMQ; a well-behaved one is heard as before."""
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    reading = asyncio.create_task(everything(source))
+    with zmq.Context() as context, context.socket(zmq.PUSH) as hostile, context.socket(zmq.PUSH) as good:
+        hostile.setsockopt(zmq.LINGER, 0)
+        hostile.connect(f"tcp://127.0.0.1:{port}")
+        await asyncio.to_thread(hostile.send_multipart, [b"imu/wrist", bytes(MAX_FRAME_BYTES + 1), b""])
+        good.connect(f"tcp://127.0.0.1:{port}")
+        await asyncio.to_thread(good.send_multipart, encode(chunk(0)))
+        await asyncio.to_thread(good.send_multipart, encode_end(EndOfStream("wrist", "a", 25)))
+        got = await reading
+    assert [bits(item) for item in got] == [bits(chunk(0))]
 
 
 async def test_a_very_long_chunk_travels_in_several_messages(port: int) -> None:

@@ -1,0 +1,71 @@
+"""A ZeroMQ socket that sends, bound or connected as its address says, with the keys it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import zmq
+
+from kinestream.errors import ConfigError
+
+from .curve import keys_for, secure_client, secure_server
+from .zmq_address import ZmqAddress
+
+
+class OutSocket:
+    """A socket in a context of its own.
+
+    Args:
+        kind: ``zmq.XPUB``, ``zmq.PUB``.
+        to: ``tcp://HOST:PORT``; it binds there unless the address says ``connect=1``.
+        options: of the socket.
+        insecure: as if the address said ``insecure=1``.
+    Raises:
+        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
+    """
+
+    def __init__(self, kind: int, to: str, options: Mapping[int, int], *, insecure: bool = False) -> None:
+        address = ZmqAddress.parse(to, schemes=("tcp", "zmq+tcp"), options=("connect",), insecure=insecure)
+        connects = address.choice("connect", ("0", "1")) == "1"
+        keys = keys_for(address)
+        self._context = zmq.Context()
+        self._doorkeeper = None
+        self.socket = self._context.socket(kind)
+        self.socket.setsockopt(zmq.IPV6, address.is_ipv6)
+        # Whoever listens has only subscriptions to send.
+        self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)
+        for option, value in options.items():
+            self.socket.setsockopt(option, value)
+        try:
+            if not connects:
+                self._doorkeeper = secure_server(self.socket, keys)
+            for place, endpoint in enumerate(address.endpoints):
+                if connects:
+                    secure_client(self.socket, keys, address.server(place))
+                (self.socket.connect if connects else self.socket.bind)(endpoint)
+        except zmq.ZMQError as error:
+            self._close()
+            raise ConfigError(f"cannot publish at '{to}': {error.strerror}; choose another address or port") from None
+        except ConfigError:
+            self._close()
+            raise
+        self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        """Where it is bound, with the real port."""
+
+    def counts(self) -> Mapping[str, int]:
+        """``refused_keys``, if there were any."""
+        return self._doorkeeper.counts() if self._doorkeeper else {}
+
+    async def aclose(self, linger_s: float) -> None:
+        """Close when all is sent, or after ``linger_s``."""
+        self.socket.close(linger=int(linger_s * 1000))
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+        await asyncio.to_thread(self._context.term)  # returns when all is sent, or the linger is over
+
+    def _close(self) -> None:
+        self.socket.close(linger=0)
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+        self._context.term()
