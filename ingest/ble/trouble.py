@@ -92,7 +92,9 @@ def _unavailable(error: BleakBluetoothNotAvailableError, system: str) -> Trouble
     if error.reason in _DENIED:
         return Trouble(f"this program may not use Bluetooth; {_ALLOW.get(system, 'allow it')}", True, True)
     if error.reason is _REASONS.NO_BLE_CENTRAL_ROLE:
-        return Trouble("the Bluetooth adapter knows no Bluetooth Low Energy; use one of version 4.0 or later", True, True)
+        return Trouble(
+            "the Bluetooth adapter knows no Bluetooth Low Energy; use one of version 4.0 or later", True, True
+        )
     return Trouble(f"this machine has no Bluetooth adapter; {_PLUG_IN.get(system, 'plug one in')}", True, True)
 
 
@@ -108,7 +110,9 @@ def _dbus(error: BleakDBusError, device: str, system: str) -> Trouble:
     if name == "InProgress":
         return Trouble(f"Bluetooth is busy with {device} already; trying again")
     if name in ("AuthenticationFailed", "AuthenticationRejected", "NotAuthorized", "AuthenticationCanceled"):
-        return Trouble(f"{device} refused the connection ({text}): pair it first: bluetoothctl pair ADDRESS", is_final=True)
+        return Trouble(
+            f"{device} refused the connection ({text}): pair it first: bluetoothctl pair ADDRESS", is_final=True
+        )
     if name == "AlreadyConnected":
         return Trouble(f"{device} is connected to another program; disconnect it there: bluetoothctl disconnect")
     if name in ("UnknownObject", "DoesNotExist"):

@@ -1,0 +1,137 @@
+"""One stream out of a device that sends acceleration and angular rate apart, each at times of its own.
+
+The accelerometer leads. Every sample of it gets the straight line between the two nearest samples of each other
+group, as soon as those are there. Where they are missing, the sample is left out and counted, never made up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from kinestream.signals import ACC
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kinestream.ingest.devices import Group
+
+HOLE_S = 0.25
+"""Over a longer hole in a group nothing is drawn."""
+
+PATIENCE_S = 1.0
+"""How far one group may run ahead of another before it goes on alone."""
+
+
+class Joined(NamedTuple):
+    """Samples with all groups' columns side by side."""
+
+    t: NDArray[np.float64]
+    """(n,) seconds, the leader's times"""
+    x: NDArray[np.float32]
+    """(n, channels)"""
+    seq: int
+    """Number of the first; a jump says how many the leader lost."""
+
+
+class Joiner:
+    """Lays the groups of one connection on the leader's times.
+
+    Args:
+        groups: those that are streamed; the one with the accelerometer leads, else the first.
+    """
+
+    def __init__(self, groups: tuple[Group, ...]) -> None:
+        self.leader = next((group for group in groups if ACC[0] in group.channels), groups[0])
+        self._others = tuple(group for group in groups if group is not self.leader)
+        self.channels = tuple(name for group in (self.leader, *self._others) for name in group.channels)
+        self.counts: Counter[str] = Counter()
+        """``unpaired`` samples of the leader that had to be left out, ``interpolated`` ones drawn over a hole."""
+        self._left_out = 0
+        self._waiting: list[Joined] = []
+        self._tracks = {group.name: _Track(group) for group in self._others}
+
+    def push(self, group: str, t: NDArray[np.float64], x: NDArray[np.float32], seq: int) -> list[Joined]:
+        """The joined samples that these (n,) times and (n, columns) values complete, in order."""
+        if not len(t):
+            return []
+        if group != self.leader.name:
+            self._tracks[group].push(t, x)
+        elif not self._others:
+            return [Joined(t, x, seq)]
+        else:
+            self._waiting.append(Joined(t, x, seq))
+        return list(self._ready())
+
+    def _ready(self) -> Iterator[Joined]:
+        tracks = tuple(self._tracks.values())
+        known_s = min(track.newest_s for track in tracks)
+        while self._waiting:
+            t, x, seq = self._waiting[0]
+            given_up_s = self._waiting[-1].t[-1] - PATIENCE_S
+            n = int(np.searchsorted(t, max(known_s, given_up_s), side="right"))
+            if not n:
+                return
+            if n == len(t):
+                del self._waiting[0]
+            else:
+                self._waiting[0] = Joined(t[n:], x[n:], seq + n)
+            yield from self._paired(t[:n], x[:n], seq, tracks)
+
+    def _paired(
+        self, t: NDArray[np.float64], x: NDArray[np.float32], seq: int, tracks: tuple[_Track, ...]
+    ) -> Iterator[Joined]:
+        columns = [x]
+        good = np.ones(len(t), bool)
+        for track in tracks:
+            values, step_s = track.at(t)
+            columns.append(values)
+            good &= step_s <= HOLE_S
+            self.counts["interpolated"] += int((good & (step_s > track.hole_s)).sum())
+            track.forget(t[-1])
+        self.counts["unpaired"] += int((~good).sum())
+        joined = np.concatenate(columns, axis=1)
+        cuts = np.flatnonzero(np.diff(good)) + 1
+        for part in np.split(np.arange(len(t)), cuts):
+            if good[part[0]]:
+                # The numbers go on over what is left out here: it is counted, and no loss of the radio's.
+                yield Joined(t[part], joined[part], seq + int(part[0]) - self._left_out)
+            else:
+                self._left_out += len(part)
+
+
+class _Track:
+    """The newest samples of a group that is interpolated."""
+
+    def __init__(self, group: Group) -> None:
+        self.hole_s = 1.5 / group.fs_hz
+        self._t = np.empty(0)
+        self._x = np.empty((0, len(group.channels)), np.float32)
+
+    @property
+    def newest_s(self) -> float:
+        return float(self._t[-1]) if len(self._t) else -np.inf
+
+    def push(self, t: NDArray[np.float64], x: NDArray[np.float32]) -> None:
+        self._t = np.concatenate([self._t, t])
+        self._x = np.concatenate([self._x, x])
+        oldest = np.searchsorted(self._t, self._t[-1] - 10 * PATIENCE_S)
+        self._t, self._x = self._t[oldest:], self._x[oldest:]
+
+    def at(self, t: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The line at these times, and how far apart the two samples are that it joins (infinity: there are none)."""
+        if len(self._t) < 2:
+            return np.zeros((len(t), self._x.shape[1]), np.float32), np.full(len(t), np.inf)
+        right = np.clip(np.searchsorted(self._t, t), 1, len(self._t) - 1)
+        t0, t1 = self._t[right - 1], self._t[right]
+        step_s = np.where((t >= t0) & (t <= t1), t1 - t0, np.inf)
+        share = ((t - t0) / np.maximum(t1 - t0, 1e-9)).clip(0, 1).astype(np.float32)[:, None]
+        return self._x[right - 1] * (1 - share) + self._x[right] * share, step_s
+
+    def forget(self, before_s: float) -> None:
+        """Drop what no later sample of the leader needs."""
+        keep = max(0, int(np.searchsorted(self._t, before_s)) - 1)
+        self._t, self._x = self._t[keep:], self._x[keep:]

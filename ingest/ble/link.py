@@ -1,0 +1,189 @@
+"""Keeps one device connected for as long as the source lives: find, connect, start, watch, and again.
+
+Every connection is a ``Life`` of its own. Before the first one, what goes wrong is told to the person at once;
+after it, the link is sought again for ever, with a growing pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from kinestream.errors import ConfigError, DeviceRefused, KinestreamError
+from kinestream.ingest.devices import Settings
+
+from .inbox import Inbox
+from .life import Life
+from .radio import Radio, Sighting
+from .target import Target
+from .trouble import Trouble, tell
+
+_LOG = logging.getLogger(__name__)
+
+PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Between one link and the search for the next; the last one for ever."""
+SEEK_S = 30.0
+"""How long one search lasts before the radio is left to other devices for a pause."""
+NAMED = 8
+"""How many of the devices seen a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How a link stands, for people."""
+
+    name: str
+    state: str
+    """``looking``, ``connecting``, ``starting``, ``streaming`` or ``lost``."""
+    rssi: int | None
+    """dBm, when it was last seen advertising."""
+    battery_frac: float | None
+    reconnects: int
+    silence_s: float | None
+    """Since the last notification."""
+
+
+class Link:
+    """One device that is wanted.
+
+    Args:
+        target: which.
+        settings: how it is to be set.
+        radio: shared by all links of a source.
+        taken: the addresses that links of the source hold already; shared too.
+        inbox: where its data go.
+        wait_s: how long to look for it before the first connection.
+    """
+
+    def __init__(
+        self, target: Target, settings: Settings, radio: Radio, taken: set[str], inbox: Inbox, wait_s: float
+    ) -> None:
+        self.target = target
+        self.inbox = inbox
+        self.counts: Counter[str] = Counter()
+        """``reconnects``, ``stalled`` links and ``failed_attempts``."""
+        self.state = "looking"
+        self.battery_frac: float | None = None
+        self._settings = settings
+        self._radio = radio
+        self._taken = taken
+        self._wait_s = wait_s
+        self._sighting: Sighting | None = None
+        self._life: Life | None = None
+        self._lives = 0
+        self._failures = 0
+
+    @property
+    def name(self) -> str:
+        """Of the stream: stable over reconnects."""
+        return (self._sighting and self._sighting.name) or self.target.text
+
+    @property
+    def address(self) -> str:
+        return self._sighting.address if self._sighting else ""
+
+    def status(self) -> LinkStatus:
+        return LinkStatus(
+            self.name,
+            self.state,
+            self._sighting.rssi if self._sighting else None,
+            self.battery_frac,
+            max(0, self._lives - 1),
+            self._life.silence_s if self._life and self.state == "streaming" else None,
+        )
+
+    async def keep(self) -> None:
+        """Keep the device connected until cancelled.
+
+        Raises:
+            ConfigError: the device cannot be set as asked.
+            BluetoothUnavailable, DeviceRefused: there is no first connection to be had.
+        """
+        try:
+            while True:
+                try:
+                    await self._once()
+                except KinestreamError as error:
+                    if not self._lives or isinstance(error, ConfigError):
+                        raise
+                    self._failed(str(error))
+                await asyncio.sleep(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
+        finally:
+            if self._sighting:
+                self._taken.discard(self._sighting.address)
+
+    async def _once(self) -> None:
+        """One way from looking to losing it.
+
+        Raises:
+            KinestreamError: it could not be had; a link that was there and broke is no error.
+        """
+        self.state = "looking"
+        try:
+            sighting = await self._radio.find(self._wanted, SEEK_S if self._lives else self._wait_s)
+        except Exception as error:
+            raise self._told(error).error() from error
+        if sighting is None:
+            raise DeviceRefused(self._not_found())
+        self._sighting = sighting
+        self._taken.add(sighting.address)
+        profile = self.target.profile or sighting.profile
+        if profile is None:
+            raise ConfigError(
+                f"{sighting} is no kind of device that is recognised; say which with ?profile=..., "
+                "or describe it in a file (docs/generic_profile.md)"
+            )
+        plan = profile.plan(self._settings)
+        self.state = "connecting"
+        lost = asyncio.Event()
+        try:
+            client = await self._radio.connect(sighting, lost.set)
+        except Exception as error:
+            raise self._told(error).error() from error
+        life = Life(self._lives + 1, plan, self.inbox)
+        try:
+            self.state = "starting"
+            try:
+                await life.start(client)
+            except KinestreamError:
+                raise
+            except Exception as error:
+                raise self._told(error).error() from error
+            self.counts["reconnects"] += bool(self._lives)
+            self._lives, self._life, self._failures = life.number, life, 0
+            self.state = "streaming"
+            if life.number > 1:
+                _LOG.warning("%s: connected again", self.name)
+            why = await life.watch(client, lost)
+            self.counts["stalled"] += not lost.is_set()
+            _LOG.warning("%s: %s; looking for it again", self.name, why)
+        finally:
+            self.state = "lost"
+            await life.stop(client)
+
+    def _wanted(self, sighting: Sighting) -> bool:
+        if self._sighting is not None:  # the very device, and not a second one of its kind
+            return sighting.address == self._sighting.address
+        return sighting.address not in self._taken and self.target.accepts(
+            sighting.name, sighting.address, sighting.profile
+        )
+
+    def _told(self, error: BaseException) -> Trouble:
+        return tell(error, str(self._sighting or self.target.text))
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        self.counts["failed_attempts"] += 1
+        if self._failures == 1:  # the next ones are like it
+            _LOG.warning("%s; trying again until it is back", why)
+
+    def _not_found(self) -> str:
+        near = sorted(self._radio.seen.values(), key=lambda one: -one.rssi)
+        told = ", ".join(f"{one}{f' [{one.profile.name}]' if one.profile else ''}" for one in near[:NAMED])
+        what = f"no device of the kind {self.target.text}" if self.target.by_profile else f"no '{self.target.text}'"
+        return (
+            f"{what} was seen in {self._wait_s:g} s ({f'near: {told}' if told else 'nothing else advertised either'}); "
+            "switch it on, wear it, and disconnect it from phones and other programs"
+        )

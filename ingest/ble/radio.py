@@ -1,0 +1,105 @@
+"""The one radio of this machine: looking for devices and connecting to them, one at a time.
+
+Scanning and connecting at once fails on many adapters, so one lock lies around both, for all devices of a source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bleak import BleakClient, BleakScanner
+
+from kinestream.ingest.devices import Advertisement, Profile, recognise
+
+if TYPE_CHECKING:
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData
+
+CONNECT_TIMEOUT_S = 20.0
+BACKOFF_S = (0.25, 0.5, 1.0)
+"""Between the attempts to connect to a device that was just seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A device as its newest advertisement shows it."""
+
+    address: str
+    name: str | None
+    rssi: int
+    """dBm"""
+    profile: Profile | None
+    """The kind of device, if it is recognised."""
+    device: BLEDevice
+
+    @classmethod
+    def of(cls, device: BLEDevice, data: AdvertisementData) -> Sighting:
+        name = data.local_name or device.name
+        services = frozenset(uuid.lower() for uuid in data.service_uuids)
+        profile = recognise(Advertisement(name, services, frozenset(data.manufacturer_data)))
+        return cls(device.address, name, data.rssi, profile, device)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})" if self.name else self.address
+
+
+class Radio:
+    """Scans and connects, one at a time.
+
+    Args:
+        adapter: which one, on Linux; None: the default.
+    """
+
+    def __init__(self, adapter: str | None = None) -> None:
+        self._lock = asyncio.Lock()
+        self._bluez: Any = {"adapter": adapter} if adapter else {}
+        self.seen: dict[str, Sighting] = {}
+        """Everything that advertised while somebody looked, by address."""
+
+    @asynccontextmanager
+    async def scanning(self) -> AsyncIterator[asyncio.Queue[Sighting]]:
+        """The advertisements that come in while the context lasts."""
+        queue: asyncio.Queue[Sighting] = asyncio.Queue()
+
+        def heard(device: BLEDevice, data: AdvertisementData) -> None:
+            sighting = Sighting.of(device, data)
+            self.seen[sighting.address] = sighting
+            queue.put_nowait(sighting)
+
+        async with self._lock, BleakScanner(heard, bluez=self._bluez):
+            yield queue
+
+    async def find(self, wanted: Callable[[Sighting], bool], timeout_s: float) -> Sighting | None:
+        """The first device that is wanted; None if none came in time."""
+        async with self.scanning() as heard:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    while not wanted(sighting := await heard.get()):
+                        pass
+                    return sighting
+            except TimeoutError:
+                return None
+
+    async def connect(self, sighting: Sighting, on_lost: Callable[[], None]) -> BleakClient:
+        """A connected client, after up to four attempts.
+
+        Args:
+            on_lost: called once when the link is gone, whoever ended it.
+        Raises:
+            BleakError, TimeoutError: the last attempt's.
+        """
+        for pause_s in (*BACKOFF_S, None):
+            client = BleakClient(sighting.device, lambda _: on_lost(), timeout=CONNECT_TIMEOUT_S, bluez=self._bluez)
+            try:
+                async with self._lock:
+                    await client.connect()
+                return client
+            except Exception:
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable")

@@ -1,0 +1,108 @@
+"""What a person means by ``ble://...``: which devices, and how they are to be set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from kinestream.errors import ConfigError
+from kinestream.ingest.devices import Profile, Settings, find_profile, profiles
+
+ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
+"""A Bluetooth address, or the identifier macOS gives in its place."""
+
+_KEYS = {"rate": "rate_hz", "range": "acc_range_g", "gyro_range": "gyro_range_dps", "gyro": "gyro", "mag": "mag"}
+_OTHER_KEYS = ("profile", "adapter", "wait")
+_YES, _NO = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One device that is wanted."""
+
+    text: str
+    """As the person wrote it."""
+    profile: Profile | None
+    """The kind of device; None: what its advertisement says."""
+    by_profile: bool
+    """Any device of the profile will do."""
+
+    def accepts(self, name: str | None, address: str, profile: Profile | None) -> bool:
+        """Whether a device with this advertisement is the one."""
+        if self.by_profile:
+            return self.profile is not None and profile is not None and profile.name == self.profile.name
+        wanted = self.text.casefold()
+        return wanted == address.casefold() or (name is not None and name.casefold().startswith(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class BleAddress:
+    """A parsed ``ble://A,B?rate=50``."""
+
+    targets: tuple[Target, ...]
+    settings: Settings
+    adapter: str | None = None
+    """Of several adapters on Linux, e.g. ``hci1``."""
+    wait_s: float = 30.0
+    """How long to look for a device before the first connection."""
+
+    @classmethod
+    def parse(cls, uri: str) -> BleAddress:
+        """Read ``ble://WHAT[,WHAT...][?key=value&...]``; WHAT is a profile, the beginning of a name, or an address.
+
+        Raises:
+            ConfigError: nothing is named, or a key or value is unknown.
+        """
+        parts = urlsplit(uri)
+        query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        known = (*_KEYS, *_OTHER_KEYS)
+        for key in query:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                raise ConfigError(f"{uri}: unknown setting '{key}'{hint}; known: {', '.join(known)}")
+        named = find_profile(query["profile"]) if "profile" in query else None
+        texts = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
+        texts = [text for text in texts if text]
+        if not texts and named:
+            texts = [named.name]
+        if not texts:
+            raise ConfigError(
+                f"{uri} names no device; write ble://polar (any of a kind), ble://NAME or ble://ADDRESS; "
+                "kinestream scan shows what is near"
+            )
+        settings = {field: _value(uri, key, query[key]) for key, field in _KEYS.items() if key in query}
+        assert set(settings) <= {field.name for field in fields(Settings)}
+        return cls(
+            tuple(_target(text, named) for text in texts),
+            Settings(**settings),  # pyright: ignore[reportArgumentType]
+            query.get("adapter"),
+            _positive(uri, "wait", query.get("wait", "30")),
+        )
+
+
+def _target(text: str, named: Profile | None) -> Target:
+    own = next((profile for profile in profiles() if profile.name == text.lower()), None)
+    if own is not None and not ADDRESS.fullmatch(text):
+        return Target(text, named or own, by_profile=True)
+    return Target(text, named, by_profile=False)
+
+
+def _value(uri: str, key: str, text: str) -> float | bool:
+    if key not in ("gyro", "mag"):
+        return _positive(uri, key, text)
+    if text.lower() in (*_YES, *_NO):
+        return text.lower() in _YES
+    raise ConfigError(f"{uri}: {key}={text}; expected yes or no")
+
+
+def _positive(uri: str, key: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"{uri}: {key}={text}; expected a positive number")
+    return value

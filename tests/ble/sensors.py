@@ -1,0 +1,188 @@
+"""Simulated sensors that stream the built-in wearer's motion in the bytes of real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from kinestream.replay_data import Wearer
+from kinestream.signals import STANDARD_GRAVITY
+from tests.ble.peripheral import BATTERY_LEVEL, BATTERY_SERVICE, Characteristic, Peripheral
+
+DEGREE = np.pi / 180
+
+
+def motion(seed: int, rate_hz: float) -> Iterator[np.ndarray]:
+    """One sample after the other: acceleration in m/s^2 and angular rate in rad/s, (6,)."""
+    for _, chunk in Wearer(seed=seed, rate_hz=rate_hz).packets():
+        yield from chunk.x
+
+
+def int16(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), -32768, 32767).astype("<i2")
+
+
+class Sensor(Peripheral):
+    """Streams while somebody listens, at its true rate, a packet of ``per_packet`` samples at a time.
+
+    Args:
+        loss: share of the packets that the air swallows.
+        speed: multiple of real time, for soaks.
+    """
+
+    rate_hz = 50.0
+    true_rate_hz = 50.0
+    per_packet = 1
+
+    def __init__(self, address: str, seed: int = 1, *, loss: float = 0.0, speed: float = 1.0, **names: str) -> None:
+        super().__init__(address, **names)
+        self.loss = loss
+        self.speed = speed
+        self.sent = 0
+        """Samples handed to the air or swallowed by it, since the first connection."""
+        self.swallowed = 0
+        self.battery = 80
+        self.stalled = False
+        """Stays connected and sends nothing."""
+        self.streaming = False
+        self._motion = motion(seed, self.rate_hz)
+        self._air = np.random.default_rng(seed)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.streaming = True
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._stream())
+
+    def stop(self) -> None:
+        self.streaming = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def disconnected(self) -> None:
+        self.stop()
+
+    async def _stream(self) -> None:
+        loop = asyncio.get_running_loop()
+        began_s, n = loop.time(), 0
+        while True:
+            n += self.per_packet
+            await asyncio.sleep(max(0.0, began_s + n / self.true_rate_hz / self.speed - loop.time()))
+            samples = np.array([next(self._motion) for _ in range(self.per_packet)])
+            if self.stalled:
+                continue
+            packets = self.packets(samples, n / self.true_rate_hz)
+            self.sent += self.per_packet
+            # The first and the last packet of a link arrive: nobody could know of others lost before or after them.
+            if n > self.per_packet and self._air.random() < self.loss:
+                self.swallowed += self.per_packet
+                continue
+            for uuid, data in packets:
+                self.notify(uuid, data)
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        """The notifications that carry (n, 6) samples."""
+        raise NotImplementedError
+
+
+class Thingy(Sensor):
+    """Nordic Thingy:52: nine numbers a notification, no clock, no counter."""
+
+    name = "Thingy"
+    BASE = "ef68%s-9b35-4933-9b10-52ffa9740042"
+    advertised = (BASE % "0100",)
+    RAW, CONFIG = BASE % "0406", BASE % "0401"
+
+    def __init__(self, address: str, seed: int = 1, **options: object) -> None:
+        super().__init__(address, seed, **options)  # pyright: ignore[reportArgumentType]
+        config = struct.pack("<HHHHB", 1000, 1000, 1000, self.rate_hz.__int__(), 1)
+        self.services = {
+            self.BASE % "0400": [
+                Characteristic(self.CONFIG, ("read", "write"), config),
+                Characteristic(self.RAW, ("notify",)),
+            ],
+            BATTERY_SERVICE: [Characteristic(BATTERY_LEVEL, ("read", "notify"), bytes([self.battery]))],
+        }
+
+    def written(self, uuid: str, data: bytes) -> None:
+        if uuid == self.CONFIG:
+            self.services[self.BASE % "0400"][0].value = data
+
+    def subscribed(self, uuid: str, on: bool) -> None:
+        if uuid == self.RAW:
+            self.start() if on else self.stop()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        found = []
+        for one in samples:
+            acc = int16(one[:3] / STANDARD_GRAVITY * 1024)
+            gyro = int16(one[3:] / DEGREE * 32)
+            found.append((self.RAW, acc.tobytes() + gyro.tobytes() + bytes(6)))
+        return found
+
+
+class Polar(Sensor):
+    """Polar Verity Sense: raw acceleration frames and compressed gyroscope frames, stamped with a clock of its own."""
+
+    name = "Polar Sense 12345678"
+    BASE = "fb005c8%d-02e7-f387-1cad-8acd2d8df0c8"
+    advertised = ("0000180d-0000-1000-8000-00805f9b34fb",)
+    manufacturer = {107: b"\x72\x08"}
+    CONTROL, DATA = BASE % 1, BASE % 2
+    rate_hz = 52.0
+    true_rate_hz = 51.7
+    per_packet = 26
+    ACC, GYRO = 2, 5
+    START_NS = 700_000_000_000_000_000
+
+    def __init__(self, address: str, seed: int = 1, **options: object) -> None:
+        super().__init__(address, seed, **options)  # pyright: ignore[reportArgumentType]
+        features = bytes([0x0F, 0x04 | 0x20, 0x00])
+        self.services = {
+            self.BASE % 0: [
+                Characteristic(self.CONTROL, ("read", "write", "indicate"), features),
+                Characteristic(self.DATA, ("notify",)),
+            ],
+            BATTERY_SERVICE: [Characteristic(BATTERY_LEVEL, ("read", "notify"), bytes([self.battery]))],
+        }
+        self.on: set[int] = set()
+        self.clock_error = 20e-6
+
+    def written(self, uuid: str, data: bytes) -> None:
+        if uuid != self.CONTROL:
+            return
+        operation, kind = data[0], data[1]
+        reply = bytes([0xF0, operation, kind])
+        if operation == 1:
+            range_ = 8 if kind == self.ACC else 2000
+            settings = bytes([0, 1]) + struct.pack("<H", 52) + bytes([1, 1]) + struct.pack("<H", 16)
+            settings += bytes([2, 1]) + struct.pack("<H", range_) + bytes([4, 1, 3])
+            self.notify(self.CONTROL, reply + bytes([0, 0]) + settings)
+        elif operation == 2:
+            already = kind in self.on
+            self.on.add(kind)
+            factor = bytes([5, 1]) + struct.pack("<f", 2000 / 32768) if kind == self.GYRO else b""
+            self.notify(self.CONTROL, reply + (bytes([6, 0]) if already else bytes([0, 0]) + factor))
+            self.start()
+        elif operation == 3:
+            self.on.discard(kind)
+            self.notify(self.CONTROL, reply + bytes([0, 0]))
+            if not self.on:
+                self.stop()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        stamp = self.START_NS + int(on_for_s * (1 + self.clock_error) * 1e9)
+        found = []
+        if self.ACC in self.on:
+            acc = int16(samples[:, :3] / STANDARD_GRAVITY * 1000)
+            found.append((self.DATA, struct.pack("<BQB", self.ACC, stamp, 1) + acc.tobytes()))
+        if self.GYRO in self.on:
+            gyro = int16(samples[:, 3:] / DEGREE * 32768 / 2000).astype(np.int64)
+            deltas = np.diff(gyro, axis=0).astype("<i2")  # 16 bits a delta: wraps as the device's own arithmetic does
+            body = gyro[0].astype("<i2").tobytes() + bytes([16, len(deltas)]) + deltas.tobytes()
+            found.append((self.DATA, struct.pack("<BQB", self.GYRO, stamp + 3_000_000, 0x80) + body))
+        return found
