@@ -1,4 +1,4 @@
-"""One connection to one device, from the start dialogue to the stop commands: carries out what a profile's plan says."""
+"""One connection to one device, from start dialogue to stop commands: carries out what a profile's plan says."""
 
 from __future__ import annotations
 

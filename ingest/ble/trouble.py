@@ -110,9 +110,7 @@ def _dbus(error: BleakDBusError, device: str, system: str) -> Trouble:
     if name == "InProgress":
         return Trouble(f"Bluetooth is busy with {device} already; trying again")
     if name in ("AuthenticationFailed", "AuthenticationRejected", "NotAuthorized", "AuthenticationCanceled"):
-        return Trouble(
-            f"{device} refused the connection ({text}): pair it first: bluetoothctl pair ADDRESS", is_final=True
-        )
+        return Trouble(f"{device} wants to be paired first ({text}): bluetoothctl pair ADDRESS", is_final=True)
     if name == "AlreadyConnected":
         return Trouble(f"{device} is connected to another program; disconnect it there: bluetoothctl disconnect")
     if name in ("UnknownObject", "DoesNotExist"):

@@ -146,7 +146,7 @@ class BlueZ:
         self.do(lambda: self._disconnect(self._link(peripheral)))
 
     def fail(self, member: str, error: str, text: str = "", times: int = 1, address: str | None = None) -> None:
-        """Answer the next calls of a D-Bus method with an error, e.g. ``fail("Connect", "org.bluez.Error.InProgress")``."""
+        """Answer the next calls of a D-Bus method with an error such as ``org.bluez.Error.InProgress``."""
         self.do(lambda: self.faults.pending.append(Fault(member, error, text, times, address)))
 
     def set_powered(self, on: bool) -> None:

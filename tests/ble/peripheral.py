@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 BATTERY_SERVICE = "0000180f-0000-1000-8000-00805f9b34fb"
 BATTERY_LEVEL = "00002a19-0000-1000-8000-00805f9b34fb"
@@ -25,7 +26,7 @@ class Peripheral:
 
     name = "Peripheral"
     advertised: tuple[str, ...] = ()
-    manufacturer: dict[int, bytes] = {}
+    manufacturer: Mapping[int, bytes] = MappingProxyType({})
 
     def __init__(self, address: str, name: str | None = None, rssi: int = -50) -> None:
         self.address = address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Iterator
+from types import MappingProxyType
 
 import numpy as np
 
@@ -131,7 +132,7 @@ class Polar(Sensor):
     name = "Polar Sense 12345678"
     BASE = "fb005c8%d-02e7-f387-1cad-8acd2d8df0c8"
     advertised = ("0000180d-0000-1000-8000-00805f9b34fb",)
-    manufacturer = {107: b"\x72\x08"}
+    manufacturer = MappingProxyType({107: b"\x72\x08"})
     CONTROL, DATA = BASE % 1, BASE % 2
     rate_hz = 52.0
     true_rate_hz = 51.7
