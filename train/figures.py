@@ -33,6 +33,11 @@ def draw_curve(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw_heat_map(path: Path, accuracy: Mapping[Subnet, float], title: str) -> None:
+    """``heat_map`` as a picture file."""
+    heat_map(accuracy, title).savefig(path, dpi=120)
+
+
+def heat_map(accuracy: Mapping[Subnet, float], title: str) -> Figure:
     """Accuracy of every (width, resolution), in percent."""
     widths = sorted({subnet.width for subnet in accuracy})
     resolutions = sorted({subnet.resolution for subnet in accuracy})
@@ -50,4 +55,4 @@ def draw_heat_map(path: Path, accuracy: Mapping[Subnet, float], title: str) -> N
         color = "white" if value < middle else "black"
         axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(image, label="accuracy (%)")
-    figure.savefig(path, dpi=120)
+    return figure

@@ -1,0 +1,99 @@
+"""``kinestream report``: every table and figure out of the committed JSON files, as one page and as pictures."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from . import report_accuracy, report_comparisons, report_fronts
+from . import report_page as html
+from .report_files import read_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .report_values import Results
+
+PAGE = "index.html"
+OWN_SECTIONS = ("front", "ablation", "adapt", "arena_hapt")
+"""Tables that a section of their own shows; every other one is shown as it is."""
+
+
+def make_report(results_dir: Path | None, out_dir: Path, run_dirs: Sequence[Path] = ()) -> tuple[Path, Results]:
+    """Write the page, and its pictures as PNG beside it; the same files give the same page.
+
+    Args:
+        results_dir: the folder of JSON files, as ``benchmarks/results/README.md`` tells; None: only the runs.
+        run_dirs: folders of finished runs to add.
+    Returns:
+        The page's path, and what was read and left out.
+    Raises:
+        KinestreamError: as ``read_results``.
+    """
+    results = read_results(results_dir, run_dirs)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / PAGE
+    path.write_text(
+        html.page("What kinestream was measured to do", _lead(results), _sections(results, out_dir)), "utf-8"
+    )
+    return path, results
+
+
+def published_figures() -> dict[str, Any]:
+    """What others published, with its sources: ``published.toml``."""
+    return tomllib.loads((files(__package__) / "published.toml").read_text("utf-8"))
+
+
+def _lead(results: Results) -> list[str]:
+    marks = (
+        (html.mark("ours"), "measured here; mean ± standard deviation over the seeds, folds or people named beside it"),
+        (html.mark("published"), "by others, on other machines and mostly other windows; nothing of it was run here"),
+        (html.mark("apart", "people apart"), "nobody who tests was trained or validated on"),
+        (html.mark("leaky"), "the same people, even overlapping windows, in training and test: too good to be true"),
+        (html.mark("held", "validation people"), "who also chose settings; never the final word"),
+    )
+    told = "".join(f"<li>{mark} {escape(text)}</li>" for mark, text in marks)
+    return [
+        html.paragraph(
+            f"Rebuilt by <code>kinestream report</code> from {len(results.read)} files. Every accuracy is in percent. "
+            "<strong>UCI-HAR rebuilt from HAPT</strong> is not the original UCI-HAR: the same people and recordings, "
+            "but windows cut and conditioned by the code that runs live."
+        ),
+        f"<ul>{told}</ul>",
+    ]
+
+
+def _sections(results: Results, out: Path) -> list[tuple[str, str, str]]:
+    published = published_figures()
+    others = "".join(
+        f"<h3>{escape(table.title)}</h3>{report_comparisons.any_table(table)}"
+        for name, table in results.tables.items()
+        if name not in OWN_SECTIONS
+    )
+    found = [
+        ("accuracy", "Accuracy, beside what was published", report_accuracy.beside_published(results, published)),
+        ("macs", "Accuracy against arithmetic", report_fronts.against_macs(results, published, out)),
+        ("latency", "Accuracy against measured time", report_fronts.against_latency(results, out)),
+        ("grid", "Every width and resolution", report_accuracy.heat_maps(results, out)),
+        ("others", "Other models", report_accuracy.other_models(results)),
+        ("classes", "Class by class", report_accuracy.classes(results)),
+        ("worn", "Worn another way", report_comparisons.worn(results, out)),
+        ("protocols", "Protocols side by side", report_comparisons.protocols(results, published)),
+        ("arena", "WHAR Arena", report_comparisons.arena(results, published)),
+        ("ablation", "What each part of the recipe is worth", report_comparisons.ablation(results, out)),
+        ("adapt", "Adapting to one person", report_comparisons.adapting(results, out)),
+        ("tables", "Baselines and rivals", others),
+        ("files", "Files", _files(results)),
+    ]
+    return [section for section in found if section[2]]
+
+
+def _files(results: Results) -> str:
+    read = html.paragraph("Read: " + ", ".join(f"<code>{escape(name)}</code>" for name in results.read) + ".")
+    if not results.left_out:
+        return read
+    rows = [html.row(escape(name), html.words(reason)) for name, reason in results.left_out.items()]
+    return read + html.table(["left out", "why"], rows)

@@ -1,0 +1,172 @@
+"""The report's sections on accuracy: beside what was published, over the grid, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinestream.signals import Subnet
+
+from . import report_page as html
+from .figures import heat_map
+from .report_plots import keep
+from .report_values import Group, Results, Spread, main_group, models_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Published = Mapping[str, Any]
+
+NETWORKS = {"cnn": "CNN", "resnet": "ResNet", "kinet": "kinet"}
+DATASETS = {"uci": "UCI-HAR", "wisdm": "WISDM v1.1", "unimib": "UniMiB-SHAR, 17 activities"}
+TRAINED_AS = {
+    "uci_cnn": "uci",
+    "uci_resnet": "resnet_uci",
+    "uci_kinet": "kinet_uci",
+    "wisdm_cnn": "wisdm",
+    "wisdm_resnet": "resnet_wisdm",
+    "unimib_cnn": "unimib",
+    "unimib_resnet": "resnet_unimib",
+}
+"""The models that have a published twin, and kinet: what trains them."""
+
+
+def beside_published(results: Results, published: Published) -> str:
+    """One table for each dataset of the paper: our mean over seeds, and the published figure."""
+    parts: list[str] = []
+    for dataset, title in DATASETS.items():
+        models = {network: f"{dataset}_{network}" for network in NETWORKS if f"{dataset}_{network}" in TRAINED_AS}
+        groups = {network: main_group(results, model) for network, model in models.items()}
+        ours = next((group.first.words for group in groups.values() if group), "")
+        theirs = published["paper"]["protocols"][dataset]
+        leaks = html.mark("leaky") if "leaky" in theirs else ""
+        header = ["subnetwork", ">MACs", ">ours, %", "", ">published, %", ">published, trained alone, %"]
+        rows: list[str] = []
+        for network, group in groups.items():
+            figures = published["paper"][dataset].get(network, {})
+            rows += _network_rows(dataset, network, group, figures, len(header))
+        parts += [
+            f"<h3>{escape(title)}</h3>",
+            html.paragraph(f"{html.mark('ours')} {escape(ours) or 'data not available here'}"),
+            html.paragraph(f"{html.mark('published')} {leaks} {escape(theirs)}"),
+            html.table(header, rows),
+        ]
+    paper = published["paper"]
+    parts.append(
+        html.paragraph(
+            f'{html.mark("published")} <a href="{escape(paper["link"])}">{escape(paper["source"])}</a>. '
+            f"{escape(paper['note'])} <em>Trained alone</em>: a network trained for that one configuration."
+        )
+    )
+    return "\n".join(parts)
+
+
+def _network_rows(dataset: str, network: str, group: Group | None, figures: Published, columns: int) -> list[str]:
+    name = NETWORKS[network]
+    model = f"{dataset}_{network}"
+    told = {Subnet.parse(text): values for text, values in figures.items()}
+    if group is None:
+        train = f"kinestream train --model_name {TRAINED_AS[model]} --test --out runs/{model}"
+        why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
+        rows = [html.missing(name, columns, f"{before}{train} && kinestream report runs/{model}", why)]
+    else:
+        held = html.mark("held", "validation people") if group.first.part != "test" else ""
+        how = f"{group.over}, each on {group.first.windows} windows {held} {html.code(group.first.command)}"
+        rows = [f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{how}</td></tr>']
+    corners = [] if group is None or told else [group.subnets[-1], group.subnets[0]]
+    for subnet in [*told, *corners]:
+        values = told.get(subnet, {})
+        cost = values["macs"] * 1e6 if values else group.first.macs(subnet) if group else None
+        spread = group.accuracy(subnet) if group else None
+        rows.append(
+            html.row(
+                str(subnet),
+                html.number(html.macs(cost)),
+                html.number(spread),
+                html.cell(html.mark("ours") if spread else ""),
+                html.number((values and f"{values['accuracy']:.2f}") or None),
+                html.number(f"{values['independent']:.2f}" if "independent" in values else None),
+            )
+        )
+    return rows
+
+
+def _fetch(dataset: str) -> str:
+    return f"kinestream data fetch {dataset} && "
+
+
+def other_models(results: Results) -> str:
+    """Models without a published twin: full and smallest subnetwork."""
+    rows: list[str] = []
+    for model in models_of(results):
+        group = main_group(results, model)
+        if model in TRAINED_AS or group is None:
+            continue
+        for subnet in dict.fromkeys((group.subnets[-1], group.subnets[0])):
+            f1 = group.measure(subnet, "macro_f1")
+            cells = (html.number(group.accuracy(subnet)), html.number(f1), html.cell(group.over))
+            rows.append(html.row(f"{model} {subnet}", *cells, html.words(group.first.words)))
+    return html.table(["model", ">accuracy, %", ">macro F1, %", "over", "whose windows"], rows)
+
+
+def heat_maps(results: Results, out: Path) -> str:
+    """Accuracy over the whole grid, a picture for every model."""
+    parts: list[str] = []
+    for model in models_of(results):
+        group = main_group(results, model)
+        if group is None:
+            continue
+        means = group.means()
+        if len(means) != len({s.width for s in means}) * len({s.resolution for s in means}) or len(means) < 4:
+            continue
+        part = f"{group.first.part} people"
+        title = f"{model}: accuracy (%), {part}, {group.over}"
+        svg = keep(lambda means=means, title=title: heat_map(means, title), out, f"heat_map_{model}")
+        parts.append(html.picture(svg, group.first.words))
+    return "\n".join(parts)
+
+
+def classes(results: Results) -> str:
+    """Every model's classes and confusion, at full width and at the smallest subnetwork."""
+    parts: list[str] = []
+    for model in models_of(results):
+        group = main_group(results, model)
+        told = sorted({s for run in group.runs for s in run.scores if "confusion" in run.scores[s]}) if group else []
+        parts.append(f"<h3>{escape(model)}</h3>")
+        if group is None or not told:
+            command = f"kinestream evaluate {model} --json > benchmarks/results/{model}.json"
+            parts.append(html.table(["", ""], [html.missing("classes and confusion", 2, command)]))
+            continue
+        for subnet in dict.fromkeys((told[-1], told[0])):
+            parts.append(_confusion(group, subnet))
+    return "\n".join(parts)
+
+
+def _confusion(group: Group, subnet: Subnet) -> str:
+    runs = [run.scores[subnet] for run in group.runs if "confusion" in run.scores.get(subnet, {})]
+    counts = np.sum([score["confusion"] for score in runs], axis=0)
+    labels = list(runs[0]["classes"])
+    letters = [_letter(i) for i in range(len(labels))]
+    rows: list[str] = []
+    for label, letter, line in zip(labels, letters, counts, strict=True):
+        told = [Spread.of([s["classes"][label][kind] or 0.0 for s in runs]) for kind in ("precision", "recall", "f1")]
+        shares = line / max(1, line.sum())
+        cells = [_shaded(int(n), float(share)) for n, share in zip(line, shares, strict=True)]
+        rows.append(html.row(f"{letter} {escape(label)}", *map(html.number, told), *cells))
+    header = ["class", ">precision", ">recall", ">F1", *(f">{letter}" for letter in letters)]
+    over = f"{len(runs)} run" + ("s, windows added up" if len(runs) > 1 else "")
+    caption = f"{subnet}: percent of each class, and what its windows were taken for ({over})"
+    return html.folded(caption, html.table(header, rows, "confusion"))
+
+
+def _letter(i: int) -> str:
+    return chr(ord("a") + i)
+
+
+def _shaded(n: int, share: float) -> str:
+    ink = ";color:var(--surface)" if share > 0.55 else ""
+    style = f"background:color-mix(in srgb, var(--cnn) {100 * share:.0f}%, transparent){ink}"
+    return f'<td style="{style}">{n}</td>'

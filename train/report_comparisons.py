@@ -1,0 +1,239 @@
+"""The report's sections that compare: ways to wear a sensor, protocols, rivals, changes to the recipe, adapting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from . import report_page as html
+from .report_plots import dots, gains, keep
+from .report_values import Group, Results, Row, Spread, Table, Worn, grouped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kinestream.signals import Subnet
+
+ROBUST = "_robust"
+"""Marks, in the name of a file of ways to wear a sensor, the model trained to bear them."""
+LINES = ("cnn", "resnet", "kinet", "width", "length", "rival")
+"""Colors of lines that stand for no network, in their order."""
+
+
+def worn(results: Results, out: Path) -> str:
+    """Every model turned and at other rates, beside its variant trained for that."""
+    robust = {name.replace(ROBUST, ""): ways for name, ways in results.worn.items() if ROBUST in name}
+    plain = {name: ways for name, ways in results.worn.items() if ROBUST not in name and ways}
+    parts = [_worn(name, ways, robust.get(name, ()), out) for name, ways in plain.items()]
+    command = "python benchmarks/worn.py --model uci_cnn --json benchmarks/results/worn_uci_cnn.json"
+    return "\n".join(parts) or _nothing("turned and at other rates", command)
+
+
+def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) -> str:
+    subnets = list(ways[0].accuracy)
+    shown = [subnets[0], subnets[-1]]
+    sets = [(name, ways, {})] + ([(f"{name}, trained robust", robust, {})] if robust else [])
+    header = ["worn", ">windows", *(f">{who} {subnet}" for who, _, _ in sets for subnet in shown)]
+    later = {way.how: way for way in robust}
+    rows: list[str] = []
+    for way in ways:
+        found = [way, *([later.get(way.how)] if robust else [])]
+        cells = [html.number(_percent(one and one.accuracy.get(s))) for one in found for s in shown]
+        note = " <em>(refused; if it were let through)</em>" if way.refused else ""
+        rows.append(html.row(escape(way.how) + note, html.number(way.windows), *cells))
+    full = shown[0]
+    columns = [("as shipped", "cnn", [way.accuracy.get(full) for way in ways])]
+    if robust:
+        told = [later[way.how].accuracy.get(full) if way.how in later else None for way in ways]
+        columns.append(("trained to be turned", "kinet", told))
+    svg = keep(lambda: dots([way.how for way in ways], columns, "accuracy (%)"), out, f"worn_{name}")
+    caption = f"{name}, full network, on its own test people. A rate the model refuses is shown as if let through."
+    command = html.code(f"python benchmarks/worn.py --model {name}")
+    return f"<h3>{escape(name)}</h3>{html.picture(svg, caption)}" + html.folded(
+        "All figures, %", html.table(header, rows) + html.paragraph(command)
+    )
+
+
+def protocols(results: Results, published: Mapping[str, Any]) -> str:
+    """Every model under every protocol it was judged under; leaky ones say so in the first column."""
+    rows: list[str] = []
+    groups = sorted(grouped(results.runs), key=lambda g: (g.first.model, g.first.leaky, g.first.protocol))
+    for group in groups:
+        full, least = group.subnets[-1], group.subnets[0]
+        rows.append(
+            html.row(
+                escape(group.first.model),
+                html.cell(f"{escape(group.first.protocol)} {_marks(group)}"),
+                html.number(group.accuracy(full)),
+                html.number(group.measure(full, "macro_f1")),
+                html.number(group.accuracy(least)),
+                html.cell(group.over),
+                html.words(group.first.words),
+            )
+        )
+    have = {(group.first.model, group.first.protocol) for group in groups}
+    for protocol in ("leaky", "groups"):
+        if ("uci_cnn", protocol) not in have:
+            fold = " --fold 1" if protocol == "groups" else ""
+            run = f"runs/uci_{protocol}"
+            command = f"kinestream train --model_name uci --protocol {protocol}{fold} --test --out {run}"
+            told = f"{command} && cp {run}/metrics.json benchmarks/results/uci_cnn_{protocol}.json"
+            rows.append(html.missing(f"uci_cnn, {protocol}", 7, told))
+    paper = published["paper"]
+    for dataset, words in paper["protocols"].items():
+        figures = list(paper[dataset]["cnn"].values())
+        marks = html.mark("published") + (" " + html.mark("leaky") if "leaky" in words else "")
+        told = (f"{figures[0]['accuracy']:.2f}", None, f"{figures[-1]['accuracy']:.2f}")
+        cells = (html.cell(marks), *map(html.number, told), html.cell(""), html.words(words))
+        rows.append(html.row("CNN of the paper", *cells))
+    header = ["model", "protocol", ">full, %", ">macro F1, %", ">smallest, %", "over", "whose windows"]
+    return html.table(header, rows)
+
+
+def _marks(group: Group) -> str:
+    run = group.first
+    marks = [html.mark("leaky")] if run.leaky else [html.mark("apart", "people apart")]
+    if run.seen and not run.leaky:
+        marks = [html.mark("leaky", "people seen in training")]
+    if run.part != "test":
+        marks.append(html.mark("held", "validation people"))
+    return " ".join([html.mark("ours"), *marks])
+
+
+def arena(results: Results, published: Mapping[str, Any]) -> str:
+    """Macro F1 under the protocol of WHAR Arena: ours among the published ones."""
+    told = published["arena"]
+    entries: list[tuple[float, str]] = []
+    for name, percent in told["macro_f1"]["hapt"]["models"].items():
+        cells = (html.cell(html.mark("published")), html.number(f"{percent:.1f}"), *map(html.number, (None, None)))
+        entries.append((percent, html.row(escape(name), *cells, html.words("as published"))))
+    table = results.tables.get("arena_hapt")
+    for row in table.rows if table else ():
+        if spread := Spread.of(row.macro_f1):
+            over = f"{spread.n} {table.over}" if table else ""
+            numbers = (spread, html.macs(row.macs), _microseconds(row.latency_us))
+            cells = (html.cell(html.mark("ours")), *map(html.number, numbers), html.words(f"{over}. {row.note}"))
+            entries.append((100 * spread.mean, html.row(escape(_named(row)), *cells)))
+    entries.sort(key=lambda entry: -entry[0])
+    rows = [text for _, text in entries]
+    if table is None:
+        command = "python -m benchmarks.arena --json benchmarks/results/arena_hapt.json"
+        rows.insert(0, html.missing("ours", 6, command))
+    names = sorted({name for one in told["macro_f1"].values() for name in one["models"]})
+    others = [
+        html.row(escape(name), *(html.number(one["models"].get(name)) for one in told["macro_f1"].values()))
+        for name in names
+    ]
+    header = ["model", "whose", ">macro F1, %", ">MACs", ">time of a window", ""]
+    return (
+        html.paragraph(escape(told["protocol"]))
+        + (html.paragraph(f"{html.mark('ours')} {escape(table.protocol)} {html.code(table.command)}") if table else "")
+        + html.table(header, rows)
+        + html.paragraph(
+            f'{html.mark("published")} <a href="{escape(told["link"])}">{escape(told["source"])}</a>. '
+            f"{escape(told['note'])}"
+        )
+        + html.folded(
+            "Published on the other datasets (macro F1, %): ours there is under other protocols and does not compare",
+            html.table(["model", *(f">{one['title']}" for one in told["macro_f1"].values())], others),
+        )
+    )
+
+
+def ablation(results: Results, out: Path) -> str:
+    """What each change to the recipe costs, on the people who validate."""
+    table = results.tables.get("ablation")
+    if table is None or not table.rows:
+        command = "python -m benchmarks.ablation --json benchmarks/results/ablation.json"
+        return _nothing("one change to the recipe at a time", command)
+    names = list(dict.fromkeys(row.name for row in table.rows))
+    subnets = list(dict.fromkeys(row.subnet for row in table.rows))
+    found = {(row.name, row.subnet): Spread.of(row.accuracy) for row in table.rows}
+    rows: list[str] = []
+    drops: dict[Subnet | None, list[float | None]] = {subnet: [] for subnet in subnets}
+    for name in names:
+        cells: list[str] = []
+        for subnet in subnets:
+            spread, base = found.get((name, subnet)), found.get((names[0], subnet))
+            drop = spread.mean - base.mean if spread and base else None
+            drops[subnet].append(drop)
+            cells += [html.number(spread), html.number(None if drop is None else f"{100 * drop:+.2f}")]
+        rows.append(html.row(escape(name), *cells))
+    header = ["recipe", *(text for subnet in subnets for text in (f">{subnet or 'all'}, %", ">change"))]
+    colors = dict(zip(dict.fromkeys((subnets[0], subnets[-1])), ("cnn", "kinet"), strict=False))
+    columns = [(str(subnet), color, drops[subnet][1:]) for subnet, color in colors.items()]
+    picture = ""
+    if len(names) > 1:
+        axis = "points of accuracy against the complete recipe"
+        picture = keep(lambda: dots(names[1:], columns, axis, zero=True), out, "ablation")
+        picture = html.picture(picture, _told(table))
+    return picture + html.table(header, rows) + _source(table)
+
+
+def adapting(results: Results, out: Path) -> str:
+    """What a few minutes of one person's labelled data gain."""
+    table = results.tables.get("adapt")
+    if table is None or not table.rows:
+        return _nothing("adapting to one person", "python -m benchmarks.adapt --json benchmarks/results/adapt.json")
+    lines: dict[str, list[Row]] = {}
+    for row in table.rows:
+        lines.setdefault(_named(row), []).append(row)
+    rows: list[str] = []
+    drawn: list[tuple[str, str, list[tuple[float, float]]]] = []
+    for (name, told), color in zip(lines.items(), LINES * len(lines), strict=False):
+        told = sorted(
+            (row for row in told if row.minutes is not None and row.accuracy), key=lambda row: row.minutes or 0
+        )
+        for row in told:
+            gain = fmean(row.accuracy) - fmean(told[0].accuracy) if row.minutes else None
+            numbers = (f"{row.minutes:g}", Spread.of(row.accuracy), None if gain is None else f"{100 * gain:+.2f}")
+            cells = (*map(html.number, numbers), html.number(Spread.of(row.macro_f1)), html.words(row.note))
+            rows.append(html.row(escape(name), *cells))
+        if len(told) > 1:
+            drawn.append((name, color, [(row.minutes or 0.0, fmean(row.accuracy)) for row in told]))
+    picture = html.picture(keep(lambda: gains(drawn), out, "adapt"), _told(table)) if drawn else ""
+    header = ["model", ">minutes", f">accuracy over {table.over}, %", ">gain", ">macro F1, %", ""]
+    return picture + html.table(header, rows) + _source(table)
+
+
+def any_table(table: Table) -> str:
+    """A comparison as it is."""
+    rows = [
+        html.row(
+            escape(_named(row)),
+            html.cell(html.mark("leaky") if row.leaky else ""),
+            *map(html.number, (Spread.of(row.accuracy), Spread.of(row.macro_f1), len(row.accuracy) or None)),
+            *map(html.number, (html.macs(row.macs), _microseconds(row.latency_us))),
+            html.words(row.note),
+        )
+        for row in table.rows
+    ]
+    header = ["", "", ">accuracy, %", ">macro F1, %", f">{table.over}", ">MACs", ">time of a window", ""]
+    return html.table(header, rows) + _source(table)
+
+
+def _named(row: Row) -> str:
+    return f"{row.name} {row.subnet}" if row.subnet else row.name
+
+
+def _told(table: Table) -> str:
+    part = "validation people" if table.part == "validation" else "test people"
+    return f"{table.title}. {table.protocol}; judged on {part}."
+
+
+def _source(table: Table) -> str:
+    return html.paragraph(f"{html.mark('ours')} {escape(_told(table))} {html.code(table.command)}")
+
+
+def _nothing(what: str, command: str) -> str:
+    return html.table(["", ""], [html.missing(what, 2, command)])
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f}"
+
+
+def _microseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f} us"

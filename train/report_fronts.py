@@ -1,0 +1,117 @@
+"""The report's sections on accuracy against what it costs: multiply-accumulates, and measured time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from . import report_page as html
+from .report_accuracy import NETWORKS, Published
+from .report_plots import Series, accuracy_against, keep
+from .report_values import Results, Row, Spread, main_group
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINES = {"width-only": "width", "resolution-only": "length", "resolution-only, recalibrated": "length"}
+
+
+def against_macs(results: Results, published: Published, out: Path) -> str:
+    """Accuracy on the test people against multiply-accumulates, ours, published, and what the paper compares with."""
+    series: list[Series] = []
+    for network, label in NETWORKS.items():
+        if group := main_group(results, f"uci_{network}"):
+            points = [(m, mean) for subnet, mean in group.means().items() if (m := group.first.macs(subnet))]
+            series.append(Series(label, network, points))
+        if figures := published["paper"]["uci"].get(network):
+            points = [(1e6 * values["macs"], values["accuracy"] / 100) for values in figures.values()]
+            series.append(Series(f"{label}, published", network, points, published=True))
+    low = min(share for one in series for _, share in one.points) - 0.004
+    baselines = results.tables.get("baselines")
+    rows = baselines.rows if baselines else ()
+    for name, color in LINES.items():
+        if points := _costs(rows, name):
+            series.append(Series(name.replace(", recalibrated", ", new statistics"), color, points, "line"))
+    if points := _costs(rows, "independent"):
+        series.append(Series("trained alone", "rival", points, "none"))
+    parts = [_picture(series, out, "accuracy_macs", "multiply-accumulates of one window", _millions, low)]
+    if baselines is None:
+        command = "python -m benchmarks.baselines --json benchmarks/results/baselines.json"
+        parts.append(html.table(["", ""], [html.missing("width only, resolution only, trained alone", 2, command)]))
+    else:
+        parts.append(_saved(baselines.more.get("compute_saved", []), published))
+    return "\n".join(parts)
+
+
+def against_latency(results: Results, out: Path) -> str:
+    """Accuracy on the test people against the measured time of one window."""
+    timed = results.tables.get("front")
+    if timed is None:
+        command = "python benchmarks/front.py --json benchmarks/results/front.json"
+        return html.table(["", ""], [html.missing("latency of every subnetwork", 2, command)])
+    series: list[Series] = []
+    for network, label in NETWORKS.items():
+        group = main_group(results, f"uci_{network}")
+        means = group.means() if group else {}
+        points: list[tuple[float, float]] = []
+        for row in timed.rows:
+            found = [means[row.subnet]] if row.subnet in means else list(row.accuracy)
+            if row.network == network and row.name == f"uci_{network}" and row.latency_us and found:
+                points.append((row.latency_us, found[0]))
+        if points:
+            series.append(Series(label, network, points))
+    if not series:
+        return html.paragraph("The timed models were not tested.")
+    low = min(share for one in series for _, share in one.points) - 0.004
+    rivals = [r for t in ("baselines", "rivals") if t in results.tables for r in results.tables[t].rows]
+    for row in rivals:
+        spread = Spread.of(row.accuracy)
+        if spread and row.latency_us and not row.network and row.subnet is None:
+            series.append(Series(row.name, "rival", [(row.latency_us, spread.mean)], "none"))
+    drawn = _picture(series, out, "accuracy_latency", "measured time of one window", _microseconds, low)
+    command = html.code(timed.command)
+    return drawn + html.paragraph(f"Timed on {escape(timed.machine)}: {command}")
+
+
+def _picture(series: Sequence[Series], out: Path, name: str, cost: str, tick: Any, low: float) -> str:
+    caption = (
+        "UCI-HAR: ours rebuilt from HAPT, official test people, mean over the seeds; published (hollow, dashed) on the "
+        "original windows. Dots are subnetworks; a line joins those that nothing cheaper beats, read off the figures "
+        "drawn, so it flatters a network with many. What falls below the lowest of them is not drawn."
+    )
+    return html.picture(keep(lambda: accuracy_against(series, cost, tick, low), out, name), caption)
+
+
+def _costs(rows: Sequence[Row], name: str) -> list[tuple[float, float]]:
+    return [(r.macs, s.mean) for r in rows if r.name == name and r.macs and (s := Spread.of(r.accuracy))]
+
+
+def _saved(found: Sequence[Mapping[str, Any]], published: Published) -> str:
+    """What the cheapest subnetwork as accurate as the network trained alone saves."""
+    claims = ", ".join(f"{NETWORKS[n]} {told['uci']:g}x" for n, told in published["paper"]["saved"].items())
+    rows: list[str] = []
+    for entry in found:
+        for way, text in (("chosen", "chosen on validation people"), ("read_off_test", "read off the test people")):
+            for cost, told in entry[way].items():
+                cells = ["–"] * 4
+                if told:
+                    saved = f"{told['macs_saved']:g}x in MACs, {told['time_saved']:g}x in time"
+                    cells = [told["subnet"], saved, f"{100 * told['accuracy']:.2f}", f"{entry['seeds']}"]
+                rows.append(html.row(f"{entry['name']}, least {cost}", html.cell(text), *map(html.number, cells)))
+    if not rows:
+        command = "python -m benchmarks.baselines --saved RUNS/*.safetensors --json benchmarks/results/baselines.json"
+        rows = [html.missing("compute saved", 6, command)]
+    return (
+        "<h3>Compute saved at the accuracy of the full network trained alone</h3>"
+        + html.table(["network", "chosen", ">subnetwork", ">saved", ">its test accuracy, %", ">seeds"], rows)
+        + html.paragraph(f"{html.mark('published')} the paper, against tuning width alone, MACs: {escape(claims)}.")
+    )
+
+
+def _millions(value: float) -> str:
+    return f"{value / 1e6:g} M"
+
+
+def _microseconds(value: float) -> str:
+    return f"{value:g} us" if value < 1000 else f"{value / 1000:g} ms"
