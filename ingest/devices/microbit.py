@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import struct
 
+from kinestream.errors import DecodeError
 from kinestream.signals import ACC
 
 from .packet import Decoder, G, Group, Packet, expect_size, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Subscribe, Write, script
+from .steps import Dialogue, Read, Subscribe, Write
 
 SERVICE = "e95d0753-251d-470a-a062-fa1922dfa9a8"
 DATA = "e95dca4b-251d-470a-a062-fa1922dfa9a8"
@@ -28,18 +29,27 @@ def plan(settings: Settings) -> Plan:
     refuse("the micro:bit", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     refuse("the micro:bit", gyro=settings.gyro, mag=settings.mag)
     rates = {1000 / period: period for period in PERIODS_MS}
-    fs_hz = choose("the micro:bit's rate", settings.rate_hz, rates, default=50.0)
-    group = Group("motion", ACC, fs_hz)
-
-    def decode(data: bytes) -> list[Packet]:
-        expect_size(data, 6)
-        return [Packet("motion", rows(data, "<i2", _MILLI_G))]
-
+    fs_hz = choose("the rate of a micro:bit", settings.rate_hz, rates, default=50.0)
     return Plan(
         notify=(DATA,),
-        decoder=lambda: Decoder((group,), {DATA: decode}),
-        start=script(Write(PERIOD, struct.pack("<H", rates[fs_hz]), "set the period"), Subscribe(DATA)),
+        decoder=lambda: Decoder((Group("motion", ACC, fs_hz),), {DATA: _decode}),
+        start=lambda decoder: _start(decoder, rates[fs_hz]),
     )
+
+
+def _start(decoder: Decoder, period_ms: int) -> Dialogue:
+    yield Write(PERIOD, struct.pack("<H", period_ms), "set the period")
+    answer = yield Read(PERIOD, "read the period back")
+    told_ms = int.from_bytes(answer, "little")
+    if len(answer) != 2 or told_ms not in PERIODS_MS:
+        raise DecodeError(f"a period of {told_ms} ms; expected one of {', '.join(map(str, PERIODS_MS))}", answer)
+    decoder.groups = (Group("motion", ACC, 1000 / told_ms),)
+    yield Subscribe(DATA)
+
+
+def _decode(data: bytes) -> list[Packet]:
+    expect_size(data, 6)
+    return [Packet("motion", rows(data, "<i2", _MILLI_G))]
 
 
 PROFILE = Profile("microbit", "BBC micro:bit", Signature(("BBC micro:bit",), (SERVICE,)), plan)

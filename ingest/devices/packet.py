@@ -81,7 +81,7 @@ class Packet:
     samples: NDArray[np.float32]
     """(n, channels) in m/s^2, rad/s and uT; (0, 0) where only the battery is told."""
     device_time: int | None = None
-    """Raw ticks of the device's clock."""
+    """Raw ticks of the device's clock; None where this packet has no time."""
     counter: int | None = None
     """Raw number of the packet, or of its first sample."""
     battery_frac: float | None = None
@@ -103,6 +103,8 @@ class Decoder:
 
     def __init__(self, groups: tuple[Group, ...], handlers: Mapping[str, Callable[[bytes], list[Packet]]]) -> None:
         self.groups = groups
+        self.others: tuple[Group, ...] = ()
+        """What is read too, should the device send it, though no plan asks for it."""
         self.counts: Counter[str] = Counter()
         """What was passed over or repaired, by kind."""
         self._handlers = {BATTERY_LEVEL: battery_level, **handlers}

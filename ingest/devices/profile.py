@@ -103,7 +103,9 @@ def choose(setting: str, wanted: float | None, possible: Iterable[float], defaul
     for value in values:
         if abs(value - wanted) <= 1e-6 * value:
             return value
-    raise ConfigError(f"{setting} {wanted:g} is not possible; choose one of {', '.join(f'{v:g}' for v in values)}")
+    names = [f"{value:g}" for value in values]
+    listed = f"one of {', '.join(names)}" if len(names) <= 12 else f"a whole number from {names[0]} to {names[-1]}"
+    raise ConfigError(f"{setting} cannot be {wanted:g}; choose {listed}")
 
 
 def refuse(device: str, **unavailable: object) -> None:

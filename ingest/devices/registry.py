@@ -10,7 +10,16 @@ from kinestream.errors import ConfigError
 
 from .profile import Advertisement, Profile
 
-_NAMES = ("polar", "microbit")
+_NAMES = (
+    "polar",
+    "movesense",
+    "metamotion",
+    "dot",
+    "witmotion",
+    "thingy52",
+    "sensortag",
+    "microbit",
+)
 """Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
 
 

@@ -47,6 +47,8 @@ class Write:
     reply_prefix: bytes = b""
     """How the reply begins; a notification that begins otherwise is data, for the decoder."""
     timeout_s: float = 5.0
+    silence_is_fine: bool = False
+    """Some firmware does not answer: after the time-out this brings nothing, instead of ending the dialogue."""
 
 
 @dataclass(frozen=True, slots=True)

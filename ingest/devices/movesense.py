@@ -1,0 +1,122 @@
+"""Movesense, by its GATT sensor data protocol (GSP): one subscription of the combined sensors.
+
+The protocol can subscribe but not configure, so the ranges are the firmware's. Source: the vendor's GSP sample
+(GATTSensorDataClient); captures of sensein/movesense-py.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from kinestream.errors import DecodeError, DeviceRefused
+from kinestream.signals import ACC, GYRO, MAG
+
+from .packet import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, scale, uuid16
+from .profile import Plan, Profile, Settings, Signature, choose, refuse
+from .steps import Dialogue, Subscribe, Write, script
+
+SERVICE = "34802252-7185-4d5d-b431-630e7050e8f0"
+COMMAND = "34800001-7185-4d5d-b431-630e7050e8f0"
+DATA = "34800002-7185-4d5d-b431-630e7050e8f0"
+ADVERTISED = uuid16("fdf3")
+
+SUBSCRIBE, UNSUBSCRIBE = 1, 2
+RESULT, UPDATE, UPDATE_PART2 = 1, 2, 3
+REFERENCE = 99
+"""Our number for the one subscription; any will do."""
+
+RATES_HZ = (13, 26, 52, 104, 208, 416, 833)
+RESOURCES = {
+    "Acc": ACC,
+    "Gyro": GYRO,
+    "Magn": MAG,
+    "IMU6": ACC + GYRO,
+    "IMU6m": ACC + MAG,
+    "IMU9": ACC + GYRO + MAG,
+}
+"""All vectors of one sensor, then all of the next."""
+
+CLOCK = Clock(tick_s=1e-3, time_modulus=2**32, stamps="first")
+_TIME = struct.Struct("<I")
+_UNIT = {ACC: 1.0, GYRO: DEGREE, MAG: 1.0}
+
+
+class MovesenseDecoder(Decoder):
+    """Updates of one resource. An update too long for one packet comes in two or more, joined here."""
+
+    def __init__(self, resource: str, rate_hz: float) -> None:
+        channels = RESOURCES[resource]
+        super().__init__((Group("motion", channels, rate_hz, CLOCK),), {DATA: self._message})
+        self._sensors = len(channels) // 3
+        self._units = scale(*((_UNIT[channels[k : k + 3]], 3) for k in range(0, len(channels), 3)))
+        self._pending = b""
+
+    def reset(self) -> None:
+        self._pending = b""
+
+    def _message(self, data: bytes) -> list[Packet]:
+        if len(data) < 2 or data[0] not in (RESULT, UPDATE, UPDATE_PART2):
+            raise DecodeError(f"a message; expected {RESULT}, {UPDATE} or {UPDATE_PART2} and a reference", data)
+        if data[0] == RESULT:  # of a command; the dialogue has read it
+            return []
+        if data[0] == UPDATE:
+            self.counts["unfinished"] += bool(self._pending)
+            update = data[2:]
+        elif not self._pending:
+            raise DecodeError("the second part of an update whose first part never came", data)
+        else:
+            update = self._pending + data[2:]
+        self._pending = b""
+        n, rest = divmod(len(update) - _TIME.size, 12 * self._sensors)
+        if rest or n < 1:
+            if len(update) > 4 * MAX_PACKET_BYTES:
+                raise DecodeError(f"an update of {len(update)} bytes and more; expected parts that add up", update)
+            self._pending = bytes(update)
+            return []
+        vectors = np.frombuffer(update, "<f4", offset=_TIME.size).reshape(self._sensors, n, 3)
+        samples = vectors.transpose(1, 0, 2).reshape(n, 3 * self._sensors) * self._units
+        return [Packet("motion", samples, _TIME.unpack_from(update)[0])]
+
+
+def plan(settings: Settings) -> Plan:
+    """Acceleration, with angular rate unless refused, with magnetic field if asked for."""
+    refuse("the Movesense", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
+    rate_hz = int(choose("the rate of a Movesense", settings.rate_hz, RATES_HZ, default=52))
+    gyro = settings.gyro is not False
+    resource = ("IMU9" if gyro else "IMU6m") if settings.mag else ("IMU6" if gyro else "Acc")
+    return Plan(
+        notify=(DATA,),
+        decoder=lambda: MovesenseDecoder(resource, float(rate_hz)),
+        start=lambda decoder: _start(f"/Meas/{resource}/{rate_hz}"),
+        stop=script(Write(COMMAND, bytes([UNSUBSCRIBE, REFERENCE]), "end the subscription")),
+    )
+
+
+def _start(resource: str) -> Dialogue:
+    yield Subscribe(DATA)
+    answer = yield Write(
+        COMMAND,
+        bytes([SUBSCRIBE, REFERENCE]) + resource.encode(),
+        f"subscribe to {resource}",
+        reply_on=DATA,
+        reply_prefix=bytes([RESULT, REFERENCE]),
+        timeout_s=2.0,
+        silence_is_fine=True,  # older firmware sends data at once and no result
+    )
+    status = int.from_bytes(answer[2:4], "little")
+    if answer and not 200 <= status < 300:
+        raise DeviceRefused(
+            f"the Movesense was asked to subscribe to {resource} and answered with status {status}; "
+            "choose another rate, or update its firmware"
+        )
+
+
+PROFILE = Profile(
+    name="movesense",
+    title="Movesense",
+    signature=Signature(("Movesense",), (SERVICE, ADVERTISED), (0x009F,)),
+    plan=plan,
+    tested_on="packets captured from devices",
+)
