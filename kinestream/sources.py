@@ -117,9 +117,17 @@ def _refuse(address: str, options: SourceOptions, *names: str) -> None:
         raise ConfigError(f"{address} takes no {', '.join(given)}; leave it out")
 
 
+def _ble(address: str, options: SourceOptions) -> Source:
+    from kinestream.ingest.ble.source import BleSource
+
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
+    return BleSource(address)
+
+
 _SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "wearer": _wearer,
     "zmq+tcp": _zmq,
+    "ble": _ble,
     "replay": _replay_address,
 }
 

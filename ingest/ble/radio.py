@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient, BleakScanner
+from bleak.exc import BleakError
 
 from kinestream.ingest.devices import Advertisement, Profile, recognise
+from kinestream.ingest.devices.packet import BATTERY_LEVEL
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData
 
 CONNECT_TIMEOUT_S = 20.0
+READ_TIMEOUT_S = 5.0
 BACKOFF_S = (0.25, 0.5, 1.0)
 """Between the attempts to connect to a device that was just seen."""
 
@@ -103,3 +106,23 @@ class Radio:
                     raise
             await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
+
+    async def battery_frac(self, sighting: Sighting) -> float | None:
+        """The charge of a device by the standard characteristic, 0 to 1; None if it does not tell.
+
+        Connects and disconnects again.
+        """
+        try:
+            client = await self.connect(sighting, lambda: None)
+        except (BleakError, TimeoutError):
+            return None
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                data = bytes(await client.read_gatt_char(BATTERY_LEVEL))
+            return data[0] / 100 if len(data) == 1 and data[0] <= 100 else None
+        except (BleakError, TimeoutError):
+            return None
+        finally:
+            with suppress(BleakError, TimeoutError):
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    await client.disconnect()
