@@ -140,8 +140,7 @@ def classes(results: Results) -> str:
             command = f"kinestream evaluate {model} --json > benchmarks/results/{model}.json"
             parts.append(html.table(["", ""], [html.missing("classes and confusion", 2, command)]))
             continue
-        for subnet in dict.fromkeys((told[-1], told[0])):
-            parts.append(_confusion(group, subnet))
+        parts += [_confusion(group, subnet) for subnet in dict.fromkeys((told[-1], told[0]))]
     return "\n".join(parts)
 
 

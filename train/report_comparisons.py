@@ -183,12 +183,10 @@ def adapting(results: Results, out: Path) -> str:
     rows: list[str] = []
     drawn: list[tuple[str, str, list[tuple[float, float]]]] = []
     for (name, told), color in zip(lines.items(), LINES * len(lines), strict=False):
-        told = sorted(
-            (row for row in told if row.minutes is not None and row.accuracy), key=lambda row: row.minutes or 0
-        )
+        told = sorted((row for row in told if row.accuracy), key=lambda row: row.minutes or 0)
         for row in told:
             gain = fmean(row.accuracy) - fmean(told[0].accuracy) if row.minutes else None
-            numbers = (f"{row.minutes:g}", Spread.of(row.accuracy), None if gain is None else f"{100 * gain:+.2f}")
+            numbers = (f"{row.minutes or 0:g}", Spread.of(row.accuracy), None if gain is None else f"{100 * gain:+.2f}")
             cells = (*map(html.number, numbers), html.number(Spread.of(row.macro_f1)), html.words(row.note))
             rows.append(html.row(escape(name), *cells))
         if len(told) > 1:

@@ -35,7 +35,7 @@ def against_macs(results: Results, published: Published, out: Path) -> str:
             series.append(Series(name.replace(", recalibrated", ", new statistics"), color, points, "line"))
     if points := _costs(rows, "independent"):
         series.append(Series("trained alone", "rival", points, "none"))
-    parts = [_picture(series, out, "accuracy_macs", "multiply-accumulates of one window", _millions, low)]
+    parts = [_picture(series, out, "accuracy_macs", "multiply-accumulates of one window, millions", _millions, low)]
     if baselines is None:
         command = "python -m benchmarks.baselines --json benchmarks/results/baselines.json"
         parts.append(html.table(["", ""], [html.missing("width only, resolution only, trained alone", 2, command)]))
@@ -69,7 +69,7 @@ def against_latency(results: Results, out: Path) -> str:
         spread = Spread.of(row.accuracy)
         if spread and row.latency_us and not row.network and row.subnet is None:
             series.append(Series(row.name, "rival", [(row.latency_us, spread.mean)], "none"))
-    drawn = _picture(series, out, "accuracy_latency", "measured time of one window", _microseconds, low)
+    drawn = _picture(series, out, "accuracy_latency", "measured time of one window, microseconds", _units, low)
     command = html.code(timed.command)
     return drawn + html.paragraph(f"Timed on {escape(timed.machine)}: {command}")
 
@@ -110,8 +110,8 @@ def _saved(found: Sequence[Mapping[str, Any]], published: Published) -> str:
 
 
 def _millions(value: float) -> str:
-    return f"{value / 1e6:g} M"
+    return f"{value / 1e6:g}"
 
 
-def _microseconds(value: float) -> str:
-    return f"{value:g} us" if value < 1000 else f"{value / 1000:g} ms"
+def _units(value: float) -> str:
+    return f"{value:g}"

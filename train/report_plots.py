@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -167,7 +168,7 @@ def _label(axes: Axes, ends: Sequence[tuple[float, float, Series]], apart: float
     bottom, top = axes.get_ylim()
     height = {i: min(max((end[1] - bottom) / (top - bottom), 0), 1) for i, end in enumerate(ends)}
     order = sorted(height, key=lambda i: height[i])
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in pairwise(order):
         height[above] = max(height[above], height[below] + apart)
     ceiling = 1.0
     for i in reversed(order):

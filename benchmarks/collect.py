@@ -1,0 +1,67 @@
+"""Gather tested runs of one model that differ in their seed into the small file that is committed.
+
+    python benchmarks/collect.py runs/uci_0 runs/uci_1 ... [--json FILE]
+
+Seeds the file holds already stay; one that is named again is replaced. By default the file is
+``benchmarks/results/MODEL_seeds.json``; ``README.md`` beside it tells the layout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kinestream.errors import ConfigError, KinestreamError
+from kinestream.train.card import without_counts
+from kinestream.train.folds import pool_runs
+from kinestream.train.run_folder import read_scores
+
+RESULTS = Path(__file__).parent / "results"
+KEPT = ("windows", "leaky", "accuracy", "scores")
+
+
+def entry(run: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a run folder's figures."""
+    test = without_counts(run["test"])
+    told = {"protocol": test["definition"], "protocol_name": test["protocol"], "command": run["command"]}
+    return told | {key: test[key] for key in KEPT}
+
+
+def collect(run_dirs: list[Path], held: dict[str, Any]) -> dict[str, Any]:
+    """The file's entries by seed, with those of the runs.
+
+    Raises:
+        ConfigError: as ``pool_runs``, or the runs were judged on other windows than the seeds in the file.
+    """
+    pool_runs(run_dirs)  # refuses runs that do not belong together
+    runs = [read_scores(run_dir) for run_dir in run_dirs]
+    found = {str(run["test"]["seeds"]["training"]): entry(run) for run in runs}
+    for seed, told in held.items():
+        if told["windows"] != next(iter(found.values()))["windows"]:
+            raise ConfigError(f"seed {seed} in the file was judged on {told['windows']} windows; choose another --json")
+    return dict(sorted({**held, **found}.items(), key=lambda pair: int(pair[0])))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs trained with --test")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    try:
+        path = args.json or RESULTS / f"{read_scores(args.runs[0])['model']}_seeds.json"
+        held = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        seeds = collect(args.runs, held)
+    except KinestreamError as error:
+        print(f"collect: {error}", file=sys.stderr)
+        return error.exit_status
+    lines = (f"{json.dumps(seed)}: {json.dumps(told, ensure_ascii=False)}" for seed, told in seeds.items())
+    path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
+    print(f"{path}: seeds {', '.join(seeds)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
