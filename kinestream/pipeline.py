@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kinestream.errors import InputMismatch
@@ -23,6 +23,16 @@ REMEMBERED = 8
 
 MAX_STREAMS = 64
 """More streams than this in one pipeline are a mistake or an attack, not wearers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What one prediction depended on besides the samples: with it, it can be made again."""
+
+    policy: Policy
+    state: PolicyState
+    ready_s: float
+    """When the prediction came out, on the clock of the samples' times."""
 
 
 class Pipeline:
@@ -65,7 +75,9 @@ class Pipeline:
             hop=spec.hop if hop is None else hop,
             max_gap_s=spec.max_gap_s if max_gap_s is None else max_gap_s,
         )
-        self._channel_map = channel_map
+        self.channel_map = channel_map
+        self.on_prediction: Callable[[Prediction, Circumstances], None] | None = None
+        """Told of every prediction and its circumstances at once, in the thread that pushes."""
         self._clock = clock
         self._segmenters: dict[str, Segmenter] = {}
         self._elapsed = _Elapsed()
@@ -77,8 +89,8 @@ class Pipeline:
         Raises:
             InputMismatch: the stream cannot feed this model.
         """
-        if self._channel_map:
-            chunk = self._channel_map.apply(chunk)
+        if self.channel_map:
+            chunk = self.channel_map.apply(chunk)
         segmenter = self._segmenters.get(chunk.stream)
         if segmenter is None:
             segmenter = self._admit(chunk.stream)
@@ -100,17 +112,17 @@ class Pipeline:
 
     def _predict(self, window: Window) -> Prediction:
         now_s = self._elapsed.after(window)
-        decision = self.policy.decide(
-            PolicyState(
-                now_s=now_s,
-                started_s=0.0,
-                deadline_ms=self.deadline_ms,
-                battery=self.battery.read(now_s) if self.battery else None,
-                last=self._recent[-1].decision if self._recent else None,
-                recent=tuple(self._recent),
-                hop_s=self.spec.hop_s / max(1, len(self._segmenters)),
-            )
+        policy = self.policy  # a person may change it meanwhile
+        state = PolicyState(
+            now_s=now_s,
+            started_s=0.0,
+            deadline_ms=self.deadline_ms,
+            battery=self.battery.read(now_s) if self.battery else None,
+            last=self._recent[-1].decision if self._recent else None,
+            recent=tuple(self._recent),
+            hop_s=self.spec.hop_s / max(1, len(self._segmenters)),
         )
+        decision = policy.decide(state)
         output = self.engine.predict(window.x, decision.subnet)
         energy_mj = self.table[decision.subnet].energy_mj
         battery_frac = None
@@ -141,6 +153,8 @@ class Pipeline:
             battery_frac=battery_frac,
         )
         self._recent.append(prediction)
+        if self.on_prediction:
+            self.on_prediction(prediction, Circumstances(policy, state, ready_s))
         return prediction
 
     def state(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
@@ -22,6 +22,9 @@ from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.signals import Prediction, SampleChunk
 from kinestream.source import Noticing, Playback, Source
 from kinestream.summary import Tally
+
+if TYPE_CHECKING:
+    from kinestream.recorder import Recorder
 
 QUEUE_CHUNKS = 256
 """A minute or two of packets: longer, and a late prediction is worth nothing to anybody."""
@@ -42,10 +45,21 @@ class Session:
         model_name: for messages.
         policy_text: the pipeline's policy as it is written on the command line.
         limit_s: end after this much signal, to the sample, of the stream that has most; None: when the source ends.
+        recorder: keeps what comes in and what comes out; closed when the run ends.
     """
 
+    exit_status = 0
+    """What the command that ran the session returns."""
+
     def __init__(
-        self, source: Source, pipeline: Pipeline, *, model_name: str, policy_text: str, limit_s: float | None = None
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        *,
+        model_name: str,
+        policy_text: str,
+        limit_s: float | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.source = source
@@ -54,6 +68,10 @@ class Session:
         self.policy_text = policy_text
         self.labels = pipeline.engine.model.labels
         self._limit_s = limit_s
+        self._recorder = recorder
+        if recorder:
+            pipeline.on_prediction = recorder.predicted
+        self._computed_chunks = 0
         self._tally = Tally(self.labels)
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
         self._on_prediction: list[Callable[[Prediction], None]] = []
@@ -138,6 +156,8 @@ class Session:
             self._ended_s = time.perf_counter()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+            if self._recorder:
+                await self._recorder.close(self._computed_chunks, self.counts())
             await self.source.aclose()
 
     async def _read(self) -> None:
@@ -148,6 +168,8 @@ class Session:
                 chunk, is_last = self._within_limit(chunk)
                 for tell in self._on_chunk:
                     tell(chunk)
+                if self._recorder:
+                    await self._recorder.take(chunk)
                 while len(self._queue) >= QUEUE_CHUNKS:
                     if self.source.live:
                         self._drop_oldest()
@@ -188,12 +210,16 @@ class Session:
     def _drop_oldest(self) -> None:
         chunk = self._queue.popleft()
         self._dropped += len(chunk)
+        self._computed_chunks += 1
+        if self._recorder:
+            self._recorder.dropped(chunk)
         session, before = self._dropped_of.get(chunk.stream, (chunk.session, 0))
         self._dropped_of[chunk.stream] = (chunk.session, len(chunk) + (before if session == chunk.session else 0))
 
     def _take_oldest(self) -> SampleChunk:
         """The next chunk, numbered as if what was dropped had never been: it is counted already, and not ``lost``."""
         chunk = self._queue.popleft()
+        self._computed_chunks += 1
         self._rates.setdefault(chunk.stream, _Rate()).add(chunk)
         session, dropped = self._dropped_of.get(chunk.stream, (chunk.session, 0))
         return replace(chunk, seq=chunk.seq - dropped) if dropped and session == chunk.session else chunk
@@ -214,7 +240,8 @@ class Session:
         if len(chunk) > room:
             n = max(1, math.ceil(room))
             labels = None if chunk.labels is None else chunk.labels[:n]
-            return replace(chunk, t=chunk.t[:n], x=chunk.x[:n], labels=labels), True
+            t_device = None if chunk.t_device is None else chunk.t_device[:n]
+            return replace(chunk, t=chunk.t[:n], x=chunk.x[:n], labels=labels, t_device=t_device), True
         self._read_s[chunk.stream] = self._read_s.get(chunk.stream, 0.0) + len(chunk) / chunk.fs_hz
         return chunk, False
 
@@ -225,6 +252,7 @@ class Session:
     def notices(self) -> list[str]:
         """What a person should know about the streams, a line each."""
         told = list(self.source.notices()) if isinstance(self.source, Noticing) else []
+        told += self._recorder.notices() if self._recorder else []
         told += [
             f"{stream}: {rate.measured_hz:.2f} Hz measured, {rate.nominal_hz:g} Hz announced"
             for stream, rate in self._rates.items()
@@ -257,6 +285,7 @@ class Session:
             "realtime_factor": round(signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
             "notices": self.notices(),
+            **({"recording": self._recorder.summary()} if self._recorder else {}),
         }
 
 

@@ -33,7 +33,7 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
     """The source behind an address.
 
     ``wearer://?seed=1``, ``zmq+tcp://HOST:PORT``, ``replay://hapt?speed=10``, the name of a dataset, or the path of
-    a CSV or Parquet file.
+    a CSV or Parquet file or of a session recording.
 
     Raises:
         ConfigError: no such kind of address, or an option it does not know or cannot heed.
@@ -55,6 +55,12 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
 def _replay(name: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import ColumnMap, Player, open_dataset
 
+    if Path(name).is_dir():
+        from kinestream.replay_data.sessions import SessionPlayer, is_recording
+
+        if is_recording(name):
+            _refuse(name, options, "data_dir", "subjects", "columns", "loop", "together")
+            return SessionPlayer(name, speed=1.0 if options.speed is None else options.speed)
     columns = ColumnMap.parse(options.columns) if options.columns else None
     dataset = open_dataset(name, options.data_dir, columns)
     if options.subjects:

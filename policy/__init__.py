@@ -4,7 +4,7 @@ from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .battery_policy import BatteryPolicy
 from .fixed import FixedPolicy
 from .latency import LatencyPolicy
-from .registry import BATTERIES, POLICIES, make_battery, make_policy
+from .registry import BATTERIES, POLICIES, make_battery, make_policy, write_policy
 from .state import BatteryReading, Policy, PolicyState
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "SimulatedBattery",
     "make_battery",
     "make_policy",
+    "write_policy",
 ]

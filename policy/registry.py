@@ -45,6 +45,14 @@ def make_policy(text: str, table: OperatingTable) -> Policy:
     return cls(table, **_settings(f"policy {kind}", rest, readers))
 
 
+def write_policy(policy: Policy) -> str:
+    """The text from which ``make_policy`` makes this policy again, all its settings written out."""
+    cls = POLICIES[policy.kind]
+    settings = {f.name: getattr(policy, f.name) for f in fields(cls) if f.init and f.name != "table"}
+    written = ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
+    return f"{policy.kind}:{written}" if written else policy.kind
+
+
 def make_battery(text: str) -> Battery:
     """The battery a person wrote: ``simulated[:KEY=VALUE,...]``, ``laptop``, or a fixed charge such as ``0.35``.
 

@@ -6,6 +6,8 @@ import argparse
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
@@ -14,9 +16,12 @@ from kinestream.pipeline import Pipeline
 from kinestream.policy import make_battery, make_policy
 from kinestream.session import Session
 from kinestream.signals import Subnet
-from kinestream.source import Source
+from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
 from kinestream.windowing import ChannelMap
+
+if TYPE_CHECKING:
+    from kinestream.recorder import Recorder
 
 
 def build_source(args: argparse.Namespace) -> Source:
@@ -25,14 +30,22 @@ def build_source(args: argparse.Namespace) -> Source:
     return open_source(args.source, options)
 
 
+MODEL = "uci_cnn"
+POLICY = "fixed"
+"""What runs where nothing else is asked for."""
+
+
 def build_session(args: argparse.Namespace) -> Session:
-    """The session the options describe.
+    """The session the options describe; a recorded run, if nothing is said of how to run it, as it was.
 
     Raises:
         KinestreamError: an option, the model, or the source is not what it should be.
     """
+    if is_rerun(args):
+        return _rerun(args)
     source = build_source(args)
-    model = load_model(find_model(args.model))
+    found_as = args.model or MODEL
+    model = load_model(find_model(found_as))
     engine = Engine(model)
     # All that can be wrong at once is looked at before anything is measured.
     if args.deadline is not None and not args.deadline > 0:
@@ -42,7 +55,7 @@ def build_session(args: argparse.Namespace) -> Session:
     hop = _hop(args.hop, model)
     channel_map = ChannelMap.parse(args.axes) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
-    policy_text = args.policy
+    policy_text = args.policy or POLICY
     if policy_text == "fixed":
         policy_text = f"fixed:{most_accurate(model)}"
     table = _table(engine, policy_text, everything=getattr(args, "dashboard", False))
@@ -60,7 +73,49 @@ def build_session(args: argparse.Namespace) -> Session:
         max_gap_s=args.max_gap,
         channel_map=channel_map,
     )
-    return Session(source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit)
+    recorder = _recorder(args, source, pipeline, found_as) if args.record else None
+    return Session(
+        source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit, recorder=recorder
+    )
+
+
+def is_rerun(args: argparse.Namespace) -> bool:
+    """Whether the source is a recorded run, and nothing was said of running it otherwise."""
+    told = (args.model, args.policy, args.deadline, args.battery, args.hop, args.max_gap, args.axes)
+    if any(one is not None for one in told) or not Path(args.source).is_dir():
+        return False
+    from kinestream.replay_data.sessions import is_recording
+    from kinestream.rerun import can_rerun
+
+    return is_recording(args.source) and can_rerun(Path(args.source))
+
+
+def _rerun(args: argparse.Namespace) -> Session:
+    from kinestream.rerun import RerunSession
+
+    if args.record:
+        raise ConfigError(f"{args.source} is recorded already; name a --model or --policy to record another run of it")
+    source = build_source(args)  # refuses what a recording cannot heed
+    assert isinstance(source, Playback)
+    return RerunSession(Path(args.source), speed=source.speed, limit_s=args.limit)
+
+
+def _recorder(args: argparse.Namespace, source: Source, pipeline: Pipeline, found_as: str) -> Recorder:
+    from kinestream.recorder import Recorder, describe
+
+    model = str(Path(found_as).resolve()) if Path(found_as).is_file() else found_as
+    about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=model)
+    quiet = getattr(args, "dashboard", False)  # what is printed there spoils the screen; the summary says it
+    return Recorder(args.record, about, live=source.live, on_failure=_ignore if quiet else say)
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(f"kinestream: {line}", file=sys.stderr, flush=True)
+
+
+def _ignore(line: str) -> None:
+    """Nobody is told now."""
 
 
 def most_accurate(model: Model) -> Subnet:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .output import JsonLines, Lines
 
-MODEL = "uci_cnn"
-
 PATIENCE_S = 3.0
 """How long a source may keep silent before that is said."""
 
@@ -37,15 +35,19 @@ def add_parser(commands: Any) -> None:
 
     replay = commands.add_parser(
         "replay",
-        help="a recorded dataset or file, as if it came in live",
-        description="Play recordings through the pipeline and judge the predictions by their labels.",
+        help="a recorded dataset, file or session, as if it came in live",
+        description="Play recordings through the pipeline and judge the predictions by their labels.\n"
+        "A recorded session runs again as it ran, and every prediction is compared, unless a model or policy is named.",
         epilog="examples:\n"
         "  kinestream replay hapt --subject 2 --dashboard\n"
         "  kinestream replay hapt --speed max --policy fixed:0.35x-128\n"
-        "  kinestream replay walk.csv --speed max --json",
+        "  kinestream replay walk.csv --speed max --json\n"
+        "  kinestream replay recordings/monday --speed max",
     )
-    replay.add_argument("source", metavar="DATASET|PATH", help="a dataset's name (kinestream data list) or a file")
-    _add_options(replay, policy="fixed", battery=None)
+    replay.add_argument(
+        "source", metavar="DATASET|PATH", help="a dataset's name (kinestream data list), a file, or a recording"
+    )
+    _add_options(replay)
     replay.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     replay.set_defaults(run=_replay)
 
@@ -56,7 +58,7 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
     run.add_argument("source", metavar="URI", help="zmq+tcp://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X")
-    _add_options(run, policy="fixed", battery=None)
+    _add_options(run)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     run.set_defaults(run=_replay)
 
@@ -88,15 +90,15 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
 
 
-def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | None) -> None:
+def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
     _add_source_options(parser)
     group = parser.add_argument_group("what runs")
-    group.add_argument("--model", default=MODEL, metavar="M", help=f"a bundled model or a file (default {MODEL})")
+    group.add_argument("--model", metavar="M", help="a bundled model or a file (default uci_cnn)")
     group.add_argument(
         "--policy",
         default=policy,
         metavar="P",
-        help=f"fixed, fixed:0.5x-128, latency, battery:hours=8 (default {policy})",
+        help=f"fixed, fixed:0.5x-128, latency, battery:hours=8 (default {policy or 'fixed'})",
     )
     group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")
     group.add_argument(
@@ -106,6 +108,7 @@ def _add_options(parser: argparse.ArgumentParser, policy: str, battery: str | No
     group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
     group.add_argument("--axes", metavar="'-y x z'", help="how the sensor is turned against the model's axes")
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
+    group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
     group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
 
 
@@ -134,7 +137,7 @@ def _replay(args: argparse.Namespace) -> int:
         from kinestream.dashboard import run_dashboard
 
         print(summary_text(run_dashboard(session)))
-        return 0
+        return session.exit_status
     return asyncio.run(_run(session, JsonLines() if args.json else Lines()))
 
 
@@ -151,7 +154,7 @@ async def _run(session: Session, writer: JsonLines | Lines) -> int:
     finally:
         patience.cancel()
     _conclude(session, writer)
-    return 0
+    return session.exit_status
 
 
 async def _say_when_waiting(session: Session) -> None:

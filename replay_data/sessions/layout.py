@@ -58,7 +58,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["version"] if manifest["format"] == FORMAT else None
     except FileNotFoundError:
-        raise DataMissing(f"no recording in {folder}: it has no {MANIFEST}; name the folder given to --record") from None
+        raise DataMissing(
+            f"no recording in {folder}: it has no {MANIFEST}; name the folder given to --record"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataDamaged(f"{path} is not the manifest of a recording ({error}); restore it from a copy") from None
     if not isinstance(version, int) or not 1 <= version <= VERSION:

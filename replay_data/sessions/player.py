@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from kinestream.signals import SampleChunk
@@ -57,16 +58,12 @@ class SessionPlayer(PlayedSource):
     async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
         clock = _Clock()
         chunks = self.reader.chunks(as_computed=self._as_computed)
-        while batch := await asyncio.to_thread(_some, chunks):
+        while batch := await asyncio.to_thread(list, islice(chunks, _READ_AHEAD)):
             for chunk in batch:
                 due_s = clock.after(chunk)
                 if due_s > position_s or not position_s:
                     yield due_s, replace(chunk, session=chunk.session + mark) if mark else chunk
         self._duration_s = clock.now_s
-
-
-def _some(chunks: Iterator[SampleChunk]) -> list[SampleChunk]:
-    return [chunk for chunk, _ in zip(chunks, range(_READ_AHEAD), strict=False)]
 
 
 class _Clock:

@@ -133,9 +133,7 @@ class SessionReader:
         formats: dict[str, tuple[list[int], list[Format]]] = {}
         for event in self.events:
             if event.kind == FORMAT_IS:
-                told = Format(
-                    tuple(event.value["channels"]), event.value["fs_hz"], tuple(event.value["label_names"])
-                )
+                told = Format(tuple(event.value["channels"]), event.value["fs_hz"], tuple(event.value["label_names"]))
                 since, known = formats.setdefault(event.value["stream"], ([], []))
                 since.append(event.chunk)
                 known.append(told)

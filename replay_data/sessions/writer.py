@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 SEGMENT_S = 60.0
 SEGMENT_BYTES = 32 << 20
 """A segment ends after a minute of signal or of waiting, or when its tail is this long: it is held in memory once."""
+
+MOST_AT_ONCE = 256
+"""Chunks and predictions in a frame: a fast replay brings thousands at once."""
 
 Item = SampleChunk | PredictionRecord | Event
 
@@ -88,14 +91,22 @@ class SessionWriter:
             write_manifest(folder, self.manifest)
             self._begin()
         except OSError as error:
-            raise ConfigError(f"cannot record into {folder}: {error.strerror or error}; choose another folder") from None
+            raise ConfigError(
+                f"cannot record into {folder}: {error.strerror or error}; choose another folder"
+            ) from None
 
-    def write(self, items: Iterable[Item]) -> None:
+    def write(self, items: Sequence[Item]) -> None:
         """Append; once this returns, the end of the process loses nothing of it.
 
         Raises:
             OSError: the disk is full, gone or read-only. What was written before can be read.
         """
+        for start in range(0, len(items), MOST_AT_ONCE):
+            self._append(items[start : start + MOST_AT_ONCE])
+            if self._is_full():
+                self._next_segment()
+
+    def _append(self, items: Sequence[Item]) -> None:
         chunks: list[tuple[int, SampleChunk, NDArray[np.uint8]]] = []
         predictions: list[PredictionRecord] = []
         events: list[Event] = []
@@ -128,8 +139,6 @@ class SessionWriter:
             self.rows[kind] += len(batch)
         if news:
             write_manifest(self.folder, self.manifest)
-        if self._is_full():
-            self._next_segment()
 
     def sync(self) -> None:
         """Make what was written outlast a power cut.
