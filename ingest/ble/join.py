@@ -123,13 +123,14 @@ class _Track:
 
     def at(self, t: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The line at these times, and how far apart the two samples are that it joins (infinity: there are none)."""
-        if len(self._t) < 2:
+        if not len(self._t):
             return np.zeros((len(t), self._x.shape[1]), np.float32), np.full(len(t), np.inf)
-        right = np.clip(np.searchsorted(self._t, t), 1, len(self._t) - 1)
-        t0, t1 = self._t[right - 1], self._t[right]
-        step_s = np.where((t >= t0) & (t <= t1), t1 - t0, np.inf)
+        right = np.searchsorted(self._t, t).clip(0, len(self._t) - 1)
+        left = np.maximum(right - 1, 0)
+        t0, t1 = self._t[left], self._t[right]
+        step_s = np.where((t > t0) & (t < t1), t1 - t0, np.where((t == t0) | (t == t1), 0.0, np.inf))
         share = ((t - t0) / np.maximum(t1 - t0, 1e-9)).clip(0, 1).astype(np.float32)[:, None]
-        return self._x[right - 1] * (1 - share) + self._x[right] * share, step_s
+        return self._x[left] * (1 - share) + self._x[right] * share, step_s
 
     def forget(self, before_s: float) -> None:
         """Drop what no later sample of the leader needs."""
