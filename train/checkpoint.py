@@ -1,6 +1,6 @@
 """Where a run stands, in one ``.safetensors`` file that appears whole or not at all.
 
-Tensors: ``weights.*``, ``average.*`` and ``optimizer.<index>.<name>``; the rest is JSON in the metadata.
+Tensors: ``weights.*``, ``average.*``, ``best.*`` and ``optimizer.<index>.<name>``; the rest is JSON in the metadata.
 """
 
 from __future__ import annotations
@@ -35,11 +35,17 @@ class Standing:
 
 
 def save_checkpoint(
-    path: Path, standing: Standing, net: nn.Module, averaged: dict[str, Tensor], optimizer: torch.optim.Optimizer
+    path: Path,
+    standing: Standing,
+    net: nn.Module,
+    averaged: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
 ) -> None:
     """Write where the run stands; a kill while writing leaves the checkpoint before this one."""
     tensors = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in averaged.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     metadata = {METADATA_KEY: json.dumps({"epoch": standing.epoch, "history": standing.history})}
@@ -49,9 +55,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, net: nn.Module, averaged: dict[str, Tensor], optimizer: torch.optim.Optimizer
+    path: Path,
+    net: nn.Module,
+    averaged: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
 ) -> Standing:
-    """Set weights, average and optimizer to what the file holds.
+    """Set weights, average, optimizer and best weights to what the file holds.
 
     Raises:
         DataDamaged: the file is no checkpoint of this network.
@@ -63,6 +73,8 @@ def load_checkpoint(
         net.load_state_dict({name: tensors[f"weights.{name}"] for name in net.state_dict()})
         for name, tensor in averaged.items():
             tensor.copy_(tensors[f"average.{name}"])
+        for name, tensor in best.items():
+            tensor.copy_(tensors[f"best.{name}"])
         state: dict[int, dict[str, Tensor]] = {}
         for key in tensors:
             kind, index, name = [*key.split(".", 2), "", ""][:3]

@@ -3,7 +3,8 @@
 One step sums the gradients of several passes over one batch: the full network at full length learns from the
 labels; its logits, detached, then teach students of other widths, each at a random length.
 
-Source: Qin et al., IEEE TAI 2024, after Yang et al., "MutualNet", ECCV 2020.
+Source: Qin et al., IEEE TAI 2024, after Yang et al., "MutualNet", ECCV 2020. The ensemble of lengths as a teacher is
+after Wang et al., "Resolution Switchable Networks", ECCV 2020.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import torch.nn.functional as F
 
 from kinestream.signals import Subnet
 
+from .distillation import kl_divergence
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from torch import Tensor
 
+    from .distillation import Divergence
     from .networks import SwitchableNet
 
 
@@ -29,9 +33,11 @@ def draw_students(
 ) -> list[Subnet]:
     """The subnetworks of one step after the teacher's pass: the thinnest, the widest, ``passes - 3`` random ones.
 
-    Widths are uniform over ``widths``, lengths over ``resolutions``; the paper's nine passes have six random ones.
+    Widths are uniform over ``widths``, lengths over ``resolutions``; the paper's nine passes have six random ones. Two
+    passes leave room for one random student only.
     """
-    drawn = [min(widths), max(widths), *rng.choice(widths, passes - 3).tolist()]
+    ends = [min(widths), max(widths)] if passes > 2 else []
+    drawn = [*ends, *rng.choice(widths, passes - 1 - len(ends)).tolist()]
     return [Subnet(width, int(rng.choice(resolutions))) for width in drawn]
 
 
@@ -43,7 +49,10 @@ def summed_gradients(
     students: Sequence[Subnet],
     *,
     distillation: float = 0.5,
+    divergence: Divergence = kl_divergence,
+    ensemble: bool = False,
     label_smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[float, float]:
     """Add the gradients of all passes to the parameters; the teacher's loss and the students' mean loss.
@@ -51,8 +60,11 @@ def summed_gradients(
     Args:
         x: (n, length, columns) normalised windows.
         labels: (n,) int64.
-        distillation: the share of KL(teacher || student) at temperature 1 in a student's loss; the rest is
+        distillation: the share of ``divergence`` between teacher and student in a student's loss; the rest is
             cross entropy with the labels.
+        ensemble: the mean logits of all passes at full width, which see the window at several lengths, teach the
+            thinner students; the full network at full length still teaches the others.
+        class_weights: (classes,) of cross entropy; all 1 by default.
         dtype: of convolutions and linear layer; the losses are float32.
     """
 
@@ -60,16 +72,24 @@ def summed_gradients(
         with torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
             return net(x, subnet).float()
 
+    def truth(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+
     logits = logits_of(full)
-    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    loss = truth(logits)
     loss.backward()
     taught = 0.0
-    teacher = logits.detach().softmax(dim=1)
+    opinions = [logits.detach()]
+    if ensemble:  # whose opinion teaches has to speak first
+        students = sorted(students, key=lambda student: student.width != full.width)
     for student in students:
+        thin = student.width != full.width
+        teacher = torch.stack(opinions).mean(dim=0) if ensemble and thin else opinions[0]
         logits = logits_of(student)
-        divergence = F.kl_div(logits.log_softmax(dim=1), teacher, reduction="batchmean")
-        truth = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-        student_loss = distillation * divergence + (1 - distillation) * truth
+        away = divergence(teacher.softmax(dim=1), logits)
+        student_loss = distillation * away + (1 - distillation) * truth(logits)
         student_loss.backward()
         taught += student_loss.item() / len(students)
+        if not thin:
+            opinions.append(logits.detach())
     return loss.item(), taught

@@ -22,12 +22,14 @@ from . import statistics
 from .augment import prepare, triads
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
+from .distillation import DIVERGENCES
 from .evaluate import score, score_grid, summary
 from .export import to_model
 from .figures import draw_curve, draw_heat_map
 from .networks import SwitchableNet
-from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
+from .optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 from .run_folder import CHECKPOINT, note, open_run, write_metrics
+from .stopping import MEASURE, best_epoch, out_of_patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,12 +76,14 @@ def fit(
     note(run_dir, f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation")
     task = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
     for epoch in range(len(history), recipe.training.epochs):
+        if out_of_patience(history, recipe.training.patience):
+            note(run_dir, f"stopped: the best epoch was {best_epoch(history)}")
+            break
         began_s = time.monotonic()
         measured = trainer.run_epoch(epoch, progress)
         history.append({"epoch": epoch + 1, **measured, "seconds": round(time.monotonic() - began_s, 1)})
-        save_checkpoint(
-            run_dir / CHECKPOINT, Standing(epoch + 1, tuple(history)), trainer.net, trainer.averaged, trainer.optimizer
-        )
+        trainer.keep_best(history)
+        trainer.save(run_dir, history)
         write_metrics(run_dir, history)
         draw_curve(run_dir / "curve.png", history)
         note(run_dir, "  ".join(f"{key} {value}" for key, value in history[-1].items()))
@@ -94,11 +98,14 @@ class Trainer:
     recipe: Recipe
     net: SwitchableNet
     averaged: dict[str, Tensor]
-    """The moving average of the weights: what is measured and exported."""
+    """The moving average of the weights: what is measured and, but for ``best``, exported."""
+    best: dict[str, Tensor]
+    """The averaged weights after the best epoch; empty if the recipe has no patience and takes the last epoch's."""
     optimizer: torch.optim.Optimizer
     x: Tensor
     """(n, length, columns) training windows in SI units."""
     labels: Tensor
+    class_weights: Tensor | None
     mean: Tensor
     std: Tensor
     """(columns,) over the training windows."""
@@ -118,22 +125,36 @@ class Trainer:
             torch.manual_seed(recipe.seed)
             net = SwitchableNet(recipe.network.architecture)
         averaged = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        best = {name: tensor.clone() for name, tensor in averaged.items()} if recipe.training.patience else {}
         optimizer = make_optimizer(net, recipe.training)
         validation_x = (torch.from_numpy(validation.x) - mean) / std
         labels = torch.from_numpy(train.labels)
+        balanced = recipe.training.class_weights == "balanced"
+        weights = balanced_weights(labels, len(recipe.data.labels)) if balanced else None
         judging = validation_x, validation.labels, validation.subjects
-        return cls(recipe, net, averaged, optimizer, x, labels, mean, std, *judging)
+        return cls(recipe, net, averaged, best, optimizer, x, labels, weights, mean, std, *judging)
 
     def restore(self, run_dir: Path) -> tuple[dict[str, Any], ...]:
         """Go back to where the checkpoint stands; the metrics of the epochs before."""
-        return load_checkpoint(run_dir / CHECKPOINT, self.net, self.averaged, self.optimizer).history
+        return load_checkpoint(run_dir / CHECKPOINT, self.net, self.averaged, self.optimizer, self.best).history
+
+    def save(self, run_dir: Path, history: list[dict[str, Any]]) -> None:
+        """Leave a checkpoint that ``restore`` goes back to."""
+        standing = Standing(len(history), tuple(history))
+        save_checkpoint(run_dir / CHECKPOINT, standing, self.net, self.averaged, self.optimizer, self.best)
+
+    def keep_best(self, history: list[dict[str, Any]]) -> None:
+        """Remember the weights if the last epoch was the best."""
+        if best_epoch(history) == len(history):
+            for name, tensor in self.best.items():
+                tensor.copy_(self.averaged[name])
 
     @property
     def steps_per_epoch(self) -> int:
         return steps_per_epoch(self.recipe, len(self.x))
 
     def run_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
-        """One epoch; its mean losses, and the accuracy of the widest and the thinnest subnetwork after it."""
+        """One epoch; its mean losses, and what the widest and the thinnest subnetwork are worth after it."""
         recipe, training = self.recipe, self.recipe.training
         # Seeded by the epoch, so that a resumed run draws what the uninterrupted one would have drawn.
         rng = np.random.default_rng((recipe.seed, epoch))
@@ -158,7 +179,10 @@ class Trainer:
                 recipe.network.full,
                 students,
                 distillation=training.distillation,
+                divergence=DIVERGENCES[training.divergence],
+                ensemble=training.teacher == "ensemble",
                 label_smoothing=training.label_smoothing,
+                class_weights=self.class_weights,
                 dtype=dtype,
             )
             if not all(map(math.isfinite, found)):
@@ -175,9 +199,12 @@ class Trainer:
         return {"teacher_loss": round(teacher, 4), "student_loss": round(student, 4), **self._watch()}
 
     def finished_net(self) -> SwitchableNet:
-        """A network with the averaged weights."""
+        """A network with the weights to export."""
+        return self._net_of(self.best or self.averaged)
+
+    def _net_of(self, weights: dict[str, Tensor]) -> SwitchableNet:
         net = SwitchableNet(self.recipe.network.architecture)
-        net.load_state_dict(self.averaged)
+        net.load_state_dict(weights)
         return net.eval()
 
     def sample(self, windows: int) -> Tensor:
@@ -187,11 +214,12 @@ class Trainer:
 
     def _watch(self) -> dict[str, float]:
         network = self.recipe.network
-        ends = {"full_accuracy": network.full, "thinnest_accuracy": min(network.subnets)}
-        net = self.finished_net()
+        ends = {"full": network.full, "thinnest": min(network.subnets)}
+        net = self._net_of(self.averaged)
         statistics.record(net, self.sample(WATCH_WINDOWS), list(ends.values()))
         scores = {name: score(net, self.validation_x, self.validation_labels, at) for name, at in ends.items()}
-        return {name: round(found.accuracy, 4) for name, found in scores.items()}
+        accuracies = {f"{name}_accuracy": round(found.accuracy, 4) for name, found in scores.items()}
+        return accuracies | {MEASURE: round(float(np.mean([found.macro_f1 for found in scores.values()])), 5)}
 
 
 def _finish(trainer: Trainer, run_dir: Path, card: dict[str, Any], progress: Progress) -> Model:

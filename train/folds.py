@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinestream.errors import ConfigError
 
+from .recipe_file import parse_recipe
 from .run_folder import read_scores
 from .scores import MEASURES, from_json, pooled, to_json
 
@@ -77,7 +79,9 @@ def _check(run_dir: Path, run: dict[str, Any]) -> None:
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
     """The first setting in which two recipes differ, fold and seed aside; empty if there is none."""
-    settings = [_flat({**recipe, "seed": 0, "data": {**recipe["data"], "fold": 0}}) for recipe in (one, other)]
+    # Read and written anew, a recipe of before a setting existed names that setting's default.
+    whole = [dataclasses.asdict(parse_recipe(recipe)) for recipe in (one, other)]
+    settings = [_flat({**recipe, "seed": 0, "data": {**recipe["data"], "fold": 0}}) for recipe in whole]
     keys = sorted(set().union(*settings))
     return next((key for key in keys if settings[0].get(key) != settings[1].get(key)), "")
 

@@ -36,6 +36,12 @@ def steps_per_epoch(recipe: Recipe, windows: int) -> int:
     return max(1, round(windows * share / recipe.training.batch_size))
 
 
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """(classes,) what a class's windows weigh so that all classes weigh the same, 1 in the mean over the windows."""
+    counts = torch.bincount(labels, minlength=classes)
+    return len(labels) / (classes * counts.clamp(min=1))
+
+
 def learning_rate(training: Training, step: int, steps_per_epoch: int) -> float:
     """The rate of step ``step``, counted from 0.
 
@@ -45,6 +51,8 @@ def learning_rate(training: Training, step: int, steps_per_epoch: int) -> float:
     if training.schedule == "milestones":
         return peak * 0.1 ** sum(step // steps_per_epoch >= epoch for epoch in training.milestones)
     total = training.epochs * steps_per_epoch
+    if training.schedule == "cosine":
+        return _cosine(peak, 0.0, step / total)
     rising = training.warmup_share * total
     if step < rising:
         return _cosine(peak / START_DIVISOR, peak, step / rising)

@@ -9,10 +9,12 @@ from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Arch
 from kinestream.input_spec import InputSpec
 from kinestream.signals import Subnet
 
+OWN_RECORDINGS = "own recordings"
+"""The dataset of a recipe made for somebody's own files, which have to be named again by who uses it again."""
 SIZES = ("length", "columns", "classes", "channels", "kernel", "stride", "padding", "pool")
 """What of a preset a recipe may change."""
 
-PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "leaky")
+PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "named", "blocks", "leaky")
 """What ``train.protocols`` knows; a test keeps the two the same."""
 
 
@@ -91,6 +93,8 @@ class Data:
     test_share: float = 0.3
     validation_subjects: int = 4
     """How many of each dataset's training people are set aside, drawn with ``split_seed``."""
+    validate_on: tuple[str, ...] = ()
+    """Who validates, by name, in the protocol ``named``."""
     split_seed: int = 0
     protocol: str = ""
     """A key of ``train.protocols.PROTOCOLS``. Empty: ``official`` where the dataset's own test people are named, else
@@ -98,7 +102,8 @@ class Data:
     fold: int = 1
     """Which of the protocol's folds, from 1."""
     validation_share: float = 0.2
-    """Share of a fold's training people who validate, in the protocols ``groups`` and ``loso``."""
+    """Share of a fold's training people who validate, in the protocols ``groups`` and ``loso``; of each activity's
+    windows, in ``blocks``."""
     train_hop: int = 0
     """Samples between the starts of two training windows: fewer than the model's hop give more to draw from.
     0: the model's hop."""
@@ -138,23 +143,33 @@ class Training:
     epochs: int = 30
     batch_size: int = 128
     passes: int = 4
-    """Forward and backward passes of one step: the teacher, the thinnest, the widest, and random students."""
+    """Forward and backward passes of one step: the teacher, the thinnest, the widest, and random students. Two: the
+    teacher and one random student."""
     distillation: float = 0.5
     """Share of the teacher's opinion in a student's loss; the rest is the labels."""
+    divergence: str = "kl"
+    """From the teacher's opinion: ``kl``, or ``alpha`` (the larger of two, see ``train.distillation``)."""
+    teacher: str = "full"
+    """Of the thinner students: ``full``, or ``ensemble`` (the mean of a step's passes at full width)."""
     label_smoothing: float = 0.0
+    class_weights: str = "equal"
+    """In cross entropy: ``equal``, or ``balanced``: the inverse of a class's share of the training windows."""
     optimizer: str = "adamw"
     """``adam`` or ``adamw``."""
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     """Of convolutions and linear layer; with ``adam`` it must be 0."""
     schedule: str = "one_cycle"
-    """``one_cycle``: up and down a cosine; ``milestones``: x0.1 at each of ``milestones``."""
+    """``one_cycle``: up and down a cosine; ``cosine``: down only; ``milestones``: x0.1 at each of ``milestones``."""
     warmup_share: float = 0.2
     """Share of the steps in which ``one_cycle`` rises."""
     milestones: tuple[int, ...] = ()
     """Epochs."""
     ema_decay: float = 0.0
     """The exported weights are an exponential moving average over the steps; 0: the last weights."""
+    patience: int = 0
+    """Epochs without a better macro-F1 on the validation people, in the mean of the widest and the thinnest subnetwork,
+    after which training stops; the best epoch's weights are exported. 0: all epochs, and the last one's weights."""
     statistics_windows: int = 2048
     """Training windows over which batch-norm statistics are taken in the end."""
     precision: str = "bfloat16"
@@ -164,15 +179,22 @@ class Training:
         for name in ("epochs", "batch_size", "statistics_windows"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
-        if self.passes < 3:
-            raise ConfigError(f"passes is {self.passes}; expected at least 3 (teacher, thinnest, widest)")
+        if self.passes < 2 or self.patience < 0:
+            raise ConfigError(f"passes is {self.passes}, patience {self.patience}; expected at least 2 and at least 0")
         for name in ("distillation", "label_smoothing", "warmup_share", "ema_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         if self.learning_rate <= 0 or self.weight_decay < 0:
             raise ConfigError("learning_rate must be positive and weight_decay not negative")
-        choices = {"optimizer": ("adam", "adamw"), "schedule": ("one_cycle", "milestones")}
-        for name, known in (choices | {"precision": ("bfloat16", "float32")}).items():
+        choices = {
+            "optimizer": ("adam", "adamw"),
+            "schedule": ("one_cycle", "cosine", "milestones"),
+            "precision": ("bfloat16", "float32"),
+            "divergence": ("kl", "alpha"),
+            "teacher": ("full", "ensemble"),
+            "class_weights": ("equal", "balanced"),
+        }
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} is '{getattr(self, name)}'; choose from {', '.join(known)}")
         if self.optimizer == "adam" and self.weight_decay:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
 from kinestream.signals import Subnet
 from kinestream.train.collaborative import draw_students, summed_gradients
+from kinestream.train.distillation import kl_divergence
 from kinestream.train.networks import SwitchableNet
 
 FULL = Subnet(1.0, 128)
@@ -50,6 +51,36 @@ def test_the_teacher_alone_learns_from_the_labels(batch):
     summed_gradients(net, x, labels, FULL, [], label_smoothing=0.1)
     F.cross_entropy(other(x, FULL), labels, label_smoothing=0.1).backward()
     torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
+
+
+def test_an_ensemble_of_lengths_teaches_the_thin_and_the_full_network_the_wide(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    summed_gradients(net, x, labels, FULL, STUDENTS, distillation=1.0, ensemble=True)
+    thin, wide, middle = (other(x, student) for student in STUDENTS)
+    full = other(x, FULL)
+    both = ((full + wide) / 2).detach().softmax(dim=1)
+    loss = F.cross_entropy(full, labels) + kl_divergence(full.detach().softmax(dim=1), wide)
+    (loss + kl_divergence(both, thin) + kl_divergence(both, middle)).backward()
+    for (name, got), want in zip(net.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(got.grad, want.grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_class_weights_weigh_the_labels_of_teacher_and_students(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    weights = torch.tensor([0.0, 1.0, 2.0, 1.0, 1.0, 3.0])
+    summed_gradients(net, x, labels, FULL, STUDENTS[:1], distillation=0.0, class_weights=weights)
+    for subnet in (FULL, STUDENTS[0]):
+        F.cross_entropy(other(x, subnet), labels, weights).backward()
+    torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
+
+
+def test_two_passes_leave_one_random_student():
+    rng = np.random.default_rng(0)
+    students = [draw_students(rng, 2, WIDTHS, RESOLUTIONS["uci"]) for _ in range(400)]
+    assert {len(drawn) for drawn in students} == {1}
+    assert {drawn[0].width for drawn in students} == set(WIDTHS)
 
 
 def test_half_precision_gives_nearly_the_same_gradient(batch):

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.progress import Progress
 
 from kinestream.errors import ConfigError, DataDamaged
 from kinestream.inference.model_file import load_model
 from kinestream.train.data import Windows
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
-from kinestream.train.fit import fit
+from kinestream.train.fit import Trainer, fit
+from kinestream.train.run_folder import open_run
+from kinestream.train.stopping import best_epoch
 
 from .made_up import small_recipe, windows
 
@@ -98,6 +101,53 @@ def test_a_killed_run_resumes_to_the_very_same_weights(tmp_path):
     assert "resumed after epoch" in (folder / "log.txt").read_text()
     assert [row["epoch"] for row in map(json.loads, (folder / "metrics.jsonl").open())] == [1, 2, 3]
     assert all(np.array_equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())
+
+
+def epochs_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A patient run whose rate is so high that the network is soon worse than it was."""
+    recipe = small_recipe(epochs=30, patience=1, learning_rate=0.3, precision="float32", schedule="cosine")
+    folder = tmp_path_factory.mktemp("patient") / "stopped"
+    return recipe, folder, run(folder, recipe)
+
+
+def test_out_of_patience_the_best_epochs_weights_are_the_model(stopped):
+    recipe, folder, model = stopped
+    history = epochs_of(folder)
+    best = best_epoch(history)
+    assert len(history) == best + 1 < 30
+    assert f"stopped: the best epoch was {best}" in (folder / "log.txt").read_text()
+    trainer = Trainer.begin(replace(recipe, training=replace(recipe.training, patience=0)), windows(1), windows(2))
+    for epoch in range(best):
+        trainer.run_epoch(epoch, Progress(disable=True))
+    for name, tensor in trainer.averaged.items():
+        assert np.array_equal(tensor.numpy(), model.tensors[name]), name
+
+
+def test_a_patient_run_that_is_resumed_keeps_the_best_epochs_weights(stopped, tmp_path):
+    recipe, folder, whole = stopped
+    trainer = Trainer.begin(recipe, windows(1), windows(2))
+    history = []
+    for epoch in range(best_epoch(epochs_of(folder)) + 1):  # killed one epoch after the best one
+        history.append({"epoch": epoch + 1, **trainer.run_epoch(epoch, Progress(disable=True)), "seconds": 0.1})
+        trainer.keep_best(history)
+    open_run(tmp_path / "killed", recipe, resume=False)
+    trainer.save(tmp_path / "killed", history)
+    resumed = run(tmp_path / "killed", recipe, resume=True)
+    assert "resumed after epoch" in (tmp_path / "killed" / "log.txt").read_text()
+    assert all(np.array_equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())
+
+
+def test_balanced_classes_and_every_other_option_train_together(tmp_path):
+    recipe = small_recipe(class_weights="balanced", divergence="alpha", teacher="ensemble", passes=2, epochs=1)
+    model = run(tmp_path, recipe)
+    assert all(np.isfinite(tensor).all() for tensor in model.tensors.values())
+    plain = run(tmp_path / "plain", small_recipe(passes=2, epochs=1))
+    assert not np.array_equal(model.tensors["linear.weight"], plain.tensors["linear.weight"])
 
 
 def test_a_folder_with_a_run_is_not_overwritten(finished):

@@ -1,12 +1,14 @@
 """Learning rates as functions of the step, and the average of the weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from kinestream.inference.architecture import PRESETS
-from kinestream.train import Training
+from kinestream.train import Training, load_recipe
 from kinestream.train.networks import SwitchableNet
-from kinestream.train.optimize import average, learning_rate, make_optimizer
+from kinestream.train.optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
@@ -17,6 +19,31 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
     assert rates[100:] == sorted(rates[100:], reverse=True)
     assert rates[0] == pytest.approx(1e-2 / 25)
     assert rates[-1] < 1e-5
+
+
+def test_cosine_falls_from_its_peak_to_almost_nothing():
+    training = Training(epochs=10, learning_rate=1e-2, schedule="cosine")
+    rates = [learning_rate(training, step, 50) for step in range(500)]
+    assert rates[0] == 1e-2
+    assert rates[250] == pytest.approx(5e-3)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-6
+
+
+def test_with_balanced_weights_every_class_weighs_the_same_and_a_window_1_in_the_mean():
+    labels = torch.tensor([0] * 6 + [1] * 3 + [2])
+    weights = balanced_weights(labels, 3)
+    sums = [weights[labels[labels == code]].sum().item() for code in range(3)]
+    assert sums == pytest.approx([10 / 3] * 3)
+    assert weights[labels].mean().item() == pytest.approx(1)
+
+
+def test_an_epoch_shows_as_many_windows_as_the_models_own_hop_cuts():
+    recipe = load_recipe("uci")
+    assert (recipe.train_hop, recipe.input.hop, recipe.training.batch_size) == (32, 64, 128)
+    assert steps_per_epoch(recipe, 12800) == 50
+    assert steps_per_epoch(replace(recipe, data=replace(recipe.data, train_hop=0)), 12800) == 100
+    assert steps_per_epoch(recipe, 3) == 1
 
 
 def test_milestones_divide_the_rate_by_ten():
