@@ -11,7 +11,7 @@ import struct
 from kinestream.errors import DecodeError
 from kinestream.signals import ACC, GYRO
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, Group, Packet, rows, scale
+from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, Group, Packet, floats, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse
 from .steps import Dialogue, Periodic, Read, Subscribe, Write, script
 
@@ -67,7 +67,7 @@ def _start(rate_hz: int) -> Dialogue:
 def _decode(data: bytes) -> list[Packet]:
     if not MIN_BYTES <= len(data) <= MAX_BYTES:
         raise DecodeError(f"a packet of {len(data)} bytes; expected {MIN_BYTES} to {MAX_BYTES}", data)
-    return [Packet("motion", rows(data, "<f4", _UNITS, offset=4), _TIME.unpack_from(data)[0])]
+    return [Packet("motion", floats(data, "<f4", _UNITS, offset=4), _TIME.unpack_from(data)[0])]
 
 
 def _battery(data: bytes) -> list[Packet]:

@@ -14,7 +14,7 @@ import numpy as np
 from kinestream.errors import ConfigError, DecodeError
 from kinestream.signals import ACC, GYRO, MAG
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, expect_size, rows, scale
+from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, expect_size, floats, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose
 from .steps import Dialogue, Periodic, Step, Subscribe, Write
 
@@ -95,10 +95,10 @@ class MetaMotionDecoder(Decoder):
         if module == FUSION_MODULE and register in _FUSION:
             expect_size(data, 15)
             name, units = _FUSION[register]
-            return [Packet(name, rows(data, "<f4", units, offset=2))]
+            return [Packet(name, floats(data, "<f4", units, offset=2))]
         if module == FUSION_MODULE and register == 7:
             expect_size(data, 18)
-            return [Packet("orientation", rows(data, "<f4", _ONES, offset=2))]
+            return [Packet("orientation", floats(data, "<f4", _ONES, offset=2))]
         if data[:2] == READ_BATTERY:
             expect_size(data, 5)
             if data[2] > 100:

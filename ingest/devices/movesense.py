@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
 from kinestream.errors import DecodeError, DeviceRefused
 from kinestream.signals import ACC, GYRO, MAG
 
-from .packet import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, scale, uuid16
+from .packet import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, floats, scale, uuid16
 from .profile import Plan, Profile, Settings, Signature, choose, refuse
 from .steps import Dialogue, Subscribe, Write, script
 
@@ -50,7 +48,8 @@ class MovesenseDecoder(Decoder):
         channels = RESOURCES[resource]
         super().__init__((Group("motion", channels, rate_hz, CLOCK),), {DATA: self._message})
         self._sensors = len(channels) // 3
-        self._units = scale(*((_UNIT[channels[k : k + 3]], 3) for k in range(0, len(channels), 3)))
+        self._units = scale(*((_UNIT[channels[k : k + 3]], 1) for k in range(0, len(channels), 3)))
+        """One factor a sensor."""
         self._pending = b""
 
     def reset(self) -> None:
@@ -75,8 +74,8 @@ class MovesenseDecoder(Decoder):
                 raise DecodeError(f"an update of {len(update)} bytes and more; expected parts that add up", update)
             self._pending = bytes(update)
             return []
-        vectors = np.frombuffer(update, "<f4", offset=_TIME.size).reshape(self._sensors, n, 3)
-        samples = vectors.transpose(1, 0, 2).reshape(n, 3 * self._sensors) * self._units
+        vectors = floats(update, "<f4", self._units.repeat(n * 3), offset=_TIME.size).reshape(self._sensors, n, 3)
+        samples = vectors.transpose(1, 0, 2).reshape(n, 3 * self._sensors)
         return [Packet("motion", samples, _TIME.unpack_from(update)[0])]
 
 

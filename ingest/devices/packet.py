@@ -159,3 +159,22 @@ def rows(data: bytes, kind: str, factors: NDArray[np.float32], n: int = 1, offse
     The caller has checked that the packet is long enough.
     """
     return np.frombuffer(data, kind, n * len(factors), offset).reshape(n, len(factors)) * factors
+
+
+MOST = np.float32(1e6)
+"""No sensor worn by a person measures more, in any unit in use."""
+_MOST_BITS = int(MOST.view(np.uint32))
+
+
+def floats(data: bytes, kind: str, factors: NDArray[np.float32], n: int = 1, offset: int = 0) -> NDArray[np.float32]:
+    """As ``rows``, of 32-bit floats (``<f4`` or ``>f4``).
+
+    Raises:
+        DecodeError: a value is no number, infinite or beyond 1e6.
+    """
+    # As whole numbers without their sign, floats keep their order, and infinity and NaN come last: one
+    # comparison finds them all, and no NaN gets into arithmetic.
+    bits = np.frombuffer(data, kind.replace("f", "u"), n * len(factors), offset) & 0x7FFFFFFF
+    if bits.max() > _MOST_BITS:
+        raise DecodeError("a value that is no number or beyond 1e6; expected what a sensor measures", data)
+    return rows(data, kind, factors, n, offset)

@@ -16,7 +16,7 @@ from kinestream.errors import ConfigError, DecodeError, DeviceRefused
 from kinestream.signals import ACC, GYRO, MAG
 
 from . import polar_pmd as pmd
-from .packet import DEGREE, Clock, Decoder, G, Group, Packet
+from .packet import DEGREE, Clock, Decoder, G, Group, Packet, floats
 from .profile import Plan, Profile, Settings, Signature, choose
 from .steps import Await, Dialogue, Read, Step, Subscribe, Write
 
@@ -30,6 +30,7 @@ DEFAULT_RATE_HZ = 52
 MOST_PARTS = 16
 """Of one answer; so that a device that says "more" for ever is left."""
 
+_ONES = np.ones(3, np.float32)
 MICROTESLA_PER_GAUSS = 100.0
 
 
@@ -85,8 +86,7 @@ class PolarDecoder(Decoder):
             known = ", ".join(map(str, SENSORS))
             raise DecodeError(f"a frame of measurement {frame.measurement}; expected one of {known}", data)
         values, factor = self._values(frame)
-        with np.errstate(invalid="ignore", over="ignore"):  # a float frame may hold any bits
-            samples = values.astype(np.float32, copy=False) * np.float32(factor * sensor.unit)
+        samples = values.astype(np.float32, copy=False) * np.float32(factor * sensor.unit)
         return [Packet(sensor.name, samples, frame.time_ns)]
 
     def _values(self, frame: pmd.Frame) -> tuple[np.ndarray, float]:
@@ -99,8 +99,8 @@ class PolarDecoder(Decoder):
                 return pmd.delta_samples(content, 3, 16), 1e-3 * (told or 1.0)
             case pmd.GYRO, True, 1:
                 # Deltas were taken of the floats' bits, as 32-bit numbers that wrap.
-                bits = (pmd.delta_samples(content, 3, 32) & 0xFFFFFFFF).astype(np.uint32)
-                return bits.view(np.float32), told or 1.0
+                bits = (pmd.delta_samples(content, 3, 32) & 0xFFFFFFFF).astype("<u4")
+                return floats(bits.tobytes(), "<f4", _ONES, len(bits)), told or 1.0
             case pmd.MAG, True, 1:  # the fourth column is the state of its calibration
                 return pmd.delta_samples(content, 4, 16)[:, :3], 1e-3 * (told or 1.0)
             case measurement, True, 0:

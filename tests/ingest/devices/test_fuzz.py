@@ -1,0 +1,118 @@
+"""Whatever bytes a device sends, a decoder answers with packets or with DecodeError.
+
+``KINESTREAM_FUZZ=100000`` feeds each device that many packets; without it a few thousand, to stay quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinestream.errors import DecodeError
+from kinestream.ingest.devices import Decoder, Packet, Profile, Settings, profiles
+
+TIMES = int(os.environ.get("KINESTREAM_FUZZ", "2000"))
+VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
+
+
+def decoder_of(profile: Profile) -> Decoder:
+    """With the magnetometer where there is one, so that nothing is left out."""
+    try:
+        return profile.plan(Settings(mag=True)).decoder()
+    except Exception:
+        return profile.plan(Settings()).decoder()
+
+
+def fed(decoder: Decoder, characteristic: str, data: bytes) -> list[Packet]:
+    """The packets, checked to be whole; none where the bytes were refused."""
+    try:
+        packets = decoder.decode(characteristic, data)
+    except DecodeError:
+        return []
+    groups = {group.name: group for group in (*decoder.groups, *decoder.others)}
+    for packet in packets:
+        assert packet.samples.dtype == np.float32
+        assert packet.battery_frac is None or 0 <= packet.battery_frac <= 1
+        assert packet.device_time is None or packet.device_time >= 0
+        if packet.battery_frac is None:
+            group = groups[packet.group]
+            assert packet.samples.ndim == 2
+            assert packet.samples.shape[1] == len(group.channels)
+            modulus = group.clock.time_modulus
+            assert packet.device_time is None or modulus is None or packet.device_time < modulus
+    return packets
+
+
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """A real packet with some of its bytes changed, cut out, doubled or put in."""
+    out = bytearray(data)
+    for _ in range(rng.randint(0, 3)):
+        at = rng.randrange(len(out) + 1)
+        match rng.randrange(5):
+            case 0 if at < len(out):
+                out[at] = rng.randrange(256)
+            case 1:
+                del out[at:]
+            case 2:
+                del out[:at]
+            case 3:
+                out[at:at] = rng.randbytes(rng.randint(1, 8))
+            case _:
+                out += out[at:]
+    return bytes(out[:600])
+
+
+@pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
+def test_random_and_mutated_packets_are_decoded_or_refused(profile: Profile) -> None:
+    decoder = decoder_of(profile)
+    rng = random.Random(profile.name)
+    real = [
+        (characteristic, bytes.fromhex(data))
+        for vector in VECTORS
+        if vector["profile"] == profile.name
+        for characteristic, data in vector["packets"]
+    ]
+    assert real, "no packet to mutate"
+    came = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # numpy's, of numbers that overflow
+        for k in range(TIMES):
+            characteristic, data = rng.choice(real)
+            if k % 3 == 0:
+                characteristic, data = rng.choice(decoder.characteristics), rng.randbytes(rng.randrange(64))
+            came += len(fed(decoder, characteristic, mutated(rng, data)))
+            if k % 500 == 499:
+                decoder.reset()
+    assert came > 0, "not one packet survived: the mutations are too wild to test anything"
+
+
+@pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
+def test_any_bytes_on_any_characteristic_are_decoded_or_refused(profile: Profile) -> None:
+    decoder = decoder_of(profile)
+
+    @given(st.lists(st.tuples(st.sampled_from(decoder.characteristics), st.binary(max_size=80)), max_size=5))
+    def holds(notifications: list[tuple[str, bytes]]) -> None:
+        decoder.reset()
+        for characteristic, data in notifications:
+            fed(decoder, characteristic, data)
+
+    holds()
+
+
+@pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
+def test_a_packet_longer_than_bluetooth_allows_or_from_elsewhere_is_refused(profile: Profile) -> None:
+    decoder = decoder_of(profile)
+    for characteristic in decoder.characteristics:
+        with pytest.raises(DecodeError):
+            decoder.decode(characteristic, bytes(513))
+    with pytest.raises(DecodeError, match="expected"):
+        decoder.decode("00002a37-0000-1000-8000-00805f9b34fb", b"\0")
