@@ -54,6 +54,10 @@ class DeviceRefused(KinestreamError):
     """A Bluetooth device was not found, did not connect, or did not do what its profile asked of it."""
 
 
+class NotEnoughMemory(KinestreamError):
+    """What was asked for does not fit into this machine's memory: ask for less."""
+
+
 class SourceLost(KinestreamError):
     """A live source went away and did not come back in the time allowed."""
 

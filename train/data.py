@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinestream.errors import ConfigError, DataDamaged
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
-from kinestream.signals import SampleChunk
+from kinestream.signals import UNLABELLED, SampleChunk
 from kinestream.windowing import training_windows
+
+from .memory import require_memory
+from .recipe import OWN_RECORDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from kinestream.input_spec import InputSpec
 
     from .recipe import Data, Recipe
 
@@ -37,6 +44,10 @@ class Windows:
     """What was skipped or repaired while reading the recordings, by kind."""
     subjects: tuple[str, ...] = ()
     """(n,) whose each window is; empty where nobody asks."""
+    recordings: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """(n,) the number of the recording each window was cut from; empty where nobody asks."""
+    t_start_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """(n,) when each window began, on its recording's clock; empty where nobody asks."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -44,7 +55,8 @@ class Windows:
     def take(self, chosen: NDArray[np.intp]) -> Windows:
         """Some of the windows; what was left out and repaired is told of all."""
         subjects = tuple(self.subjects[i] for i in chosen) if self.subjects else ()
-        return replace(self, x=self.x[chosen], labels=self.labels[chosen], subjects=subjects)
+        timed = {name: values[chosen] for name in ("recordings", "t_start_s") if len(values := getattr(self, name))}
+        return replace(self, x=self.x[chosen], labels=self.labels[chosen], subjects=subjects, **timed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +76,14 @@ def open_data(data: Data, data_dir: Path | None = None) -> Dataset:
 
     Raises:
         KinestreamError: as ``open_dataset``.
-        ConfigError: the label map names an activity that a dataset does not have.
+        ConfigError: the label map names an activity that a dataset does not have, or the recipe is for somebody's
+            own recordings.
     """
+    if data.dataset == OWN_RECORDINGS:
+        raise ConfigError(
+            "this model learnt from somebody's own recordings; to judge it by labelled ones, play them: "
+            "kinestream replay FILE --speed max --model M"
+        )
     opened = [(name, open_dataset(name, data_dir)) for name in data.datasets]
     several = len(opened) > 1
     entries: list[Entry] = []
@@ -142,15 +160,27 @@ def load_windows(
         track: wraps the recordings as they are read, to draw a progress bar.
     Raises:
         InputMismatch: the dataset lacks a channel the network needs.
+        NotEnoughMemory: the windows would not fit.
         DataDamaged: a class of the recipe has no window, or there is no window at all.
     """
     names = recipe.data.labels
+    window_bytes = recipe.input.length * len(recipe.input.channels) * np.dtype(np.float32).itemsize
     xs: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.int64]] = []
     left_out: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
     people: list[str] = []
-    for recording in track(dataset.select(subjects)):
+    cut_from: list[NDArray[np.int64]] = []
+    starts: list[NDArray[np.float64]] = []
+    stride, held = hop or recipe.input.hop, 0
+    for number, recording in enumerate(track(dataset.select(subjects))):
+        more = sum(most_windows(recording, recipe.input, stride).values())
+        # What is held already is taken; all of it once more is needed to join the recordings.
+        require_memory(
+            (held + 2 * more) * window_bytes,
+            f"{held + more} windows or more of {dataset.name}",
+            "raise train_hop in [data], or name fewer subjects",
+        )
         found = training_windows(recipe.input, chunks_of(recording), hop=hop)
         code_of = np.array([names.index(n) if n in names else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]
@@ -159,14 +189,41 @@ def load_windows(
         xs.append(found.x[codes >= 0])
         labels.append(codes[codes >= 0])
         people += [recording.subject] * len(labels[-1])
-    windows = Windows(np.concatenate(xs), np.concatenate(labels), dict(left_out), dict(repairs), tuple(people))
-    counts = np.bincount(windows.labels, minlength=len(names))
-    if not counts.all() and (every_class or not counts.any()):
-        raise DataDamaged(
-            f"class '{names[int(np.argmin(counts))]}' has no window of {recipe.input.length} samples among "
-            f"subjects {', '.join(subjects)} of {dataset.name}; choose other subjects or labels"
-        )
+        cut_from.append(np.full(len(labels[-1]), number))
+        starts.append(found.t_start_s[codes >= 0])
+        held += len(labels[-1])
+    told = dict(left_out), dict(repairs), tuple(people)
+    windows = Windows(*map(np.concatenate, (xs, labels)), *told, *map(np.concatenate, (cut_from, starts)))
+    if every_class or not len(windows):
+        check_every_class(windows, recipe, f"subjects {', '.join(subjects)} of {dataset.name}")
     return windows
+
+
+def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:
+    """Refuse what does not show every class. Raises: DataDamaged."""
+    counts = np.bincount(windows.labels, minlength=len(recipe.data.labels))
+    if not counts.all():
+        raise DataDamaged(
+            f"class '{recipe.data.labels[int(np.argmin(counts))]}' has no window of {recipe.input.length} samples "
+            f"among {where}; choose other subjects or labels"
+        )
+
+
+def most_windows(recording: Recording, spec: InputSpec, hop: int) -> Counter[str]:
+    """How many windows of each activity a recording holds at most; fewer come out where samples are missing."""
+    counts: Counter[str] = Counter()
+    if recording.labels is None:
+        return counts
+    per_sample = spec.fs_hz / recording.fs_hz
+    for start, stop in recording.segments:
+        labels = recording.labels[start:stop]
+        edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+        for begin, end in pairwise(edges):
+            # A label can reach half a sample further on the model's grid, at both ends.
+            spare = math.ceil((end - begin) * per_sample) + 1 - spec.length
+            if end > begin and labels[begin] != UNLABELLED and spare >= 0:
+                counts[recording.label_names[labels[begin]]] += spare // hop + 1
+    return counts
 
 
 def chunks_of(recording: Recording) -> Iterator[SampleChunk]:

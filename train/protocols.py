@@ -1,8 +1,10 @@
 """Who is learnt from, who chooses, who judges: the protocols a figure can be made under.
 
 A protocol parts the people of a dataset into folds. It is a pure function of the list of people and of the recipe's
-``[data]`` table, its ``split_seed`` above all; folds are numbered from 1. In every protocol but ``leaky`` nobody is in
-two parts of a fold, and who validates is drawn from the people left once the test people are gone.
+``[data]`` table, its ``split_seed`` above all; folds are numbered from 1. In every protocol but ``leaky`` and
+``blocks`` nobody is in two parts of a fold, and who validates is drawn from the people left once the test people are
+gone. ``named`` and ``blocks`` are for one's own recordings, all of which are wanted for learning: nobody tests, and
+where there are too few people to set one aside, ``blocks`` validates on other minutes of the same ones.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Protocol:
     """What it does, in words, for the figures made under it."""
     leaks: bool = False
     """People are in all parts; windows are parted instead, by ``shuffled_windows``."""
+    by_time: bool = False
+    """The same people are learnt from and validate; their windows are parted, by ``blocks.last_blocks``."""
 
     def folds(self, subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
         """All folds, in the order of their numbers.
@@ -108,6 +112,22 @@ def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     return _leave_out(subjects, ((subject,) for subject in subjects), data)
 
 
+def _named(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    if unknown := [one for one in data.validate_on if one not in subjects]:
+        raise ConfigError(f"validate_on names {unknown[0]}; {data.dataset} has {', '.join(subjects)}")
+    train = tuple(subject for subject in subjects if subject not in data.validate_on)
+    if not data.validate_on or not train:
+        raise ConfigError(
+            f"protocol named needs validate_on in [data]: some, and not all, of {', '.join(subjects)}; or choose blocks"
+        )
+    return (Split(train, tuple(one for one in subjects if one in data.validate_on), ()),)
+
+
+def _blocks(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
+    everyone = tuple(subjects)
+    return (Split(everyone, everyone, ()),)
+
+
 def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     everyone = tuple(subjects)
     return (Split(everyone, everyone, everyone),)
@@ -165,6 +185,17 @@ def _define_loso(data: Data) -> str:
     )
 
 
+def _define_named(data: Data) -> str:
+    return f"{', '.join(data.validate_on)} validate, all others were learnt from; nobody tests"
+
+
+def _define_blocks(data: Data) -> str:
+    return (
+        f"the SAME people in other minutes: the last {100 * data.validation_share:g} % of each activity validate, "
+        "what lies within a window's length of them was left out; nobody tests"
+    )
+
+
 def _define_leaky(data: Data) -> str:
     return (
         f"LEAKY: all people's windows shuffled with seed {data.split_seed}, 30 % of them tested on: every person, "
@@ -179,6 +210,14 @@ PROTOCOLS: Mapping[str, Protocol] = {
         Protocol("holdout", "test people named by the recipe, or a drawn share of all", _holdout, _define_holdout),
         Protocol("groups", "ten groups of people, each tested once (as WHAR Arena)", _groups, _define_groups),
         Protocol("loso", "leave one subject out: each person tested once", _loso, _define_loso),
+        Protocol("named", "people named by the recipe validate, nobody tests", _named, _define_named),
+        Protocol(
+            "blocks",
+            "the last part of each activity validates, of the same people; nobody tests",
+            _blocks,
+            _define_blocks,
+            by_time=True,
+        ),
         Protocol(
             "leaky", "LEAKY, for comparison only: windows shuffled 70/30 over people", _leaky, _define_leaky, leaks=True
         ),

@@ -8,6 +8,7 @@ import json
 import tomllib
 import types
 import typing
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,11 +32,23 @@ def load_recipe(name: str | Path, *overlays: str | Path) -> Recipe:
     Raises:
         ConfigError: a file is missing or no TOML, a key is unknown (names the nearest known one), missing, or wrong.
     """
-    tables: dict[str, Any] = {}
-    for source in (name, *overlays):
+    return parse_recipe(_merged({}, (name, *overlays)))
+
+
+def lay_over(recipe: Recipe, *overlays: str | Path) -> Recipe:
+    """The recipe with the keys of each overlay, a name or file, in place of its own.
+
+    Raises:
+        ConfigError: as ``load_recipe``.
+    """
+    return parse_recipe(_merged(tomllib.loads(to_toml(recipe)), overlays))
+
+
+def _merged(tables: dict[str, Any], sources: Iterable[str | Path]) -> dict[str, Any]:
+    for source in sources:
         for key, value in _read(source).items():
             tables[key] = {**tables.get(key, {}), **value} if isinstance(value, dict) else value
-    return parse_recipe(tables)
+    return tables
 
 
 def parse_recipe(tables: dict[str, Any]) -> Recipe:

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.progress import Progress
 
 from kinestream.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
+from .blocks import last_blocks
 from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
-from .data import Windows, load_windows, open_data
+from .data import Windows, check_every_class, load_windows, open_data
 from .evaluate import corners, score_grid, summary
 from .export import from_model, normalised
 from .fit import fit
 from .groups import group_summary
+from .memory import require_memory, training_bytes
 from .protocols import protocol_of, shuffled_windows
 from .run_folder import write_scores
 from .scores import BOOTSTRAP_SEED
@@ -37,6 +40,7 @@ def train_model(
     run_dir: Path,
     *,
     data_dir: Path | None = None,
+    dataset: Dataset | None = None,
     resume: bool = False,
     test: bool = False,
     command: str = "",
@@ -46,21 +50,29 @@ def train_model(
 
     Args:
         data_dir: where the dataset is; ``replay_data.default_data_dir()`` by default.
+        dataset: the recordings themselves, where the recipe was made for somebody's own.
         test: measure on the test subjects too, once, when all is done, and write the figures into the card.
         command: for the card.
     Raises:
         KinestreamError: as ``open_data``, ``Protocol.fold``, ``load_windows`` and ``fit``.
     """
     progress = progress or Progress(disable=True)
-    dataset = open_data(recipe.data, data_dir)
+    dataset = dataset or open_data(recipe.data, data_dir)
     split = protocol_of(recipe.data).fold(dataset.subjects, recipe.data)
+    if test and not split.test:
+        raise ConfigError(f"protocol {protocol_of(recipe.data).name} tests nobody; leave out --test, or choose another")
     read = _track(progress, "reading recordings")
     train, validation = (load_part(dataset, recipe, part, track=read) for part in ("train", "validation"))
+    require_memory(
+        training_bytes(recipe, len(train), len(validation)),
+        f"training {recipe.name} on batches of {recipe.training.batch_size}",
+        "lower batch_size or statistics_windows in [training], or choose a smaller network",
+    )
     card = begin_card(recipe, split, train, validation, command)
     model = fit(recipe, train, validation, run_dir, card=card, resume=resume, progress=progress)
     told = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
     if test:
-        figures = evaluate_model(model, data_dir=data_dir, progress=progress)
+        figures = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)
         model = replace(model, card={**model.card, "test": without_counts(figures)})
         save_model(run_dir / f"{recipe.name}.safetensors", model)
         told["test"] = figures
@@ -76,6 +88,7 @@ def evaluate_model(
     fold: int | None = None,
     subnets: Sequence[Subnet] = (),
     data_dir: Path | None = None,
+    dataset: Dataset | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Accuracy of every subnetwork on the test people of a protocol, and all scores of some, as JSON values.
@@ -87,6 +100,7 @@ def evaluate_model(
     Args:
         protocol, fold: the model's own by default.
         subnets: of which to tell all scores; the corners of the grid by default.
+        data_dir, dataset: as for ``train_model``.
     Raises:
         ConfigError: the model does not say what it was trained on or has no such subnetwork; there is no such fold,
             or the protocol has several and none is named.
@@ -100,7 +114,7 @@ def evaluate_model(
         )
     recipe = recipe_of(model)
     learnt = learnt_from(model)
-    dataset = open_data(recipe.data, data_dir)
+    dataset = dataset or open_data(recipe.data, data_dir)
     data = _under(recipe.data, protocol, fold, dataset.subjects)
     how = protocol_of(data)
     judged = replace(recipe, data=data)
@@ -146,7 +160,16 @@ def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = ite
         whole = load_windows(dataset, recipe, dataset.subjects, track=track)
         return whole.take(shuffled_windows(len(whole), recipe.data.split_seed)[part])
     people = getattr(protocol.fold(dataset.subjects, recipe.data), part)
+    if not people:
+        raise ConfigError(f"protocol {protocol.name} tests nobody; choose holdout, groups or loso to test")
     learning = part == "train"
+    if protocol.by_time:
+        whole = load_windows(dataset, recipe, people, hop=recipe.train_hop, track=track)
+        windows = whole.take(last_blocks(whole, recipe.data.validation_share, recipe.input.window_s)[part])
+        if learning:
+            check_every_class(windows, recipe, f"what is left of {dataset.name} to learn from")
+            return windows
+        return windows.take(np.arange(0, len(windows), max(1, recipe.input.hop // recipe.train_hop)))
     hop = recipe.train_hop if learning else None
     return load_windows(dataset, recipe, people, hop=hop, every_class=learning, track=track)
 

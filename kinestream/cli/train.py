@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import MissingExtra
+from kinestream.errors import ConfigError, DataMissing, MissingExtra, NotEnoughMemory
 
 if TYPE_CHECKING:
     import argparse
+
+    from rich.console import Console
+
+    from kinestream.replay_data import Dataset
+    from kinestream.train import Recipe
 
 MODEL_NAMES = (
     *("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib"),
     *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
 """The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
-PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "leaky")
+PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "named", "blocks", "leaky")
 """How people are parted; a test keeps them the names ``train.protocols`` knows."""
 PROTOCOL_HELP = (
-    "whose people test: the dataset's own, the recipe's, a fold of ten groups or of single people; leaky shuffles "
-    "windows over people, for comparison only"
+    "whose people test: the dataset's own, the recipe's, a fold of ten groups or of single people; named and blocks "
+    "are for one's own recordings; leaky shuffles windows over people, for comparison only"
 )
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("train", help="train a network that can be cut, and write its model file")
+    parser = subparsers.add_parser(
+        "train",
+        help="train a network that can be cut, and write its model file",
+        description="Train one of our recipes on its dataset, or a network of your own on labelled recordings.",
+        epilog="examples:\n"
+        "  kinestream train --model_name uci --test\n"
+        "  kinestream train --model_name mine --data walk.csv more_recordings/\n"
+        "  kinestream run walk.csv --model_name runs/mine/mine.safetensors",
+    )
     parser.add_argument(
         "--model_name",
         "--model-name",
         required=True,
-        choices=MODEL_NAMES,
-        help="which network: the paper's, by its names, or ours",
+        metavar="NAME",
+        help=f"one of {', '.join(MODEL_NAMES)}; or a name for your own, learnt from the recordings after --data",
+    )
+    parser.add_argument(
+        "--network", metavar="N", help="of your own model: a network of the paper, or kinet_uci (default uci)"
+    )
+    parser.add_argument(
+        "--window", type=float, metavar="SECONDS", help="of your own model: what it looks at (default 2.56)"
+    )
+    parser.add_argument(
+        "--columns",
+        metavar="MAP",
+        help="of your own recordings, where the names do not tell: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; "
+        "label=what; subject=who; rate=50'",
     )
     parser.add_argument(
         "--recipe",
@@ -43,7 +69,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="settings that replace those of the network's own recipe: a TOML file, or 'paper' for the paper's",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="where the dataset lies (default $KINESTREAM_DATA); for your own model: labelled CSV or Parquet files, or "
+        "folders of them",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and noise (default: the recipe's)")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
     parser.add_argument("--protocol", choices=PROTOCOL_NAMES, help=f"{PROTOCOL_HELP} (default: the recipe's)")
@@ -69,9 +102,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from kinestream.train import load_recipe
-
-    recipe = load_recipe(args.model_name, *args.recipe)
+    console = Console(stderr=True)
+    recipe, dataset = _own(args, console) if args.model_name not in MODEL_NAMES else (_bundled(args), None)
     if args.seed is not None:
         recipe = replace(recipe, seed=args.seed)
     if args.epochs is not None:
@@ -80,17 +112,25 @@ def run(args: argparse.Namespace) -> int:
     if chosen:
         recipe = replace(recipe, data=replace(recipe.data, **chosen))
     out = args.out or Path("runs") / "_".join([args.model_name, *map(str, chosen.values())])
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
-        model = train_model(
-            recipe,
-            out,
-            data_dir=args.data,
-            resume=args.resume,
-            test=args.test,
-            command=_command(args),
-            progress=progress,
-        )
+    try:
+        with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
+            model = train_model(
+                recipe,
+                out,
+                data_dir=args.data[0] if args.data else None,
+                dataset=dataset,
+                resume=args.resume,
+                test=args.test,
+                command=_command(args),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        print(f"\nkinestream: stopped; go on with: {_command(args, here=True)}", file=sys.stderr)
+        return 130
+    except MemoryError as error:
+        raise NotEnoughMemory(
+            f"memory ran out while training {recipe.name}; lower batch_size in [training], or end other programs"
+        ) from error
     leaky = recipe.data.protocol == "leaky"
     for part in ("validation", "test"):
         if part in model.card:
@@ -101,12 +141,72 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _command(args: argparse.Namespace) -> str:
-    """The command that repeats this run anywhere: without folders and without ``--resume``."""
+def _bundled(args: argparse.Namespace) -> Recipe:
+    """One of our recipes, for the dataset it names."""
+    from kinestream.train import load_recipe
+
+    if stray := [f"--{name}" for name in ("network", "window", "columns") if getattr(args, name) is not None]:
+        raise ConfigError(
+            f"{', '.join(stray)} only shapes a model of your own, and '{args.model_name}' is one of ours; "
+            "choose another --model_name, or --recipe to change ours"
+        )
+    if args.data and (len(args.data) > 1 or args.data[0].is_file()):
+        raise ConfigError(
+            f"'{args.model_name}' learns from its own dataset, so --data is the one folder where that lies; to learn "
+            "from your recordings choose a --model_name of your own"
+        )
+    return load_recipe(args.model_name, *args.recipe)
+
+
+def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
+    """A recipe made for the recordings after ``--data``, and the recordings."""
+    from kinestream.replay_data import ColumnMap
+    from kinestream.train.own_recipe import WINDOW_S, own_recipe
+    from kinestream.train.sessions import open_sessions
+
+    near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.7)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    if not args.data:
+        raise ConfigError(
+            f"no network '{args.model_name}'; {meant}There are {', '.join(MODEL_NAMES)}; "
+            "to make a model of your own, name its recordings with --data"
+        )
+    columns = ColumnMap.parse(args.columns) if args.columns else None
+    try:
+        dataset, _ = open_sessions(args.data, columns)
+    except DataMissing as error:
+        raise DataMissing(f"{error}; {meant}" if meant else str(error)) from error
+    made = own_recipe(
+        args.model_name,
+        dataset,
+        network=args.network or "uci",
+        window_s=WINDOW_S if args.window is None else args.window,
+        overlays=args.recipe,
+    )
+    for line in (*dataset.notices, *made.notices):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    spec = made.recipe.input
+    console.print(
+        f"learning {', '.join(made.recipe.data.labels)} from {', '.join(spec.channels)} at {spec.fs_hz:g} Hz, "
+        f"windows of {spec.window_s:.2f} s",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return made.recipe, dataset
+
+
+def _command(args: argparse.Namespace, *, here: bool = False) -> str:
+    """The command that repeats this run anywhere: without folders and without ``--resume``; or, ``here``, the one
+    that goes on with it in this folder."""
     words = ["kinestream", "train", "--model_name", args.model_name]
     for recipe in args.recipe:
-        words += ["--recipe", Path(recipe).name]
-    for option in ("seed", "epochs", "protocol", "fold"):
+        words += ["--recipe", recipe if here else Path(recipe).name]
+    for option in ("network", "window", "columns", "seed", "epochs", "protocol", "fold"):
         if getattr(args, option) is not None:
             words += [f"--{option}", str(getattr(args, option))]
-    return shlex.join(words + ["--test"] * args.test)
+    if args.data and (here or args.model_name not in MODEL_NAMES):
+        words += ["--data", *(str(path) if here else path.name for path in args.data)]
+    if here and args.out:
+        words += ["--out", str(args.out)]
+    return shlex.join(words + ["--test"] * args.test + ["--resume"] * here)
