@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bleak.exc import BleakDBusError, BleakError
+from bleak.exc import BleakError
 
 from kinestream.ingest.devices import Await, Dialogue, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 
@@ -164,7 +164,7 @@ class Life:
             try:
                 await client.start_notify(characteristic, on_data, bluez={"use_start_notify": False})
                 return
-            except BleakDBusError as error:
+            except BleakError as error:
                 _LOG.debug("%s: no socket for notifications, the bus instead: %s", characteristic, error)
         await client.start_notify(characteristic, on_data)
 

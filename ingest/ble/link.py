@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from kinestream.errors import ConfigError, DeviceRefused, KinestreamError
+from kinestream.errors import ConfigError
 from kinestream.ingest.devices import Settings
 
 from .inbox import Inbox
@@ -26,6 +26,8 @@ PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Between one link and the search for the next; the last one for ever."""
 SEEK_S = 30.0
 """How long one search lasts before the radio is left to other devices for a pause."""
+FIRST_ATTEMPTS = 3
+"""So often a device that was found may fail to start before a person is told; later it is tried for ever."""
 NAMED = 8
 """How many of the devices seen a message names."""
 
@@ -43,6 +45,14 @@ class LinkStatus:
     reconnects: int
     silence_s: float | None
     """Since the last notification."""
+
+
+class _Setback(Exception):
+    """An attempt that failed."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        super().__init__(trouble.message)
 
 
 class Link:
@@ -105,10 +115,12 @@ class Link:
             while True:
                 try:
                     await self._once()
-                except KinestreamError as error:
-                    if not self._lives or isinstance(error, ConfigError):
-                        raise
-                    self._failed(str(error))
+                except _Setback as setback:
+                    trouble = setback.trouble
+                    hopeless = trouble.is_final or trouble.is_radio or self._failures + 1 >= FIRST_ATTEMPTS
+                    if not self._lives and hopeless:
+                        raise trouble.error() from setback.__cause__
+                    self._failed(trouble.message)
                 await asyncio.sleep(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
         finally:
             if self._sighting:
@@ -118,15 +130,16 @@ class Link:
         """One way from looking to losing it.
 
         Raises:
-            KinestreamError: it could not be had; a link that was there and broke is no error.
+            ConfigError: it cannot be set as asked.
+            _Setback: it could not be had; a link that was there and broke is no error.
         """
         self.state = "looking"
         try:
             sighting = await self._radio.find(self._wanted, SEEK_S if self._lives else self._wait_s)
         except Exception as error:
-            raise self._told(error).error() from error
+            raise self._told(error) from error
         if sighting is None:
-            raise DeviceRefused(self._not_found())
+            raise _Setback(Trouble(self._not_found(), is_final=True))
         self._sighting = sighting
         self._taken.add(sighting.address)
         profile = self.target.profile or sighting.profile
@@ -141,16 +154,16 @@ class Link:
         try:
             client = await self._radio.connect(sighting, lost.set)
         except Exception as error:
-            raise self._told(error).error() from error
+            raise self._told(error) from error
         life = Life(self._lives + 1, plan, self.inbox)
         try:
             self.state = "starting"
             try:
                 await life.start(client)
-            except KinestreamError:
+            except ConfigError:
                 raise
             except Exception as error:
-                raise self._told(error).error() from error
+                raise self._told(error) from error
             self.counts["reconnects"] += bool(self._lives)
             self._lives, self._life, self._failures = life.number, life, 0
             self.state = "streaming"
@@ -170,8 +183,8 @@ class Link:
             sighting.name, sighting.address, sighting.profile
         )
 
-    def _told(self, error: BaseException) -> Trouble:
-        return tell(error, str(self._sighting or self.target.text))
+    def _told(self, error: BaseException) -> _Setback:
+        return _Setback(tell(error, str(self._sighting or self.target.text)))
 
     def _failed(self, why: str) -> None:
         self._failures += 1

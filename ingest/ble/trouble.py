@@ -16,7 +16,7 @@ from bleak.exc import (
     BleakDeviceNotFoundError,
 )
 
-from kinestream.errors import BluetoothUnavailable, DecodeError, DeviceRefused
+from kinestream.errors import BluetoothUnavailable, DecodeError, DeviceRefused, KinestreamError
 
 _SWITCH_ON = {
     "Linux": "switch it on: bluetoothctl power on (and rfkill unblock bluetooth)",
@@ -83,6 +83,8 @@ def tell(error: BaseException, device: str, system: str | None = None) -> Troubl
         )
     if isinstance(error, DecodeError):
         return Trouble(f"{device} answered what its profile does not expect: {error}")
+    if isinstance(error, KinestreamError):
+        return Trouble(str(error))
     return Trouble(f"{device}: {str(error) or type(error).__name__}")
 
 

@@ -1,0 +1,231 @@
+"""The whole Bluetooth shell against a real D-Bus, bleak's real BlueZ backend and sensors that misbehave on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinestream.errors import BluetoothUnavailable, ConfigError, DeviceRefused
+from kinestream.ingest.ble import life as life_module
+from kinestream.ingest.ble.source import BleSource
+from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
+from tests.ble.bluez import BlueZ
+from tests.ble.peripheral import Peripheral
+from tests.ble.sensors import Polar, Thingy
+
+FIRST, SECOND = "C0:00:00:00:00:01", "C0:00:00:00:00:02"
+
+Step = tuple[Callable[[list[SampleChunk]], bool], Callable[[], Any]]
+
+
+def sessions(chunks: list[SampleChunk]) -> list[str]:
+    return list(dict.fromkeys(chunk.session for chunk in chunks))
+
+
+def samples(chunks: list[SampleChunk]) -> int:
+    return sum(map(len, chunks))
+
+
+def read(source: BleSource, *steps: Step, patience_s: float = 15.0) -> list[SampleChunk]:
+    """The source's chunks; whenever a step's condition holds, its action is done, and after the last one it ends."""
+    left = list(steps)
+
+    async def run() -> list[SampleChunk]:
+        found: list[SampleChunk] = []
+        try:
+            async with asyncio.timeout(patience_s):
+                async for chunk in source.chunks():
+                    found.append(chunk)
+                    while left and left[0][0](found):
+                        await asyncio.to_thread(left.pop(0)[1])
+                    if not left:
+                        return found
+        finally:
+            await source.aclose()
+        return found
+
+    return asyncio.run(run())
+
+
+def done() -> None:
+    """The action of a last step."""
+
+
+def test_a_polar_is_set_up_read_and_stopped(bluez: BlueZ) -> None:
+    polar = Polar(FIRST)
+    bluez.add(polar)
+    source = BleSource("ble://polar")
+    chunks = read(source, (lambda c: samples(c) > 100, done))
+    assert sessions(chunks) == ["Polar Sense 12345678#1"]
+    assert chunks[0].channels == (*ACC, *GYRO)
+    assert chunks[0].fs_hz == 52
+    t = np.concatenate([chunk.t for chunk in chunks])
+    assert np.diff(t).min() > 0
+    assert np.diff(t).mean() == pytest.approx(1 / 52, rel=0.05)
+    assert abs(t[-1] - time.monotonic()) < 5
+    acc = np.concatenate([chunk.x[:, :3] for chunk in chunks])
+    assert np.linalg.norm(acc.mean(axis=0)) == pytest.approx(STANDARD_GRAVITY, rel=0.3)
+    stops = [data for uuid, data in polar.writes if uuid == Polar.CONTROL and data[0] == 3]
+    assert stops == [bytes([3, Polar.ACC]), bytes([3, Polar.GYRO])]
+    assert not polar.streaming
+    assert "battery 80%" in source.notices()[0]
+
+
+def test_a_polar_that_a_crash_left_on_is_stopped_and_started_again(bluez: BlueZ) -> None:
+    polar = Polar(FIRST)
+    polar.on = {Polar.ACC, Polar.GYRO}
+    bluez.add(polar)
+    assert read(BleSource("ble://polar"), (lambda c: samples(c) > 20, done))
+
+
+def test_a_lost_link_comes_back_as_a_new_session(bluez: BlueZ) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    source = BleSource("ble://thingy52")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 30, lambda: bluez.drop(thingy)),
+        (lambda c: len(sessions(c)) == 2 and samples(c) > 60, done),
+    )
+    assert sessions(chunks) == ["Thingy#1", "Thingy#2"]
+    assert {chunk.stream for chunk in chunks} == {"Thingy"}
+    assert next(chunk for chunk in chunks if chunk.session == "Thingy#2").seq == 0
+    assert source.counts()["reconnects"] == 1
+
+
+def test_a_device_that_was_switched_off_is_awaited(bluez: BlueZ) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+
+    def off_and_on() -> None:
+        bluez.remove(thingy)
+        time.sleep(0.7)
+        bluez.add(thingy)
+
+    chunks = read(
+        BleSource("ble://thingy52"),
+        (lambda c: samples(c) > 10, off_and_on),
+        (lambda c: len(sessions(c)) == 2, done),
+    )
+    assert len(sessions(chunks)) == 2
+
+
+def test_two_devices_with_equal_handles_and_names_stay_apart(bluez: BlueZ) -> None:
+    one, other = Thingy(FIRST, seed=1), Thingy(SECOND, seed=2)
+    bluez.add(one)
+    bluez.add(other)
+
+    def both(chunks: list[SampleChunk]) -> bool:
+        streams = [chunk.stream for chunk in chunks]
+        return len(set(streams)) == 2 and min(streams.count(name) for name in set(streams)) > 10
+
+    chunks = read(BleSource("ble://thingy52,thingy52"), (both, done))
+    names = {chunk.stream for chunk in chunks}
+    assert names in ({"Thingy", f"Thingy {SECOND}"}, {"Thingy", f"Thingy {FIRST}"})
+    means = [np.concatenate([c.x for c in chunks if c.stream == name]).mean(axis=0) for name in names]
+    assert np.abs(means[0] - means[1]).max() > 0.05  # two different wearers
+
+
+@pytest.mark.parametrize(
+    ("member", "error", "text"),
+    [
+        ("Connect", "org.bluez.Error.InProgress", "Operation already in progress"),
+        ("Connect", "org.bluez.Error.Failed", "br-connection-unknown"),
+        ("StartDiscovery", "org.bluez.Error.InProgress", "Operation already in progress"),
+        ("AcquireNotify", "org.bluez.Error.NotSupported", "Operation is not supported"),
+        ("WriteValue", "org.bluez.Error.InProgress", "In Progress"),
+    ],
+)
+def test_an_error_that_passes_costs_nothing_but_time(bluez: BlueZ, member: str, error: str, text: str) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    source = BleSource("ble://thingy52")
+    first = member != "StartDiscovery"
+    if first:
+        bluez.fail(member, error, text)
+        read(source, (lambda c: samples(c) > 10, done))
+    else:  # before the first link a person is told; after it, the search goes on
+        steps = (
+            (lambda c: samples(c) > 10, lambda: (bluez.fail(member, error, text), bluez.drop(thingy))),
+            (lambda c: len(sessions(c)) == 2, done),
+        )
+        read(source, *steps)
+        assert source.counts()["failed_attempts"] == 1
+    assert not bluez.faults.pending
+
+
+def test_a_link_that_stays_up_and_says_nothing_is_dropped_and_made_anew(
+    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life_module, "STALE_S", 0.6)
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    thingy.connected = lambda: setattr(thingy, "stalled", False)  # it sends again once it was connected anew
+    source = BleSource("ble://thingy52")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 30, lambda: setattr(thingy, "stalled", True)),
+        (lambda c: len(sessions(c)) == 2, done),
+    )
+    assert len(sessions(chunks)) == 2
+    assert source.counts()["stalled"] == 1
+
+
+def test_bluetooth_switched_off_and_on_again_is_waited_out(bluez: BlueZ) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+
+    def off_and_on() -> None:
+        bluez.set_powered(False)
+        time.sleep(0.7)
+        bluez.set_powered(True)
+
+    chunks = read(
+        BleSource("ble://thingy52"),
+        (lambda c: samples(c) > 10, off_and_on),
+        (lambda c: len(sessions(c)) == 2, done),
+    )
+    assert len(sessions(chunks)) == 2
+
+
+def test_before_the_first_link_a_person_is_told_at_once(bluez: BlueZ) -> None:
+    with pytest.raises(DeviceRefused, match=r"no device of the kind polar was seen in 0.3 s \(nothing else"):
+        read(BleSource("ble://polar?wait=0.3"))
+    bluez.add(Peripheral(FIRST, "Television"))
+    with pytest.raises(ConfigError, match=r"Television .* no kind of device that is recognised; say which"):
+        read(BleSource("ble://Television"))
+    bluez.add(Thingy(SECOND))
+    bluez.fail("Connect", "org.bluez.Error.AuthenticationFailed", "Authentication Failed", times=4)
+    with pytest.raises(DeviceRefused, match="wants to be paired first"):
+        read(BleSource("ble://thingy52"))
+    with pytest.raises(DeviceRefused, match=r"has no characteristic .* name the profile"):
+        read(BleSource(f"ble://{FIRST}?profile=microbit"))
+    bluez.set_powered(False)
+    with pytest.raises(BluetoothUnavailable, match="Bluetooth is off"):
+        read(BleSource("ble://thingy52"))
+
+
+def test_packets_that_make_no_sense_are_counted_and_passed_over(bluez: BlueZ) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    source = BleSource("ble://thingy52")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 10, lambda: bluez.do(lambda: thingy.notify(Thingy.RAW, b"\x01\x02\x03"))),
+        (lambda c: samples(c) > 30, done),
+    )
+    assert source.counts()["malformed"] == 1
+    assert sessions(chunks) == ["Thingy#1"]
+
+
+def test_settings_that_the_device_cannot_do_are_refused_with_those_it_can(bluez: BlueZ) -> None:
+    with pytest.raises(ConfigError, match="choose one of"):
+        BleSource("ble://polar?rate=51")
+    bluez.add(Polar(FIRST))
+    with pytest.raises(ConfigError, match="52"):
+        read(BleSource("ble://polar?rate=200"))
