@@ -85,7 +85,8 @@ class Recorder:
         if not self._live:
             self._wait_for_room()
         elif len(self._queue) >= QUEUE_ITEMS:
-            return self._leave_out(predictions=1)
+            self._leave_out(predictions=1)
+            return
         policy, state = circumstances.policy, circumstances.state
         if policy is not self._policy[0]:
             self._policy = policy, write_policy(policy)

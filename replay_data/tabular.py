@@ -72,7 +72,7 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
     usable, repairs = _usable_rows(file, numbers, columns.time)
 
     x = np.stack([numbers[name].values[usable] for name in sensors], axis=1)
-    factors, guessed = _factors(x, columns, path.name)
+    factors, guessed = si_factors(x, columns, path.name)
     x *= factors
     if columns.time is not None:
         t_raw = numbers[columns.time].values[usable]
@@ -126,7 +126,7 @@ def _usable_rows(
     return first == 0, {kind: n for kind, n in counts.items() if n}
 
 
-def _factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[NDArray[np.float64], list[str]]:
+def si_factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[NDArray[np.float64], list[str]]:
     """What makes SI units of the columns; refuses what no person could have worn.
 
     Returns:

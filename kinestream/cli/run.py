@@ -72,11 +72,11 @@ def add_parser(commands: Any) -> None:
     publish.add_argument("source", metavar="SOURCE", help="a dataset, a file, or an address as for run")
     publish.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where to listen for subscribers")
     publish.add_argument("--wait", action="store_true", help="begin when the first subscriber is there")
-    _add_source_options(publish)
+    add_source_options(publish)
     publish.set_defaults(run=_publish)
 
 
-def _add_source_options(parser: argparse.ArgumentParser) -> None:
+def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
     parser.add_argument(
@@ -91,7 +91,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
-    _add_source_options(parser)
+    add_source_options(parser)
     group = parser.add_argument_group("what runs")
     group.add_argument("--model", metavar="M", help="a bundled model or a file (default uci_cnn)")
     group.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,8 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
     labels = np.concatenate([_recoded(chunk, label_names) for chunk in alike])
     ends = np.cumsum([len(chunk) for chunk in alike])[:-1]
     cut_after = np.zeros(len(t) - 1, np.bool_)
-    cut_after[[end - 1 for end, (a, b) in zip(ends, _pairs(alike), strict=True) if a.session != b.session]] = True
+    new = [end - 1 for end, (a, b) in zip(ends, pairwise(alike), strict=True) if a.session != b.session]
+    cut_after[new] = True
     finite = np.isfinite(x).all(axis=1)
     tidied = tidy_times(t, x, cut_after)
     repairs = Counter(tidied.repairs)
@@ -85,10 +87,6 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
         segments,
         {kind: n for kind, n in repairs.items() if n},
     )
-
-
-def _pairs(chunks: list[SampleChunk]) -> list[tuple[SampleChunk, SampleChunk]]:
-    return list(zip(chunks[:-1], chunks[1:], strict=True))
 
 
 def _without(

@@ -1,0 +1,221 @@
+"""``record``, ``recover``, ``export`` and ``import``: session recordings, to and fro. docs/recordings.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+from kinestream.errors import ConfigError
+
+from .keyboard import keys
+from .run import add_source_options, stop_on_signals
+
+if TYPE_CHECKING:
+    from kinestream.labelling import LabelledSource
+    from kinestream.recorder import Recorder
+    from kinestream.replay_data.sessions import Recovery
+
+SHOWN_EVERY_S = 0.25
+ACTIVITIES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the commands."""
+    record = commands.add_parser(
+        "record",
+        help="keep a live stream in a folder, labelled by key presses",
+        description="Record a source's samples. At a terminal, keys change the label while it runs:\n"
+        "1 to 9 choose one of the labels, 0 none, q ends the recording.",
+        epilog="examples:\n"
+        "  kinestream record zmq+tcp://127.0.0.1:5556 --label walking\n"
+        "  kinestream record zmq+tcp://127.0.0.1:5556 monday --labels walking sitting cycling --wearer anna",
+    )
+    record.add_argument("source", metavar="URI", help="as for run")
+    record.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="a new folder (default named by the time)")
+    record.add_argument("--label", metavar="L", help="what is done at the start, and key 1 (default: the source's own)")
+    record.add_argument("--labels", nargs="+", default=[], metavar="L", help="what keys 1 to 9 choose from")
+    record.add_argument("--wearer", metavar="NAME", help="who wears the sensor; training parts people by it")
+    record.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much time")
+    add_source_options(record)
+    record.set_defaults(run=run_record)
+
+    recover = commands.add_parser(
+        "recover",
+        help="make the recording of a killed run whole again",
+        description="Repair a recording in place, and say what was kept and what is lost.",
+    )
+    recover.add_argument("folder", metavar="DIR", type=Path)
+    recover.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    recover.set_defaults(run=run_recover)
+
+    export = commands.add_parser(
+        "export",
+        help="a recording as CSV, or in the Motion-BIDS layout",
+        description="Write a recording's samples for other programs.",
+        epilog="examples:\n  kinestream export monday --csv monday.csv\n"
+        "  kinestream export monday --motion-bids bids --task walking",
+    )
+    export.add_argument("folder", metavar="DIR", type=Path)
+    export.add_argument("--csv", type=Path, metavar="FILE", help="one row a sample; predictions beside it")
+    export.add_argument("--motion-bids", type=Path, metavar="FOLDER", help="a BIDS dataset with this one person")
+    export.add_argument("--task", default="activities", metavar="NAME", help="the task's name in BIDS")
+    export.set_defaults(run=run_export)
+
+    imported = commands.add_parser(
+        "import",
+        help="an XDF file of Lab Streaming Layer as a recording",
+        description="Turn an XDF file into a recording, which every command reads. Needs the 'xdf' extra.",
+    )
+    imported.add_argument("file", metavar="FILE.xdf", type=Path)
+    imported.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
+    imported.add_argument("--wearer", metavar="NAME", help="who wore the sensors")
+    imported.add_argument("--columns", metavar="MAP", help="what the channels are: 'acc=X,Y,Z:g; gyro=p,q,r:dps'")
+    imported.set_defaults(run=run_import)
+
+
+def run_record(args: argparse.Namespace) -> int:
+    """Record until the source ends, ``q`` or Ctrl-C."""
+    from kinestream.labelling import LabelledSource
+    from kinestream.recorder import Recorder, describe
+    from kinestream.replay_data.tabular import canonical_label
+
+    from .build import build_source, say
+
+    if args.limit is not None and not args.limit > 0:
+        raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
+    told = [canonical_label(name) for name in ([args.label] if args.label else []) + args.labels]
+    labels = list(dict.fromkeys(told))
+    if len(labels) > 9:
+        raise ConfigError(f"{len(labels)} labels; a key each, 1 to 9, is all there is")
+    folder = args.folder or Path(time.strftime("recording-%Y%m%d-%H%M%S"))
+    source = build_source(args)
+    labelled = LabelledSource(source, labels or ACTIVITIES, at_first=0 if args.label else None)
+    about = describe(source_name=source.name, live=source.live, wearer=args.wearer)
+    recorder = Recorder(folder, about, live=source.live, on_failure=say)
+    return asyncio.run(_record(labelled, recorder, args.limit))
+
+
+async def _record(source: LabelledSource, recorder: Recorder, limit_s: float | None) -> int:
+    chunks = samples = 0
+    started_s = time.monotonic()
+
+    async def read() -> None:
+        nonlocal chunks, samples
+        async for chunk in source.chunks():
+            await recorder.take(chunk)
+            chunks += 1
+            samples += len(chunk)
+
+    reader = asyncio.create_task(read())
+    ends = asyncio.create_task(asyncio.wait({reader}, timeout=limit_s))
+    stop_on_signals(reader.cancel)
+
+    def press(key: str) -> None:
+        if key in "qQ\x03":
+            reader.cancel()
+        elif key == "0":
+            source.choose(None)
+        elif key in "123456789" and int(key) <= len(source.labels):
+            source.choose(int(key) - 1)
+
+    async with keys(press) as at_terminal:
+        try:
+            while not ends.done():
+                if at_terminal:
+                    _show(source, samples, time.monotonic() - started_s)
+                await asyncio.wait({ends}, timeout=SHOWN_EVERY_S)
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            await source.aclose()
+            await recorder.close(chunks, source.counts())
+            if at_terminal:
+                print(file=sys.stderr)
+    for notice in [*source.notices(), *recorder.notices()]:
+        print(f"kinestream: {notice}", file=sys.stderr)
+    if not reader.cancelled():
+        reader.result()  # raises what ended it
+    print(f"{recorder.summary()['samples']} samples in {recorder.folder}")
+    return 1 if recorder.failure else 0
+
+
+def _show(labelled: LabelledSource, samples: int, elapsed_s: float) -> None:
+    minutes, seconds = divmod(int(elapsed_s), 60)
+    choices = "  ".join(f"{i}:{name}" for i, name in enumerate(labelled.labels, start=1))
+    line = f"{minutes}:{seconds:02d}  {samples} samples  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
+    width = get_terminal_size().columns - 1
+    sys.stderr.write(f"\r\x1b[K{line[:width]}")
+    sys.stderr.flush()
+
+
+def run_recover(args: argparse.Namespace) -> int:
+    """Repair, and tell."""
+    from dataclasses import asdict
+
+    from kinestream.replay_data.sessions import recover
+
+    try:
+        report = recover(args.folder)
+    except OSError as error:
+        raise ConfigError(f"{args.folder} cannot be repaired in place ({error}); make room or copy it first") from None
+    print(json.dumps(asdict(report), indent=2) if args.json else "\n".join(_told(report)))
+    return 0
+
+
+def _told(report: Recovery) -> list[str]:
+    if not report.needed:
+        return [f"{report.folder}: whole, nothing to repair; {_rows(report.kept)}"]
+    lines = [f"{report.folder}: repaired", f"  kept  {_rows(report.kept)} in {report.segments} segments"]
+    if report.tails_sealed:
+        lines.append(f"        of them from the tail: {_rows(report.kept_from_tails)}")
+    if report.holes:
+        lines.append(f"  lost  {report.bytes_lost} bytes in {report.holes} writes that were cut off or damaged")
+    lines += [f"  lost  {name}: cannot be read, set aside as {name}.damaged" for name in report.damaged]
+    if not report.holes and not report.damaged:
+        lines.append("  lost  nothing that was written; what a killed run had not written yet is at most a second")
+    return lines
+
+
+def _rows(rows: dict[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in rows.items())
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write what was asked for; say where."""
+    if not args.csv and not args.motion_bids:
+        raise ConfigError("say what to export to: --csv FILE or --motion-bids FOLDER")
+    from kinestream.replay_data.sessions import SessionReader
+
+    reader = SessionReader(args.folder)
+    try:
+        if args.csv:
+            from kinestream.replay_data.sessions.export import export_csv
+
+            for path, rows in export_csv(reader, args.csv).items():
+                print(f"{path}: {rows} rows")
+        if args.motion_bids:
+            from kinestream.replay_data.sessions.motion_bids import export_motion_bids
+
+            for path in export_motion_bids(reader, args.motion_bids, args.task):
+                print(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {error.filename}: {error.strerror}; choose another place") from None
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Write the recording; say what is in it."""
+    from kinestream.replay_data import ColumnMap
+    from kinestream.replay_data.sessions.xdf import import_xdf
+
+    columns = ColumnMap.parse(args.columns) if args.columns else None
+    told = import_xdf(args.file, args.folder, wearer=args.wearer, columns=columns)
+    for line in told:
+        print(line)
+    return 0

@@ -1,0 +1,78 @@
+"""A recording as CSV: what any program reads, this one too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
+
+from kinestream.errors import ConfigError
+from kinestream.signals import CHANNEL_UNITS
+
+from .reader import SessionReader
+
+
+def export_csv(reader: SessionReader, path: Path) -> dict[Path, int]:
+    """Write the samples to ``path``, and the predictions, if there are any, beside it.
+
+    The columns of samples: ``time (s)``, ``subject`` (the wearer, else the stream), ``stream``, ``session``, the
+    channels there are with their units, and ``label``; so ``kinestream replay FILE`` reads them back unasked.
+
+    Returns:
+        The files written, and the rows of each.
+    Raises:
+        ConfigError: a file is there already.
+        OSError: it cannot be written.
+    """
+    beside = path.with_name(f"{path.stem}-predictions{path.suffix}")
+    for one in (path, beside):
+        if one.exists():
+            raise ConfigError(f"{one} is there already; choose another name")
+    present = {name for told in reader.manifest["streams"].values() for name in told["channels"]}
+    channels = [name for name in CHANNEL_UNITS if name in present]
+    wearer = reader.manifest.get("wearer")
+
+    def samples(table: pa.Table) -> pa.Table:
+        subject = pa.array([wearer] * len(table), pa.string()) if wearer else table["stream"]
+        return pa.table(
+            {
+                "time (s)": table["t_s"],
+                "subject": subject,
+                "stream": table["stream"],
+                "session": table["session"],
+                **{f"{name} ({CHANNEL_UNITS[name]})": table[name] for name in channels},
+                "label": table["label"],
+            }
+        )
+
+    def predictions(table: pa.Table) -> pa.Table:
+        columns = {name: table[name] for name in table.column_names if name != "probs"}
+        for at, label in enumerate(reader.model_labels):
+            columns[f"p_{label}"] = pc.list_element(table["probs"], at)
+        return pa.table(columns)
+
+    written = {path: _write(reader, "samples", samples, path)}
+    if rows := _write(reader, "predictions", predictions, beside):
+        written[beside] = rows
+    return written
+
+
+def _write(reader: SessionReader, kind: str, made: Callable[[pa.Table], pa.Table], path: Path) -> int:
+    """All segments of one table, one after another; no file if there is not one row."""
+    rows = 0
+    writer: pc_csv.CSVWriter | None = None
+    try:
+        for number in reader.segments:
+            table = reader.table(kind, number)
+            if len(table):
+                table = made(table)
+                writer = writer or pc_csv.CSVWriter(path, table.schema)
+                writer.write_table(table)
+                rows += len(table)
+    finally:
+        if writer:
+            writer.close()
+    return rows
