@@ -28,9 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     fetching.set_defaults(run=run_fetch)
 
     checking = commands.add_parser(
-        "check", help="read every recording of a local copy and compare with what is published"
+        "check",
+        help="read every recording of a local copy and compare with what is published; or read a session recording",
     )
-    checking.add_argument("name", metavar="NAME", help="e.g. hapt; see kinestream data list")
+    checking.add_argument("name", metavar="NAME|DIR", help="e.g. hapt (see kinestream data list), or a recording")
     checking.set_defaults(run=run_check)
 
     for parser in (listing, fetching, checking):
@@ -120,6 +121,14 @@ def run_check(args: argparse.Namespace) -> int:
     from kinestream.replay_data.check import check_dataset
     from kinestream.replay_data.datasets import default_data_dir, known_dataset
 
+    if Path(args.name).is_dir():
+        from kinestream.replay_data.sessions import is_recording
+        from kinestream.replay_data.sessions.check import check_recording
+
+        if is_recording(args.name):
+            report = check_recording(Path(args.name))
+            _say(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report)))
+            return 0 if report.sound else 1
     known = known_dataset(args.name)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"reading {known.name}")
@@ -158,13 +167,13 @@ def _describe(known: Known, folder: Path) -> dict[str, Any]:
     }
 
 
-def _lines(report: Report, known: Known) -> list[str]:
+def _lines(report: Report, known: Known | None = None) -> list[str]:
     lines = [
         f"{report.name} in {report.source}",
         f"  {report.recordings} recordings of {report.subjects} people, {report.samples:,} samples, "
         f"{report.hours:.2f} h, {report.labelled_share:.1%} labelled",
     ]
-    if report.windows is not None:
+    if known and report.windows is not None:
         lines.append(f"  {report.windows:,} windows of {known.published.window} samples every {known.published.hop}")
     lines += [f"  {label}: {n:,} samples" for label, n in sorted(report.labels.items(), key=lambda item: -item[1])]
     lines += [f"  repaired or skipped: {kind} {n:,}" for kind, n in report.repairs.items()]
