@@ -1,0 +1,50 @@
+"""Is a recording sound and whole?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from kinestream.errors import DataDamaged
+
+from ..check import Report, problems_of
+from .dataset import notices_of, open_recording
+from .reader import SessionReader
+
+
+def check_recording(folder: Path) -> Report:
+    """Read all of a recording, table by table and as ``open_recording`` gives it.
+
+    What a live run lost is told as a note: the recording is sound, and says so itself.
+
+    Raises:
+        DataMissing: the folder holds no recording.
+        DataDamaged: its manifest cannot be read.
+    """
+    reader = SessionReader(folder)
+    report = Report(folder.resolve().name, str(folder))
+    labels: Counter[str] = Counter()
+    repairs: Counter[str] = Counter()
+    try:
+        dataset = open_recording(folder)
+        report.recordings, report.subjects = len(dataset), len(dataset.subjects)
+        for recording in dataset:
+            report.problems += problems_of(recording)
+            report.samples += len(recording)
+            report.hours += recording.duration_s / 3600
+            repairs.update(recording.repairs)
+            if recording.labels is not None:
+                codes, counts = np.unique(recording.labels, return_counts=True)
+                labels.update({dataset.label_names[c]: int(n) for c, n in zip(codes, counts, strict=True) if c >= 0})
+        predictions = sum(1 for _ in reader.predictions())
+        report.notes.append(f"{predictions} predictions, {len(reader.events)} events, {len(reader.segments)} segments")
+    except DataDamaged as error:
+        report.problems.append(str(error))
+    report.notes += notices_of(reader)
+    if reader.tail_bytes_lost:
+        report.notes.append(f"{reader.tail_bytes_lost} bytes of the tail are no whole write")
+    report.labels, report.repairs = dict(labels), dict(repairs)
+    report.labelled_share = labels.total() / max(report.samples, 1)
+    return report
