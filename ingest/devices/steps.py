@@ -97,6 +97,8 @@ def script(*steps: Step) -> Callable[[Decoder], Dialogue]:
     """A start dialogue that heeds no answer."""
 
     def dialogue(decoder: Decoder) -> Dialogue:
-        yield from steps
+        # Not `yield from`: what is sent in would be handed on to the tuple.
+        for step in steps:  # noqa: UP028
+            yield step
 
     return dialogue

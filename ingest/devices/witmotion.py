@@ -85,7 +85,9 @@ class WitDecoder(Decoder):
             return PLAIN_BYTES
         if _is_header(buffer, start + PLAIN_BYTES):
             self._size = PLAIN_BYTES
-        elif _is_header(buffer, start) and self._skipped == DATED_BYTES - PLAIN_BYTES:
+        elif _is_header(buffer, start + DATED_BYTES) or (
+            self._skipped == DATED_BYTES - PLAIN_BYTES and _is_header(buffer, start)
+        ):
             self._size = DATED_BYTES
         return self._size
 
