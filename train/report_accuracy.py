@@ -13,7 +13,7 @@ from kinestream.signals import Subnet
 from . import report_page as html
 from .figures import heat_map
 from .report_plots import keep
-from .report_values import Group, Results, Spread, main_group, models_of
+from .report_values import Group, Results, Spread, in_short, main_group, models_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,16 +41,18 @@ def beside_published(results: Results, published: Published) -> str:
         models = {network: f"{dataset}_{network}" for network in NETWORKS if f"{dataset}_{network}" in TRAINED_AS}
         groups = {network: main_group(results, model) for network, model in models.items()}
         ours = next((group.first.words for group in groups.values() if group), "")
+        marks = html.mark("apart", "people apart") if ours else ""
         theirs = published["paper"]["protocols"][dataset]
         leaks = html.mark("leaky") if "leaky" in theirs else ""
-        header = ["subnetwork", ">MACs", ">ours, %", "", ">published, %", ">published, trained alone, %"]
+        header = ["subnetwork", ">ours, %", ">alone", ">published, %", ">alone", ">MACs"]
         rows: list[str] = []
         for network, group in groups.items():
             figures = published["paper"][dataset].get(network, {})
-            rows += _network_rows(dataset, network, group, figures, len(header))
+            rows += _network_rows(dataset, network, group, figures, _alone(results, dataset, network), len(header))
+        rows += [_rival(rival) for rival in published["rivals"] if rival["dataset"] == dataset]
         parts += [
             f"<h3>{escape(title)}</h3>",
-            html.paragraph(f"{html.mark('ours')} {escape(ours) or 'data not available here'}"),
+            html.paragraph(f"{html.mark('ours')} {marks} {escape(ours) or 'data not available here'}"),
             html.paragraph(f"{html.mark('published')} {leaks} {escape(theirs)}"),
             html.table(header, rows),
         ]
@@ -58,13 +60,33 @@ def beside_published(results: Results, published: Published) -> str:
     parts.append(
         html.paragraph(
             f'{html.mark("published")} <a href="{escape(paper["link"])}">{escape(paper["source"])}</a>. '
-            f"{escape(paper['note'])} <em>Trained alone</em>: a network trained for that one configuration."
+            f"{escape(paper['note'])} <em>Alone</em>: a network trained for that one configuration."
         )
     )
     return "\n".join(parts)
 
 
-def _network_rows(dataset: str, network: str, group: Group | None, figures: Published, columns: int) -> list[str]:
+def _alone(results: Results, dataset: str, network: str) -> dict[Subnet | None, Spread | None]:
+    """Our networks trained for one configuration each; only for UCI-HAR."""
+    baselines = results.tables.get("baselines")
+    rows = baselines.rows if baselines and dataset == "uci" else ()
+    return {r.subnet: Spread.of(r.accuracy) for r in rows if r.name == "independent" and r.network == network}
+
+
+def _rival(rival: Published) -> str:
+    told = f"{escape(rival['name'])}, {escape(rival['source'])} ({escape(rival['protocol'])})"
+    cells = (f"{rival['accuracy']:.2f}", None, None)
+    return f'<tr><th colspan="3">{told}</th>{"".join(html.number(cell, "theirs") for cell in cells)}</tr>'
+
+
+def _network_rows(
+    dataset: str,
+    network: str,
+    group: Group | None,
+    figures: Published,
+    alone: Mapping[Subnet | None, Spread | None],
+    columns: int,
+) -> list[str]:
     name = NETWORKS[network]
     model = f"{dataset}_{network}"
     told = {Subnet.parse(text): values for text, values in figures.items()}
@@ -84,11 +106,11 @@ def _network_rows(dataset: str, network: str, group: Group | None, figures: Publ
         rows.append(
             html.row(
                 str(subnet),
+                html.number(spread, "mine"),
+                html.number(alone.get(subnet)),
+                html.number(f"{values['accuracy']:.2f}" if values else None, "theirs"),
+                html.number(f"{values['independent']:.2f}" if "independent" in values else None, "theirs"),
                 html.number(html.macs(cost)),
-                html.number(spread),
-                html.cell(html.mark("ours") if spread else ""),
-                html.number((values and f"{values['accuracy']:.2f}") or None),
-                html.number(f"{values['independent']:.2f}" if "independent" in values else None),
             )
         )
     return rows
@@ -108,7 +130,7 @@ def other_models(results: Results) -> str:
         for subnet in dict.fromkeys((group.subnets[-1], group.subnets[0])):
             f1 = group.measure(subnet, "macro_f1")
             cells = (html.number(group.accuracy(subnet)), html.number(f1), html.cell(group.over))
-            rows.append(html.row(f"{model} {subnet}", *cells, html.words(group.first.words)))
+            rows.append(html.row(f"{model} {subnet}", *cells, html.words(in_short(group.first.words))))
     return html.table(["model", ">accuracy, %", ">macro F1, %", "over", "whose windows"], rows)
 
 
@@ -125,7 +147,7 @@ def heat_maps(results: Results, out: Path) -> str:
         part = f"{group.first.part} people"
         title = f"{model}: accuracy (%), {part}, {group.over}"
         svg = keep(lambda means=means, title=title: heat_map(means, title), out, f"heat_map_{model}")
-        parts.append(html.picture(svg, group.first.words))
+        parts.append(html.picture(svg, in_short(group.first.words)))
     return "\n".join(parts)
 
 

@@ -8,8 +8,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from . import report_page as html
+from .report_accuracy import DATASETS
 from .report_plots import dots, gains, keep
-from .report_values import Group, Results, Row, Spread, Table, Worn, grouped
+from .report_values import Group, Results, Row, Spread, Table, Worn, grouped, in_short, models_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,8 @@ def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) ->
 def protocols(results: Results, published: Mapping[str, Any]) -> str:
     """Every model under every protocol it was judged under; leaky ones say so in the first column."""
     rows: list[str] = []
-    groups = sorted(grouped(results.runs), key=lambda g: (g.first.model, g.first.leaky, g.first.protocol))
+    models = models_of(results)
+    groups = sorted(grouped(results.runs), key=lambda g: (models.index(g.first.model), g.first.leaky, g.first.protocol))
     for group in groups:
         full, least = group.subnets[-1], group.subnets[0]
         rows.append(
@@ -70,7 +72,7 @@ def protocols(results: Results, published: Mapping[str, Any]) -> str:
                 html.number(group.measure(full, "macro_f1")),
                 html.number(group.accuracy(least)),
                 html.cell(group.over),
-                html.words(group.first.words),
+                html.words(in_short(group.first.words)),
             )
         )
     have = {(group.first.model, group.first.protocol) for group in groups}
@@ -87,7 +89,7 @@ def protocols(results: Results, published: Mapping[str, Any]) -> str:
         marks = html.mark("published") + (" " + html.mark("leaky") if "leaky" in words else "")
         told = (f"{figures[0]['accuracy']:.2f}", None, f"{figures[-1]['accuracy']:.2f}")
         cells = (html.cell(marks), *map(html.number, told), html.cell(""), html.words(words))
-        rows.append(html.row("CNN of the paper", *cells))
+        rows.append(html.row(f"the paper's CNN, {DATASETS[dataset]}", *cells))
     header = ["model", "protocol", ">full, %", ">macro F1, %", ">smallest, %", "over", "whose windows"]
     return html.table(header, rows)
 
@@ -128,7 +130,7 @@ def arena(results: Results, published: Mapping[str, Any]) -> str:
     ]
     header = ["model", "whose", ">macro F1, %", ">MACs", ">time of a window", ""]
     return (
-        html.paragraph(escape(told["protocol"]))
+        html.paragraph(f"{html.mark('published')} HAPT, 12 classes; {escape(told['protocol'])}.")
         + (html.paragraph(f"{html.mark('ours')} {escape(table.protocol)} {html.code(table.command)}") if table else "")
         + html.table(header, rows)
         + html.paragraph(

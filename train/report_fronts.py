@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 LINES = {"width-only": "width", "resolution-only": "length", "resolution-only, recalibrated": "length"}
 
 
+BASELINES = (
+    " Of our CNN: width-only, a network cut in width alone; trained alone, one network for each configuration; "
+    "resolution-only, the full one of these tested at other lengths, recalibrated with batch-norm statistics of each."
+)
+
+
 def against_macs(results: Results, published: Published, out: Path) -> str:
     """Accuracy on the test people against multiply-accumulates, ours, published, and what the paper compares with."""
     series: list[Series] = []
@@ -32,10 +38,11 @@ def against_macs(results: Results, published: Published, out: Path) -> str:
     rows = baselines.rows if baselines else ()
     for name, color in LINES.items():
         if points := _costs(rows, name):
-            series.append(Series(name.replace(", recalibrated", ", new statistics"), color, points, "line"))
+            series.append(Series(name.removeprefix("resolution-only, "), color, points, "line"))
     if points := _costs(rows, "independent"):
         series.append(Series("trained alone", "rival", points, "none"))
-    parts = [_picture(series, out, "accuracy_macs", "multiply-accumulates of one window, millions", _millions, low)]
+    cost = "multiply-accumulates of one window, millions"
+    parts = [_picture(series, out, "accuracy_macs", cost, _millions, low, BASELINES if rows else "")]
     if baselines is None:
         command = "python -m benchmarks.baselines --json benchmarks/results/baselines.json"
         parts.append(html.table(["", ""], [html.missing("width only, resolution only, trained alone", 2, command)]))
@@ -74,11 +81,12 @@ def against_latency(results: Results, out: Path) -> str:
     return drawn + html.paragraph(f"Timed on {escape(timed.machine)}: {command}")
 
 
-def _picture(series: Sequence[Series], out: Path, name: str, cost: str, tick: Any, low: float) -> str:
+def _picture(series: Sequence[Series], out: Path, name: str, cost: str, tick: Any, low: float, more: str = "") -> str:
     caption = (
         "UCI-HAR: ours rebuilt from HAPT, official test people, mean over the seeds; published (hollow, dashed) on the "
         "original windows. Dots are subnetworks; a line joins those that nothing cheaper beats, read off the figures "
         "drawn, so it flatters a network with many. What falls below the lowest of them is not drawn."
+        f"{more}"
     )
     return html.picture(keep(lambda: accuracy_against(series, cost, tick, low), out, name), caption)
 

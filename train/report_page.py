@@ -29,8 +29,10 @@ th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); tex
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 .n { text-align: right; white-space: nowrap; }
-.missing td, .missing th { color: var(--muted); }
-td.words { min-width: 15rem; color: var(--muted); } .gist td, .gist th { background: var(--raised); font-weight: 600; }
+.missing td, .missing th { color: var(--muted); } .missing td code { display: inline; color: var(--ink); }
+td.words { min-width: 17rem; color: var(--muted); } td.mine { font-weight: 700; }
+td.theirs { font-style: italic; color: var(--muted); }
+.gist td, .gist th { background: var(--raised); font-weight: 600; }
 code { font: .8125rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 td code { display: inline-block; min-width: 13rem; max-width: 26rem; }
 .mark { display: inline-block; padding: 0 .4rem; border: 1px solid currentColor; border-radius: .6rem;
@@ -38,7 +40,7 @@ td code { display: inline-block; min-width: 13rem; max-width: 26rem; }
 .ours { color: var(--cnn); } .published { color: var(--muted); border-style: dashed; font-style: italic; }
 .leaky { color: var(--surface); background: var(--warn); border-color: var(--warn); font-weight: 700; }
 .apart { color: var(--kinet); } .held { font-style: italic; color: var(--muted); }
-figure { margin: 1rem 0; } figure svg { display: block; width: 100%; min-width: 33rem; max-width: 46rem; height: auto; }
+figure { margin: 1rem 0; } figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--muted); font-size: .875rem; max-width: 46rem; }
 .confusion td { text-align: right; padding: .3rem .5rem; min-width: 2.6rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--muted); }
@@ -88,9 +90,9 @@ def cell(html: str) -> str:
     return f"<td>{html}</td>"
 
 
-def number(value: object) -> str:
+def number(value: object, kind: str = "") -> str:
     """A number's cell; a dash for None."""
-    return f'<td class="n">{"–" if value is None else escape(str(value))}</td>'
+    return f'<td class="n {kind}">{"–" if value is None else escape(str(value))}</td>'
 
 
 def words(text: str) -> str:

@@ -78,7 +78,9 @@ def keep(draw: Callable[[], Figure], folder: Path, name: str) -> str:
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)  # several pictures share the page's names
     for color, variable in VARIABLES.items():
         svg = svg.replace(color, f"var(--{variable})")
-    return svg.strip()
+    width = round(float(re.search(r'width="([\d.]+)pt"', svg)[1]) * 4 / 3)  # type: ignore[index]
+    # Smaller than this its words cannot be read: a narrow screen scrolls sideways instead.
+    return svg.strip().replace("<svg ", f'<svg role="img" style="width:{width}px;min-width:{0.8 * width:.0f}px" ', 1)
 
 
 def accuracy_against(series: Sequence[Series], cost: str, tick: Callable[[float], str], low: float) -> Figure:

@@ -144,10 +144,12 @@ class Group:
     def accuracy(self, subnet: Subnet) -> Spread | None:
         return Spread.of([run.accuracy[subnet] for run in self.runs if subnet in run.accuracy])
 
-    def measure(self, subnet: Subnet, name: str) -> Spread | None:
-        """Of the scores that were told in full: ``macro_f1``, ``calibration_error``."""
+    def measure(self, subnet: Subnet, name: str) -> str | None:
+        """Of the scores told in full, ``macro_f1`` or ``calibration_error``; says so if not every run told them."""
         told = [run.scores[subnet].get(name) for run in self.runs if subnet in run.scores]
-        return Spread.of([value for value in told if value is not None])
+        spread = Spread.of([value for value in told if value is not None])
+        few = spread is not None and spread.n < len(self.runs)
+        return None if spread is None else f"{spread}" + (f" ({spread.n} of {len(self.runs)})" if few else "")
 
     def means(self) -> dict[Subnet, float]:
         """The mean accuracy of every subnetwork."""
@@ -174,7 +176,13 @@ def main_group(results: Results, model: str) -> Group | None:
 
 
 def models_of(results: Results) -> list[str]:
-    return sorted({run.model for run in results.runs})
+    """Those of UCI-HAR first."""
+    return sorted({run.model for run in results.runs}, key=lambda name: (not name.startswith("uci_"), name))
+
+
+def in_short(words: str) -> str:
+    """The sentence that defines a figure, up to how its windows were cut."""
+    return words.split("; windows of")[0]
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

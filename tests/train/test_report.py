@@ -1,0 +1,302 @@
+"""The report: what it reads, what it says of figures, and that it never falls over what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.collect import collect
+from kinestream.errors import ConfigError, DataMissing
+from kinestream.inference.architecture import PRESETS, macs
+from kinestream.signals import Subnet
+from kinestream.train import load_recipe
+from kinestream.train.report_files import read_results
+from kinestream.train.report_values import Spread, front, grouped, main_group
+from kinestream.train.scores import score_of, to_json
+
+pytest.importorskip("matplotlib", reason="the report draws with matplotlib")
+from kinestream.train.report import make_report, published_figures
+
+COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+LABELS = ("walking", "sitting")
+
+
+def seed(accuracy: float, **more: Any) -> dict[str, Any]:
+    shares = {"1.00x-128": accuracy, "0.10x-96": accuracy - 0.02, "1.00x-96": accuracy, "0.10x-128": accuracy}
+    return {"protocol": "rebuilt from HAPT, official subject split", "windows": 10, "accuracy": shares, **more}
+
+
+def scores(right: int) -> dict[str, Any]:
+    """Of ten windows of two people, of which so many are taken for what they are."""
+    import numpy as np
+
+    truth = np.arange(10) % 2
+    taken = np.where(np.arange(10) < right, truth, 1 - truth)
+    return to_json(score_of(np.eye(2)[taken], truth, np.arange(10) // 5), LABELS)
+
+
+def metrics(number: int = 0, right: int = 9, *, model: str = "uci_cnn", protocol: str = "official") -> dict[str, Any]:
+    """A run folder's ``metrics.json``, as far as the report reads it."""
+    test = {
+        "protocol": protocol,
+        "definition": f"made up; protocol {protocol}: two people",
+        "leaky": protocol == "leaky",
+        "fold": 1,
+        "folds": 1,
+        "seen_in_training": protocol == "leaky",
+        "windows": 10,
+        "seeds": {"split": 0, "training": number, "bootstrap": 0},
+        "subjects": {"test": ["0", "1"]},
+        "accuracy": {"1.00x-128": right / 10, "0.10x-96": right / 10},
+        "scores": {name: scores(right) for name in ("1.00x-128", "0.10x-96")},
+    }
+    recipe = json.loads(json.dumps(dataclasses.asdict(replace(load_recipe("uci"), name=model, seed=number))))
+    recipe["data"]["labels"] = list(LABELS)
+    return {"model": model, "command": f"train --seed {number}", "recipe": recipe, "test": test}
+
+
+def write(folder: Path, **values: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in values.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    return folder
+
+
+def table(*rows: dict[str, Any], **about: Any) -> dict[str, Any]:
+    return {"title": "made up", "command": "measure it", "protocol": "some people", "rows": list(rows), **about}
+
+
+def page(folder: Path, out: Path, *runs: Path) -> str:
+    return make_report(folder, out, runs)[0].read_text("utf-8")
+
+
+class Closed(HTMLParser):
+    """Fails on a tag that is closed in the wrong order or never."""
+
+    EMPTY = frozenset({"meta", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    out = tmp_path_factory.mktemp("report")
+    return page(COMMITTED, out), out
+
+
+def test_every_committed_file_is_read() -> None:
+    results = read_results(COMMITTED)
+    assert results.left_out == {}
+    assert sorted(results.read) == sorted(path.name for path in COMMITTED.glob("*.json"))
+
+
+def test_the_page_is_sound_and_asks_for_nothing_from_elsewhere(committed: tuple[str, Path]) -> None:
+    reader = Closed()
+    reader.feed(committed[0])
+    assert reader.open == []
+    elsewhere = [a for a in reader.addresses if not a.startswith(("#", "data:"))]
+    assert all(a.startswith("https://") for a in elsewhere)  # links to publications, to be clicked
+    assert "<script" not in committed[0]
+    assert not re.search(r"url\((?!#)|@import|<link|<img", committed[0])
+
+
+def test_the_pictures_of_a_page_share_no_name_and_follow_its_colors(committed: tuple[str, Path]) -> None:
+    text, out = committed
+    svgs = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(svgs) == len(list(out.glob("*.png"))) > 5
+    names = [name for svg in svgs for name in set(re.findall(r'\bid="([^"]+)"', svg))]
+    assert len(names) == len(set(names))
+    for svg in svgs:
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) <= set(names)
+    assert "var(--cnn)" in text
+    assert "#0072b2" not in "".join(svgs)
+
+
+def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.9), "1": seed(0.92)})
+    assert page(folder, tmp_path / "one") == page(folder, tmp_path / "two")
+
+
+def test_an_empty_folder_gives_the_commands_that_fill_it(tmp_path: Path) -> None:
+    text = page(write(tmp_path / "in"), tmp_path / "out")
+    for command in (
+        "kinestream data fetch wisdm &amp;&amp; kinestream train --model_name wisdm --test",
+        "kinestream data fetch unimib &amp;&amp; kinestream train --model_name resnet_unimib --test",
+        "kinestream train --model_name resnet_uci --test",
+        "python benchmarks/front.py",
+        "benchmarks.baselines",
+        "benchmarks.ablation",
+        "benchmarks.arena",
+        "benchmarks/worn.py",
+        "--protocol leaky",
+    ):
+        assert command in text
+    assert text.count("data not available here") >= 4
+    assert "96.71" in text  # what was published stays
+
+
+def test_seeds_become_a_mean_with_the_deviation_of_a_sample(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.90), "1": seed(0.92)})
+    text = page(folder, tmp_path / "out")
+    assert "91.00 ± 1.41" in text
+    assert "2 seeds, each on 10 windows" in text
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert str(Spread.of([0.9])) == "90.00"
+    assert Spread.of([]) is None
+
+
+def test_a_leaky_figure_is_marked_and_never_stands_for_the_model(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", uci_cnn_leaky=metrics(right=10, protocol="leaky"), uci_cnn=metrics(right=8))
+    group = main_group(read_results(folder), "uci_cnn")
+    assert group is not None
+    assert group.means()[Subnet(1.0, 128)] == 0.8
+    text = page(folder, tmp_path / "out")
+    marked = next(row for row in text.split("<tr") if "<th>uci_cnn</th>" in row and "100.00" in row)
+    assert 'class="mark leaky"' in marked
+    assert 'class="mark apart"' not in marked
+
+
+def test_published_figures_are_marked_in_every_table_they_share_with_ours(tmp_path: Path) -> None:
+    row = {"name": "kinet", "subnet": "0.35x-128", "macro_f1": [0.83, 0.85], "seeds": [1, 2]}
+    folder = write(tmp_path / "in", arena_hapt=table(row, over="folds"))
+    text = page(folder, tmp_path / "out")
+    ours = next(row for row in text.split("<tr") if "kinet 0.35x-128" in row)
+    theirs = next(row for row in text.split("<tr") if "<th>TinierHAR</th>" in row)
+    assert "84.00 ± 1.41" in ours
+    assert ('class="mark ours"' in ours, 'class="mark published"' in theirs) == (True, True)
+    assert text.index("<th>CNN-HAR</th>") < text.index("kinet 0.35x-128") < text.index("<th>TinierHAR</th>")
+
+
+def test_a_run_named_again_replaces_the_seed_of_the_file(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.5), "1": seed(0.6)})
+    write(tmp_path / "run", metrics=metrics(0, right=9))
+    (group,) = grouped(read_results(folder, [tmp_path / "run"]).runs)
+    assert [run.accuracy[Subnet(1.0, 128)] for run in group.runs] == [0.9, 0.6]
+
+
+def test_a_run_without_figures_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"run has no metrics\.json"):
+        read_results(None, [tmp_path / "run"])
+
+
+def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match="nowhere"):
+        read_results(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "Expecting"),
+        ('{"0": {"windows": 3}}', "no key 'protocol'"),
+        ('{"0": {"protocol": "x", "accuracy": {"full": 0.9}}}', "'full' is not a subnetwork"),
+        ('{"0": {"protocol": "x", "accuracy": {"1.00x-128": 97.1}}}', "97.1 is no share between 0 and 1"),
+        ("17", "not"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_left_out_with_the_reason(tmp_path: Path, content: str, reason: str) -> None:
+    folder = write(tmp_path / "in", uci_kinet_seeds={"0": seed(0.9)})
+    (folder / "broken_seeds.json").write_text(content)
+    results = read_results(folder)
+    assert list(results.left_out) == ["broken_seeds.json"]
+    assert reason in results.left_out["broken_seeds.json"]
+    assert len(results.runs) == 1
+    text = page(folder, tmp_path / "out")
+    assert "broken_seeds.json" in text
+
+
+def test_a_row_in_percent_is_left_out_and_the_others_stay(tmp_path: Path) -> None:
+    rows = ({"name": "good", "accuracy": 0.9}, {"name": "bad", "accuracy": [91.0]})
+    results = read_results(write(tmp_path, rivals=table(*rows)))
+    assert [row.name for row in results.tables["rivals"].rows] == ["good"]
+    assert "91.0" in results.left_out["rivals.json, row 2"]
+
+
+def test_what_a_file_says_is_shown_as_text(tmp_path: Path) -> None:
+    row = {"name": "<b>bold</b>", "accuracy": [0.9], "note": "a < b & c"}
+    folder = write(tmp_path / "in", something=table(row), ablation=table(row, part="validation"))
+    text = page(folder, tmp_path / "out")
+    assert "<b>" not in text
+    assert "a &lt; b &amp; c" in text
+
+
+def test_a_change_to_the_recipe_is_told_against_the_complete_one(tmp_path: Path) -> None:
+    told = [("complete", 0.95, 0.90), ("without EMA", 0.94, 0.91)]
+    rows = [
+        {"name": name, "subnet": subnet, "accuracy": [share]}
+        for name, *shares in told
+        for subnet, share in zip(("1.00x-128", "0.10x-96"), shares, strict=True)
+    ]
+    text = page(write(tmp_path / "in", ablation=table(*rows, part="validation")), tmp_path / "out")
+    row = next(row for row in text.split("<tr") if "<th>without EMA</th>" in row)
+    assert re.findall(r">([+-][\d.]+)<", row) == ["-1.00", "+1.00"]
+
+
+def test_what_adapting_gains_is_told_against_no_minutes(tmp_path: Path) -> None:
+    rows = [{"name": "uci_cnn", "minutes": m, "accuracy": a} for m, a in ((5, [0.9, 1.0]), (0, [0.8, 0.9]))]
+    text = page(write(tmp_path / "in", adapt=table(*rows, over="people")), tmp_path / "out")
+    assert "+10.00" in text
+    assert (tmp_path / "out" / "adapt.png").exists()
+
+
+def test_what_was_published_costs_what_the_networks_cost() -> None:
+    presets = {
+        ("uci", "cnn"): "uci",
+        ("uci", "resnet"): "resnet_uci",
+        ("wisdm", "cnn"): "wisdm",
+        ("wisdm", "resnet"): "resnet_wisdm",
+        ("unimib", "cnn"): "unimib",
+        ("unimib", "resnet"): "resnet_unimib",
+    }
+    paper = published_figures()["paper"]
+    for (dataset, network), preset in presets.items():
+        for subnet, told in paper[dataset][network].items():
+            assert macs(PRESETS[preset], Subnet.parse(subnet)) / 1e6 == pytest.approx(told["macs"], abs=0.006)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1))
+def test_nothing_at_most_as_costly_beats_a_point_of_the_front(points: list[tuple[int, int]]) -> None:
+    kept = front(points)
+    assert set(kept) <= set(points)
+    for cost, gain in points:
+        assert max(g for c, g in kept if c <= cost) >= gain
+    assert kept == sorted(kept, key=lambda point: point[1])
+    assert len({gain for _, gain in kept}) == len(kept)
+
+
+def test_collected_seeds_are_what_the_runs_measured(tmp_path: Path) -> None:
+    runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
+    entries = collect(runs, {"2": seed(0.7)})
+    assert list(entries) == ["0", "1", "2"]
+    (group,) = grouped(read_results(write(tmp_path / "in", uci_cnn_seeds=entries)).runs)
+    assert [run.accuracy[Subnet(1.0, 128)] for run in group.runs] == [0.8, 0.9, 0.7]
+    assert group.runs[0].scores[Subnet(1.0, 128)]["confusion"] == [[4, 1], [1, 4]]
+    assert group.measure(Subnet(1.0, 128), "macro_f1") == "85.00 ± 7.07 (2 of 3)"
+
+
+def test_seeds_judged_on_other_windows_are_not_collected_together(tmp_path: Path) -> None:
+    run = write(tmp_path / "a", metrics=metrics(0))
+    with pytest.raises(ConfigError, match="judged on 11 windows"):
+        collect([run], {"2": seed(0.7, windows=11)})
