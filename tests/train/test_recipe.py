@@ -57,6 +57,16 @@ def test_the_robust_recipe_changes_nothing_but_the_augmentation(name):
     assert robust.augmentation.any_rotation == robust.augmentation.rate == 0.5
 
 
+def test_the_arenas_recipe_trains_as_the_arena_does():
+    recipe = load_recipe("arena_hapt")
+    training = recipe.training
+    assert (training.optimizer, training.learning_rate, training.weight_decay) == ("adamw", 1e-3, 1e-4)
+    assert (training.schedule, training.patience, training.batch_size) == ("cosine", 10, 64)
+    assert training.class_weights == "balanced"
+    assert (recipe.input.length, recipe.input.hop, recipe.input.fs_hz) == (150, 75, 50.0)
+    assert (recipe.data.protocol, recipe.data.validation_share) == ("groups", 0.2)
+
+
 def test_a_file_lies_over_the_recipes_before_it(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("seed = 7\n[training]\nepochs = 2\n")

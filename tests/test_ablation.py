@@ -1,0 +1,40 @@
+"""The ablation changes one thing at a time, and never looks at a test person."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from benchmarks.ablation import BASE, JUDGED, VARIANTS, changed, run
+from kinestream.train import load_recipe
+from tests.train.made_up import windows
+
+UCI = load_recipe("uci")
+
+
+def differing(one: dict, other: dict) -> set[str]:
+    return {
+        f"{table}.{key}"
+        for table in one
+        if isinstance(one[table], dict)
+        for key in one[table]
+        if one[table][key] != other[table][key]
+    }
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_changes_what_it_names_and_nothing_else(name):
+    variant = changed(UCI, VARIANTS[name])
+    named = {f"{table}.{key}" for table, keys in VARIANTS[name].items() for key in keys}
+    assert differing(asdict(UCI), asdict(variant)) == named
+    assert (variant == UCI) is (name == BASE)
+
+
+def test_every_judged_subnetwork_is_one_of_the_recipes():
+    assert set(JUDGED) <= set(UCI.network.subnets)
+
+
+def test_a_variant_is_trained_and_scored_at_every_judged_subnetwork():
+    quick = replace(UCI, training=replace(UCI.training, epochs=1, batch_size=16, statistics_windows=32))
+    found = run(changed(quick, VARIANTS["two passes"]), windows(1), windows(2))
+    assert list(found) == list(JUDGED)
+    assert all(0 <= figures["accuracy"] <= 1 for figures in found.values())
