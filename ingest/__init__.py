@@ -3,12 +3,33 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .journal import Journal
+    from .relay import Relay
+    from .relay_source import RelaySource
     from .wire import EndOfStream, decode, encode, encode_end
     from .zmq_publisher import ZmqPublisher, publish
     from .zmq_source import ZmqSource
 
-__all__ = ["EndOfStream", "ZmqPublisher", "ZmqSource", "decode", "encode", "encode_end", "publish"]
-_HOME = {"ZmqPublisher": "zmq_publisher", "publish": "zmq_publisher", "ZmqSource": "zmq_source"}
+__all__ = [
+    "EndOfStream",
+    "Journal",
+    "Relay",
+    "RelaySource",
+    "ZmqPublisher",
+    "ZmqSource",
+    "decode",
+    "encode",
+    "encode_end",
+    "publish",
+]
+_HOME = {
+    "Journal": "journal",
+    "Relay": "relay",
+    "RelaySource": "relay_source",
+    "ZmqPublisher": "zmq_publisher",
+    "ZmqSource": "zmq_source",
+    "publish": "zmq_publisher",
+}
 
 
 def __getattr__(name: str) -> Any:

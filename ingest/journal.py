@@ -92,6 +92,8 @@ class Journal:
         except OSError as error:
             raise ConfigError(f"cannot keep a journal in {folder}: {error.strerror}; name another folder") from None
         last = max(self._last_number(), self.delivered)
+        self.newest = last
+        """The highest number given so far."""
         self.next = last + LEAP if last else 1
         """The number of the next message."""
         self._remove_delivered()
@@ -135,6 +137,7 @@ class Journal:
                 raise
             lost += self._throw_oldest_away()
             self._write(data)
+        self.newest = self.next
         self.next += 1
         return lost
 

@@ -47,6 +47,10 @@ class SequenceTracker:
         self.counts: Counter[str] = Counter()
 
     @property
+    def has_streams(self) -> bool:
+        return bool(self._streams)
+
+    @property
     def all_ended(self) -> bool:
         """Whether there were streams and every one has ended."""
         return bool(self._streams) and all(stream.ended for stream in self._streams.values())
