@@ -115,6 +115,8 @@ class Event:
     """The number of the next chunk then; given by the writer."""
 
 
+STARTED = "started"
+"""The recording was begun."""
 FORMAT_IS = "format"
 """From this chunk on a stream has these channels, rate and label names."""
 DROPPED = "dropped"

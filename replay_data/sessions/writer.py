@@ -24,6 +24,7 @@ from .tables import (
     NOT_FINITE,
     NOT_LATER,
     SESSION_START,
+    STARTED,
     Event,
     Format,
     PredictionRecord,
@@ -90,6 +91,8 @@ class SessionWriter:
                 raise ConfigError(f"{folder} holds {holds} already; record into a new folder")
             write_manifest(folder, self.manifest)
             self._begin()
+            # The first use of Arrow takes half a second where it finds pandas: now, while no sample waits.
+            self.write([Event(STARTED, {})])
         except OSError as error:
             raise ConfigError(
                 f"cannot record into {folder}: {error.strerror or error}; choose another folder"
