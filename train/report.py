@@ -44,7 +44,7 @@ def make_report(results_dir: Path | None, out_dir: Path, run_dirs: Sequence[Path
 
 def published_figures() -> dict[str, Any]:
     """What others published, with its sources: ``published.toml``."""
-    return tomllib.loads((files(__package__) / "published.toml").read_text("utf-8"))
+    return tomllib.loads((files("kinestream.train") / "published.toml").read_text("utf-8"))
 
 
 def _lead(results: Results) -> list[str]:

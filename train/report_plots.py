@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -33,7 +33,7 @@ COLORS = {
 """Told apart by people who see no red or no green; shape and label say the same once more."""
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", SURFACE: "surface", **{c: name for name, c in COLORS.items()}}
 MARKERS = {"cnn": "o", "resnet": "s", "kinet": "^", "width": "v", "length": "P", "rival": "D"}
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kinestream",
     "font.family": "sans-serif",
@@ -168,7 +168,7 @@ def gains(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Fi
 def _label(axes: Axes, ends: Sequence[tuple[float, float, Series]], apart: float = 0.062) -> None:
     """Each line's name right of the axes, at the height of its end or as near as the others leave room."""
     bottom, top = axes.get_ylim()
-    height = {i: min(max((end[1] - bottom) / (top - bottom), 0), 1) for i, end in enumerate(ends)}
+    height: dict[int, float] = {i: min(max((end[1] - bottom) / (top - bottom), 0), 1) for i, end in enumerate(ends)}
     order = sorted(height, key=lambda i: height[i])
     for below, above in pairwise(order):
         height[above] = max(height[above], height[below] + apart)
