@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinestream.errors import ConfigError
+from kinestream.replay_data.sessions import Event
+from kinestream.replay_data.sessions.tables import events_batch, events_of
+from kinestream.replay_data.sessions.tail import TailWriter, read_tail, refuse_if_held
+
+FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[int]]:
+    """A tail of six frames, and where each of them ends."""
+    path = tmp_path_factory.mktemp("tail") / "tail-000000.log"
+    tail = TailWriter(path)
+    ends = []
+    for number in range(FRAMES):
+        tail.append({"events": events_batch([Event("label", {"label": "x" * number}, at_s=float(number))])})
+        ends.append(tail.size)
+    tail.sync()
+    tail.close()
+    return path.read_bytes(), ends
+
+
+def values_in(content: bytes, path: Path) -> tuple[list[float], int, int]:
+    path.write_bytes(content)
+    tail = read_tail(path)
+    return [event.at_s for event in events_of(tail.table("events"))], tail.bytes_kept, tail.bytes_lost
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(0, 10_000))
+def test_a_tail_cut_anywhere_keeps_every_whole_frame(
+    written: tuple[bytes, list[int]], tmp_path: Path, cut: int
+) -> None:
+    content, ends = written
+    cut = min(cut, len(content))
+    whole = sum(end <= cut for end in ends)
+    kept = ends[whole - 1] if whole else 0
+    assert values_in(content[:cut], tmp_path / "tail") == ([float(i) for i in range(whole)], kept, cut - kept)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 10_000), value=st.integers(1, 255))
+def test_a_damaged_byte_costs_its_own_frame_and_no_other(
+    written: tuple[bytes, list[int]], tmp_path: Path, at: int, value: int
+) -> None:
+    content, ends = written
+    at %= len(content)
+    hit = sum(end <= at for end in ends)
+    damaged = bytearray(content)
+    damaged[at] ^= value
+    values, kept, lost = values_in(bytes(damaged), tmp_path / "tail")
+    padding = at - ([0, *ends][hit]) in (5, 6, 7)  # three bytes of a frame's head mean nothing
+    assert values == [float(i) for i in range(FRAMES) if i != hit or padding]
+    assert kept + lost == len(content)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rubbish=st.binary(max_size=200))
+def test_rubbish_in_front_costs_nothing_but_itself(
+    written: tuple[bytes, list[int]], tmp_path: Path, rubbish: bytes
+) -> None:
+    content, _ = written
+    values, _, lost = values_in(rubbish + content, tmp_path / "tail")
+    assert (values, lost) == ([float(i) for i in range(FRAMES)], len(rubbish))
+
+
+def test_a_tail_that_is_replaced_or_deleted_is_an_error_at_the_next_sync(tmp_path: Path) -> None:
+    path = tmp_path / "tail-000000.log"
+    tail = TailWriter(path)
+    tail.sync()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        tail.sync()
+    path.write_bytes(b"another")
+    with pytest.raises(FileNotFoundError, match="replaced"):
+        tail.sync()
+    tail.close()
+
+
+def test_a_tail_that_is_being_written_is_not_touched(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="Windows keeps open files from being deleted by itself")
+    path = tmp_path / "tail-000000.log"
+    tail = TailWriter(path)
+    with pytest.raises(ConfigError, match="being recorded right now"):
+        refuse_if_held(path)
+    tail.close()
+    refuse_if_held(path)
