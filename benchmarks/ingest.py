@@ -1,11 +1,16 @@
-"""Messages per second over a ZeroMQ socket: encode, send, receive, decode; our format beside others in the same run.
+"""Messages per second over a ZeroMQ socket, and packets per second through the decoders of Bluetooth sensors.
 
     python benchmarks/ingest.py
+    python benchmarks/ingest.py --only decoders
 
-Each message is a chunk of 25 samples x 6 channels, behind a topic frame to subscribe to. PUSH to PULL over TCP
-loopback in one thread, 100 messages in flight; ZeroMQ works in threads of its own, so a CPU-second counts those too.
-The last row is the real thing: ``ZmqPublisher`` to ``ZmqSource`` in one asyncio loop. Ours checks what it sends and
-receives, the others do not. The machine's noise hits all rows alike: compare ratios.
+The socket: encode, send, receive, decode; our format beside others in the same run. Each message is a chunk of
+25 samples x 6 channels, behind a topic frame to subscribe to. PUSH to PULL over TCP loopback in one thread,
+100 messages in flight; ZeroMQ works in threads of its own, so a CPU-second counts those too. The last row is the
+real thing: ``ZmqPublisher`` to ``ZmqSource`` in one asyncio loop. Ours checks what it sends and receives, the others
+do not. The machine's noise hits all rows alike: compare ratios.
+
+The decoders: each sensor's known packets (tests/ingest/devices/vectors.json) again and again through its decoder, in
+one thread. Packets that carry only a battery level are left out.
 """
 
 from __future__ import annotations
@@ -17,16 +22,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zmq
 
 from kinestream.ingest import ZmqPublisher, ZmqSource, decode, encode
+from kinestream.ingest.devices import Decoder, Settings, find_profile
 from kinestream.signals import ACC, GYRO, SampleChunk
 
 CHANNELS = ACC + GYRO
 IN_FLIGHT = 100
+VECTORS = Path(__file__).resolve().parent.parent / "tests" / "ingest" / "devices" / "vectors.json"
+ROUND_S = 0.1
+"""How long each decoder runs in a round."""
 
 Encode = Callable[[SampleChunk], list[bytes]]
 Decode = Callable[[list[bytes]], object]
@@ -99,12 +109,38 @@ async def end_to_end(chunk: SampleChunk, n: int) -> None:
             raise SystemExit(f"samples went missing: {dict(source.counts())}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3, help="each row is timed this often; the median counts")
-    args = parser.parse_args()
-    n = args.messages
+def known_packets() -> list[tuple[str, Decoder, str, bytes, int]]:
+    """(title, decoder, characteristic, packet, samples in it) for each packet whose values are known."""
+    found = []
+    for vector in json.loads(VECTORS.read_text(encoding="utf-8")):
+        decoder = find_profile(vector["profile"]).plan(Settings(**vector["settings"])).decoder()
+        packets = [(char, bytes.fromhex(data)) for char, data in vector["packets"]]
+        for char, data in packets[:-1]:  # what a frame needs to have been told before
+            decoder.decode(char, data)
+        char, data = packets[-1]
+        if vector["samples"] and decoder.decode(char, data):
+            found.append((f"{vector['profile']}: {vector['name']}", decoder, char, data, len(vector["samples"])))
+    return found
+
+
+def decoders(rounds: int) -> None:
+    known = known_packets()
+    figures: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for title, decoder, char, data, _ in known:
+            count, begun_s = 0, time.process_time()
+            while (spent_s := time.process_time() - begun_s) < ROUND_S:
+                for _ in range(100):
+                    decoder.decode(char, data)
+                count += 100
+            figures.setdefault(title, []).append(count / spent_s)
+    print(f"{'':66} {'packets/CPU-s':>13} {'samples/CPU-s':>13} {'bytes':>6}")
+    for title, _, _, data, n in known:
+        per_s = float(np.median(figures[title]))
+        print(f"{title:66} {per_s:13,.0f} {per_s * n:13,.0f} {len(data):6}")
+
+
+def socket(n: int, rounds: int) -> None:
     plain = make_chunk()
     frames = encode(plain)
     ours: tuple[Encode, Decode] = (encode, decode)
@@ -124,7 +160,7 @@ def main() -> None:
     figures: dict[str, list[tuple[float, float]]] = {}
     with zmq.Context() as context, context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
         pull.connect(f"tcp://127.0.0.1:{push.bind_to_random_port('tcp://127.0.0.1')}")
-        for _ in range(args.rounds):  # interleaved, so that a slow minute of the machine hits every row
+        for _ in range(rounds):  # interleaved, so that a slow minute of the machine hits every row
             for name, chunk, codec, count in rows:
                 wall_s, cpu_s = time.perf_counter(), time.process_time()
                 over_socket(push, pull, chunk, codec, count)
@@ -140,6 +176,18 @@ def main() -> None:
     for name, spent in figures.items():
         wall, cpu = np.median(spent, axis=0)
         print(f"{name:44} {wall:11,.0f} {cpu:15,.0f} {sizes.get(name, sizes['kinestream wire']):6}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3, help="each row is timed this often; the median counts")
+    parser.add_argument("--only", choices=("socket", "decoders"), help="leave the other part out")
+    args = parser.parse_args()
+    if args.only != "decoders":
+        socket(args.messages, args.rounds)
+    if args.only != "socket":
+        decoders(args.rounds)
 
 
 if __name__ == "__main__":

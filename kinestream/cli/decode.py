@@ -94,7 +94,7 @@ def _notification(text: str, char: str | None, plan: Plan, decoder: Decoder) -> 
         ) from None
     wanted = own if separator else char
     if wanted is None:
-        if len(plan.notify) > 1:
+        if len(plan.notify) != 1:
             raise ConfigError(
                 f"this device sends on several characteristics; add --char with one of {', '.join(plan.notify)}"
             )
