@@ -163,8 +163,29 @@ def load_windows(
         NotEnoughMemory: the windows would not fit.
         DataDamaged: a class of the recipe has no window, or there is no window at all.
     """
-    names = recipe.data.labels
-    window_bytes = recipe.input.length * len(recipe.input.channels) * np.dtype(np.float32).itemsize
+    windows = windows_of(dataset, recipe.input, recipe.data.labels, subjects, hop=hop, track=track)
+    if every_class or not len(windows):
+        check_every_class(windows, recipe, f"subjects {', '.join(subjects)} of {dataset.name}")
+    return windows
+
+
+def windows_of(
+    dataset: Dataset,
+    spec: InputSpec,
+    names: Sequence[str],
+    subjects: Sequence[str],
+    *,
+    hop: int | None = None,
+    aliases: Mapping[str, str] | None = None,
+    track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
+) -> Windows:
+    """``load_windows`` for any input and classes; there may be no window at all.
+
+    Args:
+        names: the classes. aliases: what else activities are called, and the class each belongs to.
+    """
+    called = {**(aliases or {}), **{name: name for name in names}}
+    window_bytes = spec.length * len(spec.channels) * np.dtype(np.float32).itemsize
     xs: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.int64]] = []
     left_out: Counter[str] = Counter()
@@ -172,17 +193,17 @@ def load_windows(
     people: list[str] = []
     cut_from: list[NDArray[np.int64]] = []
     starts: list[NDArray[np.float64]] = []
-    stride, held = hop or recipe.input.hop, 0
+    stride, held = hop or spec.hop, 0
     for number, recording in enumerate(track(dataset.select(subjects))):
-        more = sum(most_windows(recording, recipe.input, stride).values())
+        more = sum(most_windows(recording, spec, stride).values())
         # What is held already is taken; all of it once more is needed to join the recordings.
         require_memory(
             (held + 2 * more) * window_bytes,
             f"{held + more} windows or more of {dataset.name}",
             "raise train_hop in [data], or name fewer subjects",
         )
-        found = training_windows(recipe.input, chunks_of(recording), hop=hop)
-        code_of = np.array([names.index(n) if n in names else -1 for n in found.label_names] or [-1])
+        found = training_windows(spec, chunks_of(recording), hop=hop)
+        code_of = np.array([names.index(called[n]) if n in called else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]
         left_out.update(found.label_names[code] for code in found.labels[codes < 0])
         repairs.update(recording.repairs)
@@ -193,10 +214,7 @@ def load_windows(
         starts.append(found.t_start_s[codes >= 0])
         held += len(labels[-1])
     told = dict(left_out), dict(repairs), tuple(people)
-    windows = Windows(*map(np.concatenate, (xs, labels)), *told, *map(np.concatenate, (cut_from, starts)))
-    if every_class or not len(windows):
-        check_every_class(windows, recipe, f"subjects {', '.join(subjects)} of {dataset.name}")
-    return windows
+    return Windows(*map(np.concatenate, (xs, labels)), *told, *map(np.concatenate, (cut_from, starts)))
 
 
 def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Somebody's own recordings: files and folders of labelled CSV and Parquet tables, as one dataset."""
+"""Somebody's own recordings, as one dataset: labelled CSV and Parquet tables, recorded sessions, folders of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kinestream.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data import ColumnMap, Dataset, Entry, Recording, open_dataset
 from kinestream.replay_data.datasets import DATASETS
+from kinestream.replay_data.sessions import is_recording, open_recording
 from kinestream.replay_data.table_file import TABLE_SUFFIXES
 
 from .recipe import OWN_RECORDINGS
@@ -40,7 +41,8 @@ def open_sessions(
     files is the same one.
 
     Args:
-        places: CSV and Parquet files, folders of them, or names of known datasets, which ``data_dir`` is for.
+        places: CSV and Parquet files, recorded sessions, folders of either, or names of known datasets, which
+            ``data_dir`` is for.
         columns: which column is what, where the names do not tell.
     Raises:
         DataMissing: there is no such file or folder, or nothing in it.
@@ -54,7 +56,7 @@ def open_sessions(
     for session in sessions:
         for entry in session.dataset.entries:
             subject = entry.subject if session.has_subjects else session.name
-            name = f"{session.name}/{entry.subject}" if session.has_subjects else session.name
+            name = session.name if len(session.dataset) == 1 else f"{session.name}/{entry.name}"
             entries.append(Entry(name, subject, partial(_renamed, entry, name, subject)))
     labels = dict.fromkeys(label for session in sessions for label in session.dataset.label_names)
     notices = tuple(notice for session in sessions for notice in session.dataset.notices)
@@ -88,14 +90,14 @@ def common_channels(recordings: Sequence[Recording]) -> tuple[tuple[str, ...], t
 
 
 def _open(place: str | Path, columns: ColumnMap | None, data_dir: Path | None) -> Iterator[Session]:
-    """A new kind of session (a recorded folder) is one more case here."""
     path = Path(place)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in TABLE_SUFFIXES)
-        if not files:
-            raise DataMissing(f"no recording in {path}; expected files that end in {', '.join(TABLE_SUFFIXES)}")
-        for file in files:
-            yield _table(file, file.relative_to(path).with_suffix("").as_posix(), columns)
+        found = list(_within(path, path.resolve().name, columns))
+        if not found:
+            raise DataMissing(
+                f"no recording in {path}; expected files that end in {', '.join(TABLE_SUFFIXES)}, or recorded sessions"
+            )
+        yield from found
     elif path.is_file():
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise ConfigError(f"{path} is no recording; expected a file that ends in {', '.join(TABLE_SUFFIXES)}")
@@ -106,6 +108,19 @@ def _open(place: str | Path, columns: ColumnMap | None, data_dir: Path | None) -
         raise DataMissing(
             f"no file or folder {path}; name CSV or Parquet files with a label column, or folders of them"
         )
+
+
+def _within(folder: Path, name: str, columns: ColumnMap | None) -> Iterator[Session]:
+    """What lies in a folder and the folders in it; a folder that ``kinestream`` recorded is one session."""
+    if is_recording(folder):
+        dataset = open_recording(folder)
+        yield Session(name, dataset, dataset.subjects != tuple(entry.name for entry in dataset.entries))
+        return
+    for inner in sorted(folder.iterdir()):
+        if inner.is_dir() and not inner.name.startswith("."):
+            yield from _within(inner, f"{name}/{inner.name}", columns)
+        elif inner.suffix.lower() in TABLE_SUFFIXES:
+            yield _table(inner, f"{name}/{inner.stem}", columns)
 
 
 def _table(file: Path, name: str, columns: ColumnMap | None) -> Session:
