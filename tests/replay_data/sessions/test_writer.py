@@ -104,7 +104,7 @@ def test_only_what_was_computed_is_computed_again(tmp_path: Path) -> None:
 
 def test_every_segment_has_the_same_columns_whatever_the_streams_bring(tmp_path: Path) -> None:
     to = writer(tmp_path / "r", segment_s=1.0)
-    for batch in (acc_only(100), chunks(100), chunks(100), chunks(100), [prediction()]):
+    for batch in (acc_only(100), chunks(100), chunks(300), [prediction()]):
         to.write(batch)
     to.close()
     for kind, schema in SCHEMAS.items():

@@ -1,0 +1,256 @@
+"""Recording beside a run: what it keeps, and that no disk stops the run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinestream import recorder as recording
+from kinestream.errors import ModelError
+from kinestream.inference import Engine, operating_table, save_model
+from kinestream.pipeline import Pipeline
+from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
+from kinestream.recorder import Recorder, describe
+from kinestream.replay_data.sessions import SessionReader, recover
+from kinestream.rerun import RerunSession
+from kinestream.session import QUEUE_CHUNKS, Session
+from kinestream.signals import Prediction, SampleChunk
+from kinestream.windowing import ChannelMap
+from tests.random_models import random_model
+from tests.test_session import Chunks
+from tests.windowing.streams import cut, regular
+
+MODEL = random_model()
+ENGINE = Engine(MODEL)
+TABLE = operating_table(ENGINE)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_model(path, MODEL)
+    return path
+
+
+def two_streams(n: int, size: int = 25) -> list[SampleChunk]:
+    """Two sensors in turn, with labels that tie in some windows, and a hole in one of them."""
+    labels = (np.arange(n) // 20 % 2).astype(np.int16)
+    one = cut(regular(n, labels=labels, names=("sitting", "walking")), size)
+    del one[5]
+    two = [replace(chunk, stream="wrist", x=chunk.x * 2, session="b") for chunk in cut(regular(n), size)]
+    return [chunk for pair in zip(one, two, strict=False) for chunk in pair]
+
+
+def recorded(source: Chunks, folder: Path, model_file: Path, policy: str = "fixed", **more: object) -> Session:
+    """A session that records, ready to run."""
+    battery = SimulatedBattery(capacity_j=0.01, base_mw=0.01) if policy.startswith("battery") else None
+    settings = {"battery": battery, **more}
+    pipeline = Pipeline(ENGINE, make_policy(policy, TABLE), TABLE, **settings)  # type: ignore[arg-type]
+    about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=str(model_file))
+    told: list[str] = []
+    recorder = Recorder(folder, about, live=source.live, on_failure=told.append)
+    session = Session(source, pipeline, model_name="tiny", policy_text=policy, recorder=recorder)
+    session.told = told  # type: ignore[attr-defined]
+    return session
+
+
+async def again(folder: Path) -> RerunSession:
+    run = RerunSession(folder, speed=float("inf"))
+    await run.run()
+    return run
+
+
+@pytest.mark.parametrize("policy", ["fixed", "latency", "battery:hours=0.01"])
+async def test_a_run_is_made_again_bit_for_bit(tmp_path: Path, model_file: Path, policy: str) -> None:
+    settings = {"deadline_ms": 0.05, "hop": 7, "channel_map": ChannelMap.parse("-y x z")}
+    run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, policy, **settings)
+    live: list[Prediction] = []
+    run.subscribe(on_prediction=live.append)
+    await run.run()
+    second = await again(tmp_path / "r")
+    assert second.verdict() == f"{len(live)} predictions, all equal to the recorded ones"
+    assert len(live) > 300
+    if policy != "fixed":
+        assert len({prediction.decision.subnet for prediction in live}) > 1
+    assert second.summary()["energy_mj"] == run.summary()["energy_mj"]
+    assert second.summary()["latency_ms"] == run.summary()["latency_ms"]
+
+
+async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path, model_file: Path) -> None:
+    run = recorded(Chunks(two_streams(3000)), tmp_path / "r", model_file, "battery:hours=1")
+    seen: list[str] = []
+
+    def meddle(prediction: Prediction) -> None:
+        seen.append(str(prediction.decision.subnet))
+        if len(seen) == 20:
+            run.set_policy("latency:low=0.5")
+            run.set_deadline(TABLE.points[0].p50_ms)
+        if len(seen) == 60:
+            run.set_policy("battery:hours=0.02")
+            run.set_battery(0.3)
+
+    run.subscribe(on_prediction=meddle)
+    await run.run()
+    second = await again(tmp_path / "r")
+    assert (second.equal, second.differing, second.beyond) == (len(seen), 0, 0)
+    policies = [record.policy for record in SessionReader(tmp_path / "r").predictions()]
+    assert set(policies) == {"battery:hours=1.0", "latency:low=0.5,high=1.0,span=3", "battery:hours=0.02"}
+
+
+async def test_a_battery_that_cannot_be_simulated_is_read_from_the_recording(tmp_path: Path, model_file: Path) -> None:
+    class Waning(FixedBattery):
+        """Reads another charge every time, as a real one may."""
+
+        def read(self, now_s: float):  # noqa: ANN202
+            self.frac = 0.05 + self.frac * 0.9
+            return super().read(now_s)
+
+    run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, "battery:hours=0.01", battery=Waning(1.0))
+    await run.run()
+    assert (await again(tmp_path / "r")).differing == 0
+
+
+async def test_a_late_pipeline_is_late_in_the_same_places_again(tmp_path: Path, model_file: Path) -> None:
+    run = recorded(Chunks(cut(regular(100 * QUEUE_CHUNKS), 25), live=True), tmp_path / "r", model_file)
+    await run.run()
+    dropped = run.counts()["dropped"]
+    assert dropped > 0
+    second = await again(tmp_path / "r")
+    assert (second.differing, second.beyond) == (0, 0)
+    assert second.equal == run.summary()["predictions"] > 0
+    assert second.counts()["dropped_live"] == dropped
+    assert sum(map(len, SessionReader(tmp_path / "r").chunks())) == 100 * QUEUE_CHUNKS  # the recording has them all
+
+
+async def test_what_still_waited_when_a_run_was_stopped_is_not_computed_again(tmp_path: Path, model_file: Path) -> None:
+    run = recorded(Chunks(cut(regular(100_000), 5)), tmp_path / "r", model_file)
+    run.subscribe(on_prediction=lambda _: run.stop())
+    await asyncio.wait_for(run.run(), 30)
+    second = await again(tmp_path / "r")
+    assert (second.equal, second.differing, second.beyond) == (run.summary()["predictions"], 0, 0)
+    assert second.counts()["samples"] == run.counts()["samples"]
+
+
+async def test_a_prediction_that_comes_out_otherwise_is_told(tmp_path: Path, model_file: Path) -> None:
+    run = recorded(Chunks(two_streams(1000)), tmp_path / "r", model_file)
+    await run.run()
+    samples = next((tmp_path / "r").glob("samples-*.parquet"))
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(samples)
+    turned = table.set_column(table.column_names.index("acc_x"), table.schema.field("acc_x"), table["acc_y"])
+    pq.write_table(turned, samples)
+    second = await again(tmp_path / "r")
+    assert second.exit_status == 1
+    assert second.differing > 0
+    assert "NOT the recorded ones: first window 0 of s, in" in second.verdict()
+
+
+async def test_another_model_under_the_same_name_is_refused(tmp_path: Path, model_file: Path) -> None:
+    await recorded(Chunks(two_streams(200)), tmp_path / "r", model_file).run()
+    save_model(model_file, random_model(seed=1))
+    with pytest.raises(ModelError, match="another tiny"):
+        RerunSession(tmp_path / "r")
+
+
+async def test_a_live_source_is_not_held_up_by_a_slow_disk_and_what_is_missing_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "QUEUE_ITEMS", 20)
+    about = describe(source_name="burst", live=True)
+    recorder = Recorder(tmp_path / "r", about, live=True)
+    for chunk in cut(regular(5000), 5):
+        await recorder.take(chunk)
+    await recorder.close(1000, {})
+    kept = sum(map(len, SessionReader(tmp_path / "r").chunks()))
+    assert recorder.not_recorded > 0
+    assert kept + recorder.not_recorded == 5000
+    assert SessionReader(tmp_path / "r").counts() == {"not_recorded": recorder.not_recorded}
+    assert f"lacks {recorder.not_recorded} samples" in recorder.notices()[0]
+
+
+async def test_a_replay_waits_for_a_slow_disk_and_loses_nothing(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "QUEUE_ITEMS", 20)
+    await recorded(Chunks(two_streams(5000, 5)), tmp_path / "r", model_file).run()
+    second = await again(tmp_path / "r")
+    assert (second.differing, second.beyond) == (0, 0)
+    assert SessionReader(tmp_path / "r").counts() == {}
+
+
+class Forever(Chunks):
+    """A live source that goes on until it is told that recording has failed and then half as long again."""
+
+    def __init__(self, folder: Path, spoil) -> None:  # noqa: ANN001
+        super().__init__(cut(regular(200_000), 25), live=True)
+        self._folder, self._spoil = folder, spoil
+        self.failed_at: int | None = None
+
+    async def chunks(self):  # noqa: ANN202
+        session = self.session  # type: ignore[attr-defined]
+        for number, chunk in enumerate(self._chunks):
+            if number == 40:
+                await asyncio.sleep(0.6)  # something is on the disk by now
+                self._spoil(self._folder)
+            if self.failed_at is None and session.told:
+                self.failed_at = number
+            if self.failed_at is not None and number > self.failed_at * 1.5:
+                return
+            yield chunk
+            await asyncio.sleep(0.002)
+
+
+async def spoiled(folder: Path, model_file: Path, spoil) -> Session:  # noqa: ANN001
+    """A run whose folder was spoiled on the way."""
+    source = Forever(folder, spoil)
+    source.session = session = recorded(source, folder, model_file)  # type: ignore[attr-defined]
+    await asyncio.wait_for(session.run(), 60)
+    assert source.failed_at is not None
+    assert session.counts()["samples"] > 25 * source.failed_at  # the run went on
+    (told,) = session.told  # type: ignore[attr-defined]
+    assert told.startswith("NOT RECORDING ANY MORE: ")
+    assert told in session.summary()["notices"]
+    assert session.summary()["recording"]["not_recorded"] > 0
+    return session
+
+
+async def test_a_folder_that_is_deleted_on_the_way_does_not_stop_the_run(tmp_path: Path, model_file: Path) -> None:
+    await spoiled(tmp_path / "r", model_file, shutil.rmtree)
+
+
+async def test_a_folder_that_is_moved_away_keeps_what_it_had(tmp_path: Path, model_file: Path) -> None:
+    await spoiled(tmp_path / "r", model_file, lambda folder: folder.rename(tmp_path / "elsewhere"))
+    assert recover(tmp_path / "elsewhere").kept["samples"] >= 40 * 25
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+async def test_a_folder_that_becomes_read_only_keeps_what_it_had(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinestream.replay_data.sessions.writer.SEGMENT_BYTES", 200_000)
+    await spoiled(tmp_path / "r", model_file, lambda folder: folder.chmod(0o500))
+    (tmp_path / "r").chmod(0o700)
+    assert recover(tmp_path / "r").kept["samples"] >= 40 * 25
+
+
+async def test_a_next_segment_that_cannot_be_made_keeps_what_there_was(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinestream.replay_data.sessions.writer.SEGMENT_BYTES", 200_000)
+    await spoiled(tmp_path / "r", model_file, lambda folder: (folder / "tail-000001.log").mkdir())
+    (tmp_path / "r" / "tail-000001.log").rmdir()
+    assert recover(tmp_path / "r").kept["samples"] >= 40 * 25
+    assert (await again(tmp_path / "r")).differing == 0
+
+
+@pytest.mark.parametrize("text", ["fixed", "fixed:0.5x-32", "latency:low=0.31,high=0.9,span=5", "battery:hours=2.5"])
+def test_a_policy_is_written_as_it_can_be_made_again(text: str) -> None:
+    policy = make_policy(text, TABLE)
+    assert make_policy(write_policy(policy), TABLE) == policy
