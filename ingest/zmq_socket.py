@@ -45,10 +45,10 @@ class OutSocket:
                     secure_client(self.socket, keys, address.server(place))
                 (self.socket.connect if connects else self.socket.bind)(endpoint)
         except zmq.ZMQError as error:
-            self._close()
+            self.close(0)
             raise ConfigError(f"cannot publish at '{to}': {error.strerror}; choose another address or port") from None
         except ConfigError:
-            self._close()
+            self.close(0)
             raise
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
         """Where it is bound, with the real port."""
@@ -57,15 +57,13 @@ class OutSocket:
         """``refused_keys``, if there were any."""
         return self._doorkeeper.counts() if self._doorkeeper else {}
 
-    async def aclose(self, linger_s: float) -> None:
-        """Close when all is sent, or after ``linger_s``."""
+    def close(self, linger_s: float) -> None:
+        """Close when all is sent, or after ``linger_s``; may be called twice."""
         self.socket.close(linger=int(linger_s * 1000))
         if self._doorkeeper is not None:
             self._doorkeeper.close()
-        await asyncio.to_thread(self._context.term)  # returns when all is sent, or the linger is over
+        self._context.term()  # returns when all is sent, or the linger is over
 
-    def _close(self) -> None:
-        self.socket.close(linger=0)
-        if self._doorkeeper is not None:
-            self._doorkeeper.close()
-        self._context.term()
+    async def aclose(self, linger_s: float) -> None:
+        """``close`` while other tasks go on."""
+        await asyncio.to_thread(self.close, linger_s)

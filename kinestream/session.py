@@ -20,7 +20,7 @@ from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Noticing, Playback, Source
+from kinestream.source import Acknowledging, Noticing, Playback, Source
 from kinestream.summary import Tally
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ class Session:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
             finally:  # what was good before an error is told
                 self._tell(predictions)
+            if isinstance(self.source, Acknowledging):  # not before: who is killed until here is given it again
+                self.source.done(len(batch))
         self._tell(await loop.run_in_executor(worker, self.pipeline.flush))
 
     def _push(self, batch: list[SampleChunk], predictions: list[Prediction]) -> None:

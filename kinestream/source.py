@@ -47,6 +47,15 @@ class Noticing(Protocol):
 
 
 @runtime_checkable
+class Acknowledging(Protocol):
+    """A source whose sender keeps every chunk until it hears that the chunk was worked off."""
+
+    def done(self, chunks: int) -> None:
+        """The oldest ``chunks`` of those handed out and not yet done need never come again."""
+        ...
+
+
+@runtime_checkable
 class Playback(Protocol):
     """What a source that replays lets a person do; the dashboard's replay keys call this."""
 

@@ -27,13 +27,15 @@ class SourceOptions:
     loop: bool = False
     together: bool = False
     """Play the recordings side by side, each a stream of its own."""
+    insecure: bool = False
+    """Sockets may leave this machine without keys."""
 
 
 def open_source(address: str, options: SourceOptions | None = None) -> Source:
     """The source behind an address.
 
-    ``wearer://?seed=1``, ``zmq+tcp://HOST:PORT``, ``replay://hapt?speed=10``, the name of a dataset, or the path of
-    a CSV or Parquet file or of a session recording.
+    ``wearer://?seed=1``, ``ble://DEVICE``, ``zmq+tcp://HOST:PORT``, ``relay://HOST:PORT``, ``replay://hapt?speed=10``,
+    the name of a dataset, or the path of a CSV or Parquet file or of a session recording.
 
     Raises:
         ConfigError: no such kind of address, or an option it does not know or cannot heed.
@@ -103,7 +105,14 @@ def _zmq(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest import ZmqSource
 
     _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
-    return ZmqSource(address)
+    return ZmqSource(address, insecure=options.insecure)
+
+
+def _relay(address: str, options: SourceOptions) -> Source:
+    from kinestream.ingest import RelaySource
+
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
+    return RelaySource(address, insecure=options.insecure)
 
 
 _FLAGS = {
@@ -133,6 +142,7 @@ def _ble(address: str, options: SourceOptions) -> Source:
 _SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "wearer": _wearer,
     "zmq+tcp": _zmq,
+    "relay": _relay,
     "ble": _ble,
     "replay": _replay_address,
 }

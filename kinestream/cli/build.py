@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 def build_source(args: argparse.Namespace) -> Source:
     speed = None if args.speed is None else parse_speed(args.speed)
-    options = SourceOptions(args.data, tuple(args.subject), args.columns, speed, args.loop, args.together)
+    options = SourceOptions(
+        args.data, tuple(args.subject), args.columns, speed, args.loop, args.together, args.insecure
+    )
     return open_source(args.source, options)
 
 

@@ -7,12 +7,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError, KinestreamError
 
 if TYPE_CHECKING:
+    from kinestream.ingest.prediction_publisher import PredictionPublisher
     from kinestream.session import Session
 
     from .output import JsonLines, Lines
@@ -57,7 +59,9 @@ def add_parser(commands: Any) -> None:
         description="Recognise a live stream until it ends or Ctrl-C.",
         epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
-    run.add_argument("source", metavar="URI", help="zmq+tcp://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X")
+    run.add_argument(
+        "source", metavar="URI", help="zmq+tcp://HOST:PORT, relay://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X"
+    )
     _add_options(run)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     run.set_defaults(run=_replay)
@@ -88,6 +92,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end")
     parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
+    parser.add_argument("--insecure", action="store_true", help="sockets may leave this machine without keys")
 
 
 def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
@@ -109,6 +114,7 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
     group.add_argument("--axes", metavar="'-y x z'", help="how the sensor is turned against the model's axes")
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
     group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
+    group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
     group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
 
 
@@ -129,16 +135,36 @@ def _replay(args: argparse.Namespace) -> int:
         raise ConfigError("--dashboard and --json both want the screen; choose one")
     if args.dashboard and not _on_terminal():
         raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
+    with _emitter(args) as emitter:
+        return _replay_to(args, emitter)
+
+
+def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPublisher | None]:
+    """The socket of ``--emit``, made first: a wrong address is told before anything is measured."""
+    if args.emit is None:
+        return nullcontext()
+    from kinestream.ingest.prediction_publisher import PredictionPublisher
+
+    return PredictionPublisher(args.emit, insecure=args.insecure)
+
+
+def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None) -> int:
     from .build import build_session
-    from .output import JsonLines, Lines, summary_text
+    from .output import JsonLines, Lines, prediction_record, summary_text
 
     session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
-    if args.dashboard:
-        from kinestream.dashboard import run_dashboard
+    if emitter is not None:
+        session.subscribe(on_prediction=lambda prediction: emitter.prediction(prediction_record(prediction)))
+    try:
+        if args.dashboard:
+            from kinestream.dashboard import run_dashboard
 
-        print(summary_text(run_dashboard(session)))
-        return session.exit_status
-    return asyncio.run(_run(session, JsonLines() if args.json else Lines()))
+            print(summary_text(run_dashboard(session)))
+            return session.exit_status
+        return asyncio.run(_run(session, JsonLines() if args.json else Lines()))
+    finally:
+        if emitter is not None:
+            emitter.summary(session.summary())
 
 
 async def _run(session: Session, writer: JsonLines | Lines) -> int:
@@ -181,7 +207,7 @@ def _publish(args: argparse.Namespace) -> int:
 
     async def run() -> int:
         source = build_source(args)
-        task = asyncio.ensure_future(publish(source, args.to, wait=args.wait))
+        task = asyncio.ensure_future(publish(source, args.to, wait=args.wait, insecure=args.insecure))
         stop_on_signals(task.cancel)
         try:
             counts = await task
