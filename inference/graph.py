@@ -135,6 +135,8 @@ class _Nodes:
         if run > 1:
             x = self._max(x, axis, run, stride=1)
         from_start = self.add("Gather", x, self.constant(starts), axis=axis)
+        if np.array_equal(starts, ends):
+            return from_start
         return self.add("Max", from_start, self.add("Gather", x, self.constant(ends), axis=axis))
 
     def _max(self, x: str, axis: int, run: int, stride: int) -> str:

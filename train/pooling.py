@@ -11,11 +11,14 @@ def max_pool_to_grid(x: Tensor, grid: tuple[int, int]) -> Tensor:
     """(n, channels, *grid) maxima: values and gradients are those of ``adaptive_max_pool2d``, to the last bit.
 
     The maps of the paper's UCI networks are about as large as their grid (4 x 9 samples onto 6 x 9): a cell holds one
-    sample or two, along time only. Torch walks through them one by one, in a third of an evaluation's time.
+    sample or two, along time only. Torch walks through them one by one, in a third of an evaluation's time. The maps
+    of ``kinet`` are mostly whole multiples of its grid.
     """
     other = [axis for axis in (0, 1) if x.shape[2 + axis] != grid[axis]]
     if not other:
         return x
+    if all(size % cells == 0 for size, cells in zip(x.shape[2:], grid, strict=True)):
+        return F.max_pool2d(x, (x.shape[2] // grid[0], x.shape[3] // grid[1]))  # keeps the gradient's memory layout
     cells = _cells(x.shape[2 + other[0]], grid[other[0]])
     if len(other) == 2 or max(map(len, cells)) > 2:
         return F.adaptive_max_pool2d(x, grid)
