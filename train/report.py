@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from . import report_accuracy, report_comparisons, report_fronts
+from . import report_accuracy, report_comparisons, report_fronts, report_worn
 from . import report_page as html
 from .report_files import read_results
 
@@ -80,7 +80,7 @@ def _sections(results: Results, out: Path) -> list[tuple[str, str, str]]:
         ("grid", "Every width and resolution", report_accuracy.heat_maps(results, out)),
         ("others", "Other models", report_accuracy.other_models(results)),
         ("classes", "Class by class", report_accuracy.classes(results)),
-        ("worn", "Worn another way", report_comparisons.worn(results, out)),
+        ("worn", "Worn another way", report_worn.worn(results, out)),
         ("protocols", "Protocols side by side", report_comparisons.protocols(results, published)),
         ("arena", "WHAR Arena", report_comparisons.arena(results, published)),
         ("ablation", "What each part of the recipe is worth", report_comparisons.ablation(results, out)),

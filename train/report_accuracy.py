@@ -160,7 +160,7 @@ def classes(results: Results) -> str:
         parts.append(f"<h3>{escape(model)}</h3>")
         if group is None or not told:
             command = f"kinestream evaluate {model} --json > benchmarks/results/{model}.json"
-            parts.append(html.table(["", ""], [html.missing("classes and confusion", 2, command)]))
+            parts.append(html.nothing("classes and confusion", command))
             continue
         parts += [_confusion(group, subnet) for subnet in dict.fromkeys((told[-1], told[0]))]
     return "\n".join(parts)

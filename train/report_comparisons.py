@@ -1,4 +1,4 @@
-"""The report's sections that compare: ways to wear a sensor, protocols, rivals, changes to the recipe, adapting."""
+"""The report's sections that compare: protocols, rivals, changes to the recipe, adapting."""
 
 from __future__ import annotations
 
@@ -10,51 +10,15 @@ from typing import TYPE_CHECKING, Any
 from . import report_page as html
 from .report_accuracy import DATASETS
 from .report_plots import dots, gains, keep
-from .report_values import Group, Results, Row, Spread, Table, Worn, grouped, in_short, models_of
+from .report_values import Group, Results, Row, Spread, Table, grouped, in_short, models_of, on_front
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kinestream.signals import Subnet
 
-ROBUST = "_robust"
-"""Marks, in the name of a file of ways to wear a sensor, the model trained to bear them."""
-LINES = ("cnn", "resnet", "kinet", "width", "length", "rival")
+LINES = ("cnn", "kinet", "width", "length", "resnet", "rival")
 """Colors of lines that stand for no network, in their order."""
-
-
-def worn(results: Results, out: Path) -> str:
-    """Every model turned and at other rates, beside its variant trained for that."""
-    robust = {name.replace(ROBUST, ""): ways for name, ways in results.worn.items() if ROBUST in name}
-    plain = {name: ways for name, ways in results.worn.items() if ROBUST not in name and ways}
-    parts = [_worn(name, ways, robust.get(name, ()), out) for name, ways in plain.items()]
-    command = "python benchmarks/worn.py --model uci_cnn --json benchmarks/results/worn_uci_cnn.json"
-    return "\n".join(parts) or _nothing("turned and at other rates", command)
-
-
-def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) -> str:
-    subnets = list(ways[0].accuracy)
-    shown = [subnets[0], subnets[-1]]
-    sets = [(name, ways, {})] + ([(f"{name}, trained robust", robust, {})] if robust else [])
-    header = ["worn", ">windows", *(f">{who} {subnet}" for who, _, _ in sets for subnet in shown)]
-    later = {way.how: way for way in robust}
-    rows: list[str] = []
-    for way in ways:
-        found = [way, *([later.get(way.how)] if robust else [])]
-        cells = [html.number(_percent(one and one.accuracy.get(s))) for one in found for s in shown]
-        note = " <em>(refused; if it were let through)</em>" if way.refused else ""
-        rows.append(html.row(escape(way.how) + note, html.number(way.windows), *cells))
-    full = shown[0]
-    columns = [("as shipped", "cnn", [way.accuracy.get(full) for way in ways])]
-    if robust:
-        told = [later[way.how].accuracy.get(full) if way.how in later else None for way in ways]
-        columns.append(("trained to be turned", "kinet", told))
-    svg = keep(lambda: dots([way.how for way in ways], columns, "accuracy (%)"), out, f"worn_{name}")
-    caption = f"{name}, full network, on its own test people. A rate the model refuses is shown as if let through."
-    command = html.code(f"python benchmarks/worn.py --model {name}")
-    return f"<h3>{escape(name)}</h3>{html.picture(svg, caption)}" + html.folded(
-        "All figures, %", html.table(header, rows) + html.paragraph(command)
-    )
 
 
 def protocols(results: Results, published: Mapping[str, Any]) -> str:
@@ -112,7 +76,8 @@ def arena(results: Results, published: Mapping[str, Any]) -> str:
         cells = (html.cell(html.mark("published")), html.number(f"{percent:.1f}"), *map(html.number, (None, None)))
         entries.append((percent, html.row(escape(name), *cells, html.words("as published"))))
     table = results.tables.get("arena_hapt")
-    for row in table.rows if table else ():
+    shown = on_front(table.rows) or table.rows if table else ()
+    for row in shown:
         if spread := Spread.of(row.macro_f1):
             over = f"{spread.n} {table.over}" if table else ""
             numbers = (spread, html.macs(row.macs), _microseconds(row.latency_us))
@@ -133,6 +98,7 @@ def arena(results: Results, published: Mapping[str, Any]) -> str:
         html.paragraph(f"{html.mark('published')} HAPT, 12 classes; {escape(told['protocol'])}.")
         + (html.paragraph(f"{html.mark('ours')} {escape(table.protocol)} {html.code(table.command)}") if table else "")
         + html.table(header, rows)
+        + (_arena_more(table) if table else "")
         + html.paragraph(
             f'{html.mark("published")} <a href="{escape(told["link"])}">{escape(told["source"])}</a>. '
             f"{escape(told['note'])}"
@@ -144,12 +110,19 @@ def arena(results: Results, published: Mapping[str, Any]) -> str:
     )
 
 
+def _arena_more(table: Table) -> str:
+    rival = table.more.get("rival_us")
+    timed = f" A network built as TinierHAR takes {rival:g} us beside them on {table.machine}." if rival else ""
+    text = "Of ours, what nothing faster beats on the validation people of the folds." + timed
+    return html.paragraph(escape(text)) + html.folded("All our subnetworks", any_table(table))
+
+
 def ablation(results: Results, out: Path) -> str:
     """What each change to the recipe costs, on the people who validate."""
     table = results.tables.get("ablation")
     if table is None or not table.rows:
         command = "python -m benchmarks.ablation --json benchmarks/results/ablation.json"
-        return _nothing("one change to the recipe at a time", command)
+        return html.nothing("one change to the recipe at a time", command)
     names = list(dict.fromkeys(row.name for row in table.rows))
     subnets = list(dict.fromkeys(row.subnet for row in table.rows))
     found = {(row.name, row.subnet): Spread.of(row.accuracy) for row in table.rows}
@@ -178,23 +151,29 @@ def adapting(results: Results, out: Path) -> str:
     """What a few minutes of one person's labelled data gain."""
     table = results.tables.get("adapt")
     if table is None or not table.rows:
-        return _nothing("adapting to one person", "python -m benchmarks.adapt --json benchmarks/results/adapt.json")
+        return html.nothing("adapting to one person", "python -m benchmarks.adapt --json benchmarks/results/adapt.json")
     lines: dict[str, list[Row]] = {}
     for row in table.rows:
-        lines.setdefault(_named(row), []).append(row)
+        if row.accuracy:
+            lines.setdefault(_named(row), []).append(row)
+    largest = {row.name: max(r.macs or 0 for r in table.rows if r.name == row.name) for row in table.rows}
     rows: list[str] = []
     drawn: list[tuple[str, str, list[tuple[float, float]]]] = []
-    for (name, told), color in zip(lines.items(), LINES * len(lines), strict=False):
-        told = sorted((row for row in told if row.accuracy), key=lambda row: row.minutes or 0)
-        for row in told:
-            gain = fmean(row.accuracy) - fmean(told[0].accuracy) if row.minutes else None
-            numbers = (f"{row.minutes or 0:g}", Spread.of(row.accuracy), None if gain is None else f"{100 * gain:+.2f}")
-            cells = (*map(html.number, numbers), html.number(Spread.of(row.macro_f1)), html.words(row.note))
+    for name, told in lines.items():
+        told.sort(key=lambda row: row.minutes or 0)
+        gained = [fmean(row.accuracy) - fmean(told[0].accuracy) for row in told]
+        for row, gain in zip(told, gained, strict=True):
+            ends = f" [{100 * row.interval[0]:+.1f}, {100 * row.interval[1]:+.1f}]" if row.interval else ""
+            numbers = (f"{row.minutes or 0:g}", Spread.of(row.accuracy), len(row.accuracy))
+            change = f"{100 * gain:+.2f}{ends}" if row.minutes else None
+            cells = (*map(html.number, (*numbers, change)), html.words(row.note if row is told[0] else ""))
             rows.append(html.row(escape(name), *cells))
-        if len(told) > 1:
-            drawn.append((name, color, [(row.minutes or 0.0, fmean(row.accuracy)) for row in told]))
+        if len(told) > 1 and (told[0].macs or 0) == largest[told[0].name]:
+            color = LINES[len(drawn) % len(LINES)]
+            drawn.append((name, color, [(row.minutes or 0.0, gain) for row, gain in zip(told, gained, strict=True)]))
     picture = html.picture(keep(lambda: gains(drawn), out, "adapt"), _told(table)) if drawn else ""
-    header = ["model", ">minutes", f">accuracy over {table.over}, %", ">gain", ">macro F1, %", ""]
+    header = ["model", ">minutes", ">accuracy, %", f">{table.over}", ">gain [95 % interval]", ""]
+    rows += [html.missing(_named(row), len(header), table.command, row.note) for row in table.rows if not row.accuracy]
     return picture + html.table(header, rows) + _source(table)
 
 
@@ -225,14 +204,6 @@ def _told(table: Table) -> str:
 
 def _source(table: Table) -> str:
     return html.paragraph(f"{html.mark('ours')} {escape(_told(table))} {html.code(table.command)}")
-
-
-def _nothing(what: str, command: str) -> str:
-    return html.table(["", ""], [html.missing(what, 2, command)])
-
-
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.1f}"
 
 
 def _microseconds(value: float | None) -> str:

@@ -159,6 +159,7 @@ def _row(row: Mapping[str, Any], table: Mapping[str, Any]) -> Row:
         macro_f1=_shares(row.get("macro_f1")),
         validation=_shares(row.get("validation")),
         minutes=row.get("minutes"),
+        interval=tuple(float(end) for end in row.get("gain_interval_95") or ()),
         note=str(row.get("note") or ""),
         command=str(row.get("command") or table.get("command") or ""),
         protocol=str(row.get("protocol") or table.get("protocol") or ""),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LINES = {"width-only": "width", "resolution-only": "length", "resolution-only, recalibrated": "length"}
 
 
+WIDEST = 4
+"""Times the slowest subnetwork: what is slower than that is told, not drawn."""
 BASELINES = (
     " Of our CNN: width-only, a network cut in width alone; trained alone, one network for each configuration; "
     "resolution-only, the full one of these tested at other lengths, recalibrated with batch-norm statistics of each."
@@ -40,12 +42,12 @@ def against_macs(results: Results, published: Published, out: Path) -> str:
         if points := _costs(rows, name):
             series.append(Series(name.removeprefix("resolution-only, "), color, points, "line"))
     if points := _costs(rows, "independent"):
-        series.append(Series("trained alone", "rival", points, "none"))
+        series.append(Series("trained alone", "rival", points, "line"))
     cost = "multiply-accumulates of one window, millions"
     parts = [_picture(series, out, "accuracy_macs", cost, _millions, low, BASELINES if rows else "")]
     if baselines is None:
         command = "python -m benchmarks.baselines --json benchmarks/results/baselines.json"
-        parts.append(html.table(["", ""], [html.missing("width only, resolution only, trained alone", 2, command)]))
+        parts.append(html.nothing("width only, resolution only, trained alone", command))
     else:
         parts.append(_saved(baselines.more.get("compute_saved", []), published))
     return "\n".join(parts)
@@ -56,7 +58,7 @@ def against_latency(results: Results, out: Path) -> str:
     timed = results.tables.get("front")
     if timed is None:
         command = "python benchmarks/front.py --json benchmarks/results/front.json"
-        return html.table(["", ""], [html.missing("latency of every subnetwork", 2, command)])
+        return html.nothing("latency of every subnetwork", command)
     series: list[Series] = []
     for network, label in NETWORKS.items():
         group = main_group(results, f"uci_{network}")
@@ -71,12 +73,18 @@ def against_latency(results: Results, out: Path) -> str:
     if not series:
         return html.paragraph("The timed models were not tested.")
     low = min(share for one in series for _, share in one.points) - 0.004
-    rivals = [r for t in ("baselines", "rivals") if t in results.tables for r in results.tables[t].rows]
-    for row in rivals:
+    most = WIDEST * max(cost for one in series for cost, _ in one.points)
+    beyond: list[str] = []
+    for row in (r for t in ("baselines", "rivals") if t in results.tables for r in results.tables[t].rows):
         spread = Spread.of(row.accuracy)
-        if spread and row.latency_us and not row.network and row.subnet is None:
+        if spread is None or row.latency_us is None or row.network or row.subnet:
+            continue
+        if row.latency_us > most:
+            beyond.append(f"{row.name}: {spread} % in {row.latency_us:,.0f} us")
+        else:
             series.append(Series(row.name, "rival", [(row.latency_us, spread.mean)], "none"))
-    drawn = _picture(series, out, "accuracy_latency", "measured time of one window, microseconds", _units, low)
+    more = f" Too slow to be drawn: {'; '.join(beyond)}." if beyond else ""
+    drawn = _picture(series, out, "accuracy_latency", "measured time of one window, microseconds", _units, low, more)
     command = html.code(timed.command)
     return drawn + html.paragraph(f"Timed on {escape(timed.machine)}: {command}")
 

@@ -27,7 +27,7 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem .9rem; margin: 1rem 0; font-si
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; min-width: 5.5rem; }
 .n { text-align: right; white-space: nowrap; }
 .missing td, .missing th { color: var(--muted); } .missing td code { display: inline; color: var(--ink); }
 td.words { min-width: 17rem; color: var(--muted); } td.mine { font-weight: 700; }
@@ -108,6 +108,11 @@ def missing(what: str, columns: int, command: str, why: str = "not measured yet"
     """The row of a figure that is not there, with the command that makes it."""
     told = f'<td colspan="{columns - 1}">{escape(why)}; to fill it: {code(command)}</td>'
     return f'<tr class="missing"><th>{escape(what)}</th>{told}</tr>'
+
+
+def nothing(what: str, command: str) -> str:
+    """A section of which nothing is there."""
+    return table(["", ""], [missing(what, 2, command)])
 
 
 def mark(kind: str, text: str = "") -> str:

@@ -102,9 +102,9 @@ def accuracy_against(series: Sequence[Series], cost: str, tick: Callable[[float]
             x, y = zip(*points, strict=True)
             axes.plot(x, np.multiply(y, 100), marker, color=color, ms=2.5, alpha=0.35, mew=0)
         x, y = np.array(line).T
-        style = ("--" if one.published else "-") if one.joined != "none" else ""
+        style = "none" if one.joined == "none" else "--" if one.published else "-"
         face = SURFACE if one.published else color
-        axes.plot(x, 100 * y, style, marker=marker, color=color, ms=5.5 if one.published else 4.5, mfc=face, lw=1.6)
+        axes.plot(x, 100 * y, ls=style, marker=marker, color=color, ms=5.5 if one.published else 4.5, mfc=face, lw=1.6)
         ends.append((float(x[-1]), float(100 * y[-1]), one))
     bottom = 100 * low
     top = max(100 * share for one in series for _, share in one.points)
@@ -141,6 +141,7 @@ def dots(
     if zero:
         axes.axvline(0, color=MUTED, lw=1)
     axes.set_yticks(at, rows)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set_xlabel(axis)
     axes.grid(axis="x")
@@ -150,7 +151,7 @@ def dots(
 
 
 def gains(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Figure:
-    """Accuracy against minutes of labelled data: (label, key of ``COLORS``, (minutes, share) pairs) each."""
+    """What minutes of labelled data gain: (label, key of ``COLORS``, (minutes, gained share) pairs) each."""
     figure = Figure(figsize=(6.9, 3.6), layout="constrained")
     axes = figure.subplots()
     ends: list[tuple[float, float, Series]] = []
@@ -158,8 +159,9 @@ def gains(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Fi
         x, y = np.array(sorted(points)).T
         axes.plot(x, 100 * y, marker=MARKERS[color], color=COLORS[color], lw=1.6)
         ends.append((float(x[-1]), float(100 * y[-1]), Series(label, color, points)))
+    axes.axhline(0, color=MUTED, lw=1)
     axes.set_xlabel("minutes of labelled data per activity")
-    axes.set_ylabel("accuracy (%)")
+    axes.set_ylabel("accuracy gained (points)")
     axes.grid(axis="y")
     _label(axes, ends)
     return figure

@@ -76,6 +76,8 @@ class Row:
     """Accuracy on the people who validate."""
     minutes: float | None
     """Of labelled data per class, where a model was adapted."""
+    interval: tuple[float, ...]
+    """Low and high end of the 95 % interval of what adapting gained; empty where not told."""
     note: str
     command: str
     protocol: str
@@ -183,6 +185,14 @@ def models_of(results: Results) -> list[str]:
 def in_short(words: str) -> str:
     """The sentence that defines a figure, up to how its windows were cut."""
     return words.split("; windows of")[0]
+
+
+def on_front(rows: Iterable[Row]) -> list[Row]:
+    """The rows that nothing faster (where none was timed: of fewer MACs) beats on the people who validate."""
+    told = [row for row in rows if row.validation]
+    cost = {id(row): row.latency_us or row.macs or 0.0 for row in told}
+    kept = set(front((cost[id(row)], fmean(row.validation)) for row in told))
+    return [row for row in told if (cost[id(row)], fmean(row.validation)) in kept]
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
