@@ -44,13 +44,13 @@ class Clock:
     """How to read the time and the number that a packet carries."""
 
     tick_s: float | None = None
-    """Seconds in one tick of ``Packet.device_time``; None: the device tells no time."""
+    """Seconds in one tick of ``Packet.device_time``, which every packet then has; None: no time to rely on."""
     time_modulus: int | None = None
     """The ticks begin again from 0 after this many; None: they do not."""
     stamps: Literal["first", "last"] = "first"
     """The sample of the packet that ``device_time`` belongs to."""
     counter_modulus: int | None = None
-    """``Packet.counter`` begins again from 0 after this many; None: there is no counter."""
+    """``Packet.counter``, which every packet then has, begins again from 0 after this many; None: there is none."""
     counts: Literal["packets", "samples"] = "packets"
     """What ``Packet.counter`` goes up by one with."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from kinestream.signals import ACC, GYRO
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, G, Group, Packet, rows, scale
+from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse
 from .steps import Periodic, Subscribe, Wait, Write, script
 
@@ -41,17 +41,20 @@ CHARGE = (
 )
 """Share of charge from that many hundredths of a volt on, as the vendor's own program tells it."""
 
-CLOCK = Clock(tick_s=1e-3)
 EPOCH = datetime(2000, 1, 1)
 _DATE = struct.Struct("<6BH")
 _UNITS = scale((16 * G / 32768, 3), (2000 * DEGREE / 32768, 3))
 
 
 class WitDecoder(Decoder):
-    """Finds the frames in a stream of bytes; bytes between them are skipped and counted."""
+    """Finds the frames in a stream of bytes; bytes between them are skipped and counted.
+
+    The date of a frame is passed on in milliseconds since 2000, but the group claims no clock: most firmware sends
+    none, and a calendar may be set while it runs.
+    """
 
     def __init__(self, rate_hz: float) -> None:
-        super().__init__((Group("motion", ACC + GYRO, rate_hz, CLOCK),), {DATA: self._bytes})
+        super().__init__((Group("motion", ACC + GYRO, rate_hz),), {DATA: self._bytes})
         self._size = PLAIN_BYTES
         """Of a motion frame, as last seen."""
         self._rest = b""

@@ -133,6 +133,8 @@ def _text(record: dict[str, Any], group: Group | None) -> str:
     if record["tick_s"] is not None and group is not None:
         time_s = record["device_time"] * record["tick_s"]
         facts.append(f"the {group.clock.stamps} at {time_s:.6f} s of the device's clock")
+    elif record["device_time"] is not None:
+        facts.append(f"device time {record['device_time']}")
     if record["counter"] is not None:
         facts.append(f"number {record['counter']}")
     if record["battery"] is not None:

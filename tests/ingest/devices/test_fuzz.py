@@ -47,8 +47,14 @@ def fed(decoder: Decoder, characteristic: str, data: bytes) -> list[Packet]:
             group = groups[packet.group]
             assert packet.samples.ndim == 2
             assert packet.samples.shape[1] == len(group.channels)
-            modulus = group.clock.time_modulus
+            clock = group.clock
+            assert clock.tick_s is None or packet.device_time is not None, "a clock stamps every packet"
+            if clock.counter_modulus is not None:
+                assert packet.counter is not None
+                assert 0 <= packet.counter < clock.counter_modulus
+            modulus = clock.time_modulus
             assert packet.device_time is None or modulus is None or packet.device_time < modulus
+            assert np.isfinite(packet.samples).all()
     return packets
 
 
