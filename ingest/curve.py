@@ -98,6 +98,8 @@ def new_keys(folder: Path) -> Keys:
         ConfigError: there is one already, or the folder cannot be written.
     """
     public, secret = zmq.curve_keypair()
+    while public.startswith(b"-"):  # a command line would take it for an option
+        public, secret = zmq.curve_keypair()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / KNOWN_FOLDER).mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,151 @@
+"""``relay`` and ``keys``: a sensor's samples over a network that breaks, and who may listen."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from kinestream.errors import ConfigError
+
+from .run import add_source_options, stop_on_signals
+
+JOURNAL_SIZE = "1GB"
+MIN_JOURNAL_BYTES = 4_000_000
+
+
+def add_parser(commands: Any) -> None:
+    relay = commands.add_parser(
+        "relay",
+        help="bring a source to another machine; what the network loses is sent again",
+        description="Run this near the wearer: a phone, a Raspberry Pi, a second laptop. Every sample is kept on disk\n"
+        "until 'kinestream run relay://HOST:PORT' on the other machine has worked it off.",
+        epilog="examples:\n"
+        "  kinestream relay ble://polar --to tcp://10.0.0.5:5557\n"
+        "  kinestream relay wearer:// --to tcp://127.0.0.1:5557 --journal /data/journal --journal-size 200MB\n"
+        "  kinestream relay --to tcp://10.0.0.5:5557            only what is still in the journal",
+    )
+    relay.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="a dataset, a file, or an address as for run; without: empty the journal",
+    )
+    relay.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where 'kinestream run relay://' waits")
+    relay.add_argument(
+        "--journal", type=Path, metavar="DIR", help="where samples are kept (default: a folder of the target's own)"
+    )
+    relay.add_argument(
+        "--journal-size",
+        default=JOURNAL_SIZE,
+        metavar="SIZE",
+        help=f"what it may grow to; then a live source loses its oldest samples, and says so (default {JOURNAL_SIZE})",
+    )
+    add_source_options(relay)
+    relay.set_defaults(run=_relay)
+
+    keys = commands.add_parser(
+        "keys",
+        help="CURVE keys: who may listen and send beyond this machine",
+        description="Sockets that leave this machine are encrypted, and let in only keys that they know.\n"
+        "Make keys on both machines, then let each trust the other's public key.",
+        epilog="examples:\n  kinestream keys new\n"
+        "  kinestream keys trust laptop 'THE 40 CHARACTERS THAT keys new PRINTED THERE'\n"
+        "  kinestream keys trust laptop laptop.key",
+    )
+    actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
+    new = actions.add_parser("new", help="make this machine's keys")
+    new.add_argument("--out", type=Path, metavar="DIR", help="where (default $KINESTREAM_KEYS or the user's settings)")
+    new.set_defaults(run=_new)
+    trust = actions.add_parser("trust", help="note the public key of another machine")
+    trust.add_argument("name", metavar="NAME", help="what to call it")
+    trust.add_argument("key", metavar="KEY", help="its public key, or the file that holds it")
+    trust.add_argument("--keys", type=Path, metavar="DIR", help="where this machine's keys are")
+    trust.set_defaults(run=_trust)
+    show = actions.add_parser("list", help="this machine's public key, and the keys it knows")
+    show.add_argument("--keys", type=Path, metavar="DIR", help="where this machine's keys are")
+    show.set_defaults(run=_list)
+
+
+def _relay(args: argparse.Namespace) -> int:
+    from kinestream.ingest import Journal, Relay
+    from kinestream.ingest.durable import state_folder
+    from kinestream.source import Noticing
+
+    from .build import build_source
+
+    size = parse_size(args.journal_size)
+    folder = args.journal or state_folder() / "journal" / re.sub(r"[^A-Za-z0-9.]+", "-", args.to.partition("?")[0])
+
+    def tell(line: str) -> None:
+        print(f"kinestream: {line}", file=sys.stderr, flush=True)
+
+    async def run() -> int:
+        with Journal(folder, max_bytes=size) as journal:
+            relay = Relay(args.to, journal, insecure=args.insecure, tell=tell)
+            source = build_source(args) if args.source else None
+            if journal.newest > journal.delivered:
+                tell(f"{folder} still holds {journal.size_bytes / 1e6:.1f} MB, which go first")
+            task = asyncio.ensure_future(relay.run(source))
+            stop_on_signals(task.cancel)
+            try:
+                await task
+            except asyncio.CancelledError:
+                if journal.newest > journal.delivered:
+                    tell(f"stopped; what was not delivered stays in {folder} for the next start")
+            for notice in source.notices() if isinstance(source, Noticing) else ():
+                tell(notice)
+            counts = {**(source.counts() if source else {}), **relay.counts()}
+            tell(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "nothing to deliver")
+            return 0
+
+    return asyncio.run(run())
+
+
+def parse_size(text: str) -> int:
+    """Bytes: ``500MB``, ``2GB``, or a number of bytes.
+
+    Raises:
+        ConfigError: no size, or less than a journal needs.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text.strip())
+    size = int(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]]) if match else 0
+    if size < MIN_JOURNAL_BYTES:
+        raise ConfigError(f"--journal-size {text}: expected {MIN_JOURNAL_BYTES / 1e6:.0f}MB or more, e.g. 500MB or 2GB")
+    return size
+
+
+def _new(args: argparse.Namespace) -> int:
+    from kinestream.ingest.curve import keys_folder, new_keys
+
+    folder = args.out or keys_folder()
+    keys = new_keys(folder)
+    print(keys.public.decode())
+    print(
+        f"kinestream: keys are in {folder}; the line above is the public one. On the other machine:\n"
+        f"  kinestream keys trust NAME '{keys.public.decode()}'",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from kinestream.ingest.curve import KNOWN_FOLDER, keys_folder, trust
+
+    folder = args.keys or keys_folder()
+    trust(folder, args.name, args.key)
+    print(f"kinestream: {args.name} is known in {folder / KNOWN_FOLDER}; running sockets learn it at their next start")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from kinestream.ingest.curve import Keys, keys_folder
+
+    keys = Keys.load(args.keys or keys_folder())
+    print(f"{keys.public.decode()}  this machine, {keys.folder}")
+    for name, key in keys.known.items():
+        print(f"{key.decode()}  {name}")
+    return 0
