@@ -107,7 +107,7 @@ async def test_a_battery_that_cannot_be_simulated_is_read_from_the_recording(tmp
     class Waning(FixedBattery):
         """Reads another charge every time, as a real one may."""
 
-        def read(self, now_s: float):  # noqa: ANN202
+        def read(self, now_s: float):
             self.frac = 0.05 + self.frac * 0.9
             return super().read(now_s)
 
@@ -188,12 +188,12 @@ async def test_a_replay_waits_for_a_slow_disk_and_loses_nothing(
 class Forever(Chunks):
     """A live source that goes on until it is told that recording has failed and then half as long again."""
 
-    def __init__(self, folder: Path, spoil) -> None:  # noqa: ANN001
+    def __init__(self, folder: Path, spoil) -> None:
         super().__init__(cut(regular(200_000), 25), live=True)
         self._folder, self._spoil = folder, spoil
         self.failed_at: int | None = None
 
-    async def chunks(self):  # noqa: ANN202
+    async def chunks(self):
         session = self.session  # type: ignore[attr-defined]
         for number, chunk in enumerate(self._chunks):
             if number == 40:
@@ -207,7 +207,7 @@ class Forever(Chunks):
             await asyncio.sleep(0.002)
 
 
-async def spoiled(folder: Path, model_file: Path, spoil) -> Session:  # noqa: ANN001
+async def spoiled(folder: Path, model_file: Path, spoil) -> Session:
     """A run whose folder was spoiled on the way."""
     source = Forever(folder, spoil)
     source.session = session = recorded(source, folder, model_file)  # type: ignore[attr-defined]
