@@ -4,6 +4,7 @@
 - ``resolution-only``: the independent full networks tested at other lengths, with the batch-norm statistics of the full
   length, and once more with statistics of the length tested (``..., recalibrated``);
 - ``width-only``: one switchable network trained over all widths at full length only;
+- ``independent, paper's training`` (``--paper``): the static full network trained by the recipe ``paper`` instead;
 
 and how much computing a switchable network saves at the accuracy of the independent full network.
 
@@ -11,8 +12,8 @@ and how much computing a switchable network saves at the accuracy of the indepen
     python -m benchmarks.baselines --saved RUN/uci_cnn.safetensors ... --json benchmarks/results/baselines.json
 
 UCI-HAR rebuilt from HAPT, official subjects. Every network meets the test people once, when its training is over;
-what the file holds already is not computed again. ``--saved`` takes the models of several seeds of one network, chooses
-the operating point by their mean accuracy on the validation people, and times it against the full network.
+what the file holds already is not computed again. ``--saved`` takes the models of several seeds of one network and asks
+of each independent network which subnetwork replaces it, and what that saves in multiply-accumulates and measured time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,9 +48,10 @@ from kinestream.train.static import StaticNet, fit_static
 CONFIGURATIONS = (Subnet(1.0, 128), Subnet(0.8, 128), Subnet(0.55, 104), Subnet(0.1, 96))
 """Those the paper prints."""
 FULL = CONFIGURATIONS[0]
+OURS, PAPERS = "independent", "independent, paper's training"
 
 
-def judge(net: SwitchableNet, recipe: Recipe, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]):
+def judge(net: SwitchableNet, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]) -> dict[str, float]:
     """Accuracy and macro-F1 on the test people, accuracy on those who validate."""
     found = {name: score(net, x[name], parts[name].labels, at) for name in ("test", "validation")}
     return {
@@ -58,25 +61,26 @@ def judge(net: SwitchableNet, recipe: Recipe, at: Subnet, x: dict[str, torch.Ten
     }
 
 
-def independent(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], subnet: Subnet, seed: int) -> None:
-    """Train one static network and judge it; the full one at the other lengths too."""
+def independent(
+    results: ResultFile, recipe: Recipe, parts: dict[str, Windows], subnet: Subnet, seed: int, *, name: str = OURS
+) -> None:
+    """Train one static network and judge it; ours at full size at the other lengths too."""
     arch = recipe.network.architecture
     net, mean, std = fit_static(lambda: StaticNet(arch, subnet), recipe, parts["train"], seed=seed)
-    assert isinstance(net, StaticNet)
     x = {name: (torch.from_numpy(windows.x) - mean) / std for name, windows in parts.items()}
     chosen = np.random.default_rng(seed).permutation(len(x["train"]))[: recipe.training.statistics_windows]
     sample = x["train"][torch.from_numpy(chosen)]
     net.settle(sample)
     fixed = {"network": arch.kind, "macs": macs(arch, subnet)}
-    figures = judge(net.net, recipe, net.subnet, x, parts)
-    if subnet == FULL:
+    figures = judge(net.net, net.subnet, x, parts)
+    if (name, subnet) == (OURS, FULL):
         shorter = recipe.network.resolutions[:-1]
         for norm in net.net.norms().values():
             norm.moments |= {Subnet(1.0, length): norm.moments[net.subnet] for length in shorter}
         lengths(results, "resolution-only", net, recipe, x, parts, seed)
         net.settle(sample, shorter)
         lengths(results, "resolution-only, recalibrated", net, recipe, x, parts, seed)
-    results.add("independent", subnet, seed, figures, **fixed)
+    results.add(name, subnet, seed, figures, **fixed)
 
 
 def lengths(
@@ -91,8 +95,9 @@ def lengths(
     for length in recipe.network.resolutions:
         at = Subnet(1.0, length)
         if not results.has(name, at, seed):
-            cost = macs(recipe.network.architecture, at)
-            results.add(name, at, seed, judge(net.net, recipe, at, x, parts), network="cnn", macs=cost)
+            arch = recipe.network.architecture
+            fixed = {"network": arch.kind, "macs": macs(arch, at)}
+            results.add(name, at, seed, judge(net.net, at, x, parts), **fixed)
 
 
 def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], seed: int, run_dir: Path) -> None:
@@ -106,7 +111,7 @@ def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], s
     for subnet in model.subnets:
         if not results.has("width-only", subnet, seed):
             cost = macs(model.architecture, subnet)
-            figures = judge(net, recipe, subnet, x, parts)
+            figures = judge(net, subnet, x, parts)
             results.add("width-only", subnet, seed, figures, network=model.architecture.kind, macs=cost)
 
 
@@ -119,7 +124,9 @@ def means(models: Sequence[Model]) -> dict[Subnet, tuple[float, float]]:
     return found
 
 
-def saved(results: ResultFile, models: Sequence[Model], reference: Model, rounds: int) -> dict[str, Any]:
+def saved(
+    results: ResultFile, models: Sequence[Model], reference: Model, rounds: int, *, against: str = OURS
+) -> dict[str, Any]:
     """What the cheapest and the fastest subnetwork as accurate as the independent full network save.
 
     ``chosen`` is read off the validation people, mean against mean, and its test accuracy is what it is;
@@ -127,10 +134,11 @@ def saved(results: ResultFile, models: Sequence[Model], reference: Model, rounds
 
     Args:
         models: the seeds of one network. reference: the model whose full network has the independent one's shape.
+        against: the row of the independent network.
     """
-    row = results.find("independent", FULL)
+    row = results.find(against, FULL)
     if row is None:
-        raise SystemExit("the file has no independent 1.00x-128 yet; run without --saved first")
+        raise SystemExit(f"the file has no {against} {FULL} yet; run without --saved first")
     validation, test = float(np.mean(row["validation"])), float(np.mean(row["accuracy"]))
     model, found = models[0], means(models)
     timed = interleaved_us([reference] if reference.name == model.name else [reference, model], rounds)
@@ -159,6 +167,7 @@ def saved(results: ResultFile, models: Sequence[Model], reference: Model, rounds
     }
     return {
         "name": model.name,
+        "against": against,
         "seeds": len(models),
         "independent": {
             "macs": full_macs,
@@ -176,6 +185,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="of the independent networks; width-only has one")
     parser.add_argument("--epochs", type=int, help="the recipe's by default")
+    parser.add_argument("--paper", action="store_true", help="only the full network, trained as the paper does")
     parser.add_argument("--json", type=Path, help="where the figures go, and are looked for first")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where width-only keeps its run folder")
     parser.add_argument("--saved", type=Path, nargs="+", metavar="MODEL", help="train nothing; compute what these save")
@@ -194,19 +204,33 @@ def main() -> None:
     if args.saved:
         models = [load_model(path) for path in args.saved]
         reference = load_model(args.reference) if args.reference else models[0]
-        found = saved(results, models, reference, args.rounds)
-        others = [entry for entry in results.about.get("compute_saved", []) if entry["name"] != found["name"]]
-        results.about["compute_saved"] = [*others, found]
+        for against in (name for name in (OURS, PAPERS) if results.find(name, FULL) or name == OURS):
+            found = saved(results, models, reference, args.rounds, against=against)
+            others = [
+                entry
+                for entry in results.about.get("compute_saved", [])
+                if (entry["name"], entry["against"]) != (found["name"], against)
+            ]
+            results.about["compute_saved"] = [*others, found]
+            print(json.dumps(found, indent=1))
         results.save()
-        print(found)
         return
     dataset = open_data(recipe.data, args.data)
+    if args.paper:
+        paper = load_recipe("uci", "paper")
+        training = replace(paper.training, batch_size=64, epochs=args.epochs or paper.training.epochs)
+        paper = replace(paper, training=training)
+        parts = {name: load_part(dataset, paper, name) for name in ("train", "validation", "test")}
+        for seed in (seed for seed in range(args.seeds) if not results.has(PAPERS, FULL, seed)):
+            independent(results, paper, parts, FULL, seed, name=PAPERS)
+            print(results.find(PAPERS, FULL), flush=True)
+        return
     parts = {name: load_part(dataset, recipe, name) for name in ("train", "validation", "test")}
     for subnet in CONFIGURATIONS:
         for seed in range(args.seeds):
-            if not results.has("independent", subnet, seed):
+            if not results.has(OURS, subnet, seed):
                 independent(results, recipe, parts, subnet, seed)
-                print(results.find("independent", subnet), flush=True)
+                print(results.find(OURS, subnet), flush=True)
     if any(not results.has("width-only", Subnet(width, FULL.resolution), 0) for width in recipe.network.widths):
         width_only(results, recipe, parts, 0, args.runs / "uci_width_only")
         print(results.find("width-only", FULL), flush=True)

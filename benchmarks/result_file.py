@@ -42,9 +42,9 @@ class ResultFile:
         Args:
             fixed: what belongs to the row whatever the seed (``macs``, ``network``); the latest replaces.
         """
-        row = self.find(name, subnet)
+        row: dict[str, Any] | None = self.find(name, subnet)
         if row is None:
-            row = {"name": name} | ({} if subnet is None else {"subnet": str(subnet)}) | {"seeds": []}
+            row = {"name": name, **({} if subnet is None else {"subnet": str(subnet)}), "seeds": []}
             self.rows.append(row)
         row["seeds"].append(seed)
         for key, value in figures.items():

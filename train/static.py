@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from .data import Windows
     from .recipe import Recipe
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class StaticNet(nn.Module):
@@ -52,13 +54,13 @@ class StaticNet(nn.Module):
 
 
 def fit_static(
-    make_net: Callable[[], nn.Module],
+    make_net: Callable[[], Net],
     recipe: Recipe,
     train: Windows,
     *,
     seed: int,
     track: Callable[[range], Iterable[int]] = iter,
-) -> tuple[nn.Module, Tensor, Tensor]:
+) -> tuple[Net, Tensor, Tensor]:
     """The network, trained by the recipe: its optimizer, schedule, augmentation and averaged weights, one pass a step.
 
     Args:

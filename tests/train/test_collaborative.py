@@ -90,6 +90,7 @@ def test_half_precision_gives_nearly_the_same_gradient(batch):
     summed_gradients(other, x, labels, FULL, STUDENTS)
     half, single = net.linear.weight.grad, other.linear.weight.grad
     assert half is not None
+    assert single is not None
     assert half.dtype == torch.float32
     assert F.cosine_similarity(half.flatten(), single.flatten(), dim=0) > 0.99
 

@@ -112,7 +112,7 @@ def test_the_same_seed_trains_the_same_static_network() -> None:
     from kinestream.inference.architecture import PRESETS
     from kinestream.train.static import StaticNet, fit_static
 
-    def trained(seed: int) -> torch.Tensor:
+    def trained(seed: int):
         arch = replace(PRESETS["uci"], classes=2)
         net, *_ = fit_static(lambda: StaticNet(arch, Subnet(0.1, 96)), quick(epochs=1), two_paces(96), seed=seed)
         return net.net.linear.weight
