@@ -13,7 +13,8 @@ from typing import Any
 
 
 class ResultFile:
-    """Rows found by name and subnetwork, written whole after every figure.
+    """Rows found by name and subnetwork, written whole after every figure; read anew before each, so that two runs
+    may fill one file.
 
     Args:
         path: None keeps the rows in memory only.
@@ -22,9 +23,9 @@ class ResultFile:
 
     def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:
         self.path = path
-        held = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
-        self.about = {**{key: value for key, value in held.items() if key != "rows"}, **about}
-        self.rows: list[dict[str, Any]] = held.get("rows", [])
+        held = self._held()
+        self.rows: list[dict[str, Any]] = held.pop("rows", [])
+        self.about = {**held, **about}
 
     def find(self, name: str, subnet: object = None) -> dict[str, Any] | None:
         """The row, or None."""
@@ -42,6 +43,7 @@ class ResultFile:
         Args:
             fixed: what belongs to the row whatever the seed (``macs``, ``network``); the latest replaces.
         """
+        self.rows = self._held().get("rows", self.rows)
         row: dict[str, Any] | None = self.find(name, subnet)
         if row is None:
             row = {"name": name, **({} if subnet is None else {"subnet": str(subnet)}), "seeds": []}
@@ -51,6 +53,9 @@ class ResultFile:
             row.setdefault(key, []).append(round(float(value), 5))
         row.update(fixed)
         self.save()
+
+    def _held(self) -> dict[str, Any]:
+        return json.loads(self.path.read_text("utf-8")) if self.path is not None and self.path.exists() else {}
 
     def save(self) -> None:
         """Write the file, one row a line; a kill while writing leaves the file before this one."""

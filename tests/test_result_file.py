@@ -42,6 +42,16 @@ def test_what_the_file_holds_is_found_by_the_next_run(tmp_path):
     assert held["rows"] == [{"name": "net", "subnet": "0.10x-96", "seeds": [0, 1], "accuracy": [0.5, 1.0]}]
 
 
+def test_two_runs_fill_one_file(tmp_path):
+    path = tmp_path / "figures.json"
+    one, other = ResultFile(path, ABOUT), ResultFile(path, ABOUT)
+    one.add("net", "0.10x-96", 0, {"accuracy": 0.5})
+    other.add("forest", None, 0, {"accuracy": 0.25})
+    one.add("net", "0.10x-96", 1, {"accuracy": 0.75})
+    rows = ResultFile(path, ABOUT).rows
+    assert [(row["name"], row["seeds"]) for row in rows] == [("net", [0, 1]), ("forest", [0])]
+
+
 def test_without_a_file_figures_are_kept_in_memory():
     results = ResultFile(None, ABOUT)
     results.add("net", None, 0, {"accuracy": 0.5})
