@@ -1,0 +1,202 @@
+"""Recordings from the command line: made, killed, repaired, replayed, exported, labelled by key."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kinestream.inference import save_model
+from kinestream.replay_data.sessions import SessionReader, open_recording
+from tests.random_models import random_model
+
+KINESTREAM = [sys.executable, "-m", "kinestream"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model and a finished recording of a run with it."""
+    folder = tmp_path_factory.mktemp("record")
+    save_model(folder / "tiny.safetensors", random_model())
+    uri = "wearer://?seed=3&duration=90&loss=0.02&people=2"
+    done = kinestream(folder, "run", uri, "--speed", "max", "--json", "--record", folder / "monday", *policy(folder))
+    (folder / "live.jsonl").write_text(done.stdout)
+    return folder
+
+
+def policy(folder: Path) -> tuple[object, ...]:
+    return "--model", folder / "tiny.safetensors", "--policy", "latency", "--deadline", "0.05"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "KINESTREAM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def kinestream(folder: Path, *arguments: object, status: int = 0, **more: object) -> subprocess.CompletedProcess[str]:
+    words = [*KINESTREAM, *map(str, arguments)]
+    done = subprocess.run(
+        words,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        **more,  # type: ignore[call-overload]
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("command", ["replay", "run"])
+def test_a_recording_gives_the_live_predictions_again(folder: Path, command: str) -> None:
+    done = kinestream(folder, command, folder / "monday", "--speed", "max", "--json")
+    *live, live_summary = map(json.loads, (folder / "live.jsonl").read_text().splitlines())
+    *again, summary = map(json.loads, done.stdout.splitlines())
+    assert again == live  # latencies, ages and reasons too
+    assert len(live) > 100
+    assert f"{len(live)} predictions, all equal to the recorded ones" in done.stderr
+    assert summary["compared"] == {"equal": len(live), "differing": 0, "beyond": 0}
+    assert live_summary["recording"]["predictions"] == len(live)
+
+
+def test_with_another_policy_a_recording_is_a_source_like_any_other(folder: Path) -> None:
+    arguments = ("--model", folder / "tiny.safetensors", "--policy", "fixed:0.5x-32", "--speed", "max", "--json")
+    *predictions, summary = map(
+        json.loads, kinestream(folder, "replay", folder / "monday", *arguments).stdout.split("\n")[:-1]
+    )
+    assert {prediction["width"] for prediction in predictions} == {0.5}
+    assert "compared" not in summary
+    assert predictions[0]["truth"] is not None
+
+
+def test_a_model_that_has_changed_since_is_told(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mine.safetensors"
+    save_model(model, random_model())
+    kinestream(folder, "run", "wearer://?duration=5&speed=max", "--model", model, "--record", tmp_path / "r")
+    save_model(model, random_model(seed=5))
+    assert "another tiny" in kinestream(folder, "replay", tmp_path / "r", status=1).stderr
+
+
+def test_a_killed_run_is_repaired_and_its_predictions_are_the_same(folder: Path, tmp_path: Path) -> None:
+    words = ["run", "wearer://?seed=2&live=1&people=8", "--json", "--record", tmp_path / "r", *policy(folder)]
+    with subprocess.Popen(
+        [*KINESTREAM, *map(str, words)], env=environment(folder), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(8)]
+        refused = kinestream(folder, "recover", tmp_path / "r", status=2).stderr
+        assert "being recorded right now" in refused
+        time.sleep(1.0)
+        process.send_signal(signal.SIGKILL)
+    again = kinestream(folder, "replay", tmp_path / "r", "--speed", "max", "--json")
+    assert "was not closed" in again.stderr
+    assert "all equal to the recorded ones" in again.stderr
+    assert again.stdout.splitlines()[:8] == [line.strip() for line in lines]
+    told = kinestream(folder, "recover", tmp_path / "r").stdout
+    assert "repaired" in told
+    assert "from the tail" in told
+    assert "whole, nothing to repair" in kinestream(folder, "recover", tmp_path / "r").stdout
+    assert json.loads(kinestream(folder, "recover", tmp_path / "r", "--json").stdout)["needed"] is False
+
+
+def test_a_full_disk_is_told_once_and_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of file sizes are a matter of POSIX")
+    limit = 256 << 10
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    words = ("run", "wearer://?seed=2&people=4&speed=20&duration=80", "--record", tmp_path / "r", "--json")
+    done = kinestream(folder, *words, *policy(folder), preexec_fn=small_files)
+    said, again = [line for line in done.stderr.splitlines() if "NOT RECORDING ANY MORE" in line]
+    assert said == again  # when it happened, and at the end
+    *predictions, summary = map(json.loads, done.stdout.splitlines())
+    assert len(predictions) > 300
+    assert said.removeprefix("kinestream: ") in summary["notices"]
+    kept = json.loads(kinestream(folder, "recover", tmp_path / "r", "--json").stdout)["kept"]["samples"]
+    assert 0 < kept == summary["recording"]["samples"]
+    assert kept + summary["recording"]["not_recorded"] == summary["counts"]["samples"]
+
+
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(folder: Path) -> None:
+    words = ("run", "wearer://?duration=5&speed=max", "--record", folder / "monday", *policy(folder))
+    done = kinestream(folder, *words, status=2)
+    assert "holds a recording already" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_recording_is_checked_as_data_is(folder: Path) -> None:
+    report = json.loads(kinestream(folder, "data", "check", folder / "monday", "--json").stdout)
+    assert (report["sound"], report["recordings"]) == (True, 2)
+    assert report["samples"] == sum(map(len, SessionReader(folder / "monday").chunks()))
+
+
+def test_export_and_import_say_what_they_wrote(folder: Path, tmp_path: Path) -> None:
+    out = kinestream(folder, "export", folder / "monday", "--csv", tmp_path / "o.csv", "--motion-bids", tmp_path / "b")
+    assert "o.csv: " in out.stdout
+    assert "o-predictions.csv: " in out.stdout
+    assert "_motion.tsv" in out.stdout
+    assert "--csv FILE or --motion-bids" in kinestream(folder, "export", folder / "monday", status=2).stderr
+    assert "no recording in" in kinestream(folder, "export", tmp_path, "--csv", tmp_path / "p.csv", status=1).stderr
+    nothing = kinestream(folder, "import", tmp_path / "none.xdf", tmp_path / "x", status=1)
+    assert "none.xdf" in nothing.stderr or "xdf" in nothing.stderr
+
+
+def test_without_a_terminal_it_just_records(folder: Path, tmp_path: Path) -> None:
+    words = ("record", "wearer://?seed=4&live=1", tmp_path / "r", "--label", "Walking Upstairs", "--limit", "1.5")
+    done = kinestream(folder, *words, "--wearer", "anna")
+    (recording,) = open_recording(tmp_path / "r")
+    assert done.stdout == f"{len(recording)} samples in {tmp_path / 'r'}\n"
+    assert recording.subject == "anna"
+    assert recording.labels is not None
+    assert {recording.label_names[code] for code in recording.labels} == {"walking_upstairs"}
+    own = kinestream(folder, "record", "wearer://?seed=4&duration=20", tmp_path / "own", "--speed", "max")
+    assert own.stdout.startswith("1000 samples")
+    assert "sitting" in open_recording(tmp_path / "own").label_names  # the source's own
+
+
+def test_keys_change_the_label_while_it_records(folder: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="a terminal to press keys at")
+    terminal, inside = pty.openpty()
+    words = ["record", "wearer://?seed=4&live=1", tmp_path / "r", "--labels", "walking", "sitting", "--limit", "60"]
+    with subprocess.Popen(
+        [*KINESTREAM, *map(str, words)],
+        env=environment(folder),
+        stdin=inside,
+        stdout=subprocess.PIPE,
+        stderr=inside,
+        text=True,
+    ) as process:
+        shown = ""
+
+        def until(text: str) -> None:
+            nonlocal shown
+            while text not in shown:
+                shown += os.read(terminal, 1000).decode()
+            shown = ""
+
+        for key, state in (("2", "[sitting]"), ("1", "[walking]"), ("9", "[walking]"), ("0", "[no label]")):
+            until("samples")
+            os.write(terminal, key.encode())
+            until(state)
+            time.sleep(0.5)
+        os.write(terminal, b"q")
+        out, _ = process.communicate(timeout=20)
+    os.close(inside)
+    os.close(terminal)
+    assert process.returncode == 0
+    (recording,) = open_recording(tmp_path / "r")
+    assert out == f"{len(recording)} samples in {tmp_path / 'r'}\n"
+    assert recording.labels is not None
+    names = [recording.label_names[code] if code >= 0 else "" for code in recording.labels]
+    order = [name for name, before in zip(names, [None, *names], strict=False) if name != before]
+    hand = order[order.index("sitting") :] if order[0] != "sitting" else order
+    assert hand[-3:] == ["sitting", "walking", ""]
