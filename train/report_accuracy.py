@@ -168,12 +168,13 @@ def classes(results: Results) -> str:
 
 def _confusion(group: Group, subnet: Subnet) -> str:
     runs = [run.scores[subnet] for run in group.runs if "confusion" in run.scores.get(subnet, {})]
-    counts = np.sum([score["confusion"] for score in runs], axis=0)
     labels = list(runs[0]["classes"])
+    runs = [score for score in runs if list(score["classes"]) == labels]
+    counts = np.sum([score["confusion"] for score in runs], axis=0)
     letters = [_letter(i) for i in range(len(labels))]
     rows: list[str] = []
     for label, letter, line in zip(labels, letters, counts, strict=True):
-        told = [Spread.of([s["classes"][label][kind] or 0.0 for s in runs]) for kind in ("precision", "recall", "f1")]
+        told = [Spread.of([s["classes"][label][kind] for s in runs]) for kind in ("precision", "recall", "f1")]
         shares = line / max(1, line.sum())
         cells = [_shaded(int(n), float(share)) for n, share in zip(line, shares, strict=True)]
         rows.append(html.row(f"{letter} {escape(label)}", *map(html.number, told), *cells))

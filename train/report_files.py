@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from .run_folder import SCORES, read_scores
 
 SEED_FILES = "_seeds"
 """Ends the name of a file with several seeds of one model; what stands before it is the model."""
+
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, KinestreamError)
+"""What reading values of another layout than expected comes to."""
 
 
 def read_results(folder: Path | None, run_dirs: Sequence[Path] = ()) -> Results:
@@ -43,14 +47,14 @@ def read_results(folder: Path | None, run_dirs: Sequence[Path] = ()) -> Results:
         for path in sorted(folder.glob("*.json")):
             try:
                 _take(found, path.stem, path.name, json.loads(path.read_text("utf-8")))
-            except (ValueError, KeyError, TypeError, AttributeError, OSError, KinestreamError) as error:
+            except (*MALFORMED, OSError) as error:
                 found.left_out[path.name] = f"not laid out as the folder's README.md says: {_reason(error)}"
     for path in run_dirs:
         folder_of_run = path.parent if path.name == SCORES else path
         values = read_scores(folder_of_run)
         try:
             _take(found, folder_of_run.name, f"{folder_of_run.name}/{SCORES}", values)
-        except (ValueError, KeyError, TypeError, AttributeError, KinestreamError) as error:
+        except MALFORMED as error:
             raise ConfigError(f"{path} holds no figures of a run: {_reason(error)}") from error
     latest = {(r.model, r.protocol, r.leaky, r.part, r.fold, r.seed): r for r in found.runs}
     found.runs[:] = latest.values()
@@ -60,12 +64,15 @@ def read_results(folder: Path | None, run_dirs: Sequence[Path] = ()) -> Results:
 def _take(found: Results, stem: str, file: str, values: Any) -> None:
     """Put what a file holds where it belongs."""
     if isinstance(values, list):
-        found.worn[stem.removeprefix("worn_")] = tuple(map(_worn, values))
+        ways = tuple(map(_worn, values))
+        if not (ways and ways[0].accuracy):
+            raise ValueError("the first entry tells no accuracy")
+        found.worn[stem.removeprefix("worn_")] = ways
     elif "rows" in values:
         found.tables[stem] = _table(values, file, found.left_out)
     elif values and all(key.isdecimal() for key in values):
         model = stem.removesuffix(SEED_FILES)
-        found.runs.extend(_seed(model, int(seed), entry, file) for seed, entry in values.items())
+        found.runs.extend([_seed(model, int(seed), entry, file) for seed, entry in values.items()])
     elif "runs" in values:
         found.runs.extend(_pooled(values, file))
     else:
@@ -111,6 +118,8 @@ def _pooled(values: Mapping[str, Any], file: str) -> list[Run]:
 
 def _made(values: Mapping[str, Any], file: str, *, model: str, part: str, recipe: Recipe | None, command: str) -> Run:
     data = recipe.data if recipe else None
+    if not values["accuracy"]:
+        raise ValueError("it tells no accuracy")
     return Run(
         model=model,
         protocol=str(values.get("protocol") or (data.protocol if data else "") or "official"),
@@ -123,11 +132,24 @@ def _made(values: Mapping[str, Any], file: str, *, model: str, part: str, recipe
         folds=int(values.get("folds", 1)),
         windows=values.get("windows"),
         accuracy={Subnet.parse(name): _share(value) for name, value in values["accuracy"].items()},
-        scores={Subnet.parse(name): dict(score) for name, score in values.get("scores", {}).items()},
+        scores={Subnet.parse(name): _score(score) for name, score in values.get("scores", {}).items()},
         architecture=recipe.network.architecture if recipe else None,
         command=command,
         file=file,
     )
+
+
+def _score(values: Mapping[str, Any]) -> dict[str, Any]:
+    """All measures of a subnetwork, the confusion only with its classes."""
+    measures = {key: _share(values[key]) for key in ("accuracy", "macro_f1", "calibration_error") if values.get(key)}
+    if "confusion" not in values:
+        return measures
+    kinds = ("precision", "recall", "f1")
+    classes = {name: {kind: _share(told[kind] or 0) for kind in kinds} for name, told in values["classes"].items()}
+    confusion = [[int(count) for count in line] for line in values["confusion"]]
+    if {len(classes)} != {len(confusion), *map(len, confusion)}:
+        raise ValueError(f"the confusion is not of {len(classes)} classes")
+    return {**measures, "classes": classes, "confusion": confusion}
 
 
 def _table(values: Mapping[str, Any], file: str, left_out: dict[str, str]) -> Table:
@@ -135,7 +157,7 @@ def _table(values: Mapping[str, Any], file: str, left_out: dict[str, str]) -> Ta
     for number, row in enumerate(values["rows"], start=1):
         try:
             rows.append(_row(row, values))
-        except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        except MALFORMED as error:
             left_out[f"{file}, row {number}"] = _reason(error)
     texts = {key: str(values.get(key) or "") for key in ("command", "protocol", "machine")}
     part, over = str(values.get("part") or "test"), str(values.get("over") or "seeds")
@@ -152,13 +174,13 @@ def _row(row: Mapping[str, Any], table: Mapping[str, Any]) -> Row:
         name=str(row["name"]),
         network=str(row.get("network") or ""),
         subnet=Subnet.parse(subnet) if subnet else None,
-        macs=row.get("macs"),
-        latency_us=row.get("latency_us"),
+        macs=_positive(row.get("macs")),
+        latency_us=_positive(row.get("latency_us")),
         seeds=tuple(row.get("seeds") or ()),
         accuracy=_shares(accuracy),
         macro_f1=_shares(row.get("macro_f1")),
         validation=_shares(row.get("validation")),
-        minutes=row.get("minutes"),
+        minutes=None if row.get("minutes") is None else float(row["minutes"]),
         interval=tuple(float(end) for end in row.get("gain_interval_95") or ()),
         note=str(row.get("note") or ""),
         command=str(row.get("command") or table.get("command") or ""),
@@ -177,6 +199,15 @@ def _shares(values: Any) -> tuple[float, ...]:
         return ()
     listed: Iterable[Any] = values if isinstance(values, list) else [values]
     return tuple(_share(value) for value in listed if value is not None)
+
+
+def _positive(value: Any) -> float | None:
+    """None where it was not measured."""
+    if value is None:
+        return None
+    if not 0 < float(value) < inf:
+        raise ValueError(f"{value} is no cost")
+    return float(value)
 
 
 def _share(value: Any) -> float:

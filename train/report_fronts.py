@@ -109,12 +109,9 @@ def _saved(found: Sequence[Mapping[str, Any]], published: Published) -> str:
     rows: list[str] = []
     for entry in found:
         for way, text in (("chosen", "chosen on validation people"), ("read_off_test", "read off the test people")):
-            for cost, told in entry[way].items():
-                cells = ["–"] * 4
-                if told:
-                    saved = f"{told['macs_saved']:g}x in MACs, {told['time_saved']:g}x in time"
-                    cells = [told["subnet"], saved, f"{100 * told['accuracy']:.2f}", f"{entry['seeds']}"]
-                rows.append(html.row(f"{entry['name']}, least {cost}", html.cell(text), *map(html.number, cells)))
+            for cost, told in (entry.get(way) or {}).items():
+                heading = f"{escape(str(entry.get('name')))}, least {escape(cost)}"
+                rows.append(html.row(heading, html.cell(text), *_saved_cells(told or {}, entry.get("seeds"))))
     if not rows:
         command = "python -m benchmarks.baselines --saved RUNS/*.safetensors --json benchmarks/results/baselines.json"
         rows = [html.missing("compute saved", 6, command)]
@@ -123,6 +120,14 @@ def _saved(found: Sequence[Mapping[str, Any]], published: Published) -> str:
         + html.table(["network", "chosen", ">subnetwork", ">saved", ">its test accuracy, %", ">seeds"], rows)
         + html.paragraph(f"{html.mark('published')} the paper, against tuning width alone, MACs: {escape(claims)}.")
     )
+
+
+def _saved_cells(told: Mapping[str, Any], seeds: object) -> list[str]:
+    """Which subnetwork, what it saves, how accurate it is; dashes where none is accurate enough."""
+    ways = (("macs_saved", "MACs"), ("time_saved", "time"))
+    saved = ", ".join(f"{told[key]}x in {what}" for key, what in ways if told.get(key))
+    accuracy = Spread.of([told["accuracy"]] if told.get("accuracy") else [])
+    return [html.number(told.get("subnet")), html.number(saved or None), html.number(accuracy), html.number(seeds)]
 
 
 def _millions(value: float) -> str:

@@ -71,6 +71,7 @@ def keep(draw: Callable[[], Figure], folder: Path, name: str) -> str:
     with matplotlib.rc_context(RC):
         figure = draw()
         figure.savefig(folder / f"{name}.png", dpi=150, facecolor=SURFACE)
+        figure.set_layout_engine("none")  # as it lies now: laying it out again would take as long as drawing it
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)

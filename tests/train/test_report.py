@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tempfile
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +21,7 @@ from kinestream.inference.architecture import PRESETS, macs
 from kinestream.signals import Subnet
 from kinestream.train import load_recipe
 from kinestream.train.report_files import read_results
-from kinestream.train.report_values import Spread, front, grouped, main_group
+from kinestream.train.report_values import Spread, front, grouped, main_group, on_front
 from kinestream.train.scores import score_of, to_json
 
 pytest.importorskip("matplotlib", reason="the report draws with matplotlib")
@@ -258,6 +259,80 @@ def test_what_adapting_gains_is_told_against_no_minutes(tmp_path: Path) -> None:
     text = page(write(tmp_path / "in", adapt=table(*rows, over="people")), tmp_path / "out")
     assert "+10.00" in text
     assert (tmp_path / "out" / "adapt.png").exists()
+
+
+def test_the_front_shown_of_the_arena_is_chosen_on_validation_people(tmp_path: Path) -> None:
+    told = [("1.00x-128", 300, 0.80, 0.9), ("0.50x-128", 100, 0.84, 0.8), ("0.10x-96", 100, 0.99, 0.7)]
+    rows = [
+        {"name": "ours", "subnet": subnet, "latency_us": us, "macro_f1": [f1], "validation": [chosen]}
+        for subnet, us, f1, chosen in told
+    ]
+    results = read_results(write(tmp_path, arena_hapt=table(*rows, over="folds")))
+    shown = [str(row.subnet) for row in on_front(results.tables["arena_hapt"].rows)]
+    assert shown == ["1.00x-128", "0.50x-128"]
+
+
+def test_latency_is_drawn_and_what_is_far_too_slow_is_told(tmp_path: Path) -> None:
+    front_rows = [
+        {"name": "uci_cnn", "network": "cnn", "subnet": subnet, "macs": 9, "latency_us": us, "test": None}
+        for subnet, us in (("1.00x-128", 200.0), ("0.10x-96", 20.0))
+    ]
+    rivals = [
+        {"name": "TinierHAR-like", "latency_us": 160, "accuracy": [0.85]},
+        {"name": "random forest", "latency_us": 60000, "accuracy": [0.84, 0.86]},
+    ]
+    files = {"front": table(*front_rows), "rivals": table(*rivals), "uci_cnn_seeds": {"0": seed(0.9)}}
+    text = page(write(tmp_path / "in", **files), tmp_path / "out")
+    assert (tmp_path / "out" / "accuracy_latency.png").exists()
+    assert "Too slow to be drawn: random forest: 85.00 ± 1.41 % in 60,000 us." in text
+
+
+def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path) -> None:
+    chosen = {"subnet": "0.35x-104", "accuracy": 0.97, "macs_saved": 12.5, "time_saved": 4.0}
+    saved = [{"name": "uci_cnn", "seeds": 5, "chosen": {"macs": chosen, "time": None}}]
+    text = page(write(tmp_path / "in", baselines=table(compute_saved=saved)), tmp_path / "out")
+    row = next(row for row in text.split("<tr") if "uci_cnn, least macs" in row)
+    for told in ("chosen on validation people", "0.35x-104", "12.5x in MACs, 4.0x in time", "97.00"):
+        assert told in row
+    assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
+
+
+KEYS = [
+    "0",
+    "1",
+    "rows",
+    "runs",
+    "model",
+    "test",
+    "protocol",
+    "windows",
+    "accuracy",
+    "scores",
+    "1.00x-128",
+    "worn",
+    "name",
+    "subnet",
+    "latency_us",
+    "seeds",
+    "classes",
+    "confusion",
+    "minutes",
+    "definition",
+    "fold",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["0.9", "1.00x-128", "cnn"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_whatever_a_file_holds_it_is_read_or_left_out_with_a_reason(values: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "any.json").write_text(json.dumps(values))
+        results = read_results(Path(folder))
+    assert ("any.json" in results.read) != ("any.json" in results.left_out)
 
 
 def test_what_was_published_costs_what_the_networks_cost() -> None:
