@@ -213,8 +213,15 @@ def windows_of(
         cut_from.append(np.full(len(labels[-1]), number))
         starts.append(found.t_start_s[codes >= 0])
         held += len(labels[-1])
-    told = dict(left_out), dict(repairs), tuple(people)
-    return Windows(*map(np.concatenate, (xs, labels)), *told, *map(np.concatenate, (cut_from, starts)))
+    return Windows(
+        np.concatenate(xs),
+        np.concatenate(labels),
+        dict(left_out),
+        dict(repairs),
+        tuple(people),
+        np.concatenate(cut_from),
+        np.concatenate(starts),
+    )
 
 
 def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:

@@ -80,7 +80,12 @@ def fit(
             note(run_dir, f"stopped: the best epoch was {best_epoch(history)}")
             break
         began_s = time.monotonic()
-        measured = trainer.run_epoch(epoch, progress)
+        try:
+            measured = trainer.run_epoch(epoch, progress)
+        except ConfigError as error:
+            note(run_dir, str(error))
+            kept = f"the state after epoch {epoch}, the last good one, is kept in {run_dir / CHECKPOINT}"
+            raise ConfigError(f"{error}; {kept}" if epoch else str(error)) from error
         history.append({"epoch": epoch + 1, **measured, "seconds": round(time.monotonic() - began_s, 1)})
         trainer.keep_best(history)
         trainer.save(run_dir, history)
@@ -186,17 +191,25 @@ class Trainer:
                 dtype=dtype,
             )
             if not all(map(math.isfinite, found)):
-                raise ConfigError(
-                    f"the loss is no longer finite in epoch {epoch + 1}, step {step}; lower learning_rate "
-                    f"({training.learning_rate}), or set precision to float32, and start anew"
-                )
+                raise self._diverged(f"the loss is no longer finite in epoch {epoch + 1}, step {step}")
             self.optimizer.step()
             average(list(self.averaged.values()), list(self.net.parameters()), training.ema_decay, step)
             losses += found
             progress.advance(task)
         progress.remove_task(task)
+        # The last step may have spoilt what the next loss would have shown: no checkpoint is to hold that.
+        if not all(bool(tensor.isfinite().all()) for tensor in (*self.net.parameters(), *self.averaged.values())):
+            raise self._diverged(f"the weights are no longer finite after epoch {epoch + 1}")
         teacher, student = losses / len(steps)
         return {"teacher_loss": round(teacher, 4), "student_loss": round(student, 4), **self._watch()}
+
+    def _diverged(self, what: str) -> ConfigError:
+        training = self.recipe.training
+        rather = "" if training.precision == "float32" else ", or set precision to float32"
+        return ConfigError(
+            f"{what}; lower learning_rate in [training] ({training.learning_rate}){rather}, "
+            "and train anew in another --out"
+        )
 
     def finished_net(self) -> SwitchableNet:
         """A network with the weights to export."""

@@ -20,7 +20,8 @@ from kinestream.train.data import Windows
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import Trainer, fit
-from kinestream.train.run_folder import open_run
+from kinestream.train.recipe_file import to_toml
+from kinestream.train.run_folder import CHECKPOINT, open_run
 from kinestream.train.stopping import best_epoch
 
 from .made_up import small_recipe, windows
@@ -179,6 +180,27 @@ def test_a_damaged_checkpoint_is_named(finished, tmp_path, damage):
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     with pytest.raises(ConfigError, match=r"no longer finite in epoch 1, step \d+; lower learning_rate"):
         run(tmp_path, small_recipe(learning_rate=1e30, precision="float32"))
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path):
+    run(tmp_path, small_recipe(epochs=1))
+    good = (tmp_path / CHECKPOINT).read_bytes()
+    wild = small_recipe(epochs=3, learning_rate=1e30, precision="float32")
+    (tmp_path / "config.toml").write_text(to_toml(wild))
+    with pytest.raises(ConfigError, match=r"in epoch 2, .*the state after epoch 1, the last good one, is kept in "):
+        run(tmp_path, wild, resume=True)
+    assert (tmp_path / CHECKPOINT).read_bytes() == good
+    assert "no longer finite" in (tmp_path / "log.txt").read_text()
+
+
+def test_weights_that_only_the_next_loss_would_show_to_be_spoilt_are_noticed_before():
+    trainer = Trainer.begin(small_recipe(), windows(1), windows(2))
+    trainer.averaged["linear.bias"].fill_(torch.nan)
+    with (
+        pytest.raises(ConfigError, match="weights are no longer finite after epoch 1; lower learning_rate"),
+        Progress(disable=True) as progress,
+    ):
+        trainer.run_epoch(0, progress)
 
 
 def test_a_dead_channel_is_named(tmp_path):
