@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -51,10 +51,11 @@ class RerunSession(Session):
             pipeline = _pipeline(manifest, self._script)
             policy_text = manifest["policy"]["text"]
         except (KeyError, TypeError, AttributeError) as error:
-            raise DataDamaged(f"{folder}: the manifest does not say all of the run ({error}); replay it with --model")\
-                from None  # fmt: skip
-        super().__init__(source, pipeline, model_name=manifest["model"]["name"], policy_text=policy_text,
-                         limit_s=limit_s)  # fmt: skip
+            raise DataDamaged(
+                f"{folder}: the manifest does not say all of the run ({error}); replay it with --model"
+            ) from None
+        name = manifest["model"]["name"]
+        super().__init__(source, pipeline, model_name=name, policy_text=policy_text, limit_s=limit_s)
         self.equal = 0
         """Predictions that are the recorded ones, in all they say, to the last bit."""
         self.differing = 0
@@ -145,7 +146,7 @@ class _Script:
 class _ToldPolicy:
     """The policy that was in force, asked with the deadline and the battery that it was told then."""
 
-    kind = "recorded"
+    kind: ClassVar[str] = "recorded"
 
     def __init__(self, script: _Script, table: OperatingTable, text: str, deadline_ms: float | None) -> None:
         self._script = script

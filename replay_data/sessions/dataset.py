@@ -68,12 +68,12 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
     cut_after = np.zeros(len(t) - 1, np.bool_)
     new = [end - 1 for end, (a, b) in zip(ends, pairwise(alike), strict=True) if a.session != b.session]
     cut_after[new] = True
-    finite = np.isfinite(x).all(axis=1)
+    bad = ~np.asarray(np.isfinite(x).all(axis=1))
     tidied = tidy_times(t, x, cut_after)
     repairs = Counter(tidied.repairs)
     repairs["other_format"] = sum(map(len, chunks)) - len(t)
-    repairs["not_finite"] = int((~finite[tidied.keep]).sum())
-    keep, segments = _without(tidied.keep, tidied.segments, ~finite[tidied.keep])
+    repairs["not_finite"] = int(bad[tidied.keep].sum())
+    keep, segments = _without(tidied.keep, tidied.segments, bad[tidied.keep])
     return Recording(
         dataset,
         stream,

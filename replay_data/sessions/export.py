@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
 
 from kinestream.errors import ConfigError
@@ -50,8 +50,9 @@ def export_csv(reader: SessionReader, path: Path) -> dict[Path, int]:
 
     def predictions(table: pa.Table) -> pa.Table:
         columns = {name: table[name] for name in table.column_names if name != "probs"}
-        for at, label in enumerate(reader.model_labels):
-            columns[f"p_{label}"] = pc.list_element(table["probs"], at)
+        probs = table["probs"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+        for label, column in zip(reader.model_labels, probs.T, strict=True):
+            columns[f"p_{label}"] = pa.array(column)
         return pa.table(columns)
 
     written = {path: _write(reader, "samples", samples, path)}
@@ -62,17 +63,14 @@ def export_csv(reader: SessionReader, path: Path) -> dict[Path, int]:
 
 def _write(reader: SessionReader, kind: str, made: Callable[[pa.Table], pa.Table], path: Path) -> int:
     """All segments of one table, one after another; no file if there is not one row."""
+    segments = (table for number in reader.segments if len(table := reader.table(kind, number)))
+    tables = map(made, segments)
+    first = next(tables, None)
+    if first is None:
+        return 0
     rows = 0
-    writer: pc_csv.CSVWriter | None = None
-    try:
-        for number in reader.segments:
-            table = reader.table(kind, number)
-            if len(table):
-                table = made(table)
-                writer = writer or pc_csv.CSVWriter(path, table.schema)
-                writer.write_table(table)
-                rows += len(table)
-    finally:
-        if writer:
-            writer.close()
+    with pc_csv.CSVWriter(path, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
+            rows += len(table)
     return rows
