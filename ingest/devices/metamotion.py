@@ -132,6 +132,8 @@ def _start(decoder: Decoder, settings: Settings, rate: int, range_g: int, dps: i
     acc, acc_packed = yield from _chip(ACC_MODULE, ACC_CHIPS, "accelerometer")
     if acc is None:
         raise ConfigError("this board has no accelerometer that is known; a MetaMotion has a BMI160 or a BMI270")
+    # Each is stopped first: after a crash it may still be running, and it takes no settings then.
+    yield _write(ACC_MODULE, POWER, 0, to="stop a sensor")
     streams = [(ACC_MODULE, acc.packed if acc_packed else acc.single)]
     yield _write(ACC_MODULE, CONFIG, acc.rate_bits | rate, acc.range_codes[range_g], to="set up the accelerometer")
     groups = [decoder.groups[0]]
@@ -139,6 +141,7 @@ def _start(decoder: Decoder, settings: Settings, rate: int, range_g: int, dps: i
         gyro, gyro_packed = yield from _chip(GYRO_MODULE, GYRO_CHIPS, "gyroscope")
         if gyro is not None:
             streams.append((GYRO_MODULE, gyro.packed if gyro_packed else gyro.single))
+            yield _write(GYRO_MODULE, POWER, 0, to="stop a sensor")
             yield _write(GYRO_MODULE, CONFIG, gyro.rate_bits | rate, GYRO_CODES[dps], to="set up the gyroscope")
             groups.append(decoder.groups[1])
         elif settings.gyro:
@@ -148,6 +151,7 @@ def _start(decoder: Decoder, settings: Settings, rate: int, range_g: int, dps: i
         if not present:
             raise ConfigError("this board has no magnetometer; leave the setting mag out")
         streams.append((MAG_MODULE, MAG_SINGLE))
+        yield _write(MAG_MODULE, POWER, 0, to="stop a sensor")
         yield _write(MAG_MODULE, 4, 4, 14, to="set the magnetometer's repetitions")
         yield _write(MAG_MODULE, 3, 0, to="set the magnetometer's rate")
         groups.append(decoder.groups[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from kinestream.errors import ConfigError
 
@@ -22,6 +23,8 @@ _NAMES = (
 )
 """Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
 
+GENERIC = "generic"
+
 
 @cache
 def profiles() -> tuple[Profile, ...]:
@@ -30,17 +33,25 @@ def profiles() -> tuple[Profile, ...]:
 
 
 def find_profile(name: str) -> Profile:
-    """The kind of device of a name.
+    """The kind of device of a name; ``generic:FILE.toml`` reads one's own description.
 
     Raises:
-        ConfigError: there is none; the message has the nearest one.
+        ConfigError: there is none; the message has the nearest one. Or the description is wrong.
     """
-    wanted = name.strip().lower()
+    wanted, separator, file = name.strip().partition(":")
+    wanted = wanted.lower()
+    if wanted == GENERIC:
+        if not file:
+            raise ConfigError("generic needs your description of the sensor: write generic:FILE.toml")
+        from .generic import load
+
+        return load(Path(file).expanduser())
+    wanted += separator + file
     if wanted in _NAMES:
         return import_module(f".{wanted}", __package__).PROFILE
     near = get_close_matches(wanted, _NAMES, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    raise ConfigError(f"'{name}' is no known device{hint}; known: {', '.join(_NAMES)}")
+    raise ConfigError(f"'{name}' is no known device{hint}; known: {', '.join(_NAMES)}, {GENERIC}:FILE.toml")
 
 
 def recognise(advertisement: Advertisement) -> Profile | None:

@@ -159,8 +159,8 @@ def test_a_metamotion_with_a_bmi160_is_set_up_by_its_codes_and_sends_three_sampl
     device = board()
     plan, decoder = start("metamotion", device, Settings(rate_hz=100, acc_range_g=16, gyro_range_dps=250))
     assert told(device) == [
-        "0303280c",
-        "13032803",
+        *("030100", "0303280c"),
+        *("130100", "13032803"),
         *("031c01", "03020100", "030101"),
         *("130701", "13020100", "130101"),
     ]
@@ -172,8 +172,8 @@ def test_a_metamotion_with_a_bmi270_has_codes_and_registers_of_its_own() -> None
     device = board(acc=b"\x04\x00", gyro=b"\x01\x00")
     start("metamotion", device, Settings(rate_hz=200, acc_range_g=8, gyro_range_dps=125))
     assert told(device) == [
-        "0303a902",
-        "13032904",
+        *("030100", "0303a902"),
+        *("130100", "13032904"),
         *("030501", "03020100", "030101"),
         *("130501", "13020100", "130101"),
     ]
