@@ -174,7 +174,8 @@ def _confusion(group: Group, subnet: Subnet) -> str:
     letters = [_letter(i) for i in range(len(labels))]
     rows: list[str] = []
     for label, letter, line in zip(labels, letters, counts, strict=True):
-        told = [Spread.of([s["classes"][label][kind] for s in runs]) for kind in ("precision", "recall", "f1")]
+        values = ([s["classes"][label][kind] for s in runs] for kind in ("precision", "recall", "f1"))
+        told = [Spread.of([value for value in found if value is not None]) for found in values]
         shares = line / max(1, line.sum())
         cells = [_shaded(int(n), float(share)) for n, share in zip(line, shares, strict=True)]
         rows.append(html.row(f"{letter} {escape(label)}", *map(html.number, told), *cells))

@@ -26,6 +26,7 @@ from .run_folder import SCORES, read_scores
 SEED_FILES = "_seeds"
 """Ends the name of a file with several seeds of one model; what stands before it is the model."""
 
+MEASURES = ("accuracy", "macro_f1", "calibration_error")
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, KinestreamError)
 """What reading values of another layout than expected comes to."""
 
@@ -141,11 +142,14 @@ def _made(values: Mapping[str, Any], file: str, *, model: str, part: str, recipe
 
 def _score(values: Mapping[str, Any]) -> dict[str, Any]:
     """All measures of a subnetwork, the confusion only with its classes."""
-    measures = {key: _share(values[key]) for key in ("accuracy", "macro_f1", "calibration_error") if values.get(key)}
+    measures = {key: _share(values[key]) for key in MEASURES if values.get(key) is not None}
     if "confusion" not in values:
         return measures
     kinds = ("precision", "recall", "f1")
-    classes = {name: {kind: _share(told[kind] or 0) for kind in kinds} for name, told in values["classes"].items()}
+    classes = {
+        name: {kind: None if told[kind] is None else _share(told[kind]) for kind in kinds}
+        for name, told in values["classes"].items()
+    }
     confusion = [[int(count) for count in line] for line in values["confusion"]]
     if {len(classes)} != {len(confusion), *map(len, confusion)}:
         raise ValueError(f"the confusion is not of {len(classes)} classes")

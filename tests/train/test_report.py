@@ -20,6 +20,7 @@ from kinestream.errors import ConfigError, DataMissing
 from kinestream.inference.architecture import PRESETS, macs
 from kinestream.signals import Subnet
 from kinestream.train import load_recipe
+from kinestream.train.folds import pool_runs
 from kinestream.train.report_files import read_results
 from kinestream.train.report_values import Spread, front, grouped, main_group, on_front
 from kinestream.train.scores import score_of, to_json
@@ -369,6 +370,18 @@ def test_collected_seeds_are_what_the_runs_measured(tmp_path: Path) -> None:
     confusion = group.runs[0].scores[Subnet(1.0, 128)]["confusion"]
     assert [row[:2] for row in confusion[:2]] == [[4, 1], [1, 4]]
     assert group.measure(Subnet(1.0, 128), "macro_f1") == "84.95 ± 7.00 (2 of 3)"
+
+
+def test_what_evaluate_prints_is_read_as_what_the_runs_measured(tmp_path: Path) -> None:
+    runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
+    one = {"model": "watch", **metrics(right=7, model="watch")["test"]}
+    results = read_results(write(tmp_path / "in", folds=pool_runs(runs), watch=one))
+    group, watch = main_group(results, "uci_cnn"), main_group(results, "watch")
+    assert group is not None
+    assert watch is not None
+    assert [run.accuracy[Subnet(0.1, 96)] for run in group.runs] == [0.8, 0.9]
+    assert (group.over, group.measure(Subnet(0.1, 96), "macro_f1")) == ("2 seeds", "84.95 ± 7.00")
+    assert watch.means() == {Subnet(1.0, 128): 0.7, Subnet(0.1, 96): 0.7}
 
 
 def test_seeds_judged_on_other_windows_are_not_collected_together(tmp_path: Path) -> None:
