@@ -22,7 +22,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--results", type=Path, metavar="DIR", help=f"the JSON files (default {RESULTS}; without it only the runs)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs/report"), help="for the page and PNGs (default %(default)s)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs/report"),
+        help="for the page and PNGs (default %(default)s)",
     )
     parser.set_defaults(run=run)
 
