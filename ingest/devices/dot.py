@@ -57,8 +57,9 @@ def _start(rate_hz: int) -> Dialogue:
     if len(control) < RATE_AT + 2:
         raise DecodeError(f"device settings of {len(control)} bytes; expected {RATE_AT + 2} or more", control)
     control = bytes([VISIT_RATE]) + control[1:RATE_AT] + struct.pack("<H", rate_hz) + control[RATE_AT + 2 :]
-    # A DOT that still measures, after a crash, takes no new rate.
-    yield Write(CONTROL, bytes([1, 0, RATE_QUANTITIES]), "stop measuring")
+    state = yield Read(CONTROL, "read whether it measures")
+    if len(state) == 3 and state[1] == 1:  # left on by a crash, when it takes no new rate
+        yield Write(CONTROL, bytes([1, 0, state[2]]), "stop measuring")
     yield Write(DEVICE_CONTROL, control, "set the rate")
     yield Subscribe(MEDIUM)
     yield Write(CONTROL, bytes([1, 1, RATE_QUANTITIES]), "start measuring")

@@ -91,7 +91,8 @@ def _step(table: Table) -> Step:
         step: Step = Wait(table.number("wait_s", least=0.001, most=10))
     else:
         characteristic = table.uuid(table.text("write"))
-        with_response = table.truth("response", default=True)
+        acknowledged = table.truth("response", default=True)
+        with_response = acknowledged if "response" in table.given else None
         step = Write(characteristic, table.hex("hex"), "carry out a step of its profile", with_response)
     table.close()
     return step

@@ -41,7 +41,8 @@ class Write:
     data: bytes
     to: str
     """What it is for, for messages: ``start the accelerometer``."""
-    with_response: bool = True
+    with_response: bool | None = None
+    """Whether the device acknowledges the write; None: if the characteristic allows it."""
     reply_on: str | None = None
     """The subscribed characteristic on which the reply comes."""
     reply_prefix: bytes = b""

@@ -92,12 +92,12 @@ def test_a_sensortag_is_scaled_by_the_range_it_was_given() -> None:
         assert decoder.decode(sensortag.DATA, data)[0].samples[0, 5] == pytest.approx(range_g / 2 * 9.80665)
 
 
-def test_a_dot_is_stopped_first_given_its_rate_and_started_with_rate_quantities() -> None:
+def test_a_dot_is_given_its_rate_and_started_with_rate_quantities() -> None:
     settings = bytes(range(32))
-    device = PaperDevice(reads={dot.DEVICE_CONTROL: settings})
+    device = PaperDevice(reads={dot.DEVICE_CONTROL: settings, dot.CONTROL: b"\1\0\x15"})
     plan, decoder = start("dot", device, Settings(rate_hz=20))
     expected = b"\x10" + settings[1:24] + b"\x14\0" + settings[26:]
-    assert device.written == [("15172001", "010015"), ("15171002", expected.hex()), ("15172001", "010115")]
+    assert device.written == [("15171002", expected.hex()), ("15172001", "010115")]
     assert device.heard[-2] == Subscribe(dot.MEDIUM)
     assert stopped(plan, decoder) == [("15172001", "010015")]
     (packet,) = decoder.decode(dot.BATTERY_INFO, bytes([57, 1]))
@@ -105,6 +105,12 @@ def test_a_dot_is_stopped_first_given_its_rate_and_started_with_rate_quantities(
     assert [periodic.step for periodic in plan.periodic] == [Read(dot.BATTERY_INFO, "read the battery level")]
     with pytest.raises(ConfigError, match="has no setting mag"):
         start("dot", device, Settings(mag=True))
+
+
+def test_a_dot_that_still_measures_after_a_crash_is_stopped_first_in_the_mode_it_is_in() -> None:
+    device = PaperDevice(reads={dot.DEVICE_CONTROL: bytes(32), dot.CONTROL: b"\1\1\5"})
+    start("dot", device)
+    assert device.written[0] == ("15172001", "010005")
 
 
 def test_a_witmotion_is_unlocked_and_set_but_the_setting_is_not_burnt_in() -> None:
