@@ -49,7 +49,7 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
     if opener is None:
         raise ConfigError(
             f"'{scheme}://' is no kind of source; known: {', '.join(f'{name}://' for name in _SCHEMES)}, "
-            "the name of a dataset (kinestream data list), or a CSV or Parquet file"
+            "the name of a dataset (kinestream data list), a CSV or Parquet file, or a recording's folder"
         )
     return opener(address, options)
 
