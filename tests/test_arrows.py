@@ -14,7 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "windowing": GROUND,
     "inference": GROUND,
     "policy": GROUND,
-    "replay_data": GROUND,
+    "replay_data": GROUND | {"__version__"},
     "train": GROUND | {"windowing", "replay_data", "inference"},
     "dashboard": GROUND | {"session", "policy"},
     **dict.fromkeys(GROUND, GROUND),

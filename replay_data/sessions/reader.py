@@ -44,8 +44,7 @@ class SessionReader:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self.manifest: dict[str, Any] = read_manifest(self.folder)
-        self.tail_bytes_lost = 0
-        """Of the tails read so far: what was no whole frame."""
+        self._torn: dict[int, int] = {}
 
     @property
     def model_labels(self) -> tuple[str, ...]:
@@ -55,6 +54,11 @@ class SessionReader:
     @property
     def segments(self) -> list[int]:
         return segment_numbers(self.folder)
+
+    @property
+    def tail_bytes_lost(self) -> int:
+        """Of the tails read so far: what was no whole frame."""
+        return sum(self._torn.values())
 
     def table(self, kind: str, number: int) -> pa.Table:
         """One segment's ``samples``, ``predictions`` or ``events``; empty if it has none.
@@ -67,8 +71,7 @@ class SessionReader:
         except FileNotFoundError:
             pass
         else:
-            if kind == "samples":
-                self.tail_bytes_lost += tail.bytes_lost
+            self._torn[number] = tail.bytes_lost
             return tail.table(kind)
         path = segment_path(self.folder, kind, number)
         try:

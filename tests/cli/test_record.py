@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -95,7 +94,7 @@ def test_a_killed_run_is_repaired_and_its_predictions_are_the_same(folder: Path,
         refused = kinestream(folder, "recover", tmp_path / "r", status=2).stderr
         assert "being recorded right now" in refused
         time.sleep(1.0)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     again = kinestream(folder, "replay", tmp_path / "r", "--speed", "max", "--json")
     assert "was not closed" in again.stderr
     assert "all equal to the recorded ones" in again.stderr
