@@ -1,11 +1,12 @@
 """Accuracy against measured latency of several models, and which of them owns each stretch of their joint front.
 
-    python benchmarks/front.py [MODEL ...] [--rounds 12] [--all] [--json FILE]
+    python benchmarks/front.py [MODEL ...] [--rounds 12] [--all] [--reach] [--json FILE]
 
 Every subnetwork of every model is timed in one run, all taking turns within every round, so that the machine's noise
 meets all alike: one window at a time, ONNX Runtime, one core. A point is on the joint front if nothing faster is as
 accurate on the validation people, by the table in the model file. Test accuracy is printed where the model's card has
-it, and chooses nothing.
+it, and chooses nothing. ``--reach`` tells for each of some test figures the fastest subnetwork of each model that
+reaches it in the mean over the seeds of ``benchmarks/results/MODEL_seeds.json``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from kinestream.inference import Engine, Model, find_model, list_models, load_mo
 from kinestream.inference.measure import machine
 from kinestream.signals import Subnet
 
+RESULTS = Path(__file__).parent / "results"
+FIGURES = (0.950, 0.958, 0.966, 0.971, 0.972, 0.977, 0.978, 0.979)
+"""Test accuracies to reach: a point or so above what the paper prints for its CNN and its ResNet."""
 RUNS = 5
 """Timed runs of a subnetwork in each round, after one that is not timed."""
 
@@ -94,6 +98,30 @@ def show(found: list[Point]) -> None:
         )
 
 
+def seed_means(name: str) -> dict[str, float]:
+    """The mean test accuracy over a model's seeds, by subnetwork; empty where no seeds are kept."""
+    path = RESULTS / f"{name}_seeds.json"
+    seeds = list(json.loads(path.read_text("utf-8")).values()) if path.exists() else []
+    return (
+        {at: sum(seed["accuracy"][at] for seed in seeds) / len(seeds) for at in seeds[0]["accuracy"]} if seeds else {}
+    )
+
+
+def fastest(found: list[Point], test: dict[str, float], figure: float) -> Point | None:
+    """The fastest of one model's points that reaches ``figure``; ``found`` are sorted by latency."""
+    return next((point for point in found if test.get(str(point.subnet), 0.0) >= figure), None)
+
+
+def show_reach(found: list[Point], models: list[Model]) -> None:
+    print(f"{'test accuracy, mean over seeds':<32}" + "".join(f"{model.name:>26}" for model in models))
+    own = {model.name: [point for point in found if point.model == model.name] for model in models}
+    tests = {name: seed_means(name) for name in own}
+    for figure in FIGURES:
+        reached = [fastest(own[name], tests[name], figure) for name in own]
+        told = ["-" if point is None else f"{point.subnet!s}, {point.us:.1f} us" for point in reached]
+        print(f"{100 * figure:>10.1f} %{'':<20}" + "".join(f"{text:>26}" for text in told))
+
+
 def as_json(found: list[Point], models: list[Model]) -> dict[str, Any]:
     """Every point, fastest first, laid out as benchmarks/results/README.md says."""
     kinds = {model.name: model.architecture.kind for model in models}
@@ -123,6 +151,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", help="bundled models or model files; default: all bundled for UCI-HAR")
     parser.add_argument("--rounds", type=int, default=12, help="times everything is timed (default %(default)s)")
     parser.add_argument("--all", action="store_true", help="print every point of each model's own front too")
+    parser.add_argument("--reach", action="store_true", help="tell what reaches each test figure first")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every point there too")
     args = parser.parse_args()
     names = args.models or [name for name in list_models() if name.startswith("uci_")]
@@ -145,6 +174,10 @@ def main() -> None:
             f"{owner} owns {len(part)} points, {part[0].us:.1f} to {part[-1].us:.1f} us, "
             f"{100 * part[0].accuracy:.2f} to {100 * part[-1].accuracy:.2f} % on the validation people"
         )
+
+    if args.reach:
+        print()
+        show_reach(found, models)
 
 
 if __name__ == "__main__":
