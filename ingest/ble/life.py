@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +38,16 @@ class Life:
         number: counts the connections to this device from 1.
         plan: what to say to it.
         inbox: where its data go.
+        now_ns: the host's clock, by which arrivals are stamped.
     """
 
-    def __init__(self, number: int, plan: Plan, inbox: Inbox) -> None:
+    def __init__(self, number: int, plan: Plan, inbox: Inbox, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.number = number
         self.plan = plan
         self.decoder = plan.decoder()
         self.received = 0
         self._inbox = inbox
+        self._now_ns = now_ns
         self._last_ns = self._since_ns = time.monotonic_ns()
         self._backlog: list[Notification] | None = []
         """What came during the start dialogue; None once it is over."""
@@ -147,10 +150,9 @@ class Life:
 
     async def _subscribe(self, client: BleakClient, characteristic: str) -> None:
         def on_data(_: Any, data: bytearray) -> None:
-            # Three things only: the loop that runs this also serves the radio.
-            now_ns = time.monotonic_ns()
-            notification = Notification(self, characteristic, bytes(data), now_ns)
-            self._last_ns = now_ns
+            # As little as can be: the loop that runs this also serves the radio.
+            notification = Notification(self, characteristic, bytes(data), self._now_ns())
+            self._last_ns = time.monotonic_ns()
             if self._backlog is None:
                 self.received += 1
                 self._inbox.put(notification)
@@ -191,5 +193,5 @@ class Life:
             _LOG.debug("%s: %s", item.step.to, error)
             return False
         if isinstance(item.step, Read):
-            self._inbox.put(Notification(self, item.step.characteristic, data, time.monotonic_ns()))
+            self._inbox.put(Notification(self, item.step.characteristic, data, self._now_ns()))
         return True

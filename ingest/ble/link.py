@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kinestream.errors import ConfigError
@@ -65,10 +67,18 @@ class Link:
         taken: the addresses that links of the source hold already; shared too.
         inbox: where its data go.
         wait_s: how long to look for it before the first connection.
+        now_ns: the host's clock, by which arrivals are stamped.
     """
 
     def __init__(
-        self, target: Target, settings: Settings, radio: Radio, taken: set[str], inbox: Inbox, wait_s: float
+        self,
+        target: Target,
+        settings: Settings,
+        radio: Radio,
+        taken: set[str],
+        inbox: Inbox,
+        wait_s: float,
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.target = target
         self.inbox = inbox
@@ -80,10 +90,13 @@ class Link:
         self._radio = radio
         self._taken = taken
         self._wait_s = wait_s
+        self._now_ns = now_ns
         self._sighting: Sighting | None = None
         self._life: Life | None = None
         self._lives = 0
         self._failures = 0
+        self._lost = asyncio.Event()
+        self._closing = False
 
     @property
     def name(self) -> str:
@@ -112,7 +125,7 @@ class Link:
             BluetoothUnavailable, DeviceRefused: there is no first connection to be had.
         """
         try:
-            while True:
+            while not self._closing:
                 try:
                     await self._once()
                 except _Setback as setback:
@@ -125,6 +138,11 @@ class Link:
         finally:
             if self._sighting:
                 self._taken.discard(self._sighting.address)
+
+    def close(self) -> None:
+        """Let ``keep`` end soon. A cancelled task alone does not do: the layers below may swallow that."""
+        self._closing = True
+        self._lost.set()
 
     async def _once(self) -> None:
         """One way from looking to losing it.
@@ -150,12 +168,14 @@ class Link:
             )
         plan = profile.plan(self._settings)
         self.state = "connecting"
-        lost = asyncio.Event()
+        self._lost = lost = asyncio.Event()
+        if self._closing:
+            return
         try:
             client = await self._radio.connect(sighting, lost.set)
         except Exception as error:
             raise self._told(error) from error
-        life = Life(self._lives + 1, plan, self.inbox)
+        life = Life(self._lives + 1, plan, self.inbox, self._now_ns)
         try:
             self.state = "starting"
             try:

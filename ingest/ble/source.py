@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from kinestream.signals import SampleChunk
 
@@ -25,6 +26,9 @@ class BleSource:
     It never ends of its own accord: a device that goes away is looked for until it is back, and what it sends
     then belongs to a new session.
 
+    Args:
+        uri: see ``BleAddress``.
+        now_ns: the host's clock, by which arrivals are stamped; ``t`` of the chunks is on it.
     Raises:
         ConfigError: the address, or a setting in it, makes no sense; found when it is made, or for settings that
             only the device itself can refuse, while the chunks are read.
@@ -32,8 +36,9 @@ class BleSource:
 
     live = True
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.name = uri
+        self._now_ns = now_ns
         self._address = BleAddress.parse(uri)
         for target in self._address.targets:
             if target.profile is not None:
@@ -53,7 +58,7 @@ class BleSource:
         """
         radio, taken = Radio(self._address.adapter), set[str]()
         self._links = [
-            Link(target, self._address.settings, radio, taken, Inbox(self._wake), self._address.wait_s)
+            Link(target, self._address.settings, radio, taken, Inbox(self._wake), self._address.wait_s, self._now_ns)
             for target in self._address.targets
         ]
         self._keepers = [asyncio.create_task(link.keep()) for link in self._links]
@@ -138,6 +143,8 @@ class BleSource:
     async def aclose(self) -> None:
         """Stop the devices' streams and disconnect; takes up to some seconds."""
         keepers, self._keepers = self._keepers, []
+        for link in self._links:
+            link.close()
         for keeper in keepers:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)

@@ -37,14 +37,13 @@ class Sensor(Peripheral):
     rate_hz = 50.0
     true_rate_hz = 50.0
     per_packet = 1
+    pause_s = 0.0
+    """Between the command to start and the first sample."""
 
     def __init__(self, address: str, seed: int = 1, *, loss: float = 0.0, speed: float = 1.0, **names: str) -> None:
         super().__init__(address, **names)
         self.loss = loss
         self.speed = speed
-        self.sent = 0
-        """Samples handed to the air or swallowed by it, since the first connection."""
-        self.swallowed = 0
         self.battery = 80
         self.stalled = False
         """Stays connected and sends nothing."""
@@ -52,6 +51,9 @@ class Sensor(Peripheral):
         self._motion = motion(seed, self.rate_hz)
         self._air = np.random.default_rng(seed)
         self._task: asyncio.Task[None] | None = None
+        self.links: list[tuple[int, int]] = []
+        """Of every link that ended: samples sent, and those of them that the air swallowed."""
+        self._taken = self._gone = 0  # the same of this link
 
     def start(self) -> None:
         self.streaming = True
@@ -66,24 +68,35 @@ class Sensor(Peripheral):
 
     def disconnected(self) -> None:
         self.stop()
+        if self._taken:
+            self.links.append((self._taken, self._gone))
+        self._taken = self._gone = 0
+
+    def finish(self) -> None:
+        """Send a last packet, which arrives, and no more on this link: nobody could know of losses after it."""
+        if self.streaming:
+            self._send(arrives=True)
+        self.stop()
 
     async def _stream(self) -> None:
         loop = asyncio.get_running_loop()
-        began_s, n = loop.time(), 0
+        await asyncio.sleep(self.pause_s)
+        began_s = loop.time() - self._taken / self.true_rate_hz / self.speed
         while True:
-            n += self.per_packet
-            await asyncio.sleep(max(0.0, began_s + n / self.true_rate_hz / self.speed - loop.time()))
-            samples = np.array([next(self._motion) for _ in range(self.per_packet)])
-            if self.stalled:
-                continue
-            packets = self.packets(samples, n / self.true_rate_hz)
-            self.sent += self.per_packet
-            # The first and the last packet of a link arrive: nobody could know of others lost before or after them.
-            if n > self.per_packet and self._air.random() < self.loss:
-                self.swallowed += self.per_packet
-                continue
-            for uuid, data in packets:
-                self.notify(uuid, data)
+            due_s = began_s + (self._taken + self.per_packet) / self.true_rate_hz / self.speed
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            if not self.stalled:
+                # Nor of losses before the first.
+                self._send(arrives=self._taken == 0 or self._air.random() >= self.loss)
+
+    def _send(self, arrives: bool) -> None:
+        samples = np.array([next(self._motion) for _ in range(self.per_packet)])
+        self._taken += self.per_packet
+        if not arrives:
+            self._gone += self.per_packet
+            return
+        for uuid, data in self.packets(samples, self._taken / self.true_rate_hz):
+            self.notify(uuid, data)
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
         """The notifications that carry (n, 6) samples."""

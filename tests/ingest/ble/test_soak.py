@@ -1,0 +1,98 @@
+"""Half an hour of a bad link: two hundred disconnects and one packet in a hundred lost, sixty times as fast."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinestream.ingest.ble import link as link_module
+from kinestream.ingest.ble.source import BleSource
+from tests.ble.bluez import BlueZ
+from tests.ble.peripheral import BATTERY_SERVICE
+from tests.ble.sensors import Polar
+
+SPEED = 60
+SIMULATED_S = 1800.0
+DISCONNECTS = 200
+
+
+class TimedPolar(Polar):
+    """Tells when each packet arrives by the simulation's clock, so that the load of this machine changes nothing."""
+
+    pause_s = 0.05  # so that the answer to the start command is not taken for the first packet
+
+    def __init__(self, address: str, **options: Any) -> None:
+        super().__init__(address, **options)
+        del self.services[BATTERY_SERVICE]  # the answer to a read would want a time too
+        self.arrivals: deque[int] = deque()
+        self._before_s = 1000.0
+        self._newest_ns = 0
+
+    def connected(self) -> None:
+        self.arrivals.clear()
+        self._before_s = self._newest_ns / 1e9 + 1000.0
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        late_s = self._air.exponential(0.03)  # connection intervals and retries
+        arrival_ns = int((self._before_s + on_for_s + late_s) * 1e9)
+        self._newest_ns = max(self._newest_ns, arrival_ns)
+        self.arrivals.append(self._newest_ns)
+        return super().packets(samples, on_for_s)
+
+    def now_ns(self) -> int:
+        """When the packet that is being received arrived."""
+        return self.arrivals.popleft() if self.arrivals else self._newest_ns
+
+
+def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
+    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "PAUSES_S", (0.0,))
+    polar = TimedPolar("C0:00:00:00:00:01", loss=0.01, speed=SPEED)
+    bluez.add(polar)
+    source = BleSource("ble://polar?gyro=no", now_ns=polar.now_ns)
+    received: Counter[int] = Counter()
+    lost: Counter[int] = Counter()
+    broken = 0
+
+    async def break_the_link() -> None:
+        nonlocal broken
+        while broken < DISCONNECTS:
+            await asyncio.sleep(SIMULATED_S / DISCONNECTS / SPEED)
+            if not polar.streaming:
+                continue  # not connected again yet
+            await asyncio.to_thread(bluez.do, polar.finish)
+            await asyncio.sleep(0.01)  # what is on its way arrives
+            await asyncio.to_thread(bluez.drop, polar)
+            broken += 1
+
+    async def run() -> None:
+        breaker = asyncio.create_task(break_the_link())
+        breaker.add_done_callback(lambda _: reader.cancel())
+
+        async def read() -> None:
+            async for chunk in source.chunks():
+                life = int(chunk.session.rpartition("#")[2])
+                lost[life] += chunk.seq - received[life] - lost[life]
+                received[life] += len(chunk)
+
+        reader = asyncio.create_task(read())
+        try:
+            await reader
+        except asyncio.CancelledError:
+            pass
+        finally:
+            breaker.cancel()
+            await source.aclose()
+
+    asyncio.run(run())
+    assert broken == DISCONNECTS
+    assert not source.counts().get("clock_jumps")
+    for life, (sent, swallowed) in enumerate(polar.links, 1):
+        assert (received[life], lost[life]) == (sent - swallowed, swallowed), f"on link {life}"
+    assert sum(lost.values()) > 0
+    assert source.counts()["reconnects"] >= DISCONNECTS - 1
