@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Flag(IntFlag):
 # magic, version, flags, channels, session bytes, samples, channel list bytes, label list bytes,
 # seq, fs_hz, t0_s, sent_s
 _HEADER = struct.Struct("<4sBBBBIHHQddd")
+_SIZES, _NUMBERS, _RATE = struct.Struct("<4sBBBBIHH"), struct.Struct("<Qddd"), struct.Struct("<d")
 
 _F8, _F4, _I2, _U2 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i2"), np.dtype("<u2")
 _UNLABELLED = np.int16(UNLABELLED)
@@ -129,52 +130,90 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
     if len(frames) != 3:
         raise DecodeError(f"a message of {len(frames)} frames; expected topic, header and payload")
     topic, header, payload = frames
-    if not topic.startswith(TOPIC):
-        raise DecodeError("the topic does not begin with 'imu/'", topic)
     if len(header) < _HEADER.size:
         raise DecodeError(f"a header of {len(header)} bytes; expected at least {_HEADER.size}", header)
-    magic, version, flags, columns, session_size, n, channels_size, labels_size, seq, fs_hz, t0_s, sent_s = (
-        _HEADER.unpack_from(header)
-    )
-    if magic != MAGIC or version != VERSION:
-        raise DecodeError(f"{magic!r} version {version}; expected {MAGIC!r} version {VERSION}", header)
-    if flags & ~_KNOWN:
-        raise DecodeError(f"flags {flags:#04x}; expected none beyond {_KNOWN:#04x}", header)
-    channels_at = _HEADER.size + session_size
-    labels_at = channels_at + channels_size
-    if len(header) != labels_at + labels_size:
-        raise DecodeError(f"a header of {len(header)} bytes; it announces {labels_at + labels_size}", header)
-    stream = name_text(topic[len(TOPIC) :])
-    session = name_text(header[_HEADER.size : channels_at])
-    if flags & _END:
-        if flags != _END or n or columns or channels_size or labels_size or payload:
+    # All but three numbers is the same from message to message, and is looked at once.
+    form = _form(topic, header[:16], header[24:32], header[48:])
+    seq, _, t0_s, sent_s = _NUMBERS.unpack_from(header, 16)
+    n = form.n
+    if not n:
+        if payload:
             raise DecodeError("an end of stream that carries samples; expected none", header)
-        return EndOfStream(stream, session, seq)
+        return EndOfStream(form.stream, form.session, seq)
+    if not (isfinite(sent_s) and (form.x_at or isfinite(t0_s))):
+        raise DecodeError(f"first sample at {t0_s} s, sent at {sent_s} s; expected finite numbers", header)
+    if len(payload) != form.payload_bytes:
+        raise DecodeError(f"a payload of {len(payload)} bytes; the header announces {form.payload_bytes}", header)
+    fs_hz = form.fs_hz
+    t = np.frombuffer(payload, _F8, n) if form.x_at else _offsets(n, fs_hz) + t0_s
+    x = np.frombuffer(payload, _F4, form.values, form.x_at).reshape(n, -1)
+    if not form.labels_at:
+        return SampleChunk(form.stream, form.session, t, x, form.channels, fs_hz, seq, sent_s)
+    labels = np.frombuffer(payload, _I2, n, form.labels_at)
+    if not _all_named(labels, form.label_names):
+        raise DecodeError(f"a label code outside -1 to {len(form.label_names) - 1}", header)
+    return SampleChunk(form.stream, form.session, t, x, form.channels, fs_hz, seq, sent_s, labels, form.label_names)
 
+
+class _Form(NamedTuple):
+    """What a header says of its message, but for the numbers that change: checked."""
+
+    stream: str
+    session: str
+    channels: tuple[str, ...]
+    label_names: tuple[str, ...]
+    fs_hz: float
+    n: int
+    """Samples; 0: the end of the stream."""
+    values: int
+    x_at: int
+    """Where the values begin in the payload: 0 without times."""
+    labels_at: int
+    """Where the labels begin; 0: there are none."""
+    payload_bytes: int
+
+
+@lru_cache(maxsize=256)
+def _form(topic: bytes, sizes: bytes, rate: bytes, texts: bytes) -> _Form:
+    """What is the same in many messages: the topic, and bytes 0 to 16, 24 to 32 and 48 on of the header.
+
+    Raises:
+        DecodeError: anything the format does not allow.
+    """
+    if not topic.startswith(TOPIC):
+        raise DecodeError("the topic does not begin with 'imu/'", topic)
+    magic, version, flags, columns, session_size, n, channels_size, labels_size = _SIZES.unpack(sizes)
+    if magic != MAGIC or version != VERSION:
+        raise DecodeError(f"{magic!r} version {version}; expected {MAGIC!r} version {VERSION}", sizes)
+    if flags & ~_KNOWN:
+        raise DecodeError(f"flags {flags:#04x}; expected none beyond {_KNOWN:#04x}", sizes)
+    labels_at = session_size + channels_size
+    if len(texts) != labels_at + labels_size:
+        announced = _HEADER.size + labels_at + labels_size
+        raise DecodeError(f"a header of {_HEADER.size + len(texts)} bytes; it announces {announced}", sizes)
+    stream = name_text(topic[len(TOPIC) :])
+    session = name_text(texts[:session_size])
+    if flags & _END:
+        if flags != _END or n or columns or channels_size or labels_size:
+            raise DecodeError("an end of stream that carries samples; expected none", sizes)
+        return _Form(stream, session, (), (), 0.0, 0, 0, 0, 0, 0)
     if not (1 <= n <= MAX_SAMPLES and 1 <= columns <= MAX_CHANNELS):
         found = f"{n} samples of {columns} channels"
-        raise DecodeError(f"{found}; expected 1 to {MAX_SAMPLES} of 1 to {MAX_CHANNELS}", header)
-    if not (MIN_FS_HZ <= fs_hz <= MAX_FS_HZ and isfinite(sent_s) and (flags & _TIMES or isfinite(t0_s))):
-        raise DecodeError(f"{fs_hz} Hz, first sample at {t0_s} s, sent at {sent_s} s; expected finite numbers", header)
+        raise DecodeError(f"{found}; expected 1 to {MAX_SAMPLES} of 1 to {MAX_CHANNELS}", sizes)
+    fs_hz: float = _RATE.unpack(rate)[0]
+    if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
+        raise DecodeError(f"{fs_hz} Hz; expected {MIN_FS_HZ} to {MAX_FS_HZ:.0f} Hz", sizes + rate)
+    channels = channel_names(texts[session_size:labels_at])
+    if len(channels) != columns:
+        raise DecodeError(f"{columns} channels of which {len(channels)} are named", sizes)
+    if labels_size and not flags & _LABELS:
+        raise DecodeError("label names without labels", sizes)
+    names = label_names(texts[labels_at:])
     x_at = 8 * n if flags & _TIMES else 0
     codes_at = x_at + 4 * n * columns
-    size = codes_at + 2 * n if flags & _LABELS else codes_at
-    if len(payload) != size:
-        raise DecodeError(f"a payload of {len(payload)} bytes; the header announces {size}", header)
-    channels = channel_names(header[channels_at:labels_at])
-    if len(channels) != columns:
-        raise DecodeError(f"{columns} channels of which {len(channels)} are named", header)
-    t = np.frombuffer(payload, _F8, n) if flags & _TIMES else _offsets(n, fs_hz) + t0_s
-    x = np.frombuffer(payload, _F4, n * columns, x_at).reshape(n, columns)
-    if not flags & _LABELS:
-        if labels_size:
-            raise DecodeError("label names without labels", header)
-        return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s)
-    names = label_names(header[labels_at:])
-    labels = np.frombuffer(payload, _I2, n, codes_at)
-    if not _all_named(labels, names):
-        raise DecodeError(f"a label code outside -1 to {len(names) - 1}", header)
-    return SampleChunk(stream, session, t, x, channels, fs_hz, seq, sent_s, labels, names)
+    has_labels = bool(flags & _LABELS)
+    size = codes_at + 2 * n * has_labels
+    return _Form(stream, session, channels, names, fs_hz, n, n * columns, x_at, codes_at * has_labels, size)
 
 
 def parts(chunk: SampleChunk, max_samples: int = MAX_SAMPLES) -> Iterator[SampleChunk]:

@@ -152,7 +152,7 @@ def header_with(at: int, form: str, value: object) -> list[bytes]:
         (header_with(5, "B", 0x80), "flags 0x80"),
         (header_with(5, "B", 6), "end of stream that carries samples"),
         (header_with(6, "B", 0), "0 channels"),
-        (header_with(6, "B", 5), "a payload of"),
+        (header_with(6, "B", 5), "5 channels of which 6 are named"),
         (header_with(7, "B", 200), "a header of"),
         (header_with(8, "<I", 0), "0 samples"),
         (header_with(8, "<I", 2**32 - 1), "4294967295 samples"),
