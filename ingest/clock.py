@@ -1,0 +1,91 @@
+"""When samples were taken: from what a device tells of time, and the moment its packets arrive, to the host's clock.
+
+``host_clock(fs_hz, clock)`` gives the right one of three ways:
+
+- ``StampedTime``: the device stamps its packets (``clock_device``);
+- ``CountedTime``: it numbers them (``clock_device``);
+- ``ArrivalTime``: it does neither, and the arrivals must tell (``clock_arrival``).
+
+All are pure: the same packets give the same times. A reconnect needs a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .devices.packet import Clock
+
+
+class Timed(NamedTuple):
+    """The times of one packet's samples."""
+
+    t: NDArray[np.float64]
+    """(n,) seconds on the host's clock; strictly ascending, also over packets until a ``fresh`` one."""
+    lost: int = 0
+    """Samples that were taken between the packet before and this one, or shortly before, and never came."""
+    fresh: bool = False
+    """The device's time began anew: what follows belongs to a new session, and its times may step back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStatus:
+    """What is known of a stream's time, for a person."""
+
+    kind: Literal["device clock", "packet counter", "arrivals"]
+    state: Literal["waiting", "settling", "fitted"]
+    """``fitted``: the line rests on enough packets to be trusted."""
+    rate_hz: float
+    """The true rate as far as known; the nominal one before."""
+    slope_ppm: float
+    """By how much the device's clock is slow against the host's; without one, its sampling period is long."""
+    jitter_ms: float
+    """How far above the fastest a packet is on average: the latency that varies."""
+    age_ms: float
+    """How old the newest sample was on arrival, but for the part of the latency that is always there."""
+    lost: int
+    """Samples found missing."""
+    gaps: int
+    """Places at which samples were missing."""
+    outliers: int
+    """Packets whose stamp or number made no sense and was set aside; their samples were timed by their place."""
+    jumps: int
+    """How often the device's time began anew."""
+
+
+class HostClock(Protocol):
+    """Times one stream's samples over one connection."""
+
+    def push(self, n: int, received_s: float, device_time: int | None = None, counter: int | None = None) -> Timed:
+        """The times of the next packet's samples.
+
+        Args:
+            n: how many samples it has, at least 1.
+            received_s: when it arrived, on the host's monotonic clock; not before the packet before it.
+            device_time, counter: raw, as the packet carries them.
+        """
+        ...
+
+    def status(self) -> TimeStatus: ...
+
+
+def host_clock(fs_hz: float, clock: Clock, on_change: bool = False) -> HostClock:
+    """The way to time a device's samples.
+
+    Args:
+        fs_hz: the nominal rate.
+        clock: what the packets carry.
+        on_change: samples come only when a value has changed: a missing one is not lost.
+    """
+    from .clock_arrival import ArrivalTime
+    from .clock_device import CountedTime, StampedTime
+
+    if clock.tick_s is not None:
+        return StampedTime(fs_hz, clock)
+    if clock.counter_modulus is not None:
+        return CountedTime(fs_hz, clock)
+    return ArrivalTime(fs_hz, on_change)

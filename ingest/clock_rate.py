@@ -1,0 +1,147 @@
+"""The sampling rate of a device, and a line under its newest arrivals, from the arrivals alone."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+BOUND = 0.02
+"""How far the true rate may lie from the nominal one."""
+BUCKET_S = 0.5
+"""Of the arrivals in one such span only the earliest counts: the one that waited least for its connection event."""
+WINDOW_S = 30.0
+FIRST_S = 6.0
+"""How much must be seen before the rate is looked for."""
+EVERY_S = 2.0
+STEP_COST = 3.0
+"""Of one bucket in ten that a rate explains only by a loss, in tenths of perfect agreement of the phases."""
+BACK_COST = 3.0
+"""A step back would mean more samples than the rate allows: so many losses' worth."""
+
+
+class ArrivalRate:
+    """What a sensor that is 1 % slow, and one that loses a packet in a hundred, do not have in common.
+
+    Both deliver alike in the long run. But a slow sensor falls behind steadily, a loss in one step of exactly a
+    packet's duration. So the rate is the one at which the arrivals, folded to a packet's duration, lie closest
+    together: a phase is blind to whole periods, hence to losses. Where the connection interval is a multiple of
+    the packet's duration, every arrival has the phase of the interval; there, the rate that needs the fewest steps is
+    the better.
+    """
+
+    def __init__(self, packet_s: float) -> None:
+        self._packet_s = packet_s
+        self._buckets: deque[tuple[float, float]] = deque()  # (device time, lateness) of the earliest arrivals
+        self._end = -math.inf
+        self._due = -math.inf
+        self.slow = 0.0
+        """By what share the period is longer than nominal."""
+
+    def push(self, u: float, host: float) -> bool:
+        """Take an arrival; whether ``slow`` is new.
+
+        Args:
+            u: when the packet ended by its place and the nominal rate, losses not counted.
+        """
+        late = host - u
+        if u < self._end:
+            before_u, before = self._buckets[-1]
+            if late - before < self.slow * (u - before_u):
+                self._buckets[-1] = (u, late)
+            return False
+        if not self._buckets:
+            self._due = u + FIRST_S
+        renewed = u >= self._due
+        if renewed:
+            self._estimate()
+            self._due = u + EVERY_S
+        self._buckets.append((u, late))
+        while self._buckets[0][0] < u - WINDOW_S:
+            self._buckets.popleft()
+        self._end = u + BUCKET_S
+        return renewed
+
+    def lost_packets(self) -> int:
+        """How many packets' durations the newest arrivals lie behind the oldest, at the rate found."""
+        level = [late - self.slow * u for u, late in self._buckets]
+        return max(0, round((min(level[-2:]) - min(level[:2])) / self._packet_s))
+
+    def _estimate(self) -> None:
+        found = np.array(self._buckets)
+        u, late = found[:, 0] - found[0, 0], found[:, 1] - found[0, 1]
+        points = min(max(int(16 * BOUND * u[-1] / self._packet_s), 100), 600)
+        slow = np.linspace(-BOUND, BOUND, 2 * (points // 2) + 1)
+        level = late - slow[:, None] * u  # (rates, buckets)
+        turns = level / self._packet_s
+        together = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
+        worth = together - STEP_COST * _steps(turns) / len(u)
+        best = int(worth.argmax())
+        self.slow = float(slow[best])
+        if 0 < best < len(slow) - 1:  # the top of the parabola through the best and its neighbours
+            left, top, right = together[best - 1 : best + 2]
+            if left < top > right:
+                self.slow += float((left - right) / (left - 2 * top + right)) / 2 * float(slow[1] - slow[0])
+
+
+def _steps(turns: np.ndarray) -> np.ndarray:
+    """For each row, how often it leaves a band one turn high: once for a step up, ``BACK_COST`` times for one down."""
+    lowest, highest = turns[:, 0].copy(), turns[:, 0].copy()
+    cost = np.zeros(len(turns))
+    for now in turns.T:
+        up, down = now - lowest > 0.95, highest - now > 0.95
+        cost += up + BACK_COST * down
+        left = up | down
+        lowest = np.where(left, now, np.minimum(lowest, now))
+        highest = np.where(left, now, np.maximum(highest, now))
+    return cost
+
+
+class Floor:
+    """A line of given slope under the arrivals of the newest seconds."""
+
+    WINDOW_S = 4.0
+
+    def __init__(self) -> None:
+        self.slope = 1.0
+        self.start()
+
+    def start(self) -> None:
+        """Forget the arrivals, not the slope."""
+        self._points: deque[tuple[float, float]] = deque()
+        self._end = -math.inf
+        self._u0 = self._h0 = 0.0
+        self._first_u: float | None = None
+        self.span_s = 0.0
+        """How much device time has been seen."""
+
+    def host(self, u: float) -> float:
+        """The host's time at device time ``u``."""
+        return self._h0 + (u - self._u0) * self.slope
+
+    def push(self, u: float, host: float) -> float:
+        """Take an arrival; by how much it lies above the line as it was before."""
+        if self._first_u is None:
+            self._first_u, self._u0, self._h0 = u, u, host
+        self.span_s = u - self._first_u
+        above = host - self.host(u)
+        if u >= self._end:
+            self._points.append((u, host))
+            while self._points[0][0] < u - self.WINDOW_S:
+                self._points.popleft()
+            self._end = u + BUCKET_S
+            self._u0, self._h0 = min(self._points, key=lambda point: point[1] - self.slope * point[0])
+        elif host - self._points[-1][1] < self.slope * (u - self._points[-1][0]):
+            self._points[-1] = (u, host)
+            if above < 0:
+                self._u0, self._h0 = u, host
+        return above
+
+    def shift(self, by: float) -> None:
+        """What arrived last belongs to device times later by so much; what came before no longer counts."""
+        u, host = self._points[-1]
+        self._points.clear()
+        self._points.append((u + by, host))
+        self._end += by
+        self._u0, self._h0 = u + by, host
