@@ -121,9 +121,14 @@ class Recorder:
         """What a person should know, a line each."""
         if self.failure:
             return [self.failure]
+        told = [
+            f"{stream}: {', '.join(one['left_out'])} is not recorded: no channel that kinestream knows"
+            for stream, one in list(self._writer.manifest["streams"].items())
+            if one["left_out"]
+        ]
         if self.not_recorded:
-            return [f"{self.folder} lacks {self.not_recorded} samples: the disk was too slow"]
-        return []
+            told.append(f"{self.folder} lacks {self.not_recorded} samples: the disk was too slow")
+        return told
 
     def summary(self) -> dict[str, Any]:
         """What there is: plain JSON values."""

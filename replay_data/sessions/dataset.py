@@ -45,6 +45,9 @@ def notices_of(reader: SessionReader) -> Iterator[str]:
     """What a person should know of a recording, a line each."""
     if reader.manifest["ended"] is None:
         yield f"{reader.folder} was not closed: the run was killed or still goes on; read as far as it goes"
+    for stream, told in reader.manifest["streams"].items():
+        if told["left_out"]:
+            yield f"{stream}: {', '.join(told['left_out'])} was not recorded: no channel that kinestream knows"
     if missing := reader.counts().get("not_recorded"):
         yield f"{reader.folder} lacks {missing} samples that came faster than they could be written"
 
@@ -101,6 +104,7 @@ def _recoded(chunk: SampleChunk, names: tuple[str, ...]) -> np.ndarray:
     """The chunk's labels as codes into ``names``."""
     codes = np.full(len(chunk), UNLABELLED, np.int16)
     if chunk.labels is not None and chunk.label_names:
-        table = np.array([*(names.index(name) for name in chunk.label_names), UNLABELLED], np.int16)
-        codes = table[chunk.labels]  # UNLABELLED, -1, is the last
+        table = np.array([names.index(name) for name in chunk.label_names], np.int16)
+        known = (chunk.labels >= 0) & (chunk.labels < len(chunk.label_names))
+        codes = np.where(known, table[np.where(known, chunk.labels, 0)], UNLABELLED).astype(np.int16)
     return codes

@@ -84,10 +84,14 @@ class Format:
     fs_hz: float
     label_names: tuple[str, ...]
 
+    left_out: tuple[str, ...] = ()
+    """Channels that are none of ``CHANNEL_UNITS``: there is no column for them."""
+
     @classmethod
     def of(cls, chunk: SampleChunk) -> Format:
-        """A channel without a unit of its own cannot be recorded and is left out."""
-        return cls(tuple(name for name in chunk.channels if name in CHANNEL_UNITS), chunk.fs_hz, chunk.label_names)
+        known = tuple(name for name in chunk.channels if name in CHANNEL_UNITS)
+        left_out = tuple(name for name in chunk.channels if name not in CHANNEL_UNITS)
+        return cls(known, chunk.fs_hz, chunk.label_names, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Event:
 STARTED = "started"
 """The recording was begun."""
 FORMAT_IS = "format"
-"""From this chunk on a stream has these channels, rate and label names."""
+"""From this chunk on a stream has these channels, rate and label names, and these channels that are left out."""
 DROPPED = "dropped"
 """The live pipeline was late and passed this chunk over."""
 NOT_RECORDED = "not_recorded"
@@ -199,7 +203,8 @@ def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Itera
         told = format_of(streams[start], number)
         if told.channels not in values:
             stacked = [table[name].to_numpy(zero_copy_only=False) for name in told.channels]
-            values[told.channels] = np.stack(stacked, axis=1).astype(np.float32, copy=False)
+            empty = np.empty((len(table), 0), np.float32)
+            values[told.channels] = np.stack(stacked, axis=1).astype(np.float32, copy=False) if stacked else empty
         yield (
             number,
             SampleChunk(

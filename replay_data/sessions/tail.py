@@ -6,6 +6,7 @@ Whatever ends the program, the frames before the last write are whole; damage in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -36,7 +37,8 @@ class TailWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed in close()
-        _lock(self._file.fileno())
+        with contextlib.suppress(OSError):  # some network folders know no locks; the name is this writer's alone anyway
+            _lock(self._file.fileno())
         self.size = 0
         """Bytes written so far."""
 
@@ -135,11 +137,11 @@ def _frame_at(content: bytes, at: int) -> tuple[str, bytes] | None:
 
 
 def refuse_if_held(path: Path) -> None:
-    """Raise ``ConfigError`` if a running program is writing to this tail."""
-    with open(path, "rb") as file:
+    """Raise ``ConfigError`` if a running program is writing to this tail, where the system can tell."""
+    with open(path, "rb") as file, contextlib.suppress(OSError):
         try:
             _lock(file.fileno())
-        except OSError:
+        except BlockingIOError:
             raise ConfigError(f"{path.parent} is being recorded right now; end that run first") from None
 
 

@@ -120,7 +120,11 @@ class SessionWriter:
                 if (told := Format.of(item)) != stream.format:
                     stream.format = told
                     events.append(Event(FORMAT_IS, {"stream": item.stream, **asdict(told)}, chunk=self._chunks))
-                    self.manifest["streams"][item.stream] = {"channels": told.channels, "rate_hz": told.fs_hz}
+                    self.manifest["streams"][item.stream] = {
+                        "channels": told.channels,
+                        "rate_hz": told.fs_hz,
+                        "left_out": told.left_out,
+                    }
                     news = True
                 if len(item):
                     chunks.append((self._chunks, item, stream.flags(item)))

@@ -186,7 +186,7 @@ def test_the_manifest_says_what_the_recording_is(tmp_path: Path) -> None:
     to.close({"lost": 3})
     closed = json.loads((tmp_path / "r" / "recording.json").read_text())
     assert open_["ended"] is None
-    assert open_["streams"]["wrist"] == {"channels": ["acc_x", "acc_y", "acc_z"], "rate_hz": 25.0}
+    assert open_["streams"]["wrist"] == {"channels": ["acc_x", "acc_y", "acc_z"], "rate_hz": 25.0, "left_out": []}
     assert {"format", "version", "kinestream", "host_clock", "source", "units"} <= set(open_)
     assert closed["ended"]["how"] == "closed"
     assert closed["ended"]["rows"]["samples"] == 60
@@ -265,3 +265,16 @@ def test_an_empty_recording_is_told_as_such(tmp_path: Path) -> None:
     writer(tmp_path / "r").close()
     with pytest.raises(DataDamaged, match="no samples"):
         open_recording(tmp_path / "r")
+
+
+def test_a_channel_that_has_no_column_is_left_out_and_told(tmp_path: Path) -> None:
+    to = writer(tmp_path / "r")
+    pulse = [replace(c, channels=("pulse", *c.channels[1:])) for c in chunks(40)]
+    only = [replace(c, stream="ppg", channels=("ppg",), x=c.x[:, :1]) for c in chunks(40)]
+    to.write([*pulse, *only])
+    to.close()
+    back = list(SessionReader(tmp_path / "r").chunks())
+    assert back[0].channels == pulse[0].channels[1:]
+    assert np.array_equal(back[0].x, pulse[0].x[:, 1:])
+    assert back[-1].x.shape == (20, 0)
+    assert [notice.split(" was")[0] for notice in open_recording(tmp_path / "r").notices] == ["s: pulse", "ppg: ppg"]
