@@ -7,7 +7,8 @@ The socket: encode, send, receive, decode; our format beside others in the same 
 25 samples x 6 channels, behind a topic frame to subscribe to. PUSH to PULL over TCP loopback in one thread,
 100 messages in flight; ZeroMQ works in threads of its own, so a CPU-second counts those too. The last row is the
 real thing: ``ZmqPublisher`` to ``ZmqSource`` in one asyncio loop. Ours checks what it sends and receives, the others
-do not. The machine's noise hits all rows alike: compare ratios.
+do not. The machine's noise hits all rows alike: compare ratios. Below the rows: a ``ZmqSource`` alone, fed by another
+process, whose chunks are cut into a model's windows.
 
 The decoders: each sensor's known packets (tests/ingest/devices/vectors.json) again and again through its decoder, in
 one thread. Packets that carry only a battery level are left out.
@@ -22,15 +23,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zmq
 
-from kinestream.ingest import ZmqPublisher, ZmqSource, decode, encode
+from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, decode, encode, encode_end
 from kinestream.ingest.devices import Decoder, Settings, find_profile
+from kinestream.input_spec import InputSpec
 from kinestream.signals import ACC, GYRO, SampleChunk
+from kinestream.windowing import Segmenter
 
 CHANNELS = ACC + GYRO
 IN_FLIGHT = 100
@@ -140,6 +144,37 @@ def decoders(rounds: int) -> None:
         print(f"{title:66} {per_s:13,.0f} {per_s * n:13,.0f} {len(data):6}")
 
 
+def push_prepared(port: int, n: int) -> None:
+    """In a process of its own: send ``n`` chunks that were encoded before the first is sent."""
+    plain, t = make_chunk(), np.arange(25) / 50.0
+    messages = [encode(replace(plain, t=25 * k / 50.0 + t, seq=25 * k)) for k in range(n)]
+    messages.append(encode_end(EndOfStream(plain.stream, plain.session, 25 * n)))
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.connect(f"tcp://127.0.0.1:{port}")
+        for frames in messages:
+            push.send_multipart(frames)
+
+
+async def socket_to_windows(n: int) -> tuple[float, float]:
+    """Samples per second and per CPU-second of the receiving process, from the socket to the model's windows."""
+    with zmq.Context() as context, context.socket(zmq.REP) as probe:
+        port = probe.bind_to_random_port("tcp://127.0.0.1")
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    segmenter = Segmenter(InputSpec(CHANNELS, 50.0, 128, 64, lowpass_hz=None))
+    sender = get_context("spawn").Process(target=push_prepared, args=(port, n))
+    sender.start()
+    windows, wall_s, cpu_s = 0, 0.0, 0.0
+    async for chunk in source.chunks():
+        if not wall_s:
+            wall_s, cpu_s = time.perf_counter(), time.process_time()
+        windows += len(segmenter.push(chunk))
+    spent = (25 * n / (time.perf_counter() - wall_s), 25 * n / (time.process_time() - cpu_s))
+    sender.join()
+    if windows != (25 * n - 128) // 64 + 1:
+        raise SystemExit(f"{windows} windows out of {25 * n} samples: {dict(source.counts())}")
+    return spent
+
+
 def socket(n: int, rounds: int) -> None:
     plain = make_chunk()
     frames = encode(plain)
@@ -176,6 +211,8 @@ def socket(n: int, rounds: int) -> None:
     for name, spent in figures.items():
         wall, cpu = np.median(spent, axis=0)
         print(f"{name:44} {wall:11,.0f} {cpu:15,.0f} {sizes.get(name, sizes['kinestream wire']):6}")
+    wall, cpu = np.median([asyncio.run(socket_to_windows(2 * n)) for _ in range(rounds)], axis=0) / 1e6
+    print(f"socket to windows, a process of its own sends: {wall:.2f} M samples/s, {cpu:.2f} M samples/CPU-s")
 
 
 def main() -> None:
