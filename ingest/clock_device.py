@@ -48,20 +48,20 @@ class DeviceTime(ABC):
     def push(self, n: int, received_s: float, device_time: int | None = None, counter: int | None = None) -> Timed:
         """See ``HostClock``."""
         raw = self._raw(device_time, counter)
-        anew = False
+        u_last, anew = 0.0, False
         if self._steady.started:
             u_last = self._locate(raw, n, self._line.device(received_s))
             if not self._fits(u_last, received_s):
                 anew = self._suspects_agree(u_last, received_s)
                 if not anew:
                     return self._by_place(n, received_s)
-                self._steady.start()
-        if self._steady.started:
+        if anew or not self._steady.started:
+            self._steady.start()
+            u_last, lost, step = self._begin(raw, n), 0, self._period_s
+        else:
             lost = self._missing(u_last, n)
             # A stamp that comes a little early must not put a packet's first samples before those already timed.
             step = min(self._period_s, (u_last - self._newest_u) / n)
-        else:
-            u_last, lost, step = self._begin(raw, n), 0, self._period_s
         self._suspects.clear()
         self._advance(n, lost, u_last, trusted=True)
         self._steady.push(u_last, received_s)

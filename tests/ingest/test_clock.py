@@ -97,7 +97,7 @@ def test_the_true_rate_is_found(kind: str) -> None:
 
 
 def test_a_lost_packet_stretches_no_sample_over_the_gap() -> None:
-    """As the vendor's own rule for Polar does: stamps of the last sample, 36 in a packet, 1.2 % off the nominal rate."""
+    """As the vendor's rule for Polar does; stamps of the last of 36 samples, 1.2 % off the nominal rate."""
     taken, packets = simulate(replace(MINUTES, per_packet=36, loss=0.05), seed=2)
     host = host_clock(52.0, NANOSECONDS)
     found = run(packets, NANOSECONDS, host)
