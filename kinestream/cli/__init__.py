@@ -18,6 +18,8 @@ examples:
   kinestream replay hapt --subject 2 --speed 10       a recorded person, ten times faster
   kinestream replay walk.csv --policy fixed:0.5x-128  your own recording, one subnetwork
   kinestream run zmq+tcp://127.0.0.1:5556 --json      a live stream, predictions as JSON lines
+  kinestream run zmq+tcp://127.0.0.1:5556 --record monday; kinestream replay monday
+                                                      keep a run, and make it again to the last bit
   kinestream table uci_cnn                            what each subnetwork costs on this machine
 """
 
