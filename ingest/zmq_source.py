@@ -20,6 +20,9 @@ from .zmq_address import ZmqAddress
 
 _LOG = logging.getLogger(__name__)
 
+_NOBLOCK, _RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
+"""As plain numbers: ``recv_multipart`` looks up an enumeration for every frame, a tenth of its time."""
+
 _TURN = 64
 """Messages taken without a pause before other tasks get their turn."""
 
@@ -68,7 +71,9 @@ class ZmqSource:
         try:
             while not self._closed:
                 try:
-                    frames = direct.recv_multipart(zmq.NOBLOCK)
+                    frames = [direct.recv(_NOBLOCK)]
+                    while direct.get(_RCVMORE):
+                        frames.append(direct.recv(_NOBLOCK))
                 except zmq.Again:
                     await self._wait(socket)
                     continue
