@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -35,7 +34,7 @@ from kinestream.train.protocols import protocol_of
 MINUTES = (0.5, 1.0, 2.0, 5.0)
 MODELS = ("uci_cnn", "uci_kinet", "watch", "phone_acc")
 STRENGTHS = tuple(
-    Strength(statistics, layer) for statistics in (30.0, 100.0, 400.0, inf) for layer in (10.0, 30.0, 100.0, 300.0, inf)
+    Strength(statistics, layer) for statistics in (100.0, 400.0, 1600.0, inf) for layer in (1.0, 3.0, 10.0, 30.0, inf)
 )
 """What the search tries; two infinities are the original."""
 MIN_TESTED = 4
@@ -158,36 +157,42 @@ def rows_of(model: Model, data_dir: Path | None) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def search(models: Sequence[Model], data_dir: Path | None) -> list[dict[str, Any]]:
-    """Mean gain of every strength over models, people of the validation part, minutes and subnetworks."""
-    found: dict[Strength, list[float]] = {strength: [] for strength in STRENGTHS}
-    by_model: dict[Strength, dict[str, float]] = {strength: {} for strength in STRENGTHS}
+def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean gain of every strength over validation people, minutes and subnetworks, by model; best on the whole first.
+
+    Args:
+        known: rows of an earlier search, of which other models' figures are kept.
+    """
+    gains = {(row["statistics_windows"], row["last_layer"]): dict(row["gains"]) for row in known}
     for model in models:
         for source, people, _ in people_of(model, data_dir, "validation"):
-            gains: dict[Strength, list[float]] = {strength: [] for strength in STRENGTHS}
+            found: dict[Strength, list[float]] = {strength: [] for strength in STRENGTHS}
             for one in people:
                 before = judged(model, one.test)
                 for learn in list(one.learn.values())[-2:]:
                     for strength in STRENGTHS:
                         after = judged(fitted(model, learn, strength), one.test)
-                        gains[strength] += [after[subnet][0] - before[subnet][0] for subnet in before]
-            if people:
-                for strength in STRENGTHS:
-                    mean = float(np.mean(gains[strength]))
-                    found[strength].append(mean)
-                    by_model[strength][f"{model.name}, {source}"] = round(mean, 5)
-            print(model.name, source, len(people), "people", time.strftime("%X"), flush=True)
+                        found[strength] += [after[subnet][0] - before[subnet][0] for subnet in before]
+            for strength in STRENGTHS if people else ():
+                key = _number(strength.statistics_windows), _number(strength.last_layer)
+                gains.setdefault(key, {})[f"{model.name}, {source}"] = round(float(np.mean(found[strength])), 5)
+            print(model.name, source, len(people), "people", flush=True)
     rows = [
         {
-            "statistics_windows": None if strength.statistics_windows == inf else strength.statistics_windows,
-            "last_layer": None if strength.last_layer == inf else strength.last_layer,
-            "gain": round(float(np.mean(means)), 5),
-            "worst": round(min(means), 5),
-            "gains": by_model[strength],
+            "statistics_windows": statistics,
+            "last_layer": layer,
+            "gain": round(float(np.mean(list(by_model.values()))), 5),
+            "worst": min(by_model.values()),
+            "gains": by_model,
         }
-        for strength, means in found.items()
+        for (statistics, layer), by_model in gains.items()
     ]
     return sorted(rows, key=lambda row: -row["gain"])
+
+
+def _number(value: float) -> float | None:
+    """None for infinity, which JSON does not have: that part of the original is kept."""
+    return None if value == inf else value
 
 
 def main() -> None:
@@ -201,7 +206,7 @@ def main() -> None:
     models = [load_model(find_model(name)) for name in args.models]
     told = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else {}
     if args.search:
-        told["search"] = search(models, args.data)
+        told["search"] = search(models, args.data, told.get("search", []))
         for row in told["search"]:
             print(row)
     else:

@@ -77,6 +77,8 @@ def own_recipe(
     if network not in PRESETS:
         near = difflib.get_close_matches(network, PRESETS, n=1, cutoff=0.0)[0]
         raise ConfigError(f"no network '{network}'; did you mean '{near}'? Choose from {', '.join(PRESETS)}")
+    if not 0.5 <= window_s <= 60:
+        raise ConfigError(f"a window of {window_s:g} s; expected 0.5 to 60")
     recordings = list(dataset)
     channels, notices = common_channels(recordings)
     spec = _input(channels, min(one.fs_hz for one in recordings), window_s)

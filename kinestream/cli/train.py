@@ -164,7 +164,7 @@ def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     from kinestream.train.own_recipe import WINDOW_S, own_recipe
     from kinestream.train.sessions import open_sessions
 
-    near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.6)
     meant = f"did you mean '{near[0]}'? " if near else ""
     if not args.data:
         raise ConfigError(
