@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from tests.ble.bluez import BlueZ
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,3 +25,24 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings: neither $KINESTREAM_DATA nor {folder.name}/ beside the project")
     return folder
+
+
+@pytest.fixture
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a system bus of the test's own; bleak and child processes find it in the environment."""
+    if sys.platform != "linux" or shutil.which("dbus-daemon") is None:
+        pytest.skip("needs dbus-daemon (Debian: apt install dbus)")
+    from tests.ble.daemon import private_bus
+
+    with private_bus(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        yield address
+
+
+@pytest.fixture
+def bluez(bus: str) -> Iterator[BlueZ]:
+    """An empty air around a powered adapter."""
+    from tests.ble.bluez import BlueZ  # dbus-fast is for Linux only
+
+    with BlueZ(bus) as service:
+        yield service

@@ -145,7 +145,11 @@ class Life:
                 async with asyncio.timeout(IO_S):
                     await client.write_gatt_char(step.characteristic, step.data, response=step.with_response)
                 if step.reply_on is not None and self._backlog is not None:
-                    return await self._reply(step.reply_on, step.reply_prefix, step.to, step.timeout_s)
+                    try:
+                        return await self._reply(step.reply_on, step.reply_prefix, step.to, step.timeout_s)
+                    except TimeoutError:
+                        if not step.silence_is_fine:
+                            raise
         return b""
 
     async def _subscribe(self, client: BleakClient, characteristic: str) -> None:

@@ -13,7 +13,7 @@ from .inbox import Inbox
 from .life import Life
 from .link import Link, LinkStatus
 from .radio import Radio
-from .stream import Stream, merged
+from .stream import Stream
 from .target import BleAddress
 
 TURN_S = 0.02
@@ -82,13 +82,16 @@ class BleSource:
     def _take(self, link: Link) -> list[SampleChunk]:
         """What arrived from a device, decoded."""
         found: list[SampleChunk] = []
+        stream = None
         for notification in link.inbox.take():
-            stream = self._stream(link, notification.life)
-            received_s = notification.received_ns / 1e9
-            found += stream.push(notification.characteristic, notification.data, received_s)
-            if stream.battery_frac is not None:
-                link.battery_frac = stream.battery_frac
-        return merged(found)
+            if stream is None or notification.life is not self._streams[link][0]:
+                found += stream.take() if stream else []
+                stream = self._stream(link, notification.life)
+            stream.push(notification.characteristic, notification.data, notification.received_ns / 1e9)
+        if stream:
+            found += stream.take()
+            link.battery_frac = stream.battery_frac if stream.battery_frac is not None else link.battery_frac
+        return found
 
     def _stream(self, link: Link, life: Life) -> Stream:
         if link in self._streams:

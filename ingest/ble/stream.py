@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinestream.errors import DecodeError
 from kinestream.ingest.clock import HostClock, TimeStatus, host_clock
-from kinestream.ingest.devices import Decoder, Packet
+from kinestream.ingest.devices import Decoder
 from kinestream.signals import SampleChunk
 
-from .join import Joined, Joiner
+from .join import Joiner
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Stream:
@@ -35,14 +38,19 @@ class Stream:
         self._part = 0
         self._counts: Counter[str] = Counter()
         self._clocks = {group.name: host_clock(group.fs_hz, group.clock, group.on_change) for group in decoder.groups}
+        self._ready: list[SampleChunk] = []
         self._begin()
 
     def _begin(self) -> None:
         self._joiner = Joiner(self.decoder.groups)
-        self._next_seq = dict.fromkeys(self._clocks, 0)
+        self._runs = {name: _Run() for name in self._clocks}
 
-    def push(self, characteristic: str, data: bytes, received_s: float) -> Iterator[SampleChunk]:
-        """The chunks that a notification completed; bytes that make no sense are counted as ``malformed``."""
+    def push(self, characteristic: str, data: bytes, received_s: float) -> None:
+        """Take a notification in; ``take`` gives what came of it.
+
+        Bytes that make no sense are counted as ``malformed``. Samples are only collected here, because joining and
+        handing on whole runs costs a fraction of doing it packet by packet.
+        """
         try:
             packets = self.decoder.decode(characteristic, data)
         except DecodeError as error:
@@ -52,30 +60,52 @@ class Stream:
         for packet in packets:
             if packet.battery_frac is not None:
                 self.battery_frac = packet.battery_frac
-            if len(packet.samples):
-                yield from self._timed(packet, received_s)
+            n = len(packet.samples)
+            if not n:
+                continue
+            clock = self._clocks.get(packet.group)
+            if clock is None:  # a group that nobody asked for, e.g. left on by another program
+                self._counts["not_wanted"] += n
+                continue
+            timed = clock.push(n, received_s, packet.device_time, packet.counter)
+            if timed.fresh:
+                self._join_all()
+                self._counts.update(self._joiner.counts)
+                self._part += 1
+                self._begin()
+            elif timed.lost:
+                self._join(packet.group)
+                self.lost += timed.lost
+                self._runs[packet.group].seq += timed.lost
+            run = self._runs[packet.group]
+            run.t.append(timed.t)
+            run.x.append(packet.samples)
+            run.received_s = received_s
 
-    def _timed(self, packet: Packet, received_s: float) -> Iterator[SampleChunk]:
-        clock = self._clocks.get(packet.group)
-        if clock is None:  # a group that nobody asked for, e.g. left on by another program
-            self._counts["not_wanted"] += len(packet.samples)
+    def take(self) -> list[SampleChunk]:
+        """The chunks that are complete, in order."""
+        self._join_all()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _join_all(self) -> None:
+        for group in self._runs:
+            self._join(group)
+
+    def _join(self, group: str) -> None:
+        """Hand on an unbroken run of a group."""
+        run = self._runs[group]
+        if not run.t:
             return
-        n = len(packet.samples)
-        timed = clock.push(n, received_s, packet.device_time, packet.counter)
-        if timed.fresh:
-            self._counts.update(self._joiner.counts)
-            self._part += 1
-            self._begin()
-        self.lost += timed.lost
-        seq = self._next_seq[packet.group] + timed.lost
-        self._next_seq[packet.group] = seq + n
-        for joined in self._joiner.push(packet.group, timed.t, packet.samples, seq):
-            yield self._chunk(joined, received_s)
-
-    def _chunk(self, joined: Joined, received_s: float) -> SampleChunk:
+        t, x = (run.t[0], run.x[0]) if len(run.t) == 1 else (np.concatenate(run.t), np.concatenate(run.x))
         session = f"{self._session}.{self._part}" if self._part else self._session
         channels, fs_hz = self._joiner.channels, self._joiner.leader.fs_hz
-        return SampleChunk(self.name, session, joined.t, joined.x, channels, fs_hz, joined.seq, received_s)
+        self._ready += [
+            SampleChunk(self.name, session, one.t, one.x, channels, fs_hz, one.seq, run.received_s)
+            for one in self._joiner.push(group, t, x, run.seq)
+        ]
+        run.seq += len(t)
+        run.t, run.x = [], []
 
     def counts(self) -> Counter[str]:
         """``malformed`` notifications, samples ``unpaired``, ``interpolated`` or ``not_wanted``, clock events.
@@ -95,24 +125,13 @@ class Stream:
         return clock.status() if clock else None
 
 
-def merged(chunks: list[SampleChunk]) -> list[SampleChunk]:
-    """Neighbouring chunks of one session as one, where the numbers go on: fewer, larger chunks cost everyone less."""
-    found: list[SampleChunk] = []
-    run: list[SampleChunk] = []
-    for chunk in chunks:
-        if run and (chunk.session != run[-1].session or chunk.seq != run[-1].seq + len(run[-1])):
-            found.append(_one(run))
-            run = []
-        run.append(chunk)
-    if run:
-        found.append(_one(run))
-    return found
+class _Run:
+    """Packets of a group that follow one another without a loss."""
 
+    __slots__ = ("received_s", "seq", "t", "x")
 
-def _one(run: list[SampleChunk]) -> SampleChunk:
-    if len(run) == 1:
-        return run[0]
-    last = run[-1]
-    t = np.concatenate([chunk.t for chunk in run])
-    x = np.concatenate([chunk.x for chunk in run])
-    return SampleChunk(last.stream, last.session, t, x, last.channels, last.fs_hz, run[0].seq, last.received_s)
+    def __init__(self) -> None:
+        self.seq = 0
+        self.t: list[NDArray[np.float64]] = []
+        self.x: list[NDArray[np.float32]] = []
+        self.received_s = 0.0

@@ -63,7 +63,7 @@ class BleAddress:
                 near = get_close_matches(key, known, n=1)
                 hint = f" (did you mean '{near[0]}'?)" if near else ""
                 raise ConfigError(f"{uri}: unknown setting '{key}'{hint}; known: {', '.join(known)}")
-        named = find_profile(query["profile"]) if "profile" in query else None
+        named = _profile(query["profile"]) if "profile" in query else None
         texts = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
         texts = [text for text in texts if text]
         if not texts and named:
@@ -81,6 +81,11 @@ class BleAddress:
             query.get("adapter"),
             _positive(uri, "wait", query.get("wait", "30")),
         )
+
+
+def _profile(text: str) -> Profile:
+    """A known kind of device, or one that a TOML file describes."""
+    return find_profile(f"generic:{text}" if text.endswith(".toml") else text)
 
 
 def _target(text: str, named: Profile | None) -> Target:

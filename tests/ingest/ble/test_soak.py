@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from kinestream.ingest.ble import link as link_module
 from kinestream.ingest.ble.source import BleSource
-from tests.ble.bluez import BlueZ
 from tests.ble.peripheral import BATTERY_SERVICE
 from tests.ble.sensors import Polar
+
+if TYPE_CHECKING:
+    from tests.ble.bluez import BlueZ
 
 SPEED = 60
 SIMULATED_S = 1800.0

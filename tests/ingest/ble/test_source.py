@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,9 +14,11 @@ from kinestream.errors import BluetoothUnavailable, ConfigError, DeviceRefused
 from kinestream.ingest.ble import life as life_module
 from kinestream.ingest.ble.source import BleSource
 from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
-from tests.ble.bluez import BlueZ
 from tests.ble.peripheral import Peripheral
 from tests.ble.sensors import Polar, Thingy
+
+if TYPE_CHECKING:
+    from tests.ble.bluez import BlueZ
 
 FIRST, SECOND = "C0:00:00:00:00:01", "C0:00:00:00:00:02"
 
