@@ -98,7 +98,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
     add_source_options(parser)
     group = parser.add_argument_group("what runs")
-    group.add_argument("--model", "--model_name", "--model-name", metavar="M", help="a bundled model or a file (default uci_cnn)")
+    names = ("--model", "--model_name", "--model-name")
+    group.add_argument(*names, metavar="M", help="a bundled model or a file (default uci_cnn)")
     group.add_argument(
         "--policy",
         default=policy,
