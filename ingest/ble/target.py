@@ -85,7 +85,7 @@ class BleAddress:
 
 def _profile(text: str) -> Profile:
     """A known kind of device, or one that a TOML file describes."""
-    return find_profile(f"generic:{text}" if text.endswith(".toml") else text)
+    return find_profile(text if ":" in text or not text.endswith(".toml") else f"generic:{text}")
 
 
 def _target(text: str, named: Profile | None) -> Target:
