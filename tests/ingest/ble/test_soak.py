@@ -71,6 +71,7 @@ def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
             await asyncio.sleep(0.01)  # what is on its way arrives
             await asyncio.to_thread(bluez.drop, polar)
             broken += 1
+        await asyncio.sleep(0.5)  # the last packets are handed on
 
     async def run() -> None:
         breaker = asyncio.create_task(break_the_link())
