@@ -30,6 +30,9 @@ QUEUE_ITEMS = 8192
 """Chunks and predictions that may wait for a slow disk; what a live source brings on top is not recorded, and
 counted."""
 
+CLOSE_WITHIN_S = 30.0
+"""A disk that hangs, such as a network's, does not keep a program from ending for longer."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -71,22 +74,22 @@ class Recorder:
 
     async def take(self, chunk: SampleChunk) -> None:
         """Record a chunk; waits where the source can, and the disk cannot keep up."""
-        while not self._live and len(self._queue) >= QUEUE_ITEMS and not self.failure:
-            await asyncio.to_thread(self._wait_for_room)
         self._offered += len(chunk)
-        if self._live and len(self._queue) >= QUEUE_ITEMS:
+        if self._is_full and self._live:
             self._samples_left_out += len(chunk)
             self._leave_out(chunks=1, samples=len(chunk))
-        else:
-            self._put(chunk)
+            return
+        if self._is_full:
+            await asyncio.to_thread(self._wait_for_room)
+        self._put(chunk)
 
     def predicted(self, prediction: Prediction, circumstances: Circumstances) -> None:
         """Record a prediction; called in the pipeline's thread, which may wait for a replay's sake."""
-        if not self._live:
-            self._wait_for_room()
-        elif len(self._queue) >= QUEUE_ITEMS:
+        if self._is_full and self._live:
             self._leave_out(predictions=1)
             return
+        if self._is_full:
+            self._wait_for_room()
         policy, state = circumstances.policy, circumstances.state
         if policy is not self._policy[0]:
             self._policy = policy, write_policy(policy)
@@ -110,7 +113,12 @@ class Recorder:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, CLOSE_WITHIN_S)
+        if self._thread.is_alive():
+            self.failure = (
+                f"NOT RECORDED TO THE END: the disk under {self.folder} does not answer; what it has taken stays"
+            )
+            self._on_failure(self.failure)
 
     @property
     def not_recorded(self) -> int:
@@ -142,18 +150,21 @@ class Recorder:
         with self._changed:
             self._left_out.update(counts)
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._queue) >= QUEUE_ITEMS
+
     def _wait_for_room(self) -> None:
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self._queue) < QUEUE_ITEMS or self.failure, timeout=1.0)
+            self._changed.wait_for(lambda: not self._is_full or self.failure)
 
     def _work(self) -> None:
         synced_s = time.monotonic()
         try:
             while True:
                 with self._changed:
-                    full = lambda: self._closing or len(self._queue) >= QUEUE_ITEMS  # noqa: E731
-                    self._changed.wait_for(full, timeout=WRITE_EVERY_S)
+                    self._changed.wait_for(lambda: self._closing or self._is_full, timeout=WRITE_EVERY_S)
                     closing = self._closing
                 self._writer.write(self._taken())
                 with self._changed:
