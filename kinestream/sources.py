@@ -115,6 +115,13 @@ def _relay(address: str, options: SourceOptions) -> Source:
     return RelaySource(address, insecure=options.insecure)
 
 
+def _lsl(address: str, options: SourceOptions) -> Source:
+    from kinestream.ingest.lsl import LslSource
+
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
+    return LslSource(address)
+
+
 _FLAGS = {
     "data_dir": "--data",
     "subjects": "--subject",
@@ -143,6 +150,7 @@ _SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "wearer": _wearer,
     "zmq+tcp": _zmq,
     "relay": _relay,
+    "lsl": _lsl,
     "ble": _ble,
     "replay": _replay_address,
 }

@@ -74,7 +74,9 @@ def add_parser(commands: Any) -> None:
         "  kinestream publish 'wearer://?seed=3' --to tcp://127.0.0.1:5556",
     )
     publish.add_argument("source", metavar="SOURCE", help="a dataset, a file, or an address as for run")
-    publish.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where to listen for subscribers")
+    publish.add_argument(
+        "--to", required=True, metavar="tcp://HOST:PORT|lsl://NAME", help="where to listen for subscribers"
+    )
     publish.add_argument("--wait", action="store_true", help="begin when the first subscriber is there")
     add_source_options(publish)
     publish.set_defaults(run=_publish)
@@ -208,7 +210,13 @@ def _publish(args: argparse.Namespace) -> int:
 
     async def run() -> int:
         source = build_source(args)
-        task = asyncio.ensure_future(publish(source, args.to, wait=args.wait, insecure=args.insecure))
+        if args.to.startswith("lsl://"):
+            from kinestream.ingest.lsl import publish_lsl
+
+            sending = publish_lsl(source, args.to, wait=args.wait)
+        else:
+            sending = publish(source, args.to, wait=args.wait, insecure=args.insecure)
+        task = asyncio.ensure_future(sending)
         stop_on_signals(task.cancel)
         try:
             counts = await task
