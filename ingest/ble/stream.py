@@ -10,9 +10,8 @@ import numpy as np
 from kinestream.errors import DecodeError
 from kinestream.ingest.clock import HostClock, TimeStatus, host_clock
 from kinestream.ingest.devices import Decoder
+from kinestream.ingest.join import Joiner
 from kinestream.signals import SampleChunk
-
-from .join import Joiner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

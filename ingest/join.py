@@ -17,7 +17,7 @@ from kinestream.signals import ACC
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.ingest.devices import Group
+    from .devices import Group
 
 HOLE_S = 0.25
 """Over a longer hole in a group nothing is drawn."""
@@ -65,6 +65,11 @@ class Joiner:
         else:
             self._waiting.append(Joined(t, x, seq))
         return list(self._ready())
+
+    def close(self) -> None:
+        """Nothing more will come: what still waits for its partners is ``unpaired``."""
+        self.counts["unpaired"] += sum(len(waiting.t) for waiting in self._waiting)
+        self._waiting.clear()
 
     def _ready(self) -> Iterator[Joined]:
         tracks = tuple(self._tracks.values())
