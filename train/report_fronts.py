@@ -111,7 +111,7 @@ def _saved(found: Sequence[Mapping[str, Any]], published: Published) -> str:
         for way, text in (("chosen", "chosen on validation people"), ("read_off_test", "read off the test people")):
             for cost, told in (entry.get(way) or {}).items():
                 rival = escape(str(entry.get("against", "independent")))
-                heading = f"{escape(str(entry.get('name')))} against {rival}, least {escape(cost)}"
+                heading = f"{escape(str(entry.get('name')))}, least {escape(cost)}, against {rival}"
                 rows.append(html.row(heading, html.cell(text), *_saved_cells(told or {}, entry.get("seeds"))))
     if not rows:
         command = "python -m benchmarks.baselines --saved RUNS/*.safetensors --json benchmarks/results/baselines.json"

@@ -290,9 +290,9 @@ def test_latency_is_drawn_and_what_is_far_too_slow_is_told(tmp_path: Path) -> No
 
 def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path) -> None:
     chosen = {"subnet": "0.35x-104", "accuracy": 0.97, "macs_saved": 12.5, "time_saved": 4.0}
-    saved = [{"name": "uci_cnn", "seeds": 5, "chosen": {"macs": chosen, "time": None}}]
+    saved = [{"name": "uci_cnn", "against": "the other", "seeds": 5, "chosen": {"macs": chosen, "time": None}}]
     text = page(write(tmp_path / "in", baselines=table(compute_saved=saved)), tmp_path / "out")
-    row = next(row for row in text.split("<tr") if "uci_cnn, least macs" in row)
+    row = next(row for row in text.split("<tr") if "uci_cnn, least macs, against the other" in row)
     for told in ("chosen on validation people", "0.35x-104", "12.5x in MACs, 4.0x in time", "97.00"):
         assert told in row
     assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
