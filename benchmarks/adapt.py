@@ -34,7 +34,10 @@ from kinestream.train.protocols import protocol_of
 MINUTES = (0.5, 1.0, 2.0, 5.0)
 MODELS = ("uci_cnn", "uci_kinet", "watch", "phone_acc")
 STRENGTHS = tuple(
-    Strength(statistics, layer) for statistics in (100.0, 400.0, 1600.0, inf) for layer in (1.0, 3.0, 10.0, 30.0, inf)
+    Strength(statistics, layer)
+    for statistics in (100.0, 400.0, 1600.0, inf)
+    for layer in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, inf)
+    if layer >= 1 or statistics >= 1600
 )
 """What the search tries; two infinities are the original."""
 MIN_TESTED = 4
@@ -161,21 +164,22 @@ def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[
     """Mean gain of every strength over validation people, minutes and subnetworks, by model; best on the whole first.
 
     Args:
-        known: rows of an earlier search, of which other models' figures are kept.
+        known: rows of an earlier search; what is in them is not tried again.
     """
     gains = {(row["statistics_windows"], row["last_layer"]): dict(row["gains"]) for row in known}
     for model in models:
         for source, people, _ in people_of(model, data_dir, "validation"):
-            found: dict[Strength, list[float]] = {strength: [] for strength in STRENGTHS}
+            name = f"{model.name}, {source}"
+            untried = [strength for strength in STRENGTHS if people and name not in gains.get(_key(strength), {})]
+            found: dict[Strength, list[float]] = {strength: [] for strength in untried}
             for one in people:
                 before = judged(model, one.test)
                 for learn in list(one.learn.values())[-2:]:
-                    for strength in STRENGTHS:
+                    for strength in untried:
                         after = judged(fitted(model, learn, strength), one.test)
                         found[strength] += [after[subnet][0] - before[subnet][0] for subnet in before]
-            for strength in STRENGTHS if people else ():
-                key = _number(strength.statistics_windows), _number(strength.last_layer)
-                gains.setdefault(key, {})[f"{model.name}, {source}"] = round(float(np.mean(found[strength])), 5)
+            for strength in untried:
+                gains.setdefault(_key(strength), {})[name] = round(float(np.mean(found[strength])), 5)
             print(model.name, source, len(people), "people", flush=True)
     rows = [
         {
@@ -190,9 +194,10 @@ def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[
     return sorted(rows, key=lambda row: -row["gain"])
 
 
-def _number(value: float) -> float | None:
-    """None for infinity, which JSON does not have: that part of the original is kept."""
-    return None if value == inf else value
+def _key(strength: Strength) -> tuple[float | None, float | None]:
+    """As JSON has it: None for infinity, where that part of the original is kept."""
+    statistics, layer = (None if n == inf else n for n in (strength.statistics_windows, strength.last_layer))
+    return statistics, layer
 
 
 def main() -> None:
@@ -219,7 +224,7 @@ def main() -> None:
             "tested is what comes a window's length or more after the longest of these; the same windows before and "
             "after. No test person was trained on, and none chose the strength",
             "over": "people",
-            "strength": {"statistics_windows": strength.statistics_windows, "last_layer": strength.last_layer},
+            "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
             "rows": rows,
             "search": told.get("search", []),
         }

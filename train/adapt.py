@@ -20,6 +20,7 @@ with Convolutional Networks" (L2-SP), ICML 2018.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,10 +163,18 @@ def accuracy_of(model: Model, windows: Windows, subnets: Sequence[Subnet]) -> di
     return {str(subnet): round(score(net, x, windows.labels, subnet).accuracy, 5) for subnet in subnets}
 
 
-def adapted_card(original: Model, windows: Windows, sessions: Sequence[str], gain: dict[str, Any]) -> dict[str, Any]:
+def adapted_card(
+    original: Model,
+    windows: Windows,
+    sessions: Sequence[str],
+    gain: dict[str, Any],
+    strength: Strength | None = None,
+) -> dict[str, Any]:
     """The original's card with what was done to it, under ``adapted``: first of all, so that it is read first."""
+    strength = strength or Strength()
     counts = np.bincount(windows.labels, minlength=len(original.labels)).tolist()
     shown = {label: n for label, n in zip(original.labels, counts, strict=True) if n >= MIN_WINDOWS}
+    pooled = len(shown) == len(original.labels) and strength.statistics_windows < inf
     told = {
         "from": original.name,
         "from_fingerprint": original.fingerprint,
@@ -174,8 +183,8 @@ def adapted_card(original: Model, windows: Windows, sessions: Sequence[str], gai
         "sessions": list(sessions),
         "windows": shown,
         "not_shown": [label for label in original.labels if label not in shown],
-        "statistics": "pooled with the person's" if len(shown) == len(original.labels) else "the original's",
-        "strength": asdict(Strength()),
+        "statistics": "pooled with the person's" if pooled else "the original's",
+        "strength": {name: None if value == inf else value for name, value in asdict(strength).items()},
         "held_out": gain,
         "note": "the accuracy table and all validation and test figures below are the original's",
     }
@@ -220,7 +229,7 @@ def _fit_last_layer(
         penalty: ``Strength.last_layer`` over the number of windows, since the loss here is their mean.
         shown: (classes,) which take part; windows of others are left out.
     """
-    if penalty == float("inf"):
+    if penalty == inf:
         return
     keep = shown[labels]
     x, labels = x[keep], labels[keep]
