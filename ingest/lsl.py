@@ -21,7 +21,8 @@ from kinestream.errors import ConfigError, InputMismatch, MissingExtra
 from kinestream.signals import CHANNEL_UNITS, STANDARD_GRAVITY, SampleChunk
 from kinestream.source import Source
 
-MAX_CHANNELS = 64
+from .wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
+
 MAX_SAMPLES = 1024
 _PATIENCE_S = 0.2
 """How long one call into liblsl may block a thread."""
@@ -75,14 +76,14 @@ class LslSource:
             InputMismatch: the stream does not say what its columns are, and the address neither.
         """
         lsl = self._lsl
-        while self._inlet is None and not self._closed:
+        found: list[Any] = []
+        while not found and not self._closed:
             found = await self._call(lsl.resolve_byprop, "name", self._stream, 1, _PATIENCE_S)
-            if found:
-                recover = self._query.get("once") != "1"
-                self._inlet = lsl.StreamInlet(found[0], recover=recover, processing_flags=lsl.proc_clocksync)
         if self._closed:
             return
-        info = await self._call(self._inlet.info, 5.0)
+        recover = self._query.get("once") != "1"
+        self._inlet = inlet = lsl.StreamInlet(found[0], recover=recover, processing_flags=lsl.proc_clocksync)
+        info = await self._call(inlet.info, 5.0)
         columns, scales, channels = self._columns(info)
         fs_hz = self._rate(info.nominal_srate())
         session = f"{self._stream}-{info.uid()[:8]}"
@@ -157,7 +158,7 @@ class LslSource:
             fs_hz = float(self._query.get("rate", nominal_hz))
         except ValueError:
             fs_hz = math.nan
-        if not (fs_hz > 0 and math.isfinite(fs_hz)):
+        if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
             raise InputMismatch(f"{self.name} comes at {fs_hz:g} Hz; say its rate: ?rate=50")
         return fs_hz
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import zmq
 import zmq.asyncio
@@ -116,7 +117,7 @@ class Link:
         if self._direct.poll(0) or (can_send and kept.is_set()):
             await asyncio.sleep(0)  # the source gets its turn
             return
-        waiting = [asyncio.ensure_future(self._socket.poll(int(1000 * self._hello_s)))]
+        waiting: list[asyncio.Task[Any]] = [asyncio.ensure_future(self._socket.poll(int(1000 * self._hello_s)))]
         if can_send:
             waiting.append(asyncio.ensure_future(kept.wait()))
         try:

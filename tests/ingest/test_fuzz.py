@@ -7,14 +7,10 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 import zmq
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError
 from kinestream.ingest import EndOfStream, Journal, Relay, RelaySource, ZmqSource, encode, encode_end
-from kinestream.ingest.relay_wire import Kind, RelayMessage, pack, unpack
+from kinestream.ingest.relay_wire import Kind, RelayMessage, pack
 from tests.ingest.test_relay import port_of, receive
 from tests.ingest.test_zmq import PATIENCE_S, Recorded, bits, chunk, everything
 
@@ -44,28 +40,6 @@ def mutated(rng: random.Random, frames: Sequence[bytes]) -> list[bytes]:
             changed.insert(at, rng.randbytes(rng.randrange(9)))
     changed[at] = bytes(data)
     return changed
-
-
-@given(st.lists(st.binary(max_size=80), max_size=5))
-@settings(deadline=None)
-def test_random_frames_are_no_relay_message(frames: list[bytes]) -> None:
-    with pytest.raises(DecodeError):
-        unpack(frames)
-
-
-@given(
-    st.sampled_from([Kind.HELLO, Kind.DATA, Kind.WELCOME, Kind.ACK, Kind.REFUSED]),
-    st.binary(min_size=16, max_size=16),
-    st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=3),
-    st.binary(max_size=50),
-)
-@settings(deadline=None)
-def test_a_relay_message_comes_back_as_it_was_packed(
-    kind: Kind, journal: bytes, numbers: list[int], text: bytes
-) -> None:
-    frames = {Kind.DATA: (b"imu/a", text, text), Kind.REFUSED: (text,)}.get(kind, ())
-    message = RelayMessage(kind, journal, *numbers, frames=frames)
-    assert unpack(pack(message)) == message
 
 
 async def test_a_puller_under_fire_takes_every_good_message() -> None:
