@@ -230,7 +230,7 @@ def describe(
         "rate_hz": loaded.input.fs_hz,
         "hop": pipeline.spec.hop,
         "max_gap_s": pipeline.spec.max_gap_s,
-        "axes": turned and {"axes": list(turned.axes), "signs": list(turned.signs)},
+        "axes": turned and asdict(turned),
         "battery": pipeline.battery is not None,
     }
     about["policy"] = {"text": write_policy(pipeline.policy), "deadline_ms": pipeline.deadline_ms}

@@ -203,7 +203,7 @@ def _pipeline(manifest: dict[str, Any], script: _Script) -> Pipeline:
     told = manifest["model"]
     model = _same_model(told)
     table = _table(manifest["table"])
-    axes = told["axes"]
+    axes = {key: tuple(value) if isinstance(value, list) else value for key, value in (told["axes"] or {}).items()}
     policy = _ToldPolicy(script, table, manifest["policy"]["text"], manifest["policy"]["deadline_ms"])
     return Pipeline(
         _ToldEngine(model, script),
@@ -213,7 +213,7 @@ def _pipeline(manifest: dict[str, Any], script: _Script) -> Pipeline:
         deadline_ms=manifest["policy"]["deadline_ms"],
         hop=told["hop"],
         max_gap_s=told["max_gap_s"],
-        channel_map=ChannelMap(tuple(axes["axes"]), tuple(axes["signs"])) if axes else None,
+        channel_map=ChannelMap(**axes) if axes else None,
         clock=lambda: script.now.ready_s if script.now else math.nan,
     )
 

@@ -24,6 +24,13 @@ class ChannelMap:
 
     axes: tuple[int, int, int] = (0, 1, 2)
     signs: tuple[int, int, int] = (1, 1, 1)
+    acc_factor: float = 1.0
+    """What acceleration is multiplied by: 1 but for a sensor found not to send SI units (``kinestream wear``)."""
+    gyro_factor: float = 1.0
+    """The same of the angular rate."""
+
+    def __str__(self) -> str:
+        return " ".join("-" * (sign < 0) + AXES[axis] for axis, sign in zip(self.axes, self.signs, strict=True))
 
     @classmethod
     def parse(cls, text: str) -> ChannelMap:
@@ -46,15 +53,17 @@ class ChannelMap:
         return cls((axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2]))
 
     def apply(self, chunk: SampleChunk) -> SampleChunk:
-        """The same samples as the turned sensor would have measured them."""
+        """The same samples as the turned sensor would have measured them, in SI units."""
         if self == ChannelMap():
             return chunk
         x: NDArray[np.float32] = chunk.x.copy()
+        factors = {ACC: self.acc_factor, GYRO: self.gyro_factor, BODY_ACC: self.acc_factor, GRAVITY: self.acc_factor}
         for family in (ACC, GYRO, MAG, BODY_ACC, GRAVITY):
+            factor = factors.get(family, 1.0)
             for to, (axis, sign) in enumerate(zip(self.axes, self.signs, strict=True)):
                 if family[to] in chunk.channels:
                     if family[axis] not in chunk.channels:
                         raise ConfigError(f"axes cannot be turned: the source has {family[to]} but not {family[axis]}")
                     source = chunk.channels.index(family[axis])
-                    x[:, chunk.channels.index(family[to])] = sign * chunk.x[:, source]
+                    x[:, chunk.channels.index(family[to])] = sign * factor * chunk.x[:, source]
         return replace(chunk, x=x)

@@ -27,3 +27,16 @@ def test_axes_as_they_are_give_the_very_same_chunk() -> None:
 def test_axes_no_turn_can_give_are_refused(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         ChannelMap.parse(text)
+
+
+def test_what_a_sensor_does_not_send_in_si_units_is_scaled_with_the_turn() -> None:
+    chunk = regular(3)
+    scaled = ChannelMap((1, 0, 2), (-1, 1, 1), acc_factor=2.0, gyro_factor=0.5).apply(chunk)
+    turned = ChannelMap.parse("-y x z").apply(chunk)
+    np.testing.assert_array_equal(scaled.x[:, :3], turned.x[:, :3] * np.float32(2))
+    np.testing.assert_array_equal(scaled.x[:, 3:], turned.x[:, 3:] * np.float32(0.5))
+
+
+@pytest.mark.parametrize("text", ["x y z", "-y x z", "z -x -y"])
+def test_a_mapping_is_shown_as_it_is_written(text: str) -> None:
+    assert str(ChannelMap.parse(text)) == text

@@ -1,0 +1,128 @@
+"""The TOML file that ``kinestream wear`` writes and ``--axes`` reads: how a sensor is turned, and its units.
+
+It holds ``axes``, and where a unit was wrong ``acc_factor`` and ``gyro_factor``; the rest is for people.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import tempfile
+import tomllib
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+
+from kinestream.errors import ConfigError
+from kinestream.windowing import ChannelMap
+
+SUFFIX = ".toml"
+
+
+@dataclass(frozen=True, slots=True)
+class AxesFile:
+    """One sensor, checked once."""
+
+    axes: str
+    """As ``ChannelMap.parse`` reads it."""
+    acc_factor: float = 1.0
+    """Makes m/s^2 of the sensor's acceleration."""
+    gyro_factor: float = 1.0
+    """Makes rad/s of the sensor's angular rate."""
+    source: str = ""
+    """The address that was checked."""
+    model: str = ""
+    worn: str = ""
+    """The orientation that ``axes`` leads to; empty: none, only units were checked."""
+    rate_hz: float | None = None
+    """As measured."""
+    date: datetime | None = None
+    notes: tuple[str, ...] = ()
+    """What was found, a line each."""
+
+    @property
+    def channel_map(self) -> ChannelMap:
+        """Raises: ConfigError."""
+        return replace(ChannelMap.parse(self.axes), acc_factor=self.acc_factor, gyro_factor=self.gyro_factor)
+
+
+def read_axes_file(path: Path) -> AxesFile:
+    """The file's content, checked.
+
+    Raises:
+        ConfigError: it is not there, not TOML, or says something that makes no sense.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise ConfigError(f"{path} cannot be read ({reason}); kinestream wear writes such a file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML ({error}); kinestream wear writes such a file") from None
+    known = [field.name for field in fields(AxesFile)]
+    for key in told:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            raise ConfigError(f"{path}: unknown key '{key}'{hint}; known: {', '.join(known)}")
+    if not isinstance(told.get("axes"), str):
+        raise ConfigError(f'{path}: expected axes = "-y x z", found {told.get("axes", "nothing")}')
+    for key in ("acc_factor", "gyro_factor"):
+        value = told.get(key, 1.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value):
+            raise ConfigError(f"{path}: {key} is {value!r}; expected a number other than 0")
+    found = AxesFile(**{**told, "notes": tuple(told.get("notes", ()))})
+    try:
+        found.channel_map  # noqa: B018  # raises what is wrong with the axes
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return found
+
+
+def read_axes(text: str) -> ChannelMap:
+    """What ``--axes`` was given: ``-y x z``, or the path of a file that ends in .toml.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if text.strip().lower().endswith(SUFFIX):
+        return read_axes_file(Path(text)).channel_map
+    return ChannelMap.parse(text)
+
+
+def write_axes_file(path: Path, content: AxesFile) -> None:
+    """Write the file, whole or not at all.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    lines = [f"# kinestream run SOURCE --axes {path.name}"]
+    for field in fields(AxesFile):
+        value = getattr(content, field.name)
+        if value not in (None, "", ()):
+            lines.append(f"{field.name} = {_toml(value)}")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror}); name another place with --out") from None
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, tuple):
+        return "[\n" + "".join(f"    {_toml(one)},\n" for one in value) + "]"
+    if isinstance(value, str):
+        # A basic string of TOML is one of JSON, but that TOML wants this last control character escaped too.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
