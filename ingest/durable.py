@@ -35,6 +35,8 @@ class Mark:
     def __init__(self, path: Path) -> None:
         new = not path.exists()
         self._file = open(path, "w+b" if new else "r+b", buffering=0)  # noqa: SIM115 - kept until close
+        if new:
+            self._file.write(bytes(2 * _SLOT_STEP))  # so that a disk that fills up later does not matter
         self._turn, self.value = max(map(self._slot, (0, 1)))
 
     def set(self, value: int) -> None:

@@ -129,7 +129,11 @@ class RelaySource:
             taken.relay.pending -= 1
             touched[taken.relay.journal] = (taken.relay, taken.number)
         for relay, number in touched.values():
-            relay.mark.set(number)  # before the relay hears of it, and forgets
+            try:
+                relay.mark.set(number)  # before the relay hears of it, and forgets
+            except OSError as error:
+                self._counts["not_noted"] += 1  # the relay knows it, too, unless the link breaks now
+                _LOG.warning("%s: cannot note how far a relay is: %s", self.name, error)
             self._say(relay.route, RelayMessage(Kind.ACK, relay.journal, number))
         self._acknowledged.set()
 
@@ -138,7 +142,8 @@ class RelaySource:
 
         ``not_received`` samples and ``restarted`` senders as for ``ZmqSource``; ``thrown_away_by_relay`` samples;
         messages that were refused: ``malformed``, ``wrong_version``, ``repeated``, ``out_of_turn`` (sent before the
-        link broke; they come again), ``beyond_window``, ``too_many_streams``, ``too_many_relays``; ``refused_keys``.
+        link broke; they come again), ``beyond_window``, ``too_many_streams``, ``too_many_relays``, ``refused_relays``;
+        ``refused_keys``; ``not_noted`` acknowledgements that could not be written down.
         """
         total = Counter(self._counts)
         for relay in self._relays.values():
@@ -249,7 +254,12 @@ class RelaySource:
                 self._counts["too_many_relays"] += 1
                 self._refuse(route, hello.journal, f"{MAX_RELAYS} relays are here already")
                 return
-            mark = Mark(self._folder / f"{hello.journal.hex()}.mark")
+            try:
+                mark = Mark(self._folder / f"{hello.journal.hex()}.mark")
+            except OSError as error:
+                self._counts["refused_relays"] += 1
+                self._refuse(route, hello.journal, f"cannot note how far it is: {error.strerror}")
+                return
             relay = self._relays[hello.journal] = _Relay(hello.journal, mark, mark.value)
         # The relay may have heard from another receiver, or from us before our disk lost it.
         relay.received = max(relay.received, hello.number)

@@ -69,6 +69,37 @@ async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None
     assert (run.counts()["dropped"], run.counts()["lost"]) == (0, 0)
 
 
+async def test_a_sender_may_forget_a_chunk_only_after_its_predictions_were_told() -> None:
+    told: list[Prediction] = []
+    told_when_done: list[tuple[int, int]] = []
+
+    class Kept(Chunks):
+        def done(self, chunks: int) -> None:
+            told_when_done.append((chunks, len(told)))
+
+    run = session(Kept(cut(regular(3000), 25)))
+    run.subscribe(None, told.append)
+    await run.run()
+    done = 0
+    for chunks, predictions in told_when_done:
+        done += chunks
+        assert predictions == (25 * done - 40) // 20 + 1
+    assert done == 3000 // 25
+
+
+async def test_a_source_that_fails_the_pipeline_is_not_told_to_forget() -> None:
+    acknowledged: list[int] = []
+
+    class Kept(Chunks):
+        def done(self, chunks: int) -> None:
+            acknowledged.append(chunks)
+
+    unfit = [replace(chunk, channels=("mag_x",) * len(chunk.channels)) for chunk in cut(regular(100), 25)]
+    with pytest.raises(InputMismatch):
+        await session(Kept(unfit)).run()
+    assert acknowledged == []
+
+
 async def test_a_live_source_drops_its_oldest_chunks_and_counts_them_once() -> None:
     source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5), live=True)  # all at once: it never waits
     run = session(source)
