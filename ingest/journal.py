@@ -36,7 +36,7 @@ from kinestream.errors import ConfigError
 from .durable import Mark, identity, lock
 
 MAX_BYTES = 1 << 30
-"""By default: about a week of one sensor with six channels at 50 Hz."""
+"""By default: four days of one sensor with six channels at 50 Hz, labelled, in packets of ten samples."""
 
 SEGMENT_BYTES = 4 << 20
 LEAP = 1 << 20
