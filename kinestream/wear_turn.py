@@ -119,8 +119,8 @@ def nearest_axes(upright: Floats, forward: Floats, orientation: Orientation) -> 
     reference = frame(np.array(orientation.up), np.array(orientation.forward))
     rotation = reference @ frame(upright, forward).T  # from the sensor's axes to the model's
     found: list[tuple[float, ChannelMap]] = []
-    for axes in permutations(range(3)):
-        for signs in product((1, -1), repeat=3):
+    for axes in permutations((0, 1, 2), 3):
+        for signs in product((1, -1), (1, -1), (1, -1)):
             matrix = np.zeros((3, 3))
             matrix[range(3), axes] = signs
             if np.linalg.det(matrix) > 0:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinestream.axes_file import read_axes
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.operating_table import OperatingTable
@@ -18,7 +19,6 @@ from kinestream.session import Session
 from kinestream.signals import Subnet
 from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
-from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:
     from kinestream.recorder import Recorder
@@ -55,7 +55,7 @@ def build_session(args: argparse.Namespace) -> Session:
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
     hop = _hop(args.hop, model)
-    channel_map = ChannelMap.parse(args.axes) if args.axes else None
+    channel_map = read_axes(args.axes) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
     policy_text = args.policy or POLICY
     if policy_text == "fixed":

@@ -114,7 +114,7 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
     )
     group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
     group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
-    group.add_argument("--axes", metavar="'-y x z'", help="how the sensor is turned against the model's axes")
+    group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
     group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
     group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")

@@ -1,0 +1,386 @@
+"""``kinestream wear``: a guided check of a sensor, which ends in a file for ``--axes``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+from kinestream.errors import ConfigError, SourceLost
+
+from .keyboard import keys
+from .run import add_source_options, stop_on_signals
+
+if TYPE_CHECKING:
+    from kinestream.inference import Model
+    from kinestream.signals import SampleChunk
+    from kinestream.source import Source
+    from kinestream.wear import Report, Stretches
+    from kinestream.wear_stretch import Stretch
+    from kinestream.wear_turn import Orientation
+
+OUT = Path("my_sensor.toml")
+PAUSE_S, UNATTENDED_PAUSE_S = 3.0, 10.0
+"""Time to get ready, after the key and where no key is pressed."""
+FIRST_S, SILENCE_S = 60.0, 15.0
+"""How long the first sample, and every later one, is waited for."""
+TRIES = 3
+WAITING_CHUNKS = 256
+MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing the person is asked to do."""
+
+    key: str
+    """The field of ``Stretches`` that it fills."""
+    ready: str
+    """Before it begins."""
+    now: str
+    """While it is recorded."""
+    still: float | None = None
+    """It must be done again if the sensor moved by more than this share of gravity."""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "wear",
+        help="check a new sensor, and learn how it is worn",
+        description="Check a sensor step by step (units, axes, rate, gaps, clock, gravity, battery), say what is\n"
+        "wrong, and write how it is worn to a file, which --axes reads. Each step takes some seconds.\n"
+        "Without a terminal, or with --yes, the steps follow each other without key presses.",
+        epilog="examples:\n"
+        "  kinestream wear ble://polar --out my_polar.toml\n"
+        "  kinestream run ble://polar --axes my_polar.toml\n"
+        "  kinestream wear zmq+tcp://127.0.0.1:5556 --model watch --yes --json",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="as for run")
+    parser.add_argument("--model", metavar="M", default="uci_cnn", help="what is to read the sensor (default uci_cnn)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"what to write (default {OUT})")
+    parser.add_argument("--json", action="store_true", help="the findings as one JSON document")
+    parser.add_argument("--yes", action="store_true", help="do not wait for keys")
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="length of a step (default 5)")
+    parser.add_argument(
+        "--pause", type=float, metavar="S", help=f"time to get ready (default {PAUSE_S:g}, unattended 10)"
+    )
+    add_source_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Guide, judge, tell, write.
+
+    Returns:
+        0: all well, or put right by the file. 1: there is a problem.
+    """
+    from kinestream.inference import find_model, load_model
+    from kinestream.wear_turn import orientation_of
+
+    from .build import build_source
+
+    if not args.seconds >= 2:
+        raise ConfigError(f"--seconds {args.seconds:g}; expected at least 2, or a movement does not fit in")
+    if args.pause is not None and not args.pause >= 0:
+        raise ConfigError(f"--pause {args.pause:g}; expected a number of seconds from 0 on")
+    _refuse_to_overwrite(args.out)
+    model = load_model(find_model(args.model))
+    source = build_source(args)
+    return asyncio.run(_guided(args, source, model, orientation_of(model.card)))
+
+
+def _refuse_to_overwrite(path: Path) -> None:
+    """An earlier result is replaced; another file is not."""
+    from kinestream.axes_file import SUFFIX, read_axes_file
+
+    if path.suffix != SUFFIX:
+        raise ConfigError(f"--out {path}: --axes knows the file by its ending {SUFFIX}; call it {path.stem}{SUFFIX}")
+    if path.exists():
+        try:
+            read_axes_file(path)
+        except ConfigError:
+            raise ConfigError(f"{path} exists and is no result of this check; name another file with --out") from None
+
+
+async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
+    from kinestream.wear import judge
+
+    # A recording goes on whether or not somebody presses a key.
+    attended = source.live and not args.yes and all(one.isatty() for one in (sys.stdin, sys.stderr))
+    feed = _Feed(source)
+    task = asyncio.ensure_future(_walk(args, feed, orientation, attended))
+    stop_on_signals(task.cancel)
+    try:
+        stretches = await task
+        battery_frac = _battery(source)
+    except asyncio.CancelledError:
+        _say("stopped; nothing was written")
+        return 130
+    finally:
+        await feed.aclose()
+    report = judge(stretches, model.input, orientation, source.counts(), battery_frac)
+    written = _write(args, report, model, orientation)
+    if args.json:
+        print(json.dumps(_record(args, report, model, orientation, battery_frac, written)))
+    else:
+        _print(report, written)
+    return 1 if report.problems else 0
+
+
+async def _walk(args: argparse.Namespace, feed: _Feed, orientation: Orientation | None, attended: bool) -> Stretches:
+    """All steps, one after the other."""
+    from kinestream.signals import GYRO
+    from kinestream.wear import Stretches, moved_while
+    from kinestream.wear_stretch import Stretch
+
+    pressed = asyncio.Event()
+    stopped: list[asyncio.Task[Any] | None] = [asyncio.current_task()]
+
+    def press(key: str) -> None:
+        if key in "qQ\x03" and stopped[0] is not None:
+            stopped[0].cancel()
+        elif key in "\r\n ":
+            pressed.set()
+
+    pause_s = args.pause if args.pause is not None else PAUSE_S if attended else UNATTENDED_PAUSE_S
+    async with keys(press) if attended else _NoKeys() as _:
+        _say(f"waiting for {feed.source.name}")
+        await feed.begin()
+        steps = plan(orientation, set(GYRO) <= set(feed.channels))
+        total_s = len(steps) * (pause_s + args.seconds)
+        if not attended:
+            _say(f"{len(steps)} steps of {args.seconds:g} s, {pause_s:g} s before each: {total_s:g} s in all")
+        found: dict[str, Stretch] = {}
+        for number, step in enumerate(steps, start=1):
+            for _ in range(TRIES if attended else 1):
+                head = f"{number}/{len(steps)}"
+                _say(f"{head}  {step.ready}" + ("  [Enter to begin, q to stop]" if attended else ""))
+                if attended:
+                    pressed.clear()
+                    await feed.until(pressed)
+                await feed.take(pause_s, _progress(head, "get ready"))
+                chunks = await feed.take(args.seconds, _progress(head, step.now))
+                if not chunks:
+                    raise SourceLost(f"{feed.source.name} sent nothing during step {number}; check the link")
+                found[step.key] = Stretch.of(chunks)
+                if step.still is None or not moved_while(found[step.key], step.still):
+                    break
+                if attended:
+                    _say("the sensor moved; once more, please")
+    return Stretches(**found)
+
+
+def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
+    """The fewest steps that tell what is to be told.
+
+    Standing and a bend fix the rotation of the sensor; the turn is for the gyroscope. Without an orientation to lead
+    to, turning the sensor by hand shows the same of units and signs.
+    """
+    from kinestream.wear import STANDING_STILL, STILL
+
+    table = Step("table", "Lay the sensor on a table and let go of it.", "lying still", STILL)
+    if orientation is None:
+        edge = "Take the sensor in your hand. When it counts, turn it slowly onto an edge and hold it there."
+        return table, Step("moved", edge, "turn it onto an edge, and hold it")
+    steps = (
+        table,
+        Step(
+            "worn",
+            f"Put it {orientation.place}, as you will wear it. Stand upright and still.",
+            "standing still",
+            STANDING_STILL,
+        ),
+        Step("moved", "Bend forward from the hips, slowly, about half way, and stay there.", "bend forward, and stay"),
+    )
+    turn = Step("turned", "Stand upright. Turn on the spot to your LEFT by a quarter circle.", "turn left, and stay")
+    return (*steps, turn) if has_gyro else steps
+
+
+class _Feed:
+    """One sensor's chunks, cut by the samples' own time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.channels: tuple[str, ...] = ()
+        self._queue: asyncio.Queue[SampleChunk | None] = asyncio.Queue(WAITING_CHUNKS)
+        self._pump = asyncio.create_task(self._read())
+        self._ended_by: Exception | None = None
+        self._rest: SampleChunk | None = None
+        self._stream = ""
+        self._at_s = self._newest_s = self._began_s = 0.0
+
+    async def _read(self) -> None:
+        try:
+            async for chunk in self.source.chunks():
+                if len(chunk):
+                    await self._queue.put(chunk)
+        except Exception as error:  # raised again where samples are waited for
+            self._ended_by = error
+        await self._queue.put(None)
+
+    async def begin(self) -> None:
+        """Wait for the first samples."""
+        chunk = self._rest = await self._next(FIRST_S)
+        self.channels, self._stream = chunk.channels, chunk.stream
+        self._at_s = self._newest_s = self._began_s = float(chunk.t[0])
+
+    async def until(self, event: asyncio.Event) -> None:
+        """Let samples go by until something happens; what follows begins then."""
+        while not event.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    self._rest = self._check(await self._queue.get())
+                    self._newest_s = float(self._rest.t[-1])
+        self._at_s = self._newest_s
+
+    async def take(self, seconds: float, progress: Callable[[float, float], None]) -> list[SampleChunk]:
+        """The samples of the next seconds."""
+        from kinestream.wear_stretch import part
+
+        found: list[SampleChunk] = []
+        until_s = self._at_s + seconds
+        while True:
+            chunk, self._rest = self._rest or await self._next(SILENCE_S), None
+            if (back_s := self._newest_s - float(chunk.t[0])) > 1:  # another recording, with a time of its own
+                until_s -= back_s
+            self._newest_s = float(chunk.t[-1])
+            inside = int((chunk.t < until_s).sum())
+            if inside:
+                found.append(part(chunk, 0, inside))
+            progress(min(seconds, seconds - (until_s - self._newest_s)), seconds)
+            if inside < len(chunk):
+                self._rest = part(chunk, inside, len(chunk))
+                self._at_s = until_s
+                progress(seconds, seconds)
+                return found
+
+    async def _next(self, patience_s: float) -> SampleChunk:
+        try:
+            async with asyncio.timeout(patience_s):
+                return self._check(await self._queue.get())
+        except TimeoutError:
+            raise SourceLost(
+                f"{self.source.name} sent nothing for {patience_s:g} s; switch the sensor on and bring it near"
+            ) from None
+
+    def _check(self, chunk: SampleChunk | None) -> SampleChunk:
+        if chunk is None:
+            raise self._ended_by or SourceLost(
+                f"{self.source.name} ended after {self._newest_s - self._began_s:.1f} s, before the check did; "
+                "let it run longer, or shorten --seconds and --pause"
+            )
+        if self._stream and chunk.stream != self._stream:
+            raise ConfigError(
+                f"{self.source.name} brings several sensors ({self._stream}, {chunk.stream}); check one at a time"
+            )
+        return chunk
+
+    async def aclose(self) -> None:
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+        await self.source.aclose()
+
+
+class _NoKeys:
+    async def __aenter__(self) -> bool:
+        return False
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+def _battery(source: Source) -> float | None:
+    """The charge of the sensor, where the source tells of its links."""
+    links: list[Any] = getattr(source, "status", list)()
+    return next((one.battery_frac for one in links if one.battery_frac is not None), None)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _progress(head: str, what: str) -> Callable[[float, float], None]:
+    """Draws how far a step is, on a terminal."""
+    if not sys.stderr.isatty():
+        return lambda done_s, of_s: None
+    shown_s = [0.0]
+
+    def show(done_s: float, of_s: float) -> None:
+        ended = done_s >= of_s
+        if not ended and time.monotonic() - shown_s[0] < 0.1:
+            return
+        shown_s[0] = time.monotonic()
+        full = int(20 * max(0.0, done_s) / of_s) if of_s else 20
+        line = f"{head}  [{'#' * full}{'.' * (20 - full)}] {max(0.0, of_s - done_s):4.1f} s  {what}"
+        sys.stderr.write(f"\r\x1b[K{'' if ended else line[: get_terminal_size().columns - 1]}")
+        sys.stderr.flush()
+
+    return show
+
+
+def _write(args: argparse.Namespace, report: Report, model: Model, orientation: Orientation | None) -> Path | None:
+    """Write the file, if there is something to say in it; None: nothing was written."""
+    from datetime import UTC, datetime
+
+    from kinestream.axes_file import AxesFile, write_axes_file
+    from kinestream.windowing import ChannelMap
+
+    if not report.trusted or (report.nearest is None and orientation is not None):
+        return None
+    content = AxesFile(
+        axes=str(report.nearest.axes if report.nearest else ChannelMap()),
+        acc_factor=report.acc_factor,
+        gyro_factor=report.gyro_factor,
+        source=args.source,
+        model=model.name,
+        worn=orientation.name if orientation else "",
+        rate_hz=round(report.rate_hz, 3),
+        date=datetime.now(UTC).replace(microsecond=0),
+        notes=tuple(f"{one.level}: {one}" for one in report.findings),
+    )
+    write_axes_file(args.out, content)
+    return args.out
+
+
+def _record(
+    args: argparse.Namespace,
+    report: Report,
+    model: Model,
+    orientation: Orientation | None,
+    battery_frac: float | None,
+    written: Path | None,
+) -> dict[str, Any]:
+    nearest = report.nearest
+    return {
+        "source": args.source,
+        "model": model.name,
+        "worn": orientation.name if orientation else None,
+        "findings": [asdict(one) for one in report.findings],
+        "problems": report.problems,
+        "axes": str(nearest.axes) if nearest else None,
+        "off_deg": round(nearest.off_deg, 1) if nearest else None,
+        "acc_factor": report.acc_factor,
+        "gyro_factor": report.gyro_factor,
+        "rate_hz": report.rate_hz if report.rate_hz == report.rate_hz else None,
+        "battery": battery_frac,
+        "file": str(written) if written else None,
+    }
+
+
+def _print(report: Report, written: Path | None) -> None:
+    width = max(len(one.about) for one in report.findings)
+    for one in report.findings:
+        print(f"{MARKS[one.level]}  {one.about:<{width}}  {one.text}")
+        if one.advice:
+            print(f"{'':7}  {'':{width}}  -> {one.advice}")
+    if written:
+        print(f"\nwritten to {written}: kinestream run SOURCE --axes {written}")
+    else:
+        print("\nnothing was written: how the sensor is worn, or what it measures, could not be told")
