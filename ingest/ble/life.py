@@ -9,14 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bleak.exc import BleakError
+from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
-from kinestream.ingest.devices import Await, Dialogue, Periodic, Plan, Read, Step, Subscribe, Wait, Write
+from kinestream.ingest.devices import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 
 from .inbox import Inbox, Notification
 
 if TYPE_CHECKING:
     from bleak import BleakClient
+    from bleak.backends.characteristic import BleakGATTCharacteristic
 
 _LOG = logging.getLogger(__name__)
 
@@ -138,12 +139,15 @@ class Life:
             case Read(characteristic):
                 async with asyncio.timeout(IO_S):
                     return bytes(await client.read_gatt_char(characteristic))
+            case Find(characteristic):
+                there = any(one.uuid == characteristic for one in client.services.characteristics.values())
+                return b"\1" if there else b""
             case Await(characteristic, prefix, to, timeout_s):
                 return await self._reply(characteristic, prefix, to, timeout_s)
             case Write():
                 self._asked = len(self._backlog or ())
                 async with asyncio.timeout(IO_S):
-                    await client.write_gatt_char(step.characteristic, step.data, response=step.with_response)
+                    await client.write_gatt_char(_target(client, step), step.data, response=step.with_response)
                 if step.reply_on is not None and self._backlog is not None:
                     try:
                         return await self._reply(step.reply_on, step.reply_prefix, step.to, step.timeout_s)
@@ -199,3 +203,14 @@ class Life:
         if isinstance(item.step, Read):
             self._inbox.put(Notification(self, item.step.characteristic, data, self._now_ns()))
         return True
+
+
+def _target(client: BleakClient, step: Write) -> str | BleakGATTCharacteristic:
+    """The characteristic to write; several services may have one of its UUID."""
+    if step.service is None:
+        return step.characteristic
+    service = client.services.get_service(step.service)
+    found = service.get_characteristic(step.characteristic) if service else None
+    if found is None:
+        raise BleakCharacteristicNotFoundError(step.characteristic)
+    return found

@@ -3,7 +3,7 @@
 from .packet import Clock, Decoder, Group, Packet
 from .profile import Advertisement, Plan, Profile, Settings, Signature
 from .registry import find_profile, profiles, recognise
-from .steps import Await, Dialogue, Periodic, Read, Step, Subscribe, Wait, Write
+from .steps import Await, Dialogue, Find, Periodic, Read, Step, Subscribe, Wait, Write
 
 __all__ = [
     "Advertisement",
@@ -11,6 +11,7 @@ __all__ = [
     "Clock",
     "Decoder",
     "Dialogue",
+    "Find",
     "Group",
     "Packet",
     "Periodic",

@@ -20,6 +20,13 @@ _NAMES = (
     "thingy52",
     "sensortag",
     "microbit",
+    "infinitime",
+    "muse",
+    "adafruit",
+    "bluest",
+    "openearable",
+    "esense",
+    "nus",
 )
 """Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
 

@@ -48,6 +48,8 @@ class Write:
     reply_prefix: bytes = b""
     """How the reply begins; a notification that begins otherwise is data, for the decoder."""
     timeout_s: float = 5.0
+    service: str | None = None
+    """The service that has the characteristic, where several have one of that UUID."""
     silence_is_fine: bool = False
     """Some firmware does not answer: after the time-out this brings nothing, instead of ending the dialogue."""
 
@@ -71,13 +73,20 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Find:
+    """Look whether the device has a characteristic; brings a byte if so, else nothing."""
+
+    characteristic: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Let the device work; brings nothing."""
 
     seconds: float
 
 
-Step = Subscribe | Write | Await | Read | Wait
+Step = Subscribe | Write | Await | Read | Find | Wait
 Dialogue = Generator[Step, bytes, None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kinestream.ingest.devices import Await, Dialogue, Read, Step, Subscribe, Wait, Write
+from kinestream.ingest.devices import Await, Dialogue, Find, Read, Step, Subscribe, Wait, Write
 
 Answer = bytes | list[bytes] | Callable[[bytes], bytes | list[bytes]]
 
@@ -16,6 +16,7 @@ class PaperDevice:
 
     reads: dict[str, bytes] = field(default_factory=dict)
     answers: dict[bytes, Answer] = field(default_factory=dict)
+    has: set[str] = field(default_factory=set)
     heard: list[Step] = field(default_factory=list)
 
     def run(self, dialogue: Dialogue) -> None:
@@ -35,6 +36,8 @@ class PaperDevice:
                     subscribed.add(characteristic)
                 case Read(characteristic):
                     answer = self.reads[characteristic]
+                case Find(characteristic):
+                    answer = b"\1" if characteristic in self.has else b""
                 case Write(reply_on=None):
                     pass
                 case Write(reply_on=str(channel)):
