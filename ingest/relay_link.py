@@ -16,12 +16,10 @@ from kinestream.errors import DecodeError
 
 from .curve import Keys, secure_client
 from .journal import Journal, Record
-from .relay_wire import MAX_REPLY_BYTES, Kind, RelayMessage, pack, unpack
+from .relay_wire import MAX_IN_FLIGHT_BYTES, MAX_REPLY_BYTES, Kind, RelayMessage, pack, unpack
 from .zmq_address import ZmqAddress
 
 MAX_WINDOW = 1024
-MAX_IN_FLIGHT_BYTES = 1 << 18
-"""Sent and not yet acknowledged: a slow link is not filled for longer than the relay has patience."""
 
 
 class Link:

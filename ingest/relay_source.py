@@ -18,7 +18,7 @@ from kinestream.signals import SampleChunk
 
 from .curve import Doorkeeper, keys_for, secure_server
 from .durable import Mark, lock, state_folder
-from .relay_wire import MAX_FRAME_BYTES, Kind, RelayMessage, WrongVersion, pack, unpack
+from .relay_wire import MAX_FRAME_BYTES, MAX_IN_FLIGHT_BYTES, Kind, RelayMessage, WrongVersion, pack, unpack
 from .sequence import MAX_STREAMS, SequenceTracker
 from .wire import EndOfStream, decode
 from .zmq_address import ZmqAddress
@@ -43,6 +43,7 @@ class _Relay:
     received: int
     route: bytes = b""
     pending: int = 0
+    pending_bytes: int = 0
     thrown_away: int = 0
     tracker: SequenceTracker = field(default_factory=SequenceTracker)
 
@@ -53,6 +54,7 @@ class _Taken:
 
     relay: _Relay
     number: int
+    size_bytes: int
     is_chunk: bool
 
 
@@ -127,6 +129,7 @@ class RelaySource:
             taken = self._taken.popleft()
             chunks -= taken.is_chunk
             taken.relay.pending -= 1
+            taken.relay.pending_bytes -= taken.size_bytes
             touched[taken.relay.journal] = (taken.relay, taken.number)
         for relay, number in touched.values():
             try:
@@ -280,13 +283,14 @@ class RelaySource:
             self._counts["repeated"] += 1
         elif data.extra != relay.received:
             self._counts["out_of_turn"] += 1
-        elif relay.pending >= WINDOW:
+        elif relay.pending >= WINDOW or relay.pending_bytes >= MAX_IN_FLIGHT_BYTES:
             self._counts["beyond_window"] += 1
         else:
             relay.received = data.number
             relay.pending += 1
+            relay.pending_bytes += (size := sum(map(len, data.frames)))
             chunk = self._chunk(relay, data)
-            self._taken.append(_Taken(relay, data.number, chunk is not None))
+            self._taken.append(_Taken(relay, data.number, size, chunk is not None))
             if chunk is not None:
                 self._ready.append(chunk)
             elif not self._taken[0].is_chunk:

@@ -20,6 +20,10 @@ VERSION = 1
 MAX_SAMPLES = 1024
 """In one relayed message: a slow link is kept busy for seconds, not minutes, by one message."""
 
+MAX_IN_FLIGHT_BYTES = 1 << 18
+"""With this much sent and not yet acknowledged no further message is sent: a slow link is not filled for longer than
+the relay has patience, and a receiver's memory is bounded."""
+
 MAX_FRAME_BYTES = max(MAX_SAMPLES * (8 + 4 * MAX_CHANNELS + 2), 64 + MAX_NAME_BYTES + 2 * MAX_LIST_BYTES)
 MAX_TEXT_BYTES = 400
 MAX_REPLY_BYTES = 1024

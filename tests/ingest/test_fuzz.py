@@ -106,7 +106,7 @@ async def test_a_receiver_under_fire_serves_its_relay(tmp_path: Path) -> None:
     await source.aclose()
     assert [bits(item) for item in got] == [bits(item) for item in ours]
     counts = source.counts()
-    assert counts["malformed"] > HOSTILE / 3
+    assert counts["malformed"] > HOSTILE / 5
     assert counts["wrong_version"] > 0
     assert len(list((tmp_path / "state").glob("*.mark"))) <= 64
 

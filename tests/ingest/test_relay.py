@@ -14,7 +14,7 @@ from kinestream.ingest import EndOfStream, Journal, Relay, RelaySource, encode, 
 from kinestream.ingest.curve import Keys, new_keys, trust
 from kinestream.ingest.relay_link import MAX_WINDOW
 from kinestream.ingest.relay_source import MAX_RELAYS, WINDOW
-from kinestream.ingest.relay_wire import MAX_SAMPLES, Kind, RelayMessage, pack, unpack
+from kinestream.ingest.relay_wire import MAX_IN_FLIGHT_BYTES, MAX_SAMPLES, Kind, RelayMessage, pack, unpack
 from kinestream.signals import SampleChunk
 from kinestream.source import Source
 from tests.ingest.proxy import Proxy
@@ -396,6 +396,34 @@ async def test_the_number_of_relays_and_what_one_may_send_are_bounded(tmp_path: 
     assert source.counts()["too_many_relays"] == 1
     assert len(source._taken) == WINDOW
     await source.aclose()
+
+
+async def test_long_messages_are_bounded_by_their_bytes_and_arrive_all(tmp_path: Path) -> None:
+    sent = [chunk(seq, n=1000) for seq in range(0, 1000 * 300, 1000)]
+    source = wait_for_relays(tmp_path / "state")
+    most = 0
+
+    async def slow() -> list[SampleChunk]:
+        nonlocal most
+        got = []
+        async for item in source.chunks():
+            got.append(item)
+            if len(got) in (1, 100, 200):
+                await asyncio.sleep(0.3)
+            most = max(most, sum(relay.pending_bytes for relay in source._relays.values()))
+            source.done(1)
+        await source.aclose()
+        return got
+
+    receiving = asyncio.create_task(slow())
+    with Journal(tmp_path / "journal") as journal:
+        async with asyncio.timeout(PATIENCE_S):
+            await Relay(f"tcp://127.0.0.1:{await port_of(source)}", journal, **QUICK).run(Recorded(sent))
+            got = await receiving
+    assert [bits(item) for item in got] == [bits(item) for item in sent]
+    message_bytes = sum(map(len, encode(sent[0])))
+    assert MAX_IN_FLIGHT_BYTES - message_bytes < most < MAX_IN_FLIGHT_BYTES + message_bytes
+    assert source.counts() == {}
 
 
 async def test_two_receivers_do_not_share_one_state(tmp_path: Path) -> None:
