@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from kinestream.errors import ConfigError
+from kinestream.errors import ConfigError, MissingExtra
 from kinestream.source import Source
 
 
@@ -34,8 +35,8 @@ class SourceOptions:
 def open_source(address: str, options: SourceOptions | None = None) -> Source:
     """The source behind an address.
 
-    ``wearer://?seed=1``, ``ble://DEVICE``, ``zmq+tcp://HOST:PORT``, ``relay://HOST:PORT``, ``replay://hapt?speed=10``,
-    the name of a dataset, or the path of a CSV or Parquet file or of a session recording.
+    ``wearer://?seed=1``, ``ble://DEVICE``, ``phone://``, ``zmq+tcp://HOST:PORT``, ``relay://HOST:PORT``,
+    ``replay://hapt?speed=10``, the name of a dataset, or the path of a CSV or Parquet file or of a session recording.
 
     Raises:
         ConfigError: no such kind of address, or an option it does not know or cannot heed.
@@ -146,12 +147,33 @@ def _ble(address: str, options: SourceOptions) -> Source:
     return BleSource(address)
 
 
+def _phone(address: str, options: SourceOptions) -> Source:
+    from kinestream.ingest.phone.address import PhoneAddress
+
+    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
+    parsed = PhoneAddress.parse(address)
+    try:
+        if parsed.app == "phyphox":
+            from kinestream.ingest.phone.phyphox_source import PhyphoxSource
+
+            return PhyphoxSource(parsed)
+        from kinestream.ingest.phone.source import SensorLoggerSource
+    except ImportError as error:
+        if error.name not in ("aiohttp", "segno", "yarl"):
+            raise
+        raise MissingExtra("phone", "phone://") from None
+    source = SensorLoggerSource(parsed)
+    print(source.invitation(code=sys.stderr.isatty()), file=sys.stderr, flush=True)
+    return source
+
+
 _SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "wearer": _wearer,
     "zmq+tcp": _zmq,
     "relay": _relay,
     "lsl": _lsl,
     "ble": _ble,
+    "phone": _phone,
     "replay": _replay_address,
 }
 

@@ -1,0 +1,109 @@
+"""The messages of the Sensor Logger app: bytes in, readings out. No network here.
+
+Schema: PUSHING.md and UNITS.md of github.com/tszheichoi/awesome-sensor-logger.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kinestream.errors import DecodeError
+
+from .json_text import measured, parse_object, whole
+from .readings import Batch, Readings
+
+MAX_BODY_BYTES = 4 * 2**20
+"""A second of every sensor a phone has is a tenth of it."""
+MAX_READINGS = 50_000
+MAX_NAME = 128
+MAX_MESSAGE_ID = 2**53 - 1
+"""The largest whole number that JavaScript counts to."""
+_EARLIEST_NS, _LATEST_NS = 946_684_800 * 10**9, 2**62  # from the year 2000, to what fits 64 bits
+
+TOTAL, LINEAR, GRAVITY, RAW = "totalacceleration", "accelerometer", "gravity", "accelerometeruncalibrated"
+GYRO, RAW_GYRO = "gyroscope", "gyroscopeuncalibrated"
+SENSORS = frozenset({TOTAL, LINEAR, GRAVITY, RAW, GYRO, RAW_GYRO})
+"""What is read; the rest of a message is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One push of the app."""
+
+    device: str
+    session: str
+    """Of one recording in the app."""
+    number: int
+    """Counts the messages of a session."""
+    batch: Batch
+    counts: Counter[str] = field(default_factory=Counter)
+    """``malformed_readings`` that were left out."""
+
+
+def decode(data: bytes) -> Message | None:
+    """The message in a body; None for the app's test push, which has no readings and need have no number.
+
+    Raises:
+        DecodeError: it is none; no other exception, whatever the bytes.
+    """
+    if len(data) > MAX_BODY_BYTES:
+        raise DecodeError(f"a message of {len(data)} bytes; expected at most {MAX_BODY_BYTES}")
+    body = parse_object(data)
+    payload = body.get("payload", [])
+    if not isinstance(payload, list) or len(payload) > MAX_READINGS:
+        raise DecodeError(f"'payload' is no list of at most {MAX_READINGS} readings", data[:64])
+    counts: Counter[str] = Counter()
+    batch = _batch(payload, counts)
+    number = whole(body.get("messageId"), MAX_MESSAGE_ID)
+    if number is None and not payload_matters(batch, counts):
+        return None
+    if number is None:
+        raise DecodeError("'messageId' is no whole number", data[:64])
+    return Message(_name(body, "deviceId", data), _name(body, "sessionId", data), number, batch, counts)
+
+
+def payload_matters(batch: Batch, counts: Counter[str]) -> bool:
+    """Whether a message tells of motion, or tries to."""
+    return bool(batch) or bool(counts)
+
+
+def _name(body: dict[str, Any], key: str, data: bytes) -> str:
+    name = body.get(key)
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise DecodeError(f"'{key}' is no name of 1 to {MAX_NAME} printable characters", data[:64])
+    return name
+
+
+def _batch(payload: list[Any], counts: Counter[str]) -> Batch:
+    rows: dict[str, tuple[list[int], list[tuple[float, float, float]]]] = {}
+    for reading in payload:
+        if not isinstance(reading, dict):
+            counts["malformed_readings"] += 1
+            continue
+        sensor = reading.get("name")
+        if not isinstance(sensor, str):
+            counts["malformed_readings"] += 1
+            continue
+        sensor = sensor.lower()
+        if sensor not in SENSORS:
+            continue
+        values = reading.get("values")
+        t_ns = whole(reading.get("time"), _LATEST_NS)
+        if not isinstance(values, dict) or t_ns is None or t_ns < _EARLIEST_NS:
+            counts["malformed_readings"] += 1
+            continue
+        x, y, z = measured(values.get("x")), measured(values.get("y")), measured(values.get("z"))
+        if x is None or y is None or z is None:
+            counts["malformed_readings"] += 1
+            continue
+        times, vectors = rows.setdefault(sensor, ([], []))
+        times.append(t_ns)
+        vectors.append((x, y, z))
+    return {
+        sensor: Readings(np.array(times, np.int64), np.array(vectors, np.float32))
+        for sensor, (times, vectors) in rows.items()
+    }

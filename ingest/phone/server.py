@@ -1,0 +1,166 @@
+"""Takes what the Sensor Logger app pushes: an HTTP server that trusts nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import html
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from kinestream.errors import ConfigError, DecodeError
+
+from .sensor_logger import MAX_BODY_BYTES, Message, decode
+
+MESSAGES_PER_S = 100.0
+"""Twenty times the app's fastest; beyond it, and a burst, messages are refused."""
+BURST = 1000
+BODY_TIMEOUT_S = 30.0
+_SILENT = logging.getLogger(f"{__name__}.http")
+_SILENT.setLevel(logging.CRITICAL + 1)  # what strangers send is counted, and no news
+
+
+class TooMany(Exception):
+    """A message that cannot be taken because there are too many devices."""
+
+
+class Receiver(Protocol):
+    def __call__(self, message: Message, agent: str, received_s: float) -> None:
+        """Take a message.
+
+        Raises:
+            DecodeError: it contradicts the ones before.
+            TooMany: there is no room for its device.
+        """
+        ...
+
+
+class PushServer:
+    """Listens from the moment it is made; answers from ``start`` on.
+
+    Args:
+        host, port: where; port 0 is any that is free.
+        token: what every request must bring, at the end of its path or in the header ``Authorization``.
+        now: the host's clock, by which arrivals are stamped.
+    Raises:
+        ConfigError: it cannot listen there.
+    """
+
+    def __init__(self, host: str, port: int, token: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._token = token.encode()
+        self._now = now
+        self._allowance, self._allowed_s = float(BURST), now()
+        self._runner: web.AppRunner | None = None
+        self._receive: Receiver | None = None
+        self.counts: Counter[str] = Counter()
+        """Requests refused: ``unauthorised``, ``malformed``, ``too_large``, ``too_slow``, ``too_fast``,
+        ``too_many_devices``; ``test_messages``."""
+        self.reached = False
+        """Whether anybody came."""
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+
+    async def start(self, receive: Receiver) -> None:
+        """Answer requests."""
+        self._receive = receive
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, logger=_SILENT)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+
+    async def close(self) -> None:
+        """Stop listening; may be called twice."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+        self.close_listener()
+
+    def close_listener(self) -> None:
+        """Stop listening, where ``start`` never was."""
+        self._socket.close()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        if path == "favicon.ico":  # every browser asks for it
+            return web.Response(status=404)
+        self.reached = True
+        if not self._is_authorised(path, request.headers.get("Authorization", "")):
+            return self._refuse(401, "unauthorised", "wrong token: type the whole address that kinestream shows")
+        if request.method in ("GET", "HEAD"):
+            return _page(f"http://{request.host}/{self._token.decode()}")
+        if request.method != "POST":
+            return self._refuse(405, "malformed", "expected POST")
+        if not self._is_slow_enough():
+            return self._refuse(429, "too_fast", f"more than {MESSAGES_PER_S:g} messages a second")
+        try:
+            body = await asyncio.wait_for(request.read(), BODY_TIMEOUT_S)
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(413, "too_large", f"more than {MAX_BODY_BYTES} bytes")
+        except TimeoutError:
+            return self._refuse(408, "too_slow", "the message did not come")
+        except (web.RequestPayloadError, web.HTTPException):
+            return self._refuse(400, "malformed", "the body is damaged")
+        return self._take(body, request.headers.get("User-Agent", ""))
+
+    def _take(self, body: bytes, agent: str) -> web.Response:
+        assert self._receive is not None
+        try:
+            message = decode(body)
+            if message is None:
+                self.counts["test_messages"] += 1
+            else:
+                self._receive(message, agent, self._now())
+        except DecodeError as error:
+            return self._refuse(400, "malformed", str(error))
+        except TooMany as error:
+            return self._refuse(503, "too_many_devices", str(error))
+        return web.Response(text="kinestream has it\n")
+
+    def _refuse(self, status: int, kind: str, why: str) -> web.Response:
+        self.counts[kind] += 1
+        return web.Response(status=status, text=why + "\n")
+
+    def _is_authorised(self, path: str, header: str) -> bool:
+        """Whether the token is there; compared in constant time, so that how long it takes teaches nothing."""
+        said = (path.strip("/"), path.strip("/").rpartition("/")[2], header.strip(), header.strip().rpartition(" ")[2])
+        return any(hmac.compare_digest(one.encode("utf-8", "replace"), self._token) for one in said)
+
+    def _is_slow_enough(self) -> bool:
+        now = self._now()
+        self._allowance = min(self._allowance + (now - self._allowed_s) * MESSAGES_PER_S, BURST)
+        self._allowed_s = now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"cannot listen at {host}:{port}: {error}; say phone://?port={port + 1 if port else 8000} or host=..."
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+_PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>kinestream</title><body style="font:1.1em/1.5 sans-serif;margin:1.5em">
+<h1>This phone reaches kinestream</h1>
+<p>In Sensor Logger: Settings, Data Streaming, Enable HTTP Push, and as Push URL:</p>
+<p><input readonly style="width:100%;font:1em monospace;padding:.5em" onclick="this.select()" value="{url}"></p>
+<p>Then switch on Accelerometer, Gravity and Gyroscope, and tap Start Recording.</p>
+"""
+
+
+def _page(url: str) -> web.Response:
+    return web.Response(text=_PAGE.format(url=html.escape(url)), content_type="text/html")
