@@ -214,23 +214,30 @@ def main() -> None:
         told["search"] = search(models, args.data, told.get("search", []))
         for row in told["search"]:
             print(row)
-    else:
-        rows = [row for model in models for row in rows_of(model, args.data)]
-        strength = Strength()
-        told = {
-            "title": "Adapting a model to one person",
-            "command": "python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json",
-            "protocol": "each test person of each model alone: the earliest minutes of every activity are learnt from, "
-            "tested is what comes a window's length or more after the longest of these; the same windows before and "
-            "after. No test person was trained on, and none chose the strength",
-            "over": "people",
-            "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
-            "rows": rows,
-            "search": told.get("search", []),
-        }
-    if args.json:
+        save(args.json, told)
+        return
+    strength = Strength()
+    told = {
+        "title": "Adapting a model to one person",
+        "command": "python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json",
+        "protocol": "each test person of each model alone: the earliest minutes of every activity are learnt from, "
+        "tested is what comes a window's length or more after the longest of these; the same windows before and "
+        "after. No test person was trained on, and none chose the strength",
+        "over": "people",
+        "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
+        "rows": [],
+        "search": told.get("search", []),
+    }
+    for model in models:
+        told["rows"] += rows_of(model, args.data)
+        save(args.json, told)
+
+
+def save(path: Path | None, told: dict[str, Any]) -> None:
+    """One key a line, one row a line."""
+    if path is not None:
         lines = [f"{json.dumps(key)}: {_lines(value)}" for key, value in told.items()]
-        args.json.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
+        path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
 
 
 def _lines(value: Any) -> str:

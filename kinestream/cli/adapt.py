@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
             model, windows, track=lambda subnets: progress.track(subnets, description="fitting subnetworks")
         )
     named = [Path(session).name for session in args.sessions]
-    card = adapted_card(model, windows, named, gain) | {"command": _command(args, named)}
+    card: dict[str, Any] = {**adapted_card(model, windows, named, gain), "command": _command(args, named)}
     save_model(out, replace(adapted, name=out.stem, card=card))
-    told = card["adapted"]
+    told: dict[str, Any] = card["adapted"]
     shown = ", ".join(f"{n} of {label}" for label, n in told["windows"].items())
     console.print(f"learnt from {shown} (windows of {model.input.window_s:.2f} s)")
     if windows.left_out:
