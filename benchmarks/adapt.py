@@ -32,7 +32,7 @@ from kinestream.train.export import from_model, normalised
 from kinestream.train.protocols import protocol_of
 
 MINUTES = (0.5, 1.0, 2.0, 5.0)
-MODELS = ("uci_cnn", "uci_kinet", "watch", "phone_acc")
+MODELS = ("uci_cnn", "uci_kinet", "phone_acc", "watch")
 STRENGTHS = tuple(
     Strength(statistics, layer)
     for statistics in (100.0, 400.0, 1600.0, inf)
@@ -222,7 +222,8 @@ def main() -> None:
         "command": "python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json",
         "protocol": "each test person of each model alone: the earliest minutes of every activity are learnt from, "
         "tested is what comes a window's length or more after the longest of these; the same windows before and "
-        "after. No test person was trained on, and none chose the strength",
+        "after. No test person was trained on, and none chose the strength. What is tested was recorded in the same "
+        "sessions as what was learnt from: another day may gain less",
         "over": "people",
         "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
         "rows": [],
