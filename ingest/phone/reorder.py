@@ -43,7 +43,6 @@ class Reorder(Generic[Item]):
         self._next: int | None = None
         self._first = 0  # of those handed out; earlier ones nobody knew of until they came too late
         self._lost: dict[int, None] = {}
-        self._refused: dict[int, None] = {}
         self._closed = False
         self.counts: Counter[str] = Counter()
         """``messages_lost``; of them ``messages_late``, which came when they had been given up; ``messages_repeated``,
@@ -56,7 +55,7 @@ class Reorder(Generic[Item]):
 
     def push(self, number: int, item: Item, now_s: float) -> list[Turn[Item]]:
         """Take a message; those whose turn it now is."""
-        if number in self._waiting or number in self._refused:
+        if number in self._waiting:
             self.counts["messages_repeated"] += 1
         elif self._next is not None and number < self._next:
             if number not in self._lost:
@@ -64,12 +63,13 @@ class Reorder(Generic[Item]):
             else:
                 del self._lost[number]
                 self.counts["messages_late"] += 1
-                self.counts["messages_lost"] += number < self._first
+                if number < self._first:
+                    self.counts["messages_lost"] += self._first - number
+                    self._first = number
         elif self._closed:
-            self._refused[number] = None
-            self.counts["messages_lost"] += 1
             self.counts["messages_late"] += 1
-            _trim(self._refused)
+            self._give_up(number + 1)
+            del self._lost[number]
         else:
             if number < max(self._waiting, default=number):
                 self.counts["messages_out_of_order"] += 1
@@ -102,15 +102,24 @@ class Reorder(Generic[Item]):
         """Give up what is missing before the first that waits."""
         first = min(self._waiting)
         if self._next is None:
-            self._next, self._first = 0, first
-            lost = 0
-        else:
-            lost = first - self._next
+            self._first = first
+            self._note(0, first)
+            self._next = first
+        return self._run(self._give_up(first))
+
+    def _give_up(self, until: int) -> int:
+        """Nothing before this number is awaited any more; how many were."""
+        lost = until - (self._next or 0)
         self.counts["messages_lost"] += lost
-        self._lost.update(dict.fromkeys(range(max(self._next, first - MAX_REMEMBERED), first)))
-        _trim(self._lost)
-        self._next = first
-        return self._run(lost)
+        self._note(until - lost, until)
+        self._next = until
+        return lost
+
+    def _note(self, start: int, stop: int) -> None:
+        """Remember that these were not handed out."""
+        self._lost.update(dict.fromkeys(range(max(start, stop - MAX_REMEMBERED), stop)))
+        while len(self._lost) > MAX_REMEMBERED:
+            del self._lost[next(iter(self._lost))]
 
     def _run(self, lost_before: int) -> list[Turn[Item]]:
         turns: list[Turn[Item]] = []
@@ -120,8 +129,3 @@ class Reorder(Generic[Item]):
             lost_before = 0
             self._next += 1
         return turns
-
-
-def _trim(numbers: dict[int, None]) -> None:
-    while len(numbers) > MAX_REMEMBERED:
-        del numbers[next(iter(numbers))]
