@@ -42,10 +42,6 @@ class DecodeError(KinestreamError):
         super().__init__(f"{message} [{packet[:64].hex(' ')}]" if packet else message)
 
 
-class DeviceRefused(KinestreamError):
-    """A device answered a command with an error."""
-
-
 class BluetoothUnavailable(KinestreamError):
     """This machine's Bluetooth cannot be used: absent, off, or not allowed."""
 
