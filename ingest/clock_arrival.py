@@ -13,9 +13,15 @@ LASTING_S = 0.4
 SILENCE_S = 0.06
 """A silence counts as no more than this: after a stall, the first to arrive are late without any loss."""
 LATE = 0.7
-"""Share of a packet's duration by which all must be late."""
+"""Share of a packet's duration by which all must be late, at first."""
+LATER, LATEST = 0.1, 1.1
+"""Where packets follow each other nearly at the pace of the connection, all are late for seconds, by up to one packet's
+duration, without a loss. Every loss that was none raises the share, up to more than that."""
 BEFORE_TIME_S = 0.5
 """Arrivals so much before their time show that those before had been held up somewhere: time begins anew."""
+MISSTATED = 0.04
+"""A rate further off than this is no sensor's clock, and no loss: somebody named a wrong rate."""
+BELIEVED_S = 5.0
 REVIEWS_S = (FIRST_S, 26.0)
 """When the rate is known, then well known, the losses since the start are counted again."""
 REGRET_S = 3.0
@@ -51,6 +57,7 @@ class ArrivalTime:
         self._index = 0  # of the newest sample, the lost ones counted
         self._reviews_s = REVIEWS_S
         self._received_s = math.nan
+        self._late = LATE
         self._late_s = math.nan  # for how long all packets have been late; NaN: they are not
         self._least_late = math.inf
         self._found_at = -math.inf
@@ -62,8 +69,13 @@ class ArrivalTime:
         fresh = False
         if self._steady.started:
             early = self._line.host((self._index + n) * self._period_s) - received_s
-            if early > max(BEFORE_TIME_S, 2 * n * self._period_s):
-                fresh = True
+            fresh = early > max(BEFORE_TIME_S, 2 * n * self._period_s)
+            if not self._rate_known and self._rate.span_s >= BELIEVED_S:
+                off = self._rate.off()
+                if MISSTATED < abs(off) < 0.5:
+                    fresh = True
+                    self._period_s *= 1 + off
+            if fresh:
                 self._start(n)
         else:
             self._start(n)
@@ -89,7 +101,7 @@ class ArrivalTime:
                     return lost
         if not self._late_s >= LASTING_S:
             return 0
-        packets = max(1, int(self._least_late / (self._per_packet * self._period_s) + 1 - LATE))
+        packets = max(1, int(self._least_late / (self._per_packet * self._period_s) + 1 - self._late))
         self._found_at, self._fallen_s = received_s, 0.0
         self._late_s = math.nan
         return packets * self._per_packet
@@ -98,12 +110,13 @@ class ArrivalTime:
         """How long have all packets been late?"""
         packet_s = self._per_packet * self._period_s
         silent_s, self._received_s = received_s - self._received_s, received_s
-        if above < LATE * packet_s or len(self._reviews_s) == len(REVIEWS_S):
+        if above < self._late * packet_s or not self._rate_known:
             self._late_s = math.nan
             if received_s - self._found_at < REGRET_S:
                 self._fallen_s -= min(above, 0.0)
                 if self._fallen_s > REGRET * packet_s:
                     self._regretted += self._per_packet
+                    self._late = min(self._late + LATER, LATEST)
                     self._found_at = -math.inf
         elif math.isnan(self._late_s):
             self._late_s, self._least_late = 0.0, above
@@ -122,11 +135,15 @@ class ArrivalTime:
         self._gaps += lost > 0
         return lost
 
+    @property
+    def _rate_known(self) -> bool:
+        return len(self._reviews_s) < len(REVIEWS_S)
+
     def status(self) -> TimeStatus:
         steady = self._steady
         return TimeStatus(
             "arrivals",
-            "settling" if steady.started and len(self._reviews_s) == len(REVIEWS_S) else steady.state,
+            "settling" if steady.started and not self._rate_known else steady.state,
             1 / (self._period_s * self._line.slope),
             self._rate.slow * 1e6,
             steady.jitter_s * 1e3,

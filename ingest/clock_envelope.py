@@ -8,12 +8,15 @@ packets needed stays in it as a constant; no one-way measurement can see that pa
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import pairwise
 
 WINDOW_S = 60.0
 BUCKET_S = 1.0
 """Of the arrivals in one such span of device time only the earliest, relative to the line, is kept."""
+LATENCY_S = 0.25
+"""What the earliest arrivals' latencies may differ by."""
 
 
 class Envelope:
@@ -23,7 +26,7 @@ class Envelope:
     at most ``window_s`` points.
 
     Args:
-        slope_bound: how far ``a`` may lie from 1, e.g. 200e-6 for a quartz clock.
+        slope_bound: how far ``a`` may lie from 1, e.g. 200e-6 for a quartz clock, unless the arrivals plainly say else.
     """
 
     def __init__(self, slope_bound: float, window_s: float = WINDOW_S, bucket_s: float = BUCKET_S) -> None:
@@ -85,7 +88,11 @@ class Envelope:
             if u2 >= middle:
                 slope = (h2 - h1) / (u2 - u1)
                 break
-        self.slope = slope = min(max(slope, 1 - self._slope_bound), 1 + self._slope_bound)
-        self._u0, self._h0 = min(hull, key=lambda point: point[1] - slope * point[0])
         self.span_s = self._points[-1][0] - self._points[0][0]
+        beyond = abs(slope - 1) - self._slope_bound
+        # More than latencies can make of it, and the bound itself is wrong; but a backlog is no clock.
+        if beyond > 0 and not (beyond * self.span_s > LATENCY_S and 0.6 < slope < 1.7):
+            slope = 1 + math.copysign(self._slope_bound, slope - 1)
+        self.slope = slope
+        self._u0, self._h0 = min(hull, key=lambda point: point[1] - slope * point[0])
         self._lowest = self._points[-1][1] - self.host(self._points[-1][0])

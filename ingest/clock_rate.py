@@ -63,6 +63,18 @@ class ArrivalRate:
         self._end = u + BUCKET_S
         return renewed
 
+    @property
+    def span_s(self) -> float:
+        """How much nominal time the arrivals span."""
+        return self._buckets[-1][0] - self._buckets[0][0] if self._buckets else 0.0
+
+    def off(self) -> float:
+        """By what share arrivals come slower than nominal on the whole, be it by the rate or by losses."""
+        u, late = np.array(self._buckets).T
+        level = late - (late[-1] - late[0]) / (u[-1] - u[0]) * u
+        first, last = int(level[:2].argmin()), len(u) - 2 + int(level[-2:].argmin())  # either end may be in a stall
+        return float((late[last] - late[first]) / (u[last] - u[first]))
+
     def lost_packets(self) -> int:
         """How many packets' durations the newest arrivals lie behind the oldest, at the rate found."""
         level = [late - self.slow * u for u, late in self._buckets]

@@ -96,6 +96,33 @@ def test_the_true_rate_is_found(kind: str) -> None:
     assert status.rate_hz == pytest.approx(52.62, rel=2e-4)
 
 
+@pytest.mark.parametrize(("nominal_hz", "rate_hz"), [(50.0, 44.0), (50.0, 60.0), (20.0, 24.5), (25.0, 21.0)])
+@pytest.mark.parametrize("clock", [NUMBERS[16], Clock()])
+def test_a_rate_that_was_misstated_is_noticed_within_seconds(clock: Clock, nominal_hz: float, rate_hz: float) -> None:
+    """A board whose loop takes longer than its author thought, say."""
+    link = replace(MINUTES, nominal_hz=nominal_hz, rate_hz=rate_hz, loss=0.0)
+    taken, packets = simulate(link, seed=13)
+    host = host_clock(nominal_hz, clock)
+    found = run(packets, clock, host, link)
+    assert host.status().rate_hz == pytest.approx(rate_hz, rel=2e-3)
+    assert host.status().lost <= 1
+    later = len(packets) // 6
+    assert not any(out.fresh for out in found[later:])
+    assert np.percentile(np.abs(off_s(taken, packets[later:], found[later:])), 95) < 0.01
+
+
+def test_a_clock_whose_tick_was_misstated_is_followed_all_the_same() -> None:
+    """Some firmware of a family ticks every 10 ms where the others tick every 8."""
+    link = replace(MINUTES, nominal_hz=20.0, rate_hz=20.0, loss=0.0)
+    taken, packets = simulate(link, seed=14)
+    clock = Clock(tick_s=0.008, time_modulus=2**16)
+    host = host_clock(20.0, clock)
+    found = [host.push(1, packet.received_s, round(packet.device_s / 0.010) % 2**16) for packet in packets]
+    assert not any(out.fresh for out in found[400:])
+    assert np.percentile(np.abs(off_s(taken, packets[1000:], found[1000:])), 95) < 0.02
+    assert host.status().lost == 0
+
+
 def test_a_lost_packet_stretches_no_sample_over_the_gap() -> None:
     """As the vendor's rule for Polar does; stamps of the last of 36 samples, 1.2 % off the nominal rate."""
     taken, packets = simulate(replace(MINUTES, per_packet=36, loss=0.05), seed=2)
