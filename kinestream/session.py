@@ -10,17 +10,17 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
-from kinestream.pipeline import Pipeline, added
+from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Acknowledging, Noticing, Playback, Source
+from kinestream.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source
 from kinestream.summary import Tally
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ class Session:
         self.labels = pipeline.engine.model.labels
         self._limit_s = limit_s
         self._recorder = recorder
-        if recorder:
-            pipeline.on_prediction = recorder.predicted
+        self.circumstances: Circumstances | None = None
+        """What the newest prediction depended on besides the samples; None before the first."""
+        pipeline.on_prediction = self._predicted
         self._computed_chunks = 0
         self._tally = Tally(self.labels)
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
@@ -96,6 +97,24 @@ class Session:
     @property
     def playback(self) -> Playback | None:
         return self.source if isinstance(self.source, Playback) else None
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one window of a stream to the next."""
+        return self.pipeline.spec.hop_s
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """How many chunks wait for the pipeline, and how many may."""
+        return len(self._queue), QUEUE_CHUNKS
+
+    def links(self) -> Sequence[LinkStatus]:
+        """How the links to the sensors stand; none where the source does not tell."""
+        return self.source.status() if isinstance(self.source, Linked) else ()
+
+    def failures(self) -> list[str]:
+        """What has failed for good while the run goes on, a line each."""
+        return [self._recorder.failure] if self._recorder and self._recorder.failure else []
 
     def subscribe(
         self,
@@ -208,6 +227,12 @@ class Session:
     def _push(self, batch: list[SampleChunk], predictions: list[Prediction]) -> None:
         for chunk in batch:
             predictions += self.pipeline.push(chunk)
+
+    def _predicted(self, prediction: Prediction, circumstances: Circumstances) -> None:
+        """In the pipeline's thread."""
+        self.circumstances = circumstances
+        if self._recorder:
+            self._recorder.predicted(prediction, circumstances)
 
     def _drop_oldest(self) -> None:
         chunk = self._queue.popleft()

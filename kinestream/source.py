@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from kinestream.signals import SampleChunk
@@ -43,6 +44,40 @@ class Noticing(Protocol):
 
     def notices(self) -> Sequence[str]:
         """A line each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How the link to one sensor stands, for people."""
+
+    name: str
+    """Of the stream: stable over reconnects."""
+    state: str
+    """``looking``, ``connecting``, ``starting``, ``streaming`` or ``lost``."""
+    rssi: int | None
+    """dBm, when it was last seen advertising."""
+    battery_frac: float | None
+    """The sensor's own charge, 0 to 1."""
+    reconnects: int
+    silence_s: float | None
+    """Since anything came; None while the link is not up."""
+    clock: str = ""
+    """What the samples are timed by, and how far that can be trusted, in words; empty before the first one."""
+    slope_ppm: float | None = None
+    """By how much the sensor's clock is slow against the host's."""
+    jitter_ms: float | None = None
+    """How far above the fastest a packet is on average."""
+    age_ms: float | None = None
+    """How old the newest sample was on arrival."""
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """A source that keeps links to sensors, which may break and come back."""
+
+    def status(self) -> Sequence[LinkStatus]:
+        """How each link stands now."""
         ...
 
 

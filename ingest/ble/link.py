@@ -11,10 +11,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kinestream.errors import ConfigError
 from kinestream.ingest.devices import Settings
+from kinestream.source import LinkStatus
 
 from .inbox import Inbox
 from .life import Life
@@ -32,21 +32,6 @@ FIRST_ATTEMPTS = 3
 """So often a device that was found may fail to start before a person is told; later it is tried for ever."""
 NAMED = 8
 """How many of the devices seen a message names."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """How a link stands, for people."""
-
-    name: str
-    state: str
-    """``looking``, ``connecting``, ``starting``, ``streaming`` or ``lost``."""
-    rssi: int | None
-    """dBm, when it was last seen advertising."""
-    battery_frac: float | None
-    reconnects: int
-    silence_s: float | None
-    """Since the last notification."""
 
 
 class _Setback(Exception):

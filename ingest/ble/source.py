@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 from kinestream.signals import SampleChunk
+from kinestream.source import LinkStatus
 
 from .inbox import Inbox
 from .life import Life
-from .link import Link, LinkStatus
+from .link import Link
 from .radio import Radio
 from .stream import Stream
 from .target import BleAddress
@@ -140,8 +142,23 @@ class BleSource:
         return told
 
     def status(self) -> list[LinkStatus]:
-        """How each link stands now."""
-        return [link.status() for link in self._links]
+        """How each link stands now, and how its samples are timed."""
+        return [self._with_time(link) for link in self._links]
+
+    def _with_time(self, link: Link) -> LinkStatus:
+        status = link.status()
+        _, stream = self._streams.get(link, (None, None))
+        time = stream.time() if stream else None
+        if stream is None or time is None:
+            return status
+        return replace(
+            status,
+            name=stream.name,
+            clock=f"{time.kind}, {time.state}",
+            slope_ppm=time.slope_ppm,
+            jitter_ms=time.jitter_ms,
+            age_ms=time.age_ms,
+        )
 
     async def aclose(self) -> None:
         """Stop the devices' streams and disconnect; takes up to some seconds."""
