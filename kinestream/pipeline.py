@@ -82,6 +82,9 @@ class Pipeline:
         self._segmenters: dict[str, Segmenter] = {}
         self._elapsed = _Elapsed()
         self._recent: deque[Prediction] = deque(maxlen=REMEMBERED)
+        self._own: dict[str, deque[Prediction]] = {}  # the same of each stream
+        self._resting: dict[str, int] = {}  # windows of each stream that the hop of its last decision passes over
+        self._passed = 0
 
     def push(self, chunk: SampleChunk) -> list[Prediction]:
         """The predictions this chunk completed, in order.
@@ -94,15 +97,16 @@ class Pipeline:
         segmenter = self._segmenters.get(chunk.stream)
         if segmenter is None:
             segmenter = self._admit(chunk.stream)
-        return [self._predict(window) for window in segmenter.push(chunk)]
+        return self._predict_due(segmenter.push(chunk))
 
     def flush(self) -> list[Prediction]:
         """What is still to come when no chunk will follow."""
-        return [self._predict(window) for segmenter in self._segmenters.values() for window in segmenter.flush()]
+        return self._predict_due(window for segmenter in self._segmenters.values() for window in segmenter.flush())
 
     def counts(self) -> dict[str, int]:
         """What happened to the samples of all streams so far, by kind; may be asked from another thread."""
-        return added(segmenter.counts() for segmenter in list(self._segmenters.values()))
+        counts = added(segmenter.counts() for segmenter in list(self._segmenters.values()))
+        return counts | ({"passed_over": self._passed} if self._passed else {})
 
     def _admit(self, stream: str) -> Segmenter:
         if len(self._segmenters) == MAX_STREAMS:
@@ -110,17 +114,36 @@ class Pipeline:
         segmenter = self._segmenters[stream] = Segmenter(self.spec)
         return segmenter
 
+    def _predict_due(self, windows: Iterable[Window]) -> list[Prediction]:
+        """The predictions of the windows that the policy's hop does not pass over."""
+        predictions: list[Prediction] = []
+        for window in windows:
+            resting = self._resting.get(window.stream, 0)
+            if resting:
+                self._elapsed.after(window)
+                self._resting[window.stream] = resting - 1
+                self._passed += 1
+                continue
+            prediction = self._predict(window)
+            self._resting[window.stream] = prediction.decision.hop - 1
+            predictions.append(prediction)
+        return predictions
+
     def _predict(self, window: Window) -> Prediction:
         now_s = self._elapsed.after(window)
         policy = self.policy  # a person may change it meanwhile
+        own = self._own.setdefault(window.stream, deque(maxlen=REMEMBERED))
+        last = self._recent[-1].decision if self._recent else None
         state = PolicyState(
             now_s=now_s,
             started_s=0.0,
             deadline_ms=self.deadline_ms,
             battery=self.battery.read(now_s) if self.battery else None,
-            last=self._recent[-1].decision if self._recent else None,
+            last=last,
             recent=tuple(self._recent),
-            hop_s=self.spec.hop_s / max(1, len(self._segmenters)),
+            hop_s=self.spec.hop_s * (last.hop if last else 1) / max(1, len(self._segmenters)),
+            own=tuple(own),
+            coverage=window.coverage,
         )
         decision = policy.decide(state)
         output = self.engine.predict(window.x, decision.subnet)
@@ -153,6 +176,7 @@ class Pipeline:
             battery_frac=battery_frac,
         )
         self._recent.append(prediction)
+        own.append(prediction)
         if self.on_prediction:
             self.on_prediction(prediction, Circumstances(policy, state, ready_s))
         return prediction
@@ -163,6 +187,9 @@ class Pipeline:
             "segmenters": {stream: segmenter.state() for stream, segmenter in self._segmenters.items()},
             "elapsed": self._elapsed.state(),
             "recent": [asdict(prediction) for prediction in self._recent],
+            "own": {stream: [asdict(prediction) for prediction in own] for stream, own in self._own.items()},
+            "resting": dict(self._resting),
+            "passed_over": self._passed,
             "battery": self.battery.state() if self.battery else None,
         }
 
@@ -173,6 +200,9 @@ class Pipeline:
             self._admit(stream).restore(kept)
         self._elapsed.restore(state["elapsed"])
         self._recent = deque(map(_prediction, state["recent"]), maxlen=REMEMBERED)
+        self._own = {stream: deque(map(_prediction, own), maxlen=REMEMBERED) for stream, own in state["own"].items()}
+        self._resting = dict(state["resting"])
+        self._passed = state["passed_over"]
         if self.battery and state["battery"] is not None:
             self.battery.restore(state["battery"])
 
@@ -183,7 +213,7 @@ def _prediction(kept: dict[str, Any]) -> Prediction:
     return Prediction(
         **kept
         | {
-            "decision": Decision(Subnet(**decision["subnet"]), decision["reason"]),
+            "decision": Decision(**decision | {"subnet": Subnet(**decision["subnet"])}),
             "labels": tuple(kept["labels"]),
         }
     )

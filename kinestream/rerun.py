@@ -19,7 +19,7 @@ from kinestream.errors import DataDamaged, ModelError
 from kinestream.inference import Engine, Model, Output, find_model, load_model
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.pipeline import Pipeline
-from kinestream.policy import BatteryReading, Policy, PolicyState, make_policy
+from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
 from kinestream.replay_data.sessions import PredictionRecord, SessionPlayer, SessionReader
 from kinestream.session import Session
 from kinestream.signals import Decision, Prediction, Subnet
@@ -144,7 +144,11 @@ class _Script:
 
 
 class _ToldPolicy:
-    """The policy that was in force, asked with the deadline and the battery that it was told then."""
+    """The policy that was in force, asked with the deadline and the battery that it was told then.
+
+    A policy that somebody wrote into a file of their own is not asked: a recording must not run code that lies
+    beside it. What it decided is read from the recording.
+    """
 
     kind: ClassVar[str] = "recorded"
 
@@ -153,6 +157,7 @@ class _ToldPolicy:
         self._table = table
         self._text, self._deadline_ms, self._battery = text, deadline_ms, None
         self._policies: dict[str, Policy] = {}
+        self._cheapest = Decision(table.front[0].subnet, "the recording says no more")
 
     def decide(self, state: PolicyState) -> Decision:
         self._script.next()
@@ -160,6 +165,8 @@ class _ToldPolicy:
         if record is not None:
             self._text, self._deadline_ms = record.policy, record.deadline_ms
             self._battery = BatteryReading(**record.battery) if record.battery else None
+        if has_file(self._text):
+            return record.prediction.decision if record is not None else state.last or self._cheapest
         if self._text not in self._policies:
             self._policies[self._text] = make_policy(self._text, self._table)
         told = replace(state, deadline_ms=self._deadline_ms, battery=self._battery)

@@ -8,7 +8,7 @@ in SI units, rows are samples.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 AXES = ("x", "y", "z")
@@ -127,11 +129,15 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which subnetwork runs now, and why."""
+    """Which subnetwork runs now, and why; levers beyond the network are fields with a default that changes nothing."""
 
     subnet: Subnet
     reason: str
     """In words, for the person at the dashboard."""
+    hop: int = 1
+    """Predict only every ``hop``-th window of this stream, from the next one on."""
+    memory: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
+    """What the policy wants to know at the next window, plain numbers; it is not asked to keep anything itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,19 @@
 
 from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .battery_policy import BatteryPolicy
+from .battery_text import BATTERIES, make_battery
+from .composed import ComposedPolicy, parts_of
+from .deadline import DeadlinePolicy
 from .fixed import FixedPolicy
 from .latency import LatencyPolicy
-from .registry import BATTERIES, POLICIES, make_battery, make_policy, write_policy
-from .state import BatteryReading, Policy, PolicyState
+from .loss import LossPolicy
+from .own_policy import OwnPolicy
+from .persistence import PersistencePolicy
+from .policy_file import read_policy_file, save_policy
+from .registry import POLICIES, Part, build_policy, has_file, make_policy, named_subnets, parse_policy, write_policy
+from .slowdown import SlowdownPolicy
+from .state import BatteryReading, Limit, Limiter, Policy, PolicyState
+from .utility import UtilityPolicy
 
 __all__ = [
     "BATTERIES",
@@ -13,14 +22,31 @@ __all__ = [
     "Battery",
     "BatteryPolicy",
     "BatteryReading",
+    "ComposedPolicy",
+    "DeadlinePolicy",
     "FixedBattery",
     "FixedPolicy",
     "LaptopBattery",
     "LatencyPolicy",
+    "Limit",
+    "Limiter",
+    "LossPolicy",
+    "OwnPolicy",
+    "Part",
+    "PersistencePolicy",
     "Policy",
     "PolicyState",
     "SimulatedBattery",
+    "SlowdownPolicy",
+    "UtilityPolicy",
+    "build_policy",
+    "has_file",
     "make_battery",
     "make_policy",
+    "named_subnets",
+    "parse_policy",
+    "parts_of",
+    "read_policy_file",
+    "save_policy",
     "write_policy",
 ]

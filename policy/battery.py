@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from math import isfinite
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from kinestream.errors import ConfigError
 
 from .state import BatteryReading
+
+POWER_SUPPLIES = Path("/sys/class/power_supply")
 
 
 @runtime_checkable
@@ -156,4 +159,18 @@ def _ask_system() -> BatteryReading | None:
         return None
     if battery is None:
         return None
-    return BatteryReading(battery.percent / 100.0, None, charging=bool(battery.power_plugged))
+    charging = bool(battery.power_plugged)
+    return BatteryReading(
+        battery.percent / 100.0, None, charging=charging, temperature_c=_temperature_c(POWER_SUPPLIES)
+    )
+
+
+def _temperature_c(folder: Path) -> float | None:
+    """The hottest battery's temperature as Linux tells it, in tenths of a degree; psutil does not ask for it."""
+    found: list[float] = []
+    for path in folder.glob("*/temp"):
+        try:
+            found.append(int(path.read_text("ascii")) / 10)
+        except (OSError, ValueError):  # many laptops have the file and cannot read the sensor
+            continue
+    return max(found, default=None)

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from math import inf, isfinite
+from dataclasses import dataclass, field, replace
+from math import ceil, inf, isfinite
 from typing import ClassVar
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Decision
 
-from .ladder import fastest, ladder, meeting, number
+from .drain import Drain, observed
+from .ladder import hull, ladder, number, within
 from .state import BatteryReading, PolicyState
+
+COOLER_C = 5.0
+"""The budget begins to shrink so many degrees below the greatest temperature: no switching to and fro at its edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one window may cost."""
+
+    mj: float
+    """Infinite where nothing limits it, minus infinity where the battery is not known: the cheapest is safe."""
+    why: str
+    windows: float = inf
+    """How many are to come, this one included; infinite where the budget is not counted in joules."""
+    drain: Drain | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatteryPolicy:
-    """The most accurate subnetwork whose energy fits the share of the battery that one window may take.
+    """The two neighbours on the front whose mixture spends what one window may take, each for its share of the time.
 
-    That share is recomputed for every window from what is left, so a wrong energy model or a cold
-    battery corrects itself. Points that miss the deadline are left out first.
+    That budget is recomputed for every window from what is left and from the drain that was measured, so a wrong
+    energy model or a cold battery corrects itself. Points that miss the deadline are left out first.
+
+    Source: two-point time-sharing on the convex front is optimal, Bhat et al., REAP, DAC 2019.
+
+    Raises:
+        ConfigError: a setting outside its range.
     """
 
     kind: ClassVar[str] = "battery"
@@ -27,84 +48,136 @@ class BatteryPolicy:
     table: OperatingTable = field(repr=False)
     hours: float = 8.0
     """How long the battery shall last, counted from the start of the run."""
-    _rungs: tuple[OperatingPoint, ...] = field(init=False, repr=False, compare=False)
+    leave: float = 0.0
+    """The charge that shall be left at that hour, 0 to 1."""
+    low: float = 0.0
+    """At this charge and below, the cheapest, whatever the plan."""
+    hot_c: float = 45.0
+    """At this temperature of the battery and above, the cheapest."""
+    period_s: float = 60.0
+    """In each such period the dearer neighbour runs first, then the cheaper."""
 
     def __post_init__(self) -> None:
         if not (isfinite(self.hours) and self.hours > 0):
             raise ConfigError(f"battery hours={self.hours}: expected a positive number of hours")
-        object.__setattr__(self, "_rungs", ladder(self.table.points))
+        for name in ("leave", "low"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"battery {name}={getattr(self, name)}: expected a charge from 0 to below 1")
+        if not isfinite(self.hot_c):
+            raise ConfigError(f"battery hot_c={self.hot_c}: expected a temperature in degrees Celsius")
+        if not (isfinite(self.period_s) and self.period_s > 0):
+            raise ConfigError(f"battery period_s={self.period_s}: expected a positive number of seconds")
 
     def decide(self, state: PolicyState) -> Decision:
-        rungs, limit = self._within(state.deadline_ms)
-        budget_mj, why = self._budget(state)
-        affordable = [point for point in rungs if point.energy_mj <= budget_mj]
-        point = affordable[-1] if affordable else rungs[0]
-        if budget_mj == inf:
-            reason = f"{why}: the most accurate"
-        elif budget_mj == -inf:
-            reason = f"{why}: the cheapest, to be safe"
-        elif affordable:
-            reason = f"{why}; {point.subnet} costs {number(point.energy_mj)}"
-        else:
-            reason = f"{why}; even the cheapest, {point.subnet}, costs {number(point.energy_mj)}"
-        return Decision(point.subnet, reason + limit)
+        points, limit = within(state.choices(self.table), state.deadline_ms)
+        rungs = hull(ladder(points))
+        budget = self._cooled(self._budget(state, rungs), state.battery, rungs)
+        point, how = self._share(rungs, budget, state)
+        kept = {name: value for name, value in state.memory.items() if name.startswith("battery.")}
+        memory = budget.drain.memory() if budget.drain else kept
+        return Decision(point.subnet, f"{budget.why}{how}{limit}", memory=memory)
 
-    def budget_mj(self, state: PolicyState) -> float:
-        """What this window may cost, in mJ.
+    def budget(self, state: PolicyState) -> Budget:
+        """What this window may cost, in mJ, and why."""
+        rungs = hull(ladder(within(state.choices(self.table), state.deadline_ms)[0]))
+        return self._cooled(self._budget(state, rungs), state.battery, rungs)
 
-        Infinite where nothing limits it, minus infinity where the battery is not known: the cheapest is safe.
-        """
-        return self._budget(state)[0]
-
-    def _budget(self, state: PolicyState) -> tuple[float, str]:
-        battery = state.battery
-        if battery is None:
-            return -inf, "no battery can be read"
-        if battery.charging:
-            return inf, "the battery is charging"
-        if not battery.known:
-            return -inf, f"the battery says {battery.frac}, which is no share from 0 to 1"
-        left_s = self.hours * 3600.0 - (state.now_s - state.started_s)
-        charge = f"battery {battery.frac:.0%}"
-        if left_s <= 0:
-            return inf, f"{charge}: the {number(self.hours)} h are over"
-        energy_mj = battery.energy_mj
-        if energy_mj is None:
-            return self._by_charge(battery, left_s, charge)
-        power_mw = energy_mj / left_s
-        budget_mj = (power_mw - battery.base_mw) * state.hop_s
-        hours = f"{charge}: {number(left_s / 3600)} h to go at {_power(power_mw)}"
-        if budget_mj <= 0:
-            return budget_mj, f"{hours} is less than the device alone draws ({_power(battery.base_mw)})"
-        return budget_mj, f"{hours} allows {number(budget_mj)} mJ a window"
-
-    def _by_charge(self, battery: BatteryReading, left_s: float, charge: str) -> tuple[float, str]:
-        """Without a capacity joules mean nothing: the charge is set against the share of time to go.
-
-        A charge on or above the straight line from full to empty affords the dearest point, an empty
-        battery the cheapest; a battery that drains faster than the line steps down until it does not.
-        """
-        time_frac = left_s / (self.hours * 3600.0)
-        cheapest, dearest = self._rungs[0].energy_mj, self._rungs[-1].energy_mj
-        budget_mj = cheapest + min(battery.frac / time_frac, 1.0) * (dearest - cheapest)
-        return (
-            budget_mj,
-            f"{charge} for {time_frac:.0%} of the {number(self.hours)} h allows {number(budget_mj)} mJ a window",
+    def _share(
+        self, rungs: tuple[OperatingPoint, ...], budget: Budget, state: PolicyState
+    ) -> tuple[OperatingPoint, str]:
+        """The point whose turn it is, and how it was found."""
+        cheapest, dearest = rungs[0], rungs[-1]
+        if budget.mj == inf:
+            return dearest, ": the most accurate"
+        if budget.mj == -inf:
+            return cheapest, ": the cheapest, to be safe"
+        if budget.mj < cheapest.energy_mj:
+            return cheapest, f"; even the cheapest, {cheapest.subnet}, costs {number(cheapest.energy_mj)}"
+        if budget.mj >= dearest.energy_mj:
+            return dearest, f"; {dearest.subnet} costs {number(dearest.energy_mj)}"
+        place = max(k for k, point in enumerate(rungs) if point.energy_mj <= budget.mj)
+        low, high = rungs[place], rungs[place + 1]
+        share = (budget.mj - low.energy_mj) / (high.energy_mj - low.energy_mj)
+        how = f"; {high.subnet} for {share:.0%} of the time, else {low.subnet}"
+        phase = (state.now_s - state.started_s) / self.period_s % 1.0
+        # The first part of a period is dearer than the budget: near the end only if the rest can still be paid.
+        paid = budget.windows == inf or (
+            high.energy_mj + low.energy_mj * (budget.windows - 1) <= budget.mj * budget.windows
         )
+        return (high if phase < share and paid else low), how
 
-    def _within(self, deadline_ms: float | None) -> tuple[tuple[OperatingPoint, ...], str]:
-        """The ladder of the points that meet the deadline, and what to say of those left out."""
-        if deadline_ms is None:
-            return self._rungs, ""
-        fitting = meeting(self.table.points, deadline_ms)
-        if not fitting:
-            point = fastest(self.table.points)
-            return (
-                point,
-            ), f"; no subnetwork meets {number(deadline_ms)} ms: the fastest, p95 {number(point.p95_ms)} ms"
-        if len(fitting) == len(self.table.points):
-            return self._rungs, ""
-        return ladder(fitting), f"; deadline {number(deadline_ms)} ms kept"
+    def _budget(self, state: PolicyState, rungs: tuple[OperatingPoint, ...]) -> Budget:
+        battery = state.battery
+        before = Drain.remembered(state.memory)
+        if battery is None:
+            return Budget(-inf, "no battery can be read" if before is None else "the battery cannot be read any more")
+        if not battery.known:
+            return Budget(-inf, f"the battery says {battery.frac}, which is no share from 0 to 1")
+        ran = state.last.subnet if state.last else None
+        ran_mj = self.table[ran].energy_mj if ran is not None and ran in self.table else 0.0
+        drain = observed(before, state.now_s, battery, ran_mj)
+        if battery.charging:
+            return Budget(inf, "the battery is charging", drain=drain)
+        charge = f"battery {drain.frac:.0%}"
+        if drain.doubts:
+            charge += f" (the {battery.frac:.0%} it says now is doubted: no charger)"
+        left_s = self.hours * 3600.0 - (state.now_s - state.started_s)
+        if drain.frac <= self.low and self.low > 0:
+            return Budget(-inf, f"{charge} is at its limit of {self.low:.0%}", drain=drain)
+        if left_s <= 0:
+            return Budget(inf, f"{charge}: the {number(self.hours)} h are over", drain=drain)
+        if battery.energy_mj is None:
+            return self._by_charge(drain, state, left_s, charge, rungs)
+        assert battery.capacity_j is not None
+        left_mj = (drain.frac - self.leave) * battery.capacity_j * 1000.0
+        base_mw = drain.base_mw(battery)
+        windows = max(ceil(left_s / state.hop_s - 1e-9), 1)
+        budget_mj = (left_mj - base_mw * left_s) / windows
+        power_mw = left_mj / left_s
+        why = f"{charge}: {number(left_s / 3600)} h to go at {_power(power_mw)}"
+        if budget_mj <= 0:
+            why += f" is less than the device alone draws ({_power(base_mw)})"
+        else:
+            why += f" allows {number(budget_mj)} mJ a window"
+        least_mw = base_mw + rungs[0].energy_mj / state.hop_s
+        if budget_mj < rungs[0].energy_mj and least_mw > 0:
+            why += f": at best it lasts {number(max(left_mj, 0.0) / least_mw / 3600)} h"
+        return Budget(budget_mj, why, windows, drain)
+
+    def _by_charge(
+        self, drain: Drain, state: PolicyState, left_s: float, charge: str, rungs: tuple[OperatingPoint, ...]
+    ) -> Budget:
+        """Without a capacity joules mean nothing: the plan lies between the cheapest and the dearest point.
+
+        Until a drain was measured, a charge on or above the straight line from full to empty affords the dearest
+        point, an empty battery the cheapest. From then on every measurement moves the plan towards the rate at
+        which the charge lasts.
+        """
+        spare = max(drain.frac - self.leave, 0.0)
+        wanted = spare / left_s
+        if drain.rate is None:
+            time_frac = left_s / (self.hours * 3600.0)
+            level = min(spare / time_frac, 1.0)
+            why = f"{charge} for {time_frac:.0%} of the {number(self.hours)} h"
+        else:
+            level = drain.level if drain.level is not None else 0.5
+            if drain.measured_s == state.now_s:
+                level = min(max(level + 0.5 * (wanted / drain.rate - 1.0), 0.0), 1.0)
+            why = f"{charge}: {drain.rate * 3600:.1%} an hour goes, {wanted * 3600:.1%} would last"
+            if level == 0.0 and drain.rate > wanted:
+                why += ", too much even with the cheapest;"
+        mj = rungs[0].energy_mj + level * (rungs[-1].energy_mj - rungs[0].energy_mj)
+        return Budget(mj, f"{why} allows {number(mj)} mJ a window", drain=replace(drain, level=level))
+
+    def _cooled(self, budget: Budget, battery: BatteryReading | None, rungs: tuple[OperatingPoint, ...]) -> Budget:
+        """The budget cut down where the battery is hot."""
+        temperature_c = None if battery is None else battery.temperature_c
+        if temperature_c is None or not isfinite(temperature_c) or temperature_c <= self.hot_c - COOLER_C:
+            return budget
+        cool = max((self.hot_c - temperature_c) / COOLER_C, 0.0)
+        most_mj = rungs[0].energy_mj + cool * (rungs[-1].energy_mj - rungs[0].energy_mj)
+        hot = f"{temperature_c:.0f} C of at most {self.hot_c:.0f} C"
+        return replace(budget, mj=most_mj, why=f"{hot}; {budget.why}") if most_mj < budget.mj else budget
 
 
 def _power(power_mw: float) -> str:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.operating_table import OperatingTable
 from kinestream.signals import Decision, Subnet
 
-from .ladder import ladder, number
+from .ladder import by_energy, ladder, no_dearer, number
 from .state import PolicyState
 
 
 @dataclass(frozen=True, slots=True)
 class FixedPolicy:
-    """Runs one subnetwork whatever happens.
+    """Runs one subnetwork whatever happens, unless another policy forbids it.
 
     Raises:
         ConfigError: the table has no such subnetwork.
@@ -26,16 +26,21 @@ class FixedPolicy:
     table: OperatingTable = field(repr=False)
     subnet: Subnet | None = None
     """None: the most accurate on the Pareto front."""
-    _point: OperatingPoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        point = ladder(self.table.points)[-1] if self.subnet is None else self.table[self.subnet]
-        object.__setattr__(self, "_point", point)
+        if self.subnet is not None:
+            _ = self.table[self.subnet]
 
     def decide(self, state: PolicyState) -> Decision:
-        point = self._point
+        choices = state.choices(self.table)
+        point = ladder(choices)[-1]
         if self.subnet is not None:
-            reason = "fixed by the user"
+            wished = self.table[self.subnet]
+            if wished in choices:
+                point, reason = wished, "fixed by the user"
+            else:
+                point = ladder(no_dearer(choices, wished) or (min(choices, key=by_energy),))[-1]
+                reason = f"{wished.subnet} is not allowed: the nearest cheaper"
         elif isfinite(point.accuracy):
             reason = f"fixed: the most accurate, {point.accuracy:.1%} on validation subjects"
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from math import isfinite
+from math import inf, isfinite
 
 from kinestream.operating_table import OperatingPoint
 from kinestream.signals import Subnet
@@ -47,6 +47,47 @@ def ladder(points: Iterable[OperatingPoint], cost: Cost = by_energy) -> tuple[Op
 def meeting(points: Iterable[OperatingPoint], deadline_ms: float) -> tuple[OperatingPoint, ...]:
     """The points that keep the deadline in 95 of 100 windows; may be empty."""
     return tuple(point for point in points if point.p95_ms <= deadline_ms)
+
+
+def hull(rungs: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
+    """The rungs that no mixture of two others beats at equal mean energy: the ladder's upper concave hull.
+
+    Args:
+        rungs: a ``ladder`` by energy.
+    Returns:
+        Its ends and some between, cheapest first.
+    """
+    kept: list[OperatingPoint] = []
+    for point in rungs:
+        while len(kept) > 1 and _gain(kept[-2], kept[-1]) <= _gain(kept[-1], point):
+            kept.pop()
+        kept.append(point)
+    return tuple(kept)
+
+
+def _gain(cheap: OperatingPoint, dear: OperatingPoint) -> float:
+    """What a millijoule more buys between two neighbours of one ladder."""
+    worth = dear.accuracy - cheap.accuracy if isfinite(dear.accuracy) else float(dear.macs - cheap.macs)
+    cost = dear.energy_mj - cheap.energy_mj
+    return worth / cost if cost > 0 else inf
+
+
+def within(points: tuple[OperatingPoint, ...], deadline_ms: float | None) -> tuple[tuple[OperatingPoint, ...], str]:
+    """The points that keep the deadline, else the fastest, and what to add to a reason because of it."""
+    if deadline_ms is None:
+        return points, ""
+    fitting = meeting(points, deadline_ms)
+    if not fitting:
+        point = fastest(points)
+        return (point,), f"; no subnetwork meets {number(deadline_ms)} ms: the fastest, p95 {number(point.p95_ms)} ms"
+    return fitting, "" if len(fitting) == len(points) else f"; deadline {number(deadline_ms)} ms kept"
+
+
+def no_dearer(
+    points: Iterable[OperatingPoint], than: OperatingPoint, cost: Cost = by_energy
+) -> tuple[OperatingPoint, ...]:
+    """The points that cost at most as much as one of them."""
+    return tuple(point for point in points if cost(point) <= cost(than))
 
 
 def fastest(points: Iterable[OperatingPoint]) -> OperatingPoint:

@@ -11,8 +11,8 @@ from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Decision, Prediction, Subnet
 
-from .ladder import by_latency, fastest, ladder, meeting, number, rung_of
-from .state import PolicyState
+from .ladder import by_latency, fastest, ladder, meeting, no_dearer, number, rung_of
+from .state import Limit, PolicyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class LatencyPolicy:
     """Upper edge of the band as a share of the deadline."""
     span: int = 3
     """How many windows the recent latency is the median of: one odd window moves nothing."""
-    _rungs: tuple[OperatingPoint, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (0 < self.low < self.high and isfinite(self.high)):
@@ -43,23 +42,27 @@ class LatencyPolicy:
             )
         if not 1 <= self.span <= 8:
             raise ConfigError(f"latency span={self.span}: expected 1 to 8 windows")
-        object.__setattr__(self, "_rungs", ladder(self.table.points, by_latency))
 
     def decide(self, state: PolicyState) -> Decision:
-        rungs = self._rungs
+        rungs = ladder(state.choices(self.table), by_latency)
         if state.deadline_ms is None:
             return Decision(rungs[-1].subnet, "no deadline: the most accurate")
         upper_ms, lower_ms = self.high * state.deadline_ms, self.low * state.deadline_ms
         place = None if state.last is None else rung_of(rungs, state.last.subnet)
         seen_ms = None if state.last is None else self._seen_ms(state.last.subnet, state.recent)
         if place is None or seen_ms is None:
-            return self._enter(upper_ms)
+            return _enter(state.choices(self.table), rungs, upper_ms)
         seen = f"{number(seen_ms)} ms"
         if seen_ms > upper_ms:
-            return self._down(place, seen, upper_ms)
+            return _down(rungs, place, seen, upper_ms)
         if seen_ms < lower_ms:
-            return self._up(place, seen_ms, lower_ms, upper_ms)
+            return _up(rungs, place, seen_ms, lower_ms, upper_ms)
         return Decision(rungs[place].subnet, f"{seen} is in the band of {number(lower_ms)} to {number(upper_ms)} ms")
+
+    def limit(self, state: PolicyState) -> Limit:
+        """Nothing slower than what the band chooses."""
+        choices, decision = state.choices(self.table), self.decide(state)
+        return Limit(no_dearer(choices, self.table[decision.subnet], by_latency), decision.reason)
 
     def _seen_ms(self, subnet: Subnet, recent: tuple[Prediction, ...]) -> float | None:
         """The median latency of the last windows, as far back as this subnetwork ran; None if it has not yet."""
@@ -71,39 +74,40 @@ class LatencyPolicy:
                 latencies.append(prediction.latency_ms)
         return median(latencies) if latencies else None
 
-    def _enter(self, upper_ms: float) -> Decision:
-        fitting = meeting(self._rungs, upper_ms)
-        if not fitting:
-            point = fastest(self.table.points)
-            return Decision(
-                point.subnet,
-                f"no subnetwork meets {number(upper_ms)} ms: the fastest, p95 {number(point.p95_ms)} ms",
-            )
-        point = fitting[-1]
+
+def _enter(choices: tuple[OperatingPoint, ...], rungs: tuple[OperatingPoint, ...], upper_ms: float) -> Decision:
+    fitting = meeting(rungs, upper_ms)
+    if not fitting:
+        point = fastest(choices)
         return Decision(
-            point.subnet, f"the most accurate with p95 {number(point.p95_ms)} ms within {number(upper_ms)} ms"
+            point.subnet,
+            f"no subnetwork meets {number(upper_ms)} ms: the fastest, p95 {number(point.p95_ms)} ms",
         )
+    point = fitting[-1]
+    return Decision(point.subnet, f"the most accurate with p95 {number(point.p95_ms)} ms within {number(upper_ms)} ms")
 
-    def _down(self, place: int, seen: str, upper_ms: float) -> Decision:
-        if place == 0:
-            return Decision(self._rungs[0].subnet, f"{seen} is over {number(upper_ms)} ms, but nothing is faster")
+
+def _down(rungs: tuple[OperatingPoint, ...], place: int, seen: str, upper_ms: float) -> Decision:
+    if place == 0:
+        return Decision(rungs[0].subnet, f"{seen} is over {number(upper_ms)} ms, but nothing is faster")
+    place -= 1
+    # A step the table itself rules out would waste a window: a deadline cut to a tenth is met at once.
+    while place > 0 and rungs[place].p50_ms > upper_ms:
         place -= 1
-        # A step the table itself rules out would waste a window: a deadline cut to a tenth is met at once.
-        while place > 0 and self._rungs[place].p50_ms > upper_ms:
-            place -= 1
-        point = self._rungs[place]
-        return Decision(point.subnet, f"{seen} is over {number(upper_ms)} ms: down to {point.subnet}")
+    point = rungs[place]
+    return Decision(point.subnet, f"{seen} is over {number(upper_ms)} ms: down to {point.subnet}")
 
-    def _up(self, place: int, seen_ms: float, lower_ms: float, upper_ms: float) -> Decision:
-        here = self._rungs[place]
-        under = f"{number(seen_ms)} ms is under {number(lower_ms)} ms"
-        if place + 1 == len(self._rungs):
-            return Decision(here.subnet, f"{under}: already the most accurate")
-        dearer = self._rungs[place + 1]
-        expected_ms = dearer.p50_ms * seen_ms / here.p50_ms
-        if expected_ms > upper_ms:
-            return Decision(
-                here.subnet,
-                f"{under}, but {dearer.subnet} would take {number(expected_ms)} ms, over {number(upper_ms)} ms",
-            )
-        return Decision(dearer.subnet, f"{under}: up to {dearer.subnet}, expected at {number(expected_ms)} ms")
+
+def _up(rungs: tuple[OperatingPoint, ...], place: int, seen_ms: float, lower_ms: float, upper_ms: float) -> Decision:
+    here = rungs[place]
+    under = f"{number(seen_ms)} ms is under {number(lower_ms)} ms"
+    if place + 1 == len(rungs):
+        return Decision(here.subnet, f"{under}: already the most accurate")
+    dearer = rungs[place + 1]
+    expected_ms = dearer.p50_ms * seen_ms / here.p50_ms
+    if expected_ms > upper_ms:
+        return Decision(
+            here.subnet,
+            f"{under}, but {dearer.subnet} would take {number(expected_ms)} ms, over {number(upper_ms)} ms",
+        )
+    return Decision(dearer.subnet, f"{under}: up to {dearer.subnet}, expected at {number(expected_ms)} ms")

@@ -1,110 +1,169 @@
-"""From what a person types to a policy or a battery: ``latency:low=0.7,high=1.0``, ``simulated:hours=8,frac=0.3``."""
+"""From what a person types to a policy, and back: ``latency:low=0.7,high=1.0``, ``slowdown+battery:hours=8``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import fields
-from difflib import get_close_matches
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
 from kinestream.signals import Subnet
 
-from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .battery_policy import BatteryPolicy
+from .composed import ComposedPolicy, parts_of
+from .deadline import DeadlinePolicy
 from .fixed import FixedPolicy
 from .latency import LatencyPolicy
+from .loss import LossPolicy
+from .own_policy import OwnPolicy, installed, is_file, own_policy
+from .persistence import PersistencePolicy
+from .settings_text import Reader, converted, real, settings, unknown, whole
+from .slowdown import SlowdownPolicy
 from .state import Policy
+from .utility import UtilityPolicy
 
-POLICIES: dict[str, type[FixedPolicy] | type[LatencyPolicy] | type[BatteryPolicy]] = {
-    cls.kind: cls for cls in (FixedPolicy, LatencyPolicy, BatteryPolicy)
+POLICIES: dict[str, type[Any]] = {
+    cls.kind: cls
+    for cls in (
+        *(FixedPolicy, LatencyPolicy, SlowdownPolicy, BatteryPolicy),
+        *(PersistencePolicy, UtilityPolicy, LossPolicy, DeadlinePolicy),
+    )
 }
-"""Every kind of policy by the name it is asked for with."""
+"""Every kind of policy that is built in, by the name it is asked for with."""
 
-BATTERIES = ("simulated", "laptop")
-"""The named batteries; a number from 0 to 1 is a fixed charge."""
 
-# How the text of a setting is read, by the annotation of its field.
-_READ: dict[str, Callable[[str], Any]] = {"float": float, "int": int, "Subnet | None": Subnet.parse}
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One policy as it was written, before there is a table."""
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Texts, or what a TOML file says."""
+
+
+def parse_policy(text: str) -> tuple[Part, ...]:
+    """The policies in ``PART[+PART...]``; a part is ``KIND``, ``KIND:KEY=VALUE,...`` or ``KIND=VALUE``.
+
+    A kind is the name of a built-in or installed policy, or a Python file. ``KIND=VALUE`` gives the first setting
+    (``deadline=20``), and ``fixed:0.5x-128`` is short for ``fixed:subnet=0.5x-128``. A text that ends in ``.toml``
+    is the name of a file that says all this; see ``read_policy_file``.
+
+    Raises:
+        ConfigError: the form is wrong, or a kind is unknown.
+    """
+    text = text.strip()
+    if text.endswith(".toml"):
+        from .policy_file import read_policy_file
+
+        return read_policy_file(Path(text))
+    # The plus of 1e+3 belongs to the number.
+    return tuple(_part(part.strip()) for part in re.split(r"\+(?!(?<=\de\+)\d)", text))
+
+
+def _part(text: str) -> Part:
+    file = re.match(r"(.*?\.py)(?::(.*))?$", text)
+    if file:
+        return Part(file[1], settings(f"policy {file[1]}", file[2] or "", ()))
+    kind, colon, rest = text.partition(":")
+    kind, equals, value = (kind, "", "") if colon else (one.strip() for one in text.partition("="))
+    keys = keys_of(kind)
+    if equals and keys:
+        return Part(kind, {keys[0]: value})
+    if kind == FixedPolicy.kind and rest and "=" not in rest:
+        rest = f"subnet={rest}"
+    return Part(kind, settings(f"policy {kind}", rest, keys))
+
+
+def keys_of(kind: str) -> list[str]:
+    """The names of a policy's settings; none for an installed one, which checks them itself.
+
+    Raises:
+        ConfigError: there is no such policy; the nearest one is named.
+    """
+    if kind in POLICIES:
+        return [f.name for f in fields(POLICIES[kind]) if f.init and f.name != "table"]
+    others = installed()
+    if kind in others:
+        return []
+    raise ConfigError(unknown("policy", kind, [*POLICIES, *others]) + ", a file.py, a file.toml")
+
+
+# How a setting is read, by the annotation of its field.
+_READ: dict[str, Reader] = {
+    "float": real,
+    "float | None": real,
+    "int": whole,
+    "Subnet | None": lambda value: Subnet.parse(str(value)),
+}
+
+
+def build_policy(parts: Sequence[Part], table: OperatingTable) -> Policy:
+    """The policy of parts that were parsed.
+
+    Raises:
+        ConfigError: an unknown key (the nearest known one is named), or a value out of range.
+    """
+    policies = tuple(_build(part, table) for part in parts)
+    return policies[0] if len(policies) == 1 else ComposedPolicy(table, policies)
+
+
+def _build(part: Part, table: OperatingTable) -> Policy:
+    cls = POLICIES.get(part.kind)
+    if cls is None:
+        return own_policy(part.kind, part.settings, table)
+    readers = {f.name: _READ[str(f.type)] for f in fields(cls) if f.init and f.name != "table"}
+    return cls(table, **converted(f"policy {part.kind}", part.settings, readers))
 
 
 def make_policy(text: str, table: OperatingTable) -> Policy:
-    """The policy a person wrote as ``KIND`` or ``KIND:KEY=VALUE,...``; ``fixed:0.5x-128`` for short.
+    """The policy a person wrote; see ``parse_policy``.
 
     Raises:
         ConfigError: unknown kind or key (the nearest known one is named), or a value out of range.
     """
-    kind, _, rest = text.strip().partition(":")
-    cls = POLICIES.get(kind)
-    if cls is None:
-        raise ConfigError(_unknown("policy", kind, POLICIES))
-    if cls is FixedPolicy and rest and "=" not in rest:
-        rest = f"subnet={rest}"
-    readers = {f.name: _READ[str(f.type)] for f in fields(cls) if f.init and f.name != "table"}
-    return cls(table, **_settings(f"policy {kind}", rest, readers))
+    return build_policy(parse_policy(text), table)
+
+
+def named_subnets(parts: Sequence[Part]) -> tuple[Subnet, ...]:
+    """The subnetworks that parts ask for by name: the table must have them.
+
+    Raises:
+        ConfigError: one is not written as a subnetwork.
+    """
+    return tuple(
+        Subnet.parse(str(value))
+        for part in parts
+        if part.kind in POLICIES
+        for f in fields(POLICIES[part.kind])
+        for key, value in part.settings.items()
+        if f.name == key and str(f.type) == "Subnet | None"
+    )
+
+
+def has_file(text: str) -> bool:
+    """Whether making the policy of this text would read a file, and so run what is written in it."""
+    return text.strip().endswith(".toml") or any(is_file(part.kind) for part in parse_policy(text))
+
+
+def settings_of(policy: Policy) -> dict[str, Any]:
+    """All settings of one policy that are not left open, by name."""
+    if isinstance(policy, OwnPolicy):
+        return dict(policy.settings)
+    named = {f.name: getattr(policy, f.name) for f in fields(POLICIES[policy.kind]) if f.init and f.name != "table"}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def write_policy(policy: Policy) -> str:
     """The text from which ``make_policy`` makes this policy again, all its settings written out."""
-    cls = POLICIES[policy.kind]
-    settings = {f.name: getattr(policy, f.name) for f in fields(cls) if f.init and f.name != "table"}
-    written = ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
-    return f"{policy.kind}:{written}" if written else policy.kind
+    texts: list[str] = []
+    for part in parts_of(policy):
+        written = ",".join(f"{name}={_text(value)}" for name, value in settings_of(part).items())
+        texts.append(f"{part.kind}:{written}" if written else part.kind)
+    return "+".join(texts)
 
 
-def make_battery(text: str) -> Battery:
-    """The battery a person wrote: ``simulated[:KEY=VALUE,...]``, ``laptop``, or a fixed charge such as ``0.35``.
-
-    The simulated one takes ``frac``, ``base_mw`` and either ``capacity_j`` or ``hours``: how long the
-    full battery would last if nothing were ever computed.
-
-    Raises:
-        ConfigError: unknown kind or key (the nearest known one is named), or a value out of range.
-    """
-    kind, _, rest = text.strip().partition(":")
-    if kind == "laptop" and not rest:
-        return LaptopBattery()
-    if kind == "simulated":
-        return _simulated(_settings("battery simulated", rest, dict.fromkeys(_SIMULATED, float)))
-    try:
-        return FixedBattery(float(text))
-    except ValueError:
-        raise ConfigError(_unknown("battery", text, BATTERIES) + "; or a charge from 0 to 1") from None
-
-
-_SIMULATED = ("capacity_j", "frac", "base_mw", "hours")
-
-
-def _simulated(settings: dict[str, float]) -> SimulatedBattery:
-    hours = settings.pop("hours", None)
-    if hours is None:
-        return SimulatedBattery(**settings)
-    if "capacity_j" in settings:
-        raise ConfigError("battery simulated: hours and capacity_j both say how large it is; give one of them")
-    base_mw = settings.get("base_mw", SimulatedBattery().base_mw)
-    return SimulatedBattery(capacity_j=base_mw / 1000.0 * hours * 3600.0, **settings)
-
-
-def _settings(owner: str, text: str, readers: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
-    """The ``KEY=VALUE,...`` of one policy or battery, each value read by its key's reader."""
-    settings: dict[str, Any] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        key, equals, value = (part.strip() for part in item.partition("="))
-        if not equals:
-            raise ConfigError(f"{owner}: '{item}' is not KEY=VALUE; keys are {', '.join(readers)}")
-        if key not in readers:
-            raise ConfigError(_unknown(f"{owner}: key", key, readers))
-        if key in settings:
-            raise ConfigError(f"{owner}: {key} is given twice")
-        try:
-            settings[key] = readers[key](value)
-        except ValueError:
-            raise ConfigError(f"{owner}: {key}={value} is not a number") from None
-    return settings
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"unknown {what} '{name}'{hint}; known: {', '.join(known)}"
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

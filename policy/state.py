@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
+from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Decision, Prediction
 
 
@@ -20,6 +22,8 @@ class BatteryReading:
     charging: bool = False
     base_mw: float = 0.0
     """What the device draws without any inference, as far as the battery knows."""
+    temperature_c: float | None = None
+    """Temperature of the battery; None where the device does not say."""
 
     @property
     def known(self) -> bool:
@@ -52,6 +56,26 @@ class PolicyState:
     """The last predictions, newest last, at most 8."""
     hop_s: float
     """Seconds between two windows, all streams together: how often a window's energy is spent."""
+    own: tuple[Prediction, ...] = ()
+    """The last predictions of the window's own stream, newest last, at most 8."""
+    coverage: float = 1.0
+    """Share of this window's samples that were received and not interpolated, 0 to 1."""
+    allowed: tuple[OperatingPoint, ...] | None = None
+    """The points that the policies before this one leave to choose from, at least one; None: the whole table."""
+
+    def choices(self, table: OperatingTable) -> tuple[OperatingPoint, ...]:
+        """The points that may be chosen."""
+        return table.points if self.allowed is None else self.allowed
+
+    @property
+    def memory(self) -> Mapping[str, float]:
+        """What the policy left in its last decision, whichever stream that was for."""
+        return {} if self.last is None else self.last.memory
+
+    @property
+    def own_memory(self) -> Mapping[str, float]:
+        """What the policy left in its last decision on the window's own stream."""
+        return self.own[-1].decision.memory if self.own else {}
 
 
 class Policy(Protocol):
@@ -59,10 +83,37 @@ class Policy(Protocol):
 
     A policy is a frozen dataclass of its settings and the operating table; ``decide`` is a pure
     function of these and the state: the same state gives the same decision, in a test as in a run.
+    What it must know later it leaves in ``Decision.memory``, under keys that begin with its kind.
     """
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """The name it is asked for with."""
+        ...
 
     def decide(self, state: PolicyState) -> Decision:
-        """The subnetwork that runs now, and why, in words."""
+        """The subnetwork that runs now, one of ``state.choices``, and why, in words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a policy leaves for another to choose from."""
+
+    points: tuple[OperatingPoint, ...]
+    """At least one."""
+    reason: str
+    deadline_ms: float | None = None
+    """The deadline from here on; None: as it was."""
+    hop: int = 1
+    """The least hop."""
+    memory: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Limiter(Protocol):
+    """A policy that bounds others otherwise than by \"nothing dearer than my own choice\"."""
+
+    def limit(self, state: PolicyState) -> Limit:
+        """What is left of ``state.choices``."""
         ...

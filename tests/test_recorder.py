@@ -66,7 +66,7 @@ async def again(folder: Path) -> RerunSession:
     return run
 
 
-@pytest.mark.parametrize("policy", ["fixed", "latency", "battery:hours=0.01"])
+@pytest.mark.parametrize("policy", ["fixed", "latency", "battery:hours=0.01", "slowdown+battery:hours=0.01"])
 async def test_a_run_is_made_again_bit_for_bit(tmp_path: Path, model_file: Path, policy: str) -> None:
     settings = {"deadline_ms": 0.05, "hop": 7, "channel_map": ChannelMap.parse("-y x z")}
     run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, policy, **settings)
@@ -76,10 +76,42 @@ async def test_a_run_is_made_again_bit_for_bit(tmp_path: Path, model_file: Path,
     second = await again(tmp_path / "r")
     assert second.verdict() == f"{len(live)} predictions, all equal to the recorded ones"
     assert len(live) > 300
-    if policy != "fixed":
+    if policy in ("latency", "battery:hours=0.01"):
         assert len({prediction.decision.subnet for prediction in live}) > 1
     assert second.summary()["energy_mj"] == run.summary()["energy_mj"]
     assert second.summary()["latency_ms"] == run.summary()["latency_ms"]
+
+
+@pytest.mark.parametrize(
+    "policy", ["persistence:settle=1,look_s=2,sure=0,margin=0,hop=2", "battery:hours=0.01,period_s=5+loss:age_s=0.001"]
+)
+async def test_a_policy_that_passes_windows_over_does_so_again(tmp_path: Path, model_file: Path, policy: str) -> None:
+    run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, policy, hop=7)
+    live: list[Prediction] = []
+    run.subscribe(on_prediction=live.append)
+    await run.run()
+    assert run.counts()["passed_over"] + len(live) == run.counts()["windows"]
+    assert len({prediction.decision.subnet for prediction in live}) > 1
+    assert max(prediction.decision.hop for prediction in live) > 1
+    second = await again(tmp_path / "r")
+    assert (second.equal, second.differing, second.beyond) == (len(live), 0, 0)
+
+
+async def test_a_policy_in_a_file_is_not_run_by_a_replay_which_reads_what_it_decided(
+    tmp_path: Path, model_file: Path
+) -> None:
+    own, traces = tmp_path / "own.py", tmp_path / "ran"
+    own.write_text(
+        f"from pathlib import Path\nPath({str(traces)!r}).touch()\n"
+        "def decide(state, table):\n    return table.points[len(state.recent) % 3].subnet\n"
+    )
+    run = recorded(Chunks(two_streams(600)), tmp_path / "r", model_file, f"{own}+battery:hours=1")
+    await run.run()
+    traces.unlink()
+    second = await again(tmp_path / "r")
+    assert second.equal > 20
+    assert second.differing == 0
+    assert not traces.exists()
 
 
 async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path, model_file: Path) -> None:
@@ -100,7 +132,8 @@ async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path,
     second = await again(tmp_path / "r")
     assert (second.equal, second.differing, second.beyond) == (len(seen), 0, 0)
     policies = [record.policy for record in SessionReader(tmp_path / "r").predictions()]
-    assert set(policies) == {"battery:hours=1.0", "latency:low=0.5,high=1.0,span=3", "battery:hours=0.02"}
+    texts = ("battery:hours=1", "latency:low=0.5", "battery:hours=0.02")
+    assert set(policies) == {write_policy(make_policy(text, TABLE)) for text in texts}
 
 
 async def test_a_battery_that_cannot_be_simulated_is_read_from_the_recording(tmp_path: Path, model_file: Path) -> None:

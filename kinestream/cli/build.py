@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,14 @@ from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline
-from kinestream.policy import make_battery, make_policy
+from kinestream.policy import build_policy, make_battery, named_subnets, parse_policy, parts_of
 from kinestream.session import Session
 from kinestream.signals import Subnet
 from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
 
 if TYPE_CHECKING:
+    from kinestream.policy import Part
     from kinestream.recorder import Recorder
 
 
@@ -60,10 +61,11 @@ def build_session(args: argparse.Namespace) -> Session:
     policy_text = args.policy or POLICY
     if policy_text == "fixed":
         policy_text = f"fixed:{most_accurate(model)}"
-    table = _table(engine, policy_text, everything=getattr(args, "dashboard", False))
-    policy = make_policy(policy_text, table)
+    parts = parse_policy(policy_text)
+    table = _table(engine, parts, everything=getattr(args, "dashboard", False))
+    policy = build_policy(parts, table)
     engine.warm([point.subnet for point in table.front])
-    if battery is None and policy.kind == "battery":
+    if battery is None and any(part.kind == "battery" for part in parts_of(policy)):
         battery = make_battery("simulated")
     pipeline = Pipeline(
         engine,
@@ -127,17 +129,18 @@ def most_accurate(model: Model) -> Subnet:
     return max(model.accuracy, key=lambda subnet: (model.accuracy[subnet], -macs(model.architecture, subnet)))
 
 
-def _table(engine: Engine, policy_text: str, everything: bool) -> OperatingTable:
+def _table(engine: Engine, parts: Sequence[Part], everything: bool) -> OperatingTable:
     """What the run will need of the operating table, measured unless it is cached.
 
-    A fixed subnetwork needs its own row, a policy the rows worth choosing, the dashboard's grid all of them.
+    A fixed subnetwork needs its own row, any other policy the rows worth choosing and those it names, the dashboard's
+    grid all of them.
     """
-    kind, _, rest = policy_text.partition(":")
     if everything:
         return operating_table(engine, progress=_progress("measuring every subnetwork on this machine, once"))
-    if kind == "fixed" and rest and "=" not in rest:
-        return operating_table(engine, [Subnet.parse(rest)])
-    return operating_table(engine, candidates(engine.model))
+    named = named_subnets(parts)
+    if named and [part.kind for part in parts] == ["fixed"]:
+        return operating_table(engine, named)
+    return operating_table(engine, dict.fromkeys([*candidates(engine.model), *named]))
 
 
 def _progress(what: str) -> Callable[[int, int], None]:

@@ -62,6 +62,8 @@ PREDICTIONS = pa.schema(
         ("read_capacity_j", pa.float64()),
         ("read_charging", pa.bool_()),
         ("read_base_mw", pa.float64()),
+        ("read_temperature_c", pa.float64()),
+        ("hop", pa.int32()),
     ]
 )
 """One row a prediction, with its decision and all that this depended on: ``read_*`` is what the battery said before."""
@@ -105,7 +107,7 @@ class PredictionRecord:
     """The policy in force, as it is written on the command line."""
     deadline_ms: float | None
     battery: Mapping[str, Any] | None
-    """What the battery said before the window ran: ``frac``, ``capacity_j``, ``charging``, ``base_mw``."""
+    """What the battery said before the window ran: the fields of a ``BatteryReading``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +237,11 @@ def predictions_batch(records: Sequence[PredictionRecord]) -> pa.RecordBatch:
                 "width": p.decision.subnet.width,
                 "resolution": p.decision.subnet.resolution,
                 "reason": p.decision.reason,
+                "hop": p.decision.hop,
                 "ready_s": record.ready_s,
                 "policy": record.policy,
                 "deadline_ms": record.deadline_ms,
-                **{f"read_{name}": battery.get(name) for name in ("frac", "capacity_j", "charging", "base_mw")},
+                **{f"read_{name}": battery.get(name) for name in _BATTERY},
             }
         )
     return pa.RecordBatch.from_pylist(rows, PREDICTIONS)
@@ -250,6 +253,9 @@ _PLAIN = (
 )
 """The columns that are fields of a ``Prediction`` as they are."""
 
+_BATTERY = ("frac", "capacity_j", "charging", "base_mw", "temperature_c")
+"""What a battery says before a window, each in a column ``read_*``."""
+
 
 def predictions_of(table: pa.Table, labels: tuple[str, ...]) -> Iterator[PredictionRecord]:
     """The predictions of a table of ``PREDICTIONS``.
@@ -258,12 +264,12 @@ def predictions_of(table: pa.Table, labels: tuple[str, ...]) -> Iterator[Predict
         labels: the model's classes, in the order of the probabilities.
     """
     for row in table.to_pylist():
-        battery = {name: row[f"read_{name}"] for name in ("frac", "capacity_j", "charging", "base_mw")}
+        battery = {name: row[f"read_{name}"] for name in _BATTERY}
         prediction = Prediction(
             **{name: row[name] for name in _PLAIN},
             probs=np.array(row["probs"], np.float32),
             labels=labels,
-            decision=Decision(Subnet(row["width"], row["resolution"]), row["reason"]),
+            decision=Decision(Subnet(row["width"], row["resolution"]), row["reason"], row["hop"] or 1),
         )
         known = battery if battery["frac"] is not None else None
         yield PredictionRecord(prediction, row["ready_s"], row["policy"], row["deadline_ms"], known)

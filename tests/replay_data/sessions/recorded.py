@@ -34,7 +34,7 @@ def prediction(index: int = 0, **more: object) -> PredictionRecord:
         *("s", "one", index, 0.1 * index, 0.1 * index + 2.56, "walking", 0.7, np.array([0.7, 0.3], np.float32), LABELS),
         *(Decision(Subnet(0.35, 96), "fixed by the user"), 0.123456789, 0.6, 3.0000000001, 0.97, "sitting", 0.51, 0.25),
     )
-    battery = {"frac": 0.3, "capacity_j": 100.0, "charging": False, "base_mw": 2.0}
+    battery = {"frac": 0.3, "capacity_j": 100.0, "charging": False, "base_mw": 2.0, "temperature_c": 31.5}
     return replace(PredictionRecord(made, 7.25, "fixed:subnet=0.35x-96", 5.0, battery), **more)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,68 @@
+"""Policies under one another's limits: ``slowdown+battery:hours=8``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Decision
+
+from .ladder import no_dearer
+from .state import Limit, Limiter, Policy, PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedPolicy:
+    """The first policy chooses; each later one limits what those before it may choose from.
+
+    The last is asked first and sees the whole table. The greatest hop of all holds, and so does the shortest deadline.
+
+    Raises:
+        ConfigError: fewer than two policies, or one kind twice.
+    """
+
+    kind: ClassVar[str] = "composed"
+
+    table: OperatingTable = field(repr=False)
+    parts: tuple[Policy, ...]
+
+    def __post_init__(self) -> None:
+        kinds = [part.kind for part in self.parts]
+        if len(kinds) < 2:
+            raise ConfigError("a composition needs two policies or more, e.g. slowdown+battery:hours=8")
+        twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+        if twice:
+            raise ConfigError(f"policy {'+'.join(kinds)}: {twice} is there twice")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limits: list[Limit] = []
+        for part in reversed(self.parts[1:]):
+            limit = limit_of(part, state, self.table)
+            limits.append(limit)
+            state = replace(
+                state,
+                allowed=limit.points,
+                deadline_ms=state.deadline_ms if limit.deadline_ms is None else limit.deadline_ms,
+            )
+        decision = self.parts[0].decide(state)
+        memory = dict(decision.memory)
+        for limit in limits:
+            memory |= limit.memory
+        reason = " | ".join([decision.reason, *(limit.reason for limit in reversed(limits))])
+        return Decision(decision.subnet, reason, max(decision.hop, *(limit.hop for limit in limits)), memory)
+
+
+def limit_of(policy: Policy, state: PolicyState, table: OperatingTable) -> Limit:
+    """What a policy leaves to those before it: what it says, else nothing dearer than its own choice."""
+    if isinstance(policy, Limiter):
+        return policy.limit(state)
+    decision = policy.decide(state)
+    points = no_dearer(state.choices(table), table[decision.subnet])
+    return Limit(points, decision.reason, hop=decision.hop, memory=decision.memory)
+
+
+def parts_of(policy: Policy) -> tuple[Policy, ...]:
+    """The policies a policy is made of; itself where it is no composition."""
+    return policy.parts if isinstance(policy, ComposedPolicy) else (policy,)

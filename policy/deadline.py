@@ -1,0 +1,52 @@
+"""A deadline as a limit on other policies: ``battery:hours=8+deadline=20``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Decision
+
+from .ladder import fastest, ladder, meeting, number
+from .state import Limit, PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePolicy:
+    """The subnetworks whose measured p95 keeps a deadline; on its own, the most accurate of them.
+
+    It believes the table, whatever the load: ``slowdown`` looks at what the windows really took.
+
+    Raises:
+        ConfigError: no positive time.
+    """
+
+    kind: ClassVar[str] = "deadline"
+
+    table: OperatingTable = field(repr=False)
+    ms: float | None = None
+    """How long a window may take; None: what the run was started with. The shorter of both holds."""
+
+    def __post_init__(self) -> None:
+        if self.ms is not None and not (isfinite(self.ms) and self.ms > 0):
+            raise ConfigError(f"deadline ms={self.ms}: expected a positive number of milliseconds")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limit = self.limit(state)
+        return Decision(ladder(limit.points)[-1].subnet, f"{limit.reason}: the most accurate")
+
+    def limit(self, state: PolicyState) -> Limit:
+        choices = state.choices(self.table)
+        given_ms = [ms for ms in (self.ms, state.deadline_ms) if ms is not None]
+        if not given_ms:
+            return Limit(choices, "no deadline")
+        deadline_ms = min(given_ms)
+        fitting = meeting(choices, deadline_ms)
+        if not fitting:
+            point = fastest(choices)
+            told = f"no subnetwork meets {number(deadline_ms)} ms; {point.subnet} is the fastest, "
+            return Limit((point,), f"{told}p95 {number(point.p95_ms)} ms", deadline_ms)
+        return Limit(fitting, f"{len(fitting)} of {len(choices)} meet {number(deadline_ms)} ms", deadline_ms)

@@ -1,0 +1,67 @@
+"""A poor link: fewer samples and longer hops, until it is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from statistics import fmean, median
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Decision
+
+from .ladder import ladder, number, within
+from .state import Limit, PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class LossPolicy:
+    """The worse the link, the lower the resolution and the longer the hop.
+
+    The link is judged over the stream's remembered windows and this one: the mean share of samples that were
+    missing (lost or interpolated), and the median age of the data. At its limit each is one step: the next lower
+    resolution of the table and one window more in the hop; at twice the limit two, and so on.
+
+    Raises:
+        ConfigError: a setting outside its range.
+    """
+
+    kind: ClassVar[str] = "loss"
+
+    table: OperatingTable = field(repr=False)
+    missing: float = 0.05
+    """The share of missing samples from which the link is poor."""
+    age_s: float = 2.0
+    """The age of the newest sample, when its prediction comes out, from which the link is poor."""
+    hop: int = 4
+    """The longest hop, in windows."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.missing <= 1:
+            raise ConfigError(f"loss missing={self.missing}: expected a share above 0, at most 1")
+        if not (isfinite(self.age_s) and self.age_s > 0):
+            raise ConfigError(f"loss age_s={self.age_s}: expected a positive number of seconds")
+        if not 1 <= self.hop <= 100:
+            raise ConfigError(f"loss hop={self.hop}: expected 1 to 100 windows")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limit = self.limit(state)
+        points, kept = within(limit.points, state.deadline_ms)
+        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop)
+
+    def limit(self, state: PolicyState) -> Limit:
+        choices = state.choices(self.table)
+        missing = 1 - fmean([*(prediction.coverage for prediction in state.own), state.coverage])
+        ages_s = [prediction.age_ms / 1000 for prediction in state.own if isfinite(prediction.age_ms)]
+        age_s = median(ages_s) if ages_s else 0.0
+        seen = f"{missing:.0%} of the samples missing, data {number(max(age_s, 0.0))} s old"
+        steps = int(max(missing / self.missing, age_s / self.age_s))
+        if steps < 1:
+            return Limit(choices, f"{seen}: a good link")
+        resolutions = sorted({point.subnet.resolution for point in choices}, reverse=True)
+        most = resolutions[min(steps, len(resolutions) - 1)]
+        hop = min(1 + steps, self.hop)
+        points = tuple(point for point in choices if point.subnet.resolution <= most)
+        every = "every window" if hop == 1 else f"every {hop} windows"
+        return Limit(points, f"{seen}: at most {most} samples, {every}", hop=hop)

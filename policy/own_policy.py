@@ -1,0 +1,155 @@
+"""A policy somebody else wrote: a Python file, or an installed package's entry point. See docs/policies.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Decision, Subnet
+
+from .ladder import ladder, within
+from .settings_text import Reader, converted, real, truth, whole
+from .state import PolicyState
+
+GROUP = "kinestream.policies"
+"""The entry-point group of installed policies; the entry's name is the policy's kind."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPolicy:
+    """Asks somebody else's code, and decides safely where that fails: the run goes on.
+
+    Equal to another if it was made from the same name and settings.
+    """
+
+    kind: str
+    """The file as it was named, or the entry point's name."""
+    table: OperatingTable = field(repr=False)
+    settings: Mapping[str, Any]
+    _decide: Callable[[PolicyState], Any] = field(repr=False, compare=False)
+
+    def decide(self, state: PolicyState) -> Decision:
+        try:
+            return self._checked(self._decide(state), state)
+        except Exception as error:  # whatever it is: the run is worth more than the policy
+            problem = f"{self.kind} failed: {_one_line(error)}"
+        warn_once(f"{problem}; the cheapest runs instead")
+        points, limit = within(state.choices(self.table), state.deadline_ms)
+        return Decision(ladder(points)[0].subnet, f"{problem}: the cheapest, to be safe{limit}")
+
+    def _checked(self, answer: Any, state: PolicyState) -> Decision:
+        if isinstance(answer, Subnet):
+            answer = Decision(answer, self.kind)
+        if not isinstance(answer, Decision):
+            raise TypeError(f"decide returned {type(answer).__name__}, expected a Decision or a Subnet")
+        if not isinstance(answer.subnet, Subnet) or answer.subnet not in self.table:
+            raise ValueError(f"it chose {answer.subnet}, which {self.table.model} does not have")
+        if not isinstance(answer.hop, int) or isinstance(answer.hop, bool) or answer.hop < 1:
+            raise ValueError(f"hop {answer.hop!r}, expected a whole number from 1")
+        if not all(isinstance(key, str) and isinstance(value, Real) for key, value in answer.memory.items()):
+            raise TypeError("memory holds something else than numbers by name")
+        reason, memory = str(answer.reason), {key: float(value) for key, value in answer.memory.items()}
+        choices = state.choices(self.table)
+        point = self.table[answer.subnet]
+        if point not in choices:
+            cheaper = [one for one in choices if one.energy_mj <= point.energy_mj]
+            point = ladder(cheaper)[-1] if cheaper else ladder(choices)[0]
+            reason += f"; {answer.subnet} is not allowed: {point.subnet}"
+        return Decision(point.subnet, reason, answer.hop, memory)
+
+
+def is_file(kind: str) -> bool:
+    """Whether a policy's kind names a Python file."""
+    return kind.endswith(".py")
+
+
+def installed() -> dict[str, EntryPoint]:
+    """The policies that installed packages offer, by name."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -> OwnPolicy:
+    """The policy in a Python file, or of an installed package.
+
+    The file, or the entry point's module, has a function ``decide(state, table, **settings)`` or a class
+    ``Policy(table, **settings)`` with ``decide(state)``; an entry point names one of them itself. Settings are the
+    parameters with a default of true or false, a number or a text.
+
+    Raises:
+        ConfigError: it cannot be loaded, has neither, or a setting is wrong; in one line.
+    """
+    try:
+        made = _from_file(Path(kind)) if is_file(kind) else installed()[kind].load()
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"policy {kind} cannot be loaded: {_one_line(error)}") from error
+    parameters = list(inspect.signature(made).parameters.values())[1 if inspect.isclass(made) else 2 :]
+    readers = {one.name: _reader(one.default) for one in parameters if one.default is not one.empty}
+    values = converted(f"policy {kind}", settings, readers)
+    for key, value in values.items():
+        if isinstance(value, str) and set(value) & set(",+"):
+            raise ConfigError(f"policy {kind}: {key}={value} holds a comma or a plus, which part settings and policies")
+    if not inspect.isclass(made):
+        return OwnPolicy(kind, table, values, lambda state: made(state, table, **values))
+    try:
+        policy = made(table, **values)
+    except Exception as error:
+        raise ConfigError(f"policy {kind} cannot be made: {_one_line(error)}") from error
+    if not callable(getattr(policy, "decide", None)):
+        raise ConfigError(f"policy {kind}: its class has no method decide(state)")
+    return OwnPolicy(kind, table, values, policy.decide)
+
+
+def _from_file(path: Path) -> Callable[..., Any]:
+    if not path.is_file():
+        raise ConfigError(f"policy {path}: no such file; --policy takes a name, a Python file or a TOML file")
+    name = f"kinestream_own_policy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up by name
+    spec.loader.exec_module(module)
+    found = getattr(module, "Policy", None) or getattr(module, "decide", None)
+    if not callable(found):
+        raise ConfigError(f"policy {path} has neither a function decide(state, table) nor a class Policy(table)")
+    return found
+
+
+def _reader(default: Any) -> Reader:
+    for kind, reader in ((bool, truth), (int, whole), (float, real)):
+        if isinstance(default, kind):
+            return reader
+    return str
+
+
+def _one_line(error: BaseException) -> str:
+    """The error as one line, with the line of the policy's file it came from."""
+    said = " ".join(str(error).split())
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_HERE)]
+    where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
+
+
+_HERE = str(Path(__file__).resolve().parent)
+
+
+@lru_cache(maxsize=256)
+def warn_once(line: str) -> None:
+    """Log a line the first time it is said: a policy fails at every window alike."""
+    log.warning("%s", line)

@@ -1,0 +1,112 @@
+"""One number says how much slower than the table this machine is now, and predicts every subnetwork's latency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import exp, isfinite, log, sqrt
+from statistics import NormalDist
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.signals import Decision, Prediction
+
+from .ladder import ladder, number
+from .state import Limit, PolicyState
+
+STEADY = 0.05
+"""Standard deviation of the slowdown from window to window where nothing changes, in its logarithm."""
+
+FORGET = 0.3
+"""Share of the last surprise that goes on being expected; ALERT's value."""
+
+TAIL_SD = NormalDist().inv_cdf(0.95)
+"""From the median to the 95th percentile, in standard deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """The slowdown as it is believed for the next window."""
+
+    mean: float = 0.0
+    """Natural logarithm of latency over the table's p50."""
+    variance: float = 0.1**2
+
+
+def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
+    """The slowdown after some windows, oldest first, whatever subnetworks they ran.
+
+    A scalar Kalman filter on the logarithm of latency over the table's p50. The noise of one measurement is the
+    spread of that row of the table; the process noise grows with the last surprise, so a new load is believed at once.
+    It is run anew over the windows a policy remembers: older ones would weigh nothing, and there is no state to keep.
+
+    Source: the global slowdown factor of Wan et al., ALERT, USENIX ATC 2020, there without the logarithm.
+    """
+    mean, variance = Slowdown().mean, Slowdown().variance
+    process = STEADY**2
+    for prediction in recent:
+        if (
+            prediction.decision.subnet not in table
+            or not prediction.latency_ms > 0
+            or not isfinite(prediction.latency_ms)
+        ):
+            continue
+        point = table[prediction.decision.subnet]
+        gain = variance / (variance + _spread(point) ** 2)
+        surprise = gain * (log(prediction.latency_ms / point.p50_ms) - mean)
+        mean += surprise
+        process = max(STEADY**2, FORGET * process + (1 - FORGET) * surprise**2)
+        variance = (1 - gain) * variance + process
+    return Slowdown(mean, variance)
+
+
+def _spread(point: OperatingPoint) -> float:
+    """Standard deviation of one latency's logarithm, by the row's p50 and p95."""
+    return max(log(point.p95_ms / point.p50_ms) / TAIL_SD, STEADY) if point.p95_ms > point.p50_ms else STEADY
+
+
+@dataclass(frozen=True, slots=True)
+class SlowdownPolicy:
+    """The most accurate subnetwork whose predicted p95 under the present load meets the deadline.
+
+    Raises:
+        ConfigError: a setting outside its range.
+    """
+
+    kind: ClassVar[str] = "slowdown"
+
+    table: OperatingTable = field(repr=False)
+    sure: float = 0.95
+    """With what probability the next window shall meet the deadline."""
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.sure < 1:
+            raise ConfigError(f"slowdown sure={self.sure}: expected a probability from 0.5 to below 1")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limit = self.limit(state)
+        point = ladder(limit.points)[-1]
+        return Decision(point.subnet, limit.reason)
+
+    def limit(self, state: PolicyState) -> Limit:
+        """The points whose predicted latency meets the deadline, else the one that comes nearest."""
+        choices = state.choices(self.table)
+        if state.deadline_ms is None:
+            return Limit(choices, "no deadline: the most accurate")
+        slowdown = filtered(self.table, state.recent)
+        seen = f"{number(exp(slowdown.mean))} x the table's latency" if state.recent else "nothing measured yet"
+        limit = f"{number(state.deadline_ms)} ms"
+        fitting = tuple(point for point in choices if self.predicted_ms(point, slowdown) <= state.deadline_ms)
+        if not fitting:
+            point = min(choices, key=lambda p: (self.predicted_ms(p, slowdown), p.energy_mj, p.subnet))
+            least = f"{number(self.predicted_ms(point, slowdown))} ms"
+            return Limit((point,), f"{seen}: no subnetwork meets {limit}; the fastest is expected within {least}")
+        best = ladder(fitting)[-1]
+        expected = f"{number(self.predicted_ms(best, slowdown))} ms"
+        return Limit(fitting, f"{seen}: {best.subnet} is expected within {expected} of {limit}")
+
+    def predicted_ms(self, point: OperatingPoint, slowdown: Slowdown) -> float:
+        """The latency that the point's next window keeps with probability ``sure``."""
+        deviation = sqrt(slowdown.variance + _spread(point) ** 2)
+        return point.p50_ms * exp(slowdown.mean + NormalDist().inv_cdf(self.sure) * deviation)
