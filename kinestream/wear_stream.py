@@ -11,7 +11,7 @@ import numpy as np
 
 from kinestream.errors import InputMismatch
 from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, GYRO
+from kinestream.signals import ACC, GYRO, MAG
 
 from .wear_stretch import Stretch
 
@@ -29,7 +29,7 @@ HELD = 0.3
 ACC_RANGES_G = (2, 4, 8, 16)
 GYRO_RANGES = tuple(dps * unit for dps in (125, 250, 500, 1000, 2000) for unit in (np.pi / 180, 1.0))
 """Where gyroscopes' ranges end, in rad/s and in what is mistaken for it."""
-RANGE_ERROR = 0.02
+RANGE_ERROR = 0.04
 CLIPPED = 3
 """So many samples in a row at the end of a range, each the very same, are no chance."""
 
@@ -184,7 +184,7 @@ def check_columns(stretches: Sequence[Stretch]) -> Iterator[Finding]:
         )
         return
     # One whole sensor that is silent is another matter than one axis of it, and is told elsewhere.
-    silent = {name for family in (ACC, GYRO) for name in family if not _any(channels, x, family)}
+    silent = {name for family in (ACC, GYRO, MAG) for name in family if not _any(channels, x, family)}
     stuck = [name for name, column in zip(channels, x.T, strict=True) if np.ptp(column) == 0 and name not in silent]
     for name in stuck:
         value = x[0, channels.index(name)]
@@ -196,7 +196,7 @@ def check_columns(stretches: Sequence[Stretch]) -> Iterator[Finding]:
     if repeats > HELD and len(stuck) < len(channels):
         text = f"{repeats:.0%} of the samples repeat the one before"
         yield warning("held", text, "the sensor measures more slowly than it sends: ask it for a lower rate")
-    for name, limit in _clipped(channels, x):
+    for name, limit in _clipped(stretches[0], x):
         yield warning("range", f"{name} is cut off at {limit:.4g}", "set a larger measuring range")
 
 
@@ -204,11 +204,11 @@ def _any(channels: tuple[str, ...], x: np.ndarray, family: tuple[str, ...]) -> b
     return bool(np.any(x[:, [i for i, name in enumerate(channels) if name in family]]))
 
 
-def _clipped(channels: tuple[str, ...], x: np.ndarray) -> Iterator[tuple[str, float]]:
-    acc = x[:, [i for i, name in enumerate(channels) if name in ACC]]
-    gravity = float(np.median(np.linalg.norm(acc, axis=1)))  # in whatever unit: a person is at rest half of the time
+def _clipped(rest: Stretch, x: np.ndarray) -> Iterator[tuple[str, float]]:
+    acc = rest.columns(ACC)
+    gravity = 0.0 if acc is None else float(np.linalg.norm(acc.mean(axis=0)))  # in whatever unit
     ranges = {**dict.fromkeys(ACC, tuple(g * gravity for g in ACC_RANGES_G)), **dict.fromkeys(GYRO, GYRO_RANGES)}
-    for name, column in zip(channels, x.T, strict=True):
+    for name, column in zip(rest.channels, x.T, strict=True):
         for end in (float(column.max()), float(column.min())):
             at_end = any(
                 abs(end) and abs(abs(end) / limit - 1) <= RANGE_ERROR for limit in ranges.get(name, ()) if limit

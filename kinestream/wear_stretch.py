@@ -81,6 +81,23 @@ class Stretch:
         return self.t <= self.t[0] + seconds if seconds > 0 else self.t >= self.t[-1] + seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """All that was recorded of one sensor, by what the wearer did."""
+
+    table: Stretch
+    """It lay still."""
+    moved: Stretch
+    """They bent forward; or for a model without a place of its sensor, turned it over onto an edge."""
+    worn: Stretch | None = None
+    """They stood with it on."""
+    turned: Stretch | None = None
+    """They turned left on the spot."""
+
+    def all(self) -> list[Stretch]:
+        return [one for one in (self.table, self.worn, self.moved, self.turned) if one is not None]
+
+
 def part(chunk: SampleChunk, start: int, stop: int) -> SampleChunk:
     """Some of a chunk's samples, as if the source had sent these alone."""
     at = slice(start, stop)

@@ -94,6 +94,15 @@ def turned_by(gyro: Floats, t: Floats) -> Floats:
     return total
 
 
+def rotation_vector(rotation: Floats) -> Floats:
+    """(3,) the axis of a rotation matrix, as long as its angle in radians, which must be less than half a turn."""
+    skew = rotation - rotation.T
+    axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
+    length = float(np.linalg.norm(axis))
+    angle = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+    return axis / length * angle if length else np.zeros(3)
+
+
 def _cross_matrix(v: Floats) -> Floats:
     return np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
 

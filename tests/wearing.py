@@ -1,8 +1,9 @@
-"""Somebody who does what ``kinestream wear`` asks for: the built-in wearer's standing, bent and turned by known angles."""
+"""Somebody who does what ``kinestream wear`` asks: the built-in wearer, standing, bent and turned by known angles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ STEPS = ("table", "worn", "moved", "turned")
 RATE_HZ = 50.0
 
 
+@cache
 def standing(seed: int, n: int) -> np.ndarray:
     """(n, 6) somebody who stands with the phone at the waist, as in HAPT."""
     person = Wearer(seed, script=[("standing", 10_000.0)], rate_hz=RATE_HZ, duration_s=n / RATE_HZ + 1)

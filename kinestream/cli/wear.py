@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import get_terminal_size
@@ -21,19 +21,16 @@ from .run import add_source_options, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.inference import Model
-    from kinestream.signals import SampleChunk
     from kinestream.source import Source
-    from kinestream.wear import Report, Stretches
-    from kinestream.wear_stretch import Stretch
+    from kinestream.wear import Report
+    from kinestream.wear_feed import Feed
+    from kinestream.wear_stretch import Stretch, Stretches
     from kinestream.wear_turn import Orientation
 
 OUT = Path("my_sensor.toml")
 PAUSE_S, UNATTENDED_PAUSE_S = 3.0, 10.0
 """Time to get ready, after the key and where no key is pressed."""
-FIRST_S, SILENCE_S = 60.0, 15.0
-"""How long the first sample, and every later one, is waited for."""
 TRIES = 3
-WAITING_CHUNKS = 256
 MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
 
@@ -112,10 +109,11 @@ def _refuse_to_overwrite(path: Path) -> None:
 
 async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
     from kinestream.wear import judge
+    from kinestream.wear_feed import Feed
 
     # A recording goes on whether or not somebody presses a key.
     attended = source.live and not args.yes and all(one.isatty() for one in (sys.stdin, sys.stderr))
-    feed = _Feed(source)
+    feed = Feed(source)
     task = asyncio.ensure_future(_walk(args, feed, orientation, attended))
     stop_on_signals(task.cancel)
     try:
@@ -135,23 +133,23 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
     return 1 if report.problems else 0
 
 
-async def _walk(args: argparse.Namespace, feed: _Feed, orientation: Orientation | None, attended: bool) -> Stretches:
+async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation | None, attended: bool) -> Stretches:
     """All steps, one after the other."""
     from kinestream.signals import GYRO
-    from kinestream.wear import Stretches, moved_while
-    from kinestream.wear_stretch import Stretch
+    from kinestream.wear_stretch import Stretch, Stretches
+    from kinestream.wear_units import moved_while
 
-    pressed = asyncio.Event()
-    stopped: list[asyncio.Task[Any] | None] = [asyncio.current_task()]
+    pressed, me = asyncio.Event(), asyncio.current_task()
+    assert me is not None
 
     def press(key: str) -> None:
-        if key in "qQ\x03" and stopped[0] is not None:
-            stopped[0].cancel()
+        if key in "qQ\x03":
+            me.cancel()
         elif key in "\r\n ":
             pressed.set()
 
     pause_s = args.pause if args.pause is not None else PAUSE_S if attended else UNATTENDED_PAUSE_S
-    async with keys(press) if attended else _NoKeys() as _:
+    async with keys(press) if attended else nullcontext():
         _say(f"waiting for {feed.source.name}")
         await feed.begin()
         steps = plan(orientation, set(GYRO) <= set(feed.channels))
@@ -184,7 +182,7 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
     Standing and a bend fix the rotation of the sensor; the turn is for the gyroscope. Without an orientation to lead
     to, turning the sensor by hand shows the same of units and signs.
     """
-    from kinestream.wear import STANDING_STILL, STILL
+    from kinestream.wear_units import STANDING_STILL, STILL
 
     table = Step("table", "Lay the sensor on a table and let go of it.", "lying still", STILL)
     if orientation is None:
@@ -202,98 +200,6 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
     )
     turn = Step("turned", "Stand upright. Turn on the spot to your LEFT by a quarter circle.", "turn left, and stay")
     return (*steps, turn) if has_gyro else steps
-
-
-class _Feed:
-    """One sensor's chunks, cut by the samples' own time."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.channels: tuple[str, ...] = ()
-        self._queue: asyncio.Queue[SampleChunk | None] = asyncio.Queue(WAITING_CHUNKS)
-        self._pump = asyncio.create_task(self._read())
-        self._ended_by: Exception | None = None
-        self._rest: SampleChunk | None = None
-        self._stream = ""
-        self._at_s = self._newest_s = self._began_s = 0.0
-
-    async def _read(self) -> None:
-        try:
-            async for chunk in self.source.chunks():
-                if len(chunk):
-                    await self._queue.put(chunk)
-        except Exception as error:  # raised again where samples are waited for
-            self._ended_by = error
-        await self._queue.put(None)
-
-    async def begin(self) -> None:
-        """Wait for the first samples."""
-        chunk = self._rest = await self._next(FIRST_S)
-        self.channels, self._stream = chunk.channels, chunk.stream
-        self._at_s = self._newest_s = self._began_s = float(chunk.t[0])
-
-    async def until(self, event: asyncio.Event) -> None:
-        """Let samples go by until something happens; what follows begins then."""
-        while not event.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    self._rest = self._check(await self._queue.get())
-                    self._newest_s = float(self._rest.t[-1])
-        self._at_s = self._newest_s
-
-    async def take(self, seconds: float, progress: Callable[[float, float], None]) -> list[SampleChunk]:
-        """The samples of the next seconds."""
-        from kinestream.wear_stretch import part
-
-        found: list[SampleChunk] = []
-        until_s = self._at_s + seconds
-        while True:
-            chunk, self._rest = self._rest or await self._next(SILENCE_S), None
-            if (back_s := self._newest_s - float(chunk.t[0])) > 1:  # another recording, with a time of its own
-                until_s -= back_s
-            self._newest_s = float(chunk.t[-1])
-            inside = int((chunk.t < until_s).sum())
-            if inside:
-                found.append(part(chunk, 0, inside))
-            progress(min(seconds, seconds - (until_s - self._newest_s)), seconds)
-            if inside < len(chunk):
-                self._rest = part(chunk, inside, len(chunk))
-                self._at_s = until_s
-                progress(seconds, seconds)
-                return found
-
-    async def _next(self, patience_s: float) -> SampleChunk:
-        try:
-            async with asyncio.timeout(patience_s):
-                return self._check(await self._queue.get())
-        except TimeoutError:
-            raise SourceLost(
-                f"{self.source.name} sent nothing for {patience_s:g} s; switch the sensor on and bring it near"
-            ) from None
-
-    def _check(self, chunk: SampleChunk | None) -> SampleChunk:
-        if chunk is None:
-            raise self._ended_by or SourceLost(
-                f"{self.source.name} ended after {self._newest_s - self._began_s:.1f} s, before the check did; "
-                "let it run longer, or shorten --seconds and --pause"
-            )
-        if self._stream and chunk.stream != self._stream:
-            raise ConfigError(
-                f"{self.source.name} brings several sensors ({self._stream}, {chunk.stream}); check one at a time"
-            )
-        return chunk
-
-    async def aclose(self) -> None:
-        self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
-        await self.source.aclose()
-
-
-class _NoKeys:
-    async def __aenter__(self) -> bool:
-        return False
-
-    async def __aexit__(self, *_: object) -> None: ...
 
 
 def _battery(source: Source) -> float | None:

@@ -1,0 +1,120 @@
+"""A source, read by the second: what one step of ``kinestream wear`` records, the next leaves off and goes on from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from kinestream.errors import ConfigError, SourceLost
+from kinestream.signals import SampleChunk
+from kinestream.source import Source
+
+from .wear_stretch import part
+
+FIRST_S, SILENCE_S = 60.0, 15.0
+"""How long the first sample, and every later one, is waited for."""
+ENOUGH = 0.2
+"""A source may end this share of the last step too early."""
+WAITING_CHUNKS = 256
+POLL_S = 0.1
+
+
+class Feed:
+    """One sensor's chunks, cut by the samples' own time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.channels: tuple[str, ...] = ()
+        self._queue: asyncio.Queue[SampleChunk | None] = asyncio.Queue(WAITING_CHUNKS)
+        self._pump = asyncio.create_task(self._read())
+        self._ended_by: Exception | None = None
+        self._rest: SampleChunk | None = None
+        self._stream = ""
+        self._at_s = self._newest_s = self._began_s = 0.0
+
+    async def _read(self) -> None:
+        try:
+            async for chunk in self.source.chunks():
+                if len(chunk):
+                    await self._queue.put(chunk)
+        except Exception as error:  # raised again where samples are waited for
+            self._ended_by = error
+        await self._queue.put(None)
+
+    async def begin(self) -> None:
+        """Wait for the first samples."""
+        chunk = self._rest = await self._next(FIRST_S)
+        self.channels, self._stream = chunk.channels, chunk.stream
+        self._at_s = self._newest_s = self._began_s = float(chunk.t[0])
+
+    async def until(self, event: asyncio.Event) -> None:
+        """Let samples go by until something happens; what follows begins then."""
+        self._rest = None
+        while not event.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    self._newest_s = float(self._check(await self._queue.get()).t[-1])
+        self._at_s = self._newest_s
+
+    async def take(self, seconds: float, progress: Callable[[float, float], None]) -> list[SampleChunk]:
+        """The samples of the next seconds, by their own time.
+
+        Args:
+            progress: told how many seconds are done, and of how many.
+        Raises:
+            SourceLost: the source ended or fell silent.
+            ConfigError: it brings more than one sensor.
+        """
+        found: list[SampleChunk] = []
+        until_s = self._at_s + seconds
+        while True:
+            try:
+                chunk, self._rest = self._rest or await self._next(SILENCE_S), None
+            except _Ended:
+                if found and self._newest_s >= until_s - ENOUGH * seconds:  # a recording that was cut to fit
+                    return found
+                raise
+            if (back_s := self._newest_s - float(chunk.t[0])) > 1:  # another recording, with a time of its own
+                until_s -= back_s
+            self._newest_s = float(chunk.t[-1])
+            inside = int((chunk.t < until_s).sum())
+            if inside:
+                found.append(part(chunk, 0, inside))
+            progress(min(seconds, seconds - (until_s - self._newest_s)), seconds)
+            if inside < len(chunk):
+                self._rest = part(chunk, inside, len(chunk))
+                self._at_s = until_s
+                progress(seconds, seconds)
+                return found
+
+    async def _next(self, patience_s: float) -> SampleChunk:
+        try:
+            async with asyncio.timeout(patience_s):
+                return self._check(await self._queue.get())
+        except TimeoutError:
+            raise SourceLost(
+                f"{self.source.name} sent nothing for {patience_s:g} s; switch the sensor on and bring it near"
+            ) from None
+
+    def _check(self, chunk: SampleChunk | None) -> SampleChunk:
+        if chunk is None:
+            self._queue.put_nowait(None)  # for whoever asks again
+            raise self._ended_by or _Ended(
+                f"{self.source.name} ended after {self._newest_s - self._began_s:.1f} s, before the check did; "
+                "let it run longer, or shorten --seconds and --pause"
+            )
+        if self._stream and chunk.stream != self._stream:
+            raise ConfigError(
+                f"{self.source.name} brings several sensors ({self._stream}, {chunk.stream}); check one at a time"
+            )
+        return chunk
+
+    async def aclose(self) -> None:
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+        await self.source.aclose()
+
+
+class _Ended(SourceLost):
+    """The source has ended."""
