@@ -20,8 +20,9 @@ from .timeline import BACK_S, Timeline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SETTLE_S = 2.0
-"""So much is collected before it is decided which sensors there are, in which units, and how fast."""
+SETTLE_S = 2.5
+"""So much is collected before it is decided which sensors there are, in which units, how fast, and how late: no model's
+first window is shorter."""
 MAX_COLLECTED = 50_000
 """Readings; who sends more in two seconds is no phone."""
 LONG_S = 60.0
@@ -82,11 +83,11 @@ class PhoneStream:
             now_s: when it was its turn; None: when it came.
         """
         now_s = received_s if now_s is None else now_s
+        before_ns = max(self._newest_ns.values(), default=None)
         batch = self._ascending(batch)
         if not batch:
             return []
         newest_ns = max(int(readings.t_ns[-1]) for readings in batch.values())
-        before_ns = max(self._newest_ns.values(), default=None)
         if before_ns is None:
             self._t0_ns = before_ns = newest_ns
         fresh = self._timeline.push((newest_ns - self._t0_ns) / 1e9, received_s)

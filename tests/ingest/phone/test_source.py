@@ -1,0 +1,348 @@
+"""Phones push over real sockets, and end in predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+
+from kinestream.errors import ConfigError, InputMismatch
+from kinestream.inference import Engine, find_model, load_model, operating_table
+from kinestream.ingest.phone.address import PhoneAddress
+from kinestream.ingest.phone.reorder import PATIENCE_S
+from kinestream.ingest.phone.sensor_logger import MAX_BODY_BYTES
+from kinestream.ingest.phone.server import BURST
+from kinestream.ingest.phone.source import MAX_DEVICES, SensorLoggerSource
+from kinestream.pipeline import Pipeline
+from kinestream.policy import make_policy
+from kinestream.session import Session
+from kinestream.signals import Prediction, SampleChunk
+from kinestream.source import Noticing, Source
+
+from .phones import T0_NS, UP, bodies, messages, motion
+
+TOKEN = "correct-horse"
+
+
+def opened(**options: Any) -> SensorLoggerSource:
+    address = PhoneAddress.parse(f"phone://?host=127.0.0.1&port=0&token={TOKEN}")
+    return SensorLoggerSource(address, **options)
+
+
+class Clock:
+    """The host's clock, which runs as fast as messages are sent."""
+
+    def __init__(self) -> None:
+        self.now_s = 500.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def set_for(self, message: dict[str, Any]) -> None:
+        """A message is sent when its newest reading was taken."""
+        self.now_s = max(self.now_s, 500.0 + (max(one["time"] for one in message["payload"]) - T0_NS) / 1e9)
+
+
+class Listener:
+    """A source that is read, and a phone's HTTP client."""
+
+    def __init__(self, source: SensorLoggerSource, http: aiohttp.ClientSession, clock: Clock) -> None:
+        self.source, self.http, self.clock = source, http, clock
+        self.chunks: list[SampleChunk] = []
+
+    async def read(self) -> None:
+        async for chunk in self.source.chunks():
+            self.chunks.append(chunk)
+
+    async def post(self, body: bytes, **options: Any) -> int:
+        async with self.http.post(self.source.urls[0], data=body, **options) as response:
+            return response.status
+
+    async def send(self, sent: Iterable[dict[str, Any]]) -> None:
+        for message in sent:
+            self.clock.set_for(message)
+            (body,) = bodies([message])
+            assert await self.post(body) == 200
+
+    async def quiet(self, kind: str = "", at_least: int = 1) -> None:
+        """Until nothing more comes: the source has no more to hand out, and of a kind so many were counted."""
+        async with asyncio.timeout(20):
+            while kind and self.source.counts().get(kind, 0) < at_least:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+
+    def joined(self, stream: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) numbers and (n, channels) samples."""
+        chunks = [chunk for chunk in self.chunks if stream in (None, chunk.stream)]
+        return np.concatenate([c.seq + np.arange(len(c)) for c in chunks]), np.concatenate([c.x for c in chunks])
+
+
+@asynccontextmanager
+async def listening(**options: Any) -> AsyncIterator[Listener]:
+    clock = Clock()
+    source = opened(now=clock, **options)
+    async with aiohttp.ClientSession() as http:
+        listener = Listener(source, http, clock)
+        reader = asyncio.create_task(listener.read())
+        try:
+            yield listener
+        finally:
+            await source.aclose()
+            await reader
+
+
+async def test_it_is_a_live_source_with_notices() -> None:
+    source = opened()
+    assert isinstance(source, Source)
+    assert isinstance(source, Noticing)
+    assert source.live
+    assert "the same Wi-Fi" in source.notices()[0]
+    await source.aclose()
+    await source.aclose()
+
+
+async def test_what_is_pushed_comes_out_whole() -> None:
+    async with listening() as phone:
+        await phone.send(messages(6))
+        await phone.quiet()
+        seq, x = phone.joined()
+        np.testing.assert_array_equal(seq, np.arange(600))
+        np.testing.assert_allclose(x[:, :3], motion(seq / 100) + UP, atol=1e-5)
+        assert {chunk.stream for chunk in phone.chunks} == {"phone-3f2a91"}
+        assert phone.source.counts() == {}
+        (notice,) = phone.source.notices()
+        assert "acceleration from totalacceleration" in notice
+        assert "100.00 Hz" in notice
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_shuffled_repeated_and_lost_messages_are_accounted_for_to_the_sample(seed: int) -> None:
+    """Received plus reported lost is what was sent; nothing is doubled, nothing is in the wrong place."""
+    dice = random.Random(seed)
+    sent = messages(20, each_s=0.1)
+    lost = {dice.randrange(40, len(sent) - 1) for _ in range(9)}
+    arriving = [(n + dice.uniform(0, 4), message) for n, message in enumerate(sent) if n not in lost]
+    arriving += [(n + dice.uniform(0, 9), message) for n, message in enumerate(sent) if n not in lost and n % 3 == 0]
+    async with listening() as phone:
+        await phone.send(message for _, message in sorted(arriving, key=lambda one: one[0]))
+        phone.clock.now_s += PATIENCE_S
+        await phone.quiet("messages_lost", len(lost))
+        counts = phone.source.counts()
+        assert counts["messages_lost"] == len(lost)
+        assert counts["messages_repeated"] == len(arriving) - len(sent) + len(lost)
+        assert "messages_late" not in counts
+        seq, x = phone.joined()
+        missing = sorted(set(range(2000)) - set(seq))
+        assert missing == sorted(i for n in lost for i in range(10 * n, 10 * n + 10))
+        assert len(seq) == len(set(seq)) == 2000 - 10 * len(lost)
+        np.testing.assert_allclose(x[:, 0], motion(seq / 100)[:, 0], atol=1e-5)
+        assert f"{len(lost)} messages with about {10 * len(lost)} samples lost" in phone.source.notices()[0]
+
+
+async def test_each_recording_is_a_session_and_each_phone_a_stream() -> None:
+    async with listening() as phone:
+        await phone.send(messages(4, session="one"))
+        await phone.send(messages(4, session="two", t0_ns=T0_NS + 10 * 10**9))
+        await phone.send(messages(4, device="second phone", system="ios", session="one", t0_ns=T0_NS + 20 * 10**9))
+        await phone.send(messages(4, session="one"))  # all of it again
+        await phone.quiet()
+        found = {chunk.session for chunk in phone.chunks}
+        assert found == {"phone-3f2a91#1", "phone-3f2a91#2", "phone-second#1"}
+        assert phone.source.counts() == {"messages_repeated": 20}
+        for name in ("phone-3f2a91", "phone-second"):
+            seq, x = phone.joined(name)
+            np.testing.assert_allclose(x[:, :3], motion(seq / 100) + UP, atol=2e-5)
+        assert len(phone.source.notices()) == 2
+
+
+async def test_two_phones_whose_names_begin_alike_are_two_streams() -> None:
+    async with listening() as phone:
+        for n, device in enumerate(("abcdef-1", "abcdef-2", "abcdef-1-2")):
+            await phone.send(messages(3, device=device, t0_ns=T0_NS + 5 * n * 10**9))
+        await phone.quiet()
+        assert {chunk.stream for chunk in phone.chunks} == {"phone-abcdef", "phone-abcdef2", "phone-abcdef12"}
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        (TOKEN, None, 200),
+        (f"data/{TOKEN}", None, 200),
+        ("data", TOKEN, 200),
+        ("", f"Bearer {TOKEN}", 200),
+        ("", None, 401),
+        ("data", None, 401),
+        (TOKEN[:-1], None, 401),
+        (f"{TOKEN}x", None, 401),
+        ("data", "Bearer wrong", 401),
+        (f"{TOKEN}/data", None, 401),
+        ("%F0%9F%98%80", "Bearer \xff", 401),
+    ],
+)
+async def test_the_token_is_required_in_the_path_or_the_header(path: str, header: str | None, status: int) -> None:
+    (body,) = bodies(messages(0.2))
+    async with listening() as phone:
+        base = phone.source.urls[0].rpartition("/")[0]
+        headers = {"Authorization": header} if header else {}
+        async with phone.http.post(f"{base}/{path}", data=body, headers=headers) as response:
+            assert response.status == status
+        assert phone.source.counts().get("unauthorised", 0) == (status == 401)
+
+
+async def test_the_page_behind_the_code_shows_the_address_only_to_who_has_it() -> None:
+    async with listening() as phone:
+        async with phone.http.get(phone.source.urls[0]) as response:
+            assert response.status == 200
+            assert phone.source.urls[0] in await response.text()
+        async with phone.http.get(phone.source.urls[0][:-1]) as response:
+            assert response.status == 401
+            assert TOKEN not in await response.text()
+        async with phone.http.put(phone.source.urls[0], data=b"{}") as response:
+            assert response.status == 405
+
+
+async def test_a_malformed_body_is_refused_counted_and_does_no_harm() -> None:
+    dice = random.Random(5)
+    async with listening() as phone:
+        for message in messages(4):
+            await phone.send([message])
+            (body,) = bodies([message])
+            for _ in range(10):
+                assert await phone.post(body[: dice.randrange(len(body))]) == 400
+        assert await phone.post(b"[" * 100_000) == 400
+        assert await phone.post(b" " * (MAX_BODY_BYTES + 1)) == 413
+        assert await phone.post(b"\x1f\x8bnot gzip", headers={"Content-Encoding": "gzip"}) == 400
+        await phone.quiet()
+        assert phone.source.counts() == {"malformed": 20 * 10 + 2, "too_large": 1}
+        seq, _ = phone.joined()
+        np.testing.assert_array_equal(seq, np.arange(400))
+
+
+async def test_a_message_number_far_ahead_is_refused() -> None:
+    async with listening() as phone:
+        first, second, *_ = messages(1)
+        await phone.send([first])
+        (body,) = bodies([{**second, "messageId": 10**9}])
+        assert await phone.post(body) == 400
+
+
+async def test_more_phones_than_there_is_room_for_are_refused() -> None:
+    async with listening() as phone:
+        for n in range(MAX_DEVICES + 1):
+            (body,) = bodies(messages(0.1, each_s=0.1, device=f"d{n}"))
+            assert await phone.post(body) == (200 if n < MAX_DEVICES else 503)
+        assert phone.source.counts()["too_many_devices"] == 1
+
+
+async def test_a_flood_is_refused() -> None:
+    async with listening() as phone:  # time stands still: what is allowed is the burst
+        (body,) = bodies(messages(0.01, each_s=0.01, only=["gravity"]))
+        statuses = [await phone.post(body) for _ in range(BURST + 3)]
+        assert statuses == [200] * BURST + [429] * 3
+        assert phone.source.counts()["too_fast"] == 3
+
+
+async def test_the_app_s_test_push_is_welcomed_and_opens_nothing() -> None:
+    async with listening() as phone:
+        assert await phone.post(b'{"messageId":0,"sessionId":"test","deviceId":"x","payload":[]}') == 200
+        assert await phone.post(b"{}") == 200
+        assert phone.source.counts() == {"messages_without_motion": 1, "test_messages": 1}
+        assert "sent no motion" in phone.source.notices()[-1]
+        await phone.send(messages(4))
+        assert await phone.post(b'{"messageId":0,"sessionId":"t","deviceId":"3f2a91c0-77aa","payload":[]}') == 200
+        await phone.send(messages(6)[20:])
+        await phone.quiet()
+        assert phone.joined()[0].tolist() == list(range(600))
+
+
+async def test_a_phone_without_gravity_is_told_to_switch_it_on() -> None:
+    async with listening() as phone:
+        await phone.send(messages(4, system="ios", only=["accelerometer", "gyroscope"]))
+        assert phone.source.notices() == [
+            "phone-3f2a91: accelerometer, gyroscope make no acceleration: "
+            "switch on Accelerometer, and on an iPhone Gravity"
+        ]
+    assert phone.chunks == []
+
+
+async def test_a_port_that_is_taken_is_told() -> None:
+    source = opened()
+    port = source.urls[0].rpartition(":")[2].partition("/")[0]
+    with pytest.raises(ConfigError, match=f"cannot listen at 127.0.0.1:{port}: .*in use.*; say phone://"):
+        SensorLoggerSource(PhoneAddress.parse(f"phone://?host=127.0.0.1&port={port}"))
+    await source.aclose()
+
+
+def pipeline(model_name: str) -> Pipeline:
+    model = load_model(find_model(model_name))
+    engine = Engine(model)
+    table = operating_table(engine, [model.full])
+    return Pipeline(engine, make_policy(f"fixed:{model.full}", table), table)
+
+
+async def predict(model_name: str, sent: list[tuple[float, bytes]], until: int) -> tuple[list[Prediction], Any]:
+    """What a session makes of bodies posted at these seconds of the host's clock, until so many predictions."""
+    clock = Clock()
+    source = opened(now=clock)
+    session = Session(source, pipeline(model_name), model_name=model_name, policy_text="fixed")
+    predictions: list[Prediction] = []
+    samples = 0
+
+    def count(chunk: SampleChunk) -> None:
+        nonlocal samples
+        samples += len(chunk)
+
+    session.subscribe(count, predictions.append)
+    running = asyncio.create_task(session.run())
+    async with aiohttp.ClientSession() as http:
+        for at_s, body in sent:
+            clock.now_s = max(clock.now_s, 500.0 + at_s)
+            with suppress(aiohttp.ClientError):  # a run that ended listens no more
+                await http.post(source.urls[0], data=body)
+    clock.now_s += PATIENCE_S
+    async with asyncio.timeout(20):
+        while len(predictions) < until and not running.done():
+            await asyncio.sleep(0.02)
+    session.stop()
+    await running
+    return predictions, {**session.summary()["counts"], "samples": samples}
+
+
+@pytest.mark.parametrize(("model", "system"), [("uci_cnn", "android"), ("uci_cnn", "ios"), ("phone_acc", "standard")])
+async def test_batches_shuffled_and_mutated_end_in_predictions(
+    model: str, system: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """A minute of walking about, with repeated, swapped and damaged messages in between."""
+    monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path))
+    dice = random.Random(1)
+    sound = list(bodies(messages(60, fs_hz=50, each_s=0.25, system=system)))
+    sent: list[tuple[float, bytes]] = []
+    for n in sorted(range(len(sound)), key=lambda n: n + dice.uniform(0, 1.5)):
+        at_s = 0.25 * (n + 1) + dice.uniform(0, 0.1)
+        more = [sound[n], sound[n][: dice.randrange(len(sound[n]))], sound[max(0, n - 3)]][: dice.choice([1, 2, 3])]
+        sent += [(at_s, body) for body in more]
+    spec = load_model(find_model(model)).input
+    windows = int((60 - spec.window_s) / spec.hop_s + 1e-6) + 1
+    predictions, counts = await predict(model, sent, windows - 2)
+    # The first messages were late, which the times unlearn: of the minute some tenths of a second are missing.
+    assert windows - 2 <= len(predictions) <= windows
+    assert all(np.isfinite(one.probs).all() for one in predictions)
+    assert counts["samples"] == 3000
+    assert counts["lost"] == counts["gaps"] == 0
+    assert counts["malformed"] > 10
+    assert counts["messages_repeated"] > 10
+
+
+async def test_a_phone_that_lacks_what_the_model_needs_ends_the_run_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path))
+    sent = [(0.2 * n, body) for n, body in enumerate(bodies(messages(4, only=["totalacceleration"])), 1)]
+    with pytest.raises(InputMismatch, match="the model needs gyro_x, gyro_y, gyro_z"):
+        await predict("uci_cnn", sent, 1)
