@@ -12,6 +12,8 @@ LASTING_S = 0.4
 """A packet that waited for its retries is late alone; when all have been late for so long, one before them is lost."""
 SILENCE_S = 0.06
 """A silence counts as no more than this: after a stall, the first to arrive are late without any loss."""
+SILENT_S, HELD_S = 1.0, 0.5
+"""After a longer silence, so much may be left over from before it in the first packets; the rest is skipped at once."""
 LATE = 0.7
 """Share of a packet's duration by which all must be late, at first."""
 LATER, LATEST = 0.1, 1.1
@@ -70,7 +72,7 @@ class ArrivalTime:
         if self._steady.started:
             early = self._line.host((self._index + n) * self._period_s) - received_s
             fresh = early > max(BEFORE_TIME_S, 2 * n * self._period_s)
-            if not self._rate_known and self._rate.span_s >= BELIEVED_S:
+            if not (self._on_change or self._rate_known) and self._rate.span_s >= BELIEVED_S:
                 off = self._rate.off()
                 if MISSTATED < abs(off) < 0.5:
                     fresh = True
@@ -99,9 +101,15 @@ class ArrivalTime:
                 if lost > 0:
                     self._line.shift(lost * self._period_s)
                     return lost
+        packet_s = self._per_packet * self._period_s * self._line.slope
+        if received_s - self._received_s > SILENT_S:
+            late = received_s - self._line.host((self._index + n) * self._period_s)
+            skipped = int((late - (0 if self._on_change else HELD_S)) / packet_s)
+            if skipped > 0:
+                return skipped * self._per_packet
         if not self._late_s >= LASTING_S:
             return 0
-        packets = max(1, int(self._least_late / (self._per_packet * self._period_s) + 1 - self._late))
+        packets = max(1, int(self._least_late / packet_s + 1 - self._late))
         self._found_at, self._fallen_s = received_s, 0.0
         self._late_s = math.nan
         return packets * self._per_packet

@@ -15,6 +15,8 @@ WINDOW_S = 30.0
 FIRST_S = 6.0
 """How much must be seen before the rate is looked for."""
 EVERY_S = 2.0
+STEADY = 0.06
+"""How far the slope from one bucket to the next may lie from that over all: one step changes only the latter."""
 STEP_COST = 3.0
 """Of one bucket in ten that a rate explains only by a loss, in tenths of perfect agreement of the phases."""
 BACK_COST = 3.0
@@ -69,16 +71,18 @@ class ArrivalRate:
         return self._buckets[-1][0] - self._buckets[0][0] if self._buckets else 0.0
 
     def off(self) -> float:
-        """By what share arrivals come slower than nominal on the whole, be it by the rate or by losses."""
+        """By what share arrivals steadily come slower than nominal; 0 if a silence or a stall makes the difference."""
         u, late = np.array(self._buckets).T
+        steady = float(np.median(np.diff(late) / np.diff(u)))
         level = late - (late[-1] - late[0]) / (u[-1] - u[0]) * u
         first, last = int(level[:2].argmin()), len(u) - 2 + int(level[-2:].argmin())  # either end may be in a stall
-        return float((late[last] - late[first]) / (u[last] - u[first]))
+        whole = float((late[last] - late[first]) / (u[last] - u[first]))
+        return whole if abs(whole - steady) < STEADY else 0.0
 
     def lost_packets(self) -> int:
         """How many packets' durations the newest arrivals lie behind the oldest, at the rate found."""
         level = [late - self.slow * u for u, late in self._buckets]
-        return max(0, round((min(level[-2:]) - min(level[:2])) / self._packet_s))
+        return max(0, round((min(level[-2:]) - min(level[:2])) / self._packet_s / (1 + self.slow)))
 
     def _estimate(self) -> None:
         found = np.array(self._buckets)
@@ -86,7 +90,7 @@ class ArrivalRate:
         points = min(max(int(16 * BOUND * u[-1] / self._packet_s), 100), 600)
         slow = np.linspace(-BOUND, BOUND, 2 * (points // 2) + 1)
         level = late - slow[:, None] * u  # (rates, buckets)
-        turns = level / self._packet_s
+        turns = level / (self._packet_s * (1 + slow[:, None]))
         together = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
         worth = together - STEP_COST * _steps(turns) / len(u)
         best = int(worth.argmax())
@@ -113,7 +117,8 @@ def _steps(turns: np.ndarray) -> np.ndarray:
 class Floor:
     """A line of given slope under the arrivals of the newest seconds."""
 
-    WINDOW_S = 4.0
+    BUCKETS = 8
+    """Of ``BUCKET_S`` with arrivals in them: after a silence, those before it still count."""
 
     def __init__(self) -> None:
         self.slope = 1.0
@@ -121,7 +126,7 @@ class Floor:
 
     def start(self) -> None:
         """Forget the arrivals, not the slope."""
-        self._points: deque[tuple[float, float]] = deque()
+        self._points: deque[tuple[float, float]] = deque(maxlen=self.BUCKETS)
         self._end = -math.inf
         self._u0 = self._h0 = 0.0
         self._first_u: float | None = None
@@ -140,8 +145,6 @@ class Floor:
         above = host - self.host(u)
         if u >= self._end:
             self._points.append((u, host))
-            while self._points[0][0] < u - self.WINDOW_S:
-                self._points.popleft()
             self._end = u + BUCKET_S
             self._u0, self._h0 = min(self._points, key=lambda point: point[1] - self.slope * point[0])
         elif host - self._points[-1][1] < self.slope * (u - self._points[-1][0]):

@@ -243,11 +243,26 @@ def test_what_was_held_up_before_the_first_arrivals_begins_anew_when_it_has_come
 
 
 def test_a_sensor_that_speaks_only_of_changes_loses_nothing_by_silence() -> None:
-    link = replace(MINUTES, nominal_hz=10.0, rate_hz=10.05, loss=0.3)
-    _, packets = simulate(link, seed=11)
+    link = replace(MINUTES, nominal_hz=10.0, rate_hz=10.05, loss=0.0)
+    taken, packets = simulate(link, seed=11)
+    moving = [packet for packet in packets if packet.number % 300 < 200]
     host = host_clock(10.0, Clock(), on_change=True)
-    assert not any(out.lost for out in run(packets, Clock(), host, link))
+    found = run(moving, Clock(), host, link)
+    assert not any(out.lost for out in found)
     assert host.status().lost == 0
+    assert np.percentile(np.abs(off_s(taken, moving, found)), 95) < 0.15
+
+
+@pytest.mark.parametrize("at_s", [2.5, 60.0])
+def test_after_a_long_silence_arrivals_alone_give_times_that_follow_at_once(at_s: float) -> None:
+    """And a silence in the first seconds is not taken for a slow sensor."""
+    taken, packets = simulate(replace(MINUTES, loss=0.0), seed=15)
+    kept = [packet for packet in packets if not at_s <= taken[packet.first] - 100.0 < at_s + 10.0]
+    host = host_clock(52.0, Clock())
+    found = run(kept, Clock(), host)
+    assert host.status().rate_hz == pytest.approx(52.62, rel=1e-3)
+    assert abs(host.status().lost - (len(packets) - len(kept))) <= 2
+    assert np.abs(off_s(taken, kept, found)).max() < 0.7
 
 
 def test_the_same_packets_give_the_same_times() -> None:
