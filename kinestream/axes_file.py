@@ -81,15 +81,9 @@ def read_axes_file(path: Path) -> AxesFile:
     return found
 
 
-def read_axes(text: str) -> ChannelMap:
-    """What ``--axes`` was given: ``-y x z``, or the path of a file that ends in .toml.
-
-    Raises:
-        ConfigError: neither.
-    """
-    if text.strip().lower().endswith(SUFFIX):
-        return read_axes_file(Path(text)).channel_map
-    return ChannelMap.parse(text)
+def is_axes_file(text: str) -> bool:
+    """Whether what ``--axes`` was given is a file's path, and not ``-y x z``."""
+    return text.strip().lower().endswith(SUFFIX)
 
 
 def write_axes_file(path: Path, content: AxesFile) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from kinestream.errors import InputMismatch
 from kinestream.input_spec import InputSpec
 from kinestream.signals import ACC, GYRO
+from kinestream.source import LinkStatus
 
 from .wear_stream import Finding, check_columns, check_stream, ok, problem, warning
 from .wear_stretch import Stretch, Stretches
@@ -70,7 +71,7 @@ def judge(
     spec: InputSpec,
     orientation: Orientation | None,
     counts: Mapping[str, int] | None = None,
-    battery_frac: float | None = None,
+    link: LinkStatus | None = None,
 ) -> Report:
     """What is right and wrong with a sensor.
 
@@ -78,7 +79,7 @@ def judge(
         spec: of the model that is to read it.
         orientation: how the model's sensor was worn; None: it knows no such thing, and no mapping is sought.
         counts: what the source skipped or repaired meanwhile, by kind.
-        battery_frac: the sensor's charge, 0 to 1, where the source tells.
+        link: how the link to the sensor stands, where the source has one.
     """
     found, rate_hz = check_stream(stretches.all(), spec, counts or {})
     findings = [*_fits(stretches.table, spec), *found, *check_columns(stretches.all())]
@@ -100,10 +101,8 @@ def judge(
     if orientation is None:
         text = "the model learned from sensors turned differently on each person: there is no orientation to lead to"
         findings.append(ok("axes", text))
-    if battery_frac is not None:
-        low = battery_frac < LOW_BATTERY
-        charge = warning("battery", f"{battery_frac:.0%}", "charge the sensor before a long recording")
-        findings.append(charge if low else ok("battery", f"{battery_frac:.0%}"))
+    if link is not None:
+        findings += _link(link)
     return Report(tuple(findings), nearest, acc_factor, gyro_factor, rate_hz, trusted)
 
 
@@ -115,6 +114,24 @@ def _fits(stretch: Stretch, spec: InputSpec) -> Iterator[Finding]:
         yield problem("channels", text, advice)
     else:
         yield ok("channels", ", ".join(stretch.channels))
+
+
+def _link(link: LinkStatus) -> Iterator[Finding]:
+    """What the source says of the link itself."""
+    if link.clock:
+        off = (
+            ""
+            if link.slope_ppm is None
+            else f", {abs(link.slope_ppm):.0f} ppm {'slow' if link.slope_ppm > 0 else 'fast'}"
+        )
+        yield ok("clock", f"timed by {link.clock}{off}")
+    if link.reconnects:
+        text = f"it broke {link.reconnects} times"
+        yield warning("link", text, "bring the receiver nearer, and keep other centrals such as phones off the sensor")
+    if link.battery_frac is not None:
+        text = f"{link.battery_frac:.0%}"
+        low = link.battery_frac < LOW_BATTERY
+        yield warning("battery", text, "charge the sensor before a long recording") if low else ok("battery", text)
 
 
 def _worn(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.axes_file import AxesFile, read_axes, read_axes_file, write_axes_file
+from kinestream.axes_file import AxesFile, is_axes_file, read_axes_file, write_axes_file
 from kinestream.errors import ConfigError, SourceLost
 from kinestream.inference import Model, find_model, load_model
 from kinestream.replay_data import Wearer, open_dataset
@@ -313,7 +313,7 @@ def test_a_device_clock_that_keeps_time_is_told_its_drift() -> None:
     assert "40 ppm slow" in next(one.text for one in judged(steps).findings if one.about == "drift")
 
 
-def test_battery_and_what_the_source_counted_are_told() -> None:
+def test_link_battery_and_what_the_source_counted_are_told() -> None:
     report = judged(cut(performance(1)), counts={"malformed": 3, "dropped": 0}, battery_frac=0.1)
     assert [(one.about, one.text) for one in faults(report)] == [
         ("source", "it counted malformed 3"),
@@ -353,8 +353,9 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = AxesFile("-y x z", 9.80665, np.pi / 180, "ble://Polar é", "uci_cnn", "waist", 49.97, None, notes)
     write_axes_file(path, written)
     assert read_axes_file(path) == written
-    assert read_axes(str(path)) == ChannelMap((1, 0, 2), (-1, 1, 1), 9.80665, np.pi / 180)
-    assert read_axes("-y x z") == ChannelMap.parse("-y x z")
+    assert read_axes_file(path).channel_map == ChannelMap((1, 0, 2), (-1, 1, 1), 9.80665, np.pi / 180)
+    assert is_axes_file(str(path))
+    assert not is_axes_file("-y x z")
 
 
 @pytest.mark.parametrize(
@@ -372,13 +373,13 @@ def test_a_file_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str
     path = tmp_path / "sensor.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=complaint) as error:
-        read_axes(str(path))
+        read_axes_file(path)
     assert str(path) in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_axes(str(tmp_path / "none.toml"))
+        read_axes_file(tmp_path / "none.toml")
 
 
 def test_a_part_of_a_chunk_is_as_old_as_the_whole() -> None:

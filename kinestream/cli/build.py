@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.axes_file import read_axes
+from kinestream.axes_file import is_axes_file, read_axes_file
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.operating_table import OperatingTable
@@ -19,6 +19,8 @@ from kinestream.session import Session
 from kinestream.signals import Subnet
 from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
+from kinestream.wear_turn import orientation_of
+from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:
     from kinestream.policy import Part
@@ -56,7 +58,7 @@ def build_session(args: argparse.Namespace) -> Session:
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
     hop = _hop(args.hop, model)
-    channel_map = read_axes(args.axes) if args.axes else None
+    channel_map = _channel_map(args.axes, model) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
     policy_text = args.policy or POLICY
     if policy_text == "fixed":
@@ -81,6 +83,17 @@ def build_session(args: argparse.Namespace) -> Session:
     return Session(
         source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit, recorder=recorder
     )
+
+
+def _channel_map(text: str, model: Model) -> ChannelMap:
+    """What ``--axes`` says; told where a file was made for a sensor worn in another place than this model's."""
+    if not is_axes_file(text):
+        return ChannelMap.parse(text)
+    found, orientation = read_axes_file(Path(text)), orientation_of(model.card)
+    if found.worn != (orientation.name if orientation else ""):
+        again = f"kinestream wear SOURCE --model {model.name}"
+        say(f"{text} was made for {found.model}, whose sensor is worn otherwise: make another with {again}")
+    return found.channel_map
 
 
 def is_rerun(args: argparse.Namespace) -> bool:

@@ -21,7 +21,7 @@ from .run import add_source_options, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.inference import Model
-    from kinestream.source import Source
+    from kinestream.source import LinkStatus, Source
     from kinestream.wear import Report
     from kinestream.wear_feed import Feed
     from kinestream.wear_stretch import Stretch, Stretches
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         0: all well, or put right by the file. 1: there is a problem.
     """
     from kinestream.inference import find_model, load_model
+    from kinestream.source import Acknowledging
     from kinestream.wear_turn import orientation_of
 
     from .build import build_source
@@ -91,6 +92,10 @@ def run(args: argparse.Namespace) -> int:
     _refuse_to_overwrite(args.out)
     model = load_model(find_model(args.model))
     source = build_source(args)
+    if isinstance(source, Acknowledging):
+        raise ConfigError(
+            f"{args.source}: this check would keep samples from the run they are meant for; check beside the sensor"
+        )
     return asyncio.run(_guided(args, source, model, orientation_of(model.card)))
 
 
@@ -108,26 +113,27 @@ def _refuse_to_overwrite(path: Path) -> None:
 
 
 async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
+    from kinestream.source import Linked, Playback
     from kinestream.wear import judge
     from kinestream.wear_feed import Feed
 
-    # A recording goes on whether or not somebody presses a key.
-    attended = source.live and not args.yes and all(one.isatty() for one in (sys.stdin, sys.stderr))
+    recording = isinstance(source, Playback) and not source.live  # goes on whether or not somebody presses a key
+    attended = not (recording or args.yes) and all(one.isatty() for one in (sys.stdin, sys.stderr))
     feed = Feed(source)
     task = asyncio.ensure_future(_walk(args, feed, orientation, attended))
     stop_on_signals(task.cancel)
     try:
         stretches = await task
-        battery_frac = _battery(source)
+        link = next(iter(source.status()), None) if isinstance(source, Linked) else None
     except asyncio.CancelledError:
         _say("stopped; nothing was written")
         return 130
     finally:
         await feed.aclose()
-    report = judge(stretches, model.input, orientation, source.counts(), battery_frac)
+    report = judge(stretches, model.input, orientation, source.counts(), link)
     written = _write(args, report, model, orientation)
     if args.json:
-        print(json.dumps(_record(args, report, model, orientation, battery_frac, written)))
+        print(json.dumps(_record(args, report, model, orientation, link, written)))
     else:
         _print(report, written)
     return 1 if report.problems else 0
@@ -202,12 +208,6 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
     return (*steps, turn) if has_gyro else steps
 
 
-def _battery(source: Source) -> float | None:
-    """The charge of the sensor, where the source tells of its links."""
-    links: list[Any] = getattr(source, "status", list)()
-    return next((one.battery_frac for one in links if one.battery_frac is not None), None)
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -225,7 +225,8 @@ def _progress(head: str, what: str) -> Callable[[float, float], None]:
         shown_s[0] = time.monotonic()
         full = int(20 * max(0.0, done_s) / of_s) if of_s else 20
         line = f"{head}  [{'#' * full}{'.' * (20 - full)}] {max(0.0, of_s - done_s):4.1f} s  {what}"
-        sys.stderr.write(f"\r\x1b[K{'' if ended else line[: get_terminal_size().columns - 1]}")
+        # A bell where something begins or ends: who bends forward does not see the screen.
+        sys.stderr.write("\r\x1b[K" + ("\a" if ended else line[: get_terminal_size().columns - 1]))
         sys.stderr.flush()
 
     return show
@@ -260,7 +261,7 @@ def _record(
     report: Report,
     model: Model,
     orientation: Orientation | None,
-    battery_frac: float | None,
+    link: LinkStatus | None,
     written: Path | None,
 ) -> dict[str, Any]:
     nearest = report.nearest
@@ -275,7 +276,7 @@ def _record(
         "acc_factor": report.acc_factor,
         "gyro_factor": report.gyro_factor,
         "rate_hz": report.rate_hz if report.rate_hz == report.rate_hz else None,
-        "battery": battery_frac,
+        "battery": link.battery_frac if link else None,
         "file": str(written) if written else None,
     }
 

@@ -109,6 +109,8 @@ def test_a_model_that_knows_no_place_asks_for_less(environment: dict[str, str], 
     assert "1/2" in done.stderr
     assert json.loads(done.stdout)["axes"] is None
     assert tomllib.loads(out.read_text())["axes"] == "x y z"
+    run = ("replay", folder / "asked.csv", "--speed", "max", "--policy", "fixed:0.5x-128", "--axes", out)
+    assert f"{out} was made for watch, whose sensor is worn otherwise" in kinestream(environment, *run).stderr
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,12 @@ def test_wrong_use_is_refused_before_anything_begins(
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
     assert (folder / "notes.toml").read_text() == "title = 'mine'\n"
+
+
+def test_samples_that_somebody_waits_for_are_not_taken(environment: dict[str, str], folder: Path) -> None:
+    address = f"relay://127.0.0.1:0?state={folder / 'state'}"
+    done = kinestream(environment, "wear", address, "--out", folder / "relay.toml", status=2)
+    assert "check beside the sensor" in done.stderr
 
 
 def test_a_recording_too_short_is_told(environment: dict[str, str], folder: Path) -> None:
