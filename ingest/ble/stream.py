@@ -67,6 +67,7 @@ class Stream:
                 self._counts["not_wanted"] += n
                 continue
             timed = clock.push(n, received_s, packet.device_time, packet.counter)
+            self.lost += timed.lost
             if timed.fresh:
                 self._join_all()
                 self._counts.update(self._joiner.counts)
@@ -74,7 +75,6 @@ class Stream:
                 self._begin()
             elif timed.lost:
                 self._join(packet.group)
-                self.lost += timed.lost
                 self._runs[packet.group].seq += timed.lost
             run = self._runs[packet.group]
             run.t.append(timed.t)
