@@ -259,7 +259,9 @@ values = st.recursive(
 def test_any_document_is_a_profile_or_a_config_error(data: st.DataObject) -> None:
     document: Any = tomllib.loads(FULL)
     for _ in range(data.draw(st.integers(1, 3))):
-        table = data.draw(st.sampled_from([document, document.get("rate"), *(document.get("stream") or [])]))
+        streams = document.get("stream")
+        tables = [document, document.get("rate"), *(streams if isinstance(streams, list) else [])]
+        table = data.draw(st.sampled_from(tables))
         if isinstance(table, dict) and table:
             table[data.draw(st.sampled_from(sorted(table)) | st.text(max_size=8))] = data.draw(values)
     with suppress(ConfigError):
