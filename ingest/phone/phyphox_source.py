@@ -40,15 +40,21 @@ class PhyphoxSource:
         address: of the phone.
         now: the host's clock; ``t`` of the chunks is on it.
         wait_s: how long to try before the first answer.
+        poll_s: the pause between two questions.
     """
 
     live = True
 
     def __init__(
-        self, address: PhoneAddress, *, now: Callable[[], float] = time.monotonic, wait_s: float = WAIT_S
+        self,
+        address: PhoneAddress,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wait_s: float = WAIT_S,
+        poll_s: float = POLL_S,
     ) -> None:
         self.name = address.uri
-        self._address, self._now, self._wait_s = address, now, wait_s
+        self._address, self._now, self._wait_s, self._poll_s = address, now, wait_s, poll_s
         self._base = URL.build(scheme="http", host=address.host, port=address.port)
         self._counts: Counter[str] = Counter()
         self._stream: PhoneStream | None = None
@@ -80,7 +86,7 @@ class PhyphoxSource:
         """What the phone says from poll to poll, when it came, and whether nothing is missing before it."""
         known = _Known()
         session: str | None = None
-        backoff_s, since_s = POLL_S, self._now()
+        backoff_s, since_s = self._poll_s, self._now()
         while not self._closed.is_set():
             try:
                 if not known.buffers:
@@ -103,7 +109,7 @@ class PhyphoxSource:
                 await self._pause(backoff_s)
                 backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
             else:
-                backoff_s, received_s = POLL_S, self._now()
+                backoff_s, received_s = self._poll_s, self._now()
                 if session not in (None, answer.status.session):
                     self._end_session()
                     known = _Known()
@@ -117,7 +123,7 @@ class PhyphoxSource:
                 yield answer, received_s, whole
                 if not answer.status.measuring:  # its clock stands still; what follows is another session
                     self._end_session()
-                await self._pause(POLL_S)
+                await self._pause(self._poll_s)
 
     async def _get(self, http: aiohttp.ClientSession, path: str, query: dict[str, str] | None = None) -> bytes:
         async with http.get(self._base / path, params=query) as response:
