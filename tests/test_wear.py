@@ -314,12 +314,12 @@ def test_a_device_clock_that_keeps_time_is_told_its_drift() -> None:
 
 
 def test_link_battery_and_what_the_source_counted_are_told() -> None:
-    report = judged(cut(performance(1)), counts={"malformed": 3, "dropped": 0}, battery_frac=0.1)
-    assert [(one.about, one.text) for one in faults(report)] == [
-        ("source", "it counted malformed 3"),
-        ("battery", "10%"),
-    ]
-    assert faults(judged(cut(performance(1)), battery_frac=0.8)) == []
+    link = LinkStatus("s", "streaming", -50, 0.1, 2, 0.0, clock="its own clock", slope_ppm=-40.0)
+    report = judged(cut(performance(1)), counts={"malformed": 3, "dropped": 0}, link=link)
+    told = [(one.about, one.text) for one in faults(report)]
+    assert told == [("source", "it counted malformed 3"), ("link", "it broke 2 times"), ("battery", "10%")]
+    assert ("clock", "timed by its own clock, 40 ppm fast") in [(one.about, one.text) for one in report.findings]
+    assert faults(judged(cut(performance(1)), link=replace(link, battery_frac=0.8, reconnects=0))) == []
 
 
 def test_angular_rates_add_up_to_the_rotation_they_describe() -> None:
