@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinestream.calibration import Calibration
 from kinestream.errors import ConfigError, ModelError
 from kinestream.input_spec import InputSpec
 from kinestream.signals import Subnet
@@ -48,6 +49,8 @@ class Model:
     """Share of right windows on the validation subjects; a subnetwork may be missing."""
     card: dict[str, Any] = field(default_factory=dict)
     """Data, terms, recipe, command, test figures and limits, as JSON values."""
+    calibration: Calibration = field(default_factory=Calibration)
+    """How its probabilities become decisions; learnt afterwards, by ``kinestream calibrate``."""
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -65,8 +68,10 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all the content, in hex: two models with the same one predict the same."""
-        return digest(self.metadata(), self.all_tensors())
+        """SHA-256 over all but the calibration, in hex: two models with the same one predict the same."""
+        metadata = self.metadata()
+        metadata.pop("calibration", None)  # what is measured or recorded with a model stays good when it is calibrated
+        return digest(metadata, self.all_tensors())
 
     def metadata(self) -> dict[str, Any]:
         """All but the tensors, as JSON has it: tuples are lists, keys are strings.
@@ -84,6 +89,8 @@ class Model:
             "accuracy": {str(subnet): accuracy for subnet, accuracy in sorted(self.accuracy.items())},
             "card": self.card,
         }
+        if self.calibration.is_learnt:
+            fields["calibration"] = self.calibration.to_json()
         try:
             return json.loads(json.dumps(fields, allow_nan=False))
         except (TypeError, ValueError) as error:
@@ -125,6 +132,14 @@ def _check_grid(model: Model) -> None:
     for subnet, accuracy in model.accuracy.items():
         if subnet not in grid or not 0 <= accuracy <= 1:
             raise ModelError(f"accuracy {accuracy} of {subnet}: expected 0 to 1 for a subnetwork of this model")
+    if strange := model.calibration.temperature.keys() - set(widths):
+        raise ModelError(
+            f"a temperature for width {min(strange):g}, which this model does not have; calibrate it again"
+        )
+    if len(model.calibration.rates_per_s) not in (0, arch.classes):
+        raise ModelError(
+            f"rates between {len(model.calibration.rates_per_s)} activities for {arch.classes} classes; calibrate again"
+        )
 
 
 def _check_tensors(model: Model) -> None:

@@ -7,7 +7,8 @@ Layout, format version 1. Every tensor is float32:
 - ``input.mean``, ``input.std``: (columns,) the z-score applied before the network.
 
 The metadata key ``kinestream`` holds the rest as JSON: ``format_version, name, architecture, labels, input, widths,
-resolutions, accuracy, card, sha256`` (over all else). Nothing in the file is code, so reading one cannot run any.
+resolutions, accuracy, card, calibration`` (if learnt), ``sha256`` (over all else). Nothing in the file is code, so
+reading one cannot run any.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinestream.calibration import Calibration
 from kinestream.errors import ConfigError, ModelError
 from kinestream.input_spec import InputSpec
 from kinestream.signals import Subnet
@@ -169,6 +171,11 @@ def _from_parts(metadata: Mapping[str, Any], tensors: dict[str, NDArray[np.float
             tensors=tensors,
             accuracy={Subnet.parse(key): float(value) for key, value in _typed(metadata["accuracy"], dict).items()},
             card=_typed(metadata["card"], dict),
+            calibration=(
+                Calibration.from_json(_typed(metadata["calibration"], dict))
+                if "calibration" in metadata
+                else Calibration()
+            ),
         )
     except KeyError as error:
         raise ModelError(f"the metadata lacks {error}; export the model again") from error

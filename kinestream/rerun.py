@@ -117,8 +117,8 @@ class RerunSession(Session):
 
 
 def _differences(one: Prediction, other: Prediction) -> list[str]:
-    """The fields in which two predictions differ, by a bit or more."""
-    return [f.name for f in fields(Prediction) if not _same(getattr(one, f.name), getattr(other, f.name))]
+    """The fields in which two predictions differ, by a bit or more; what was concluded afterwards is none of them."""
+    return [f.name for f in fields(Prediction) if f.compare and not _same(getattr(one, f.name), getattr(other, f.name))]
 
 
 def _same(one: Any, other: Any) -> bool:

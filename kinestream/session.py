@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kinestream.conclusion import Concluder
+from kinestream.episodes import Episode, EpisodeFinder
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.signals import Prediction, SampleChunk
 from kinestream.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source
-from kinestream.summary import Tally
+from kinestream.summary import ConclusionTally, Tally
 
 if TYPE_CHECKING:
     from kinestream.recorder import Recorder
@@ -74,8 +76,13 @@ class Session:
         pipeline.on_prediction = self._predicted
         self._computed_chunks = 0
         self._tally = Tally(self.labels)
+        self._concluder: Concluder | None = None
+        self._concluded = ConclusionTally(self.labels)
+        self._episodes: EpisodeFinder | None = None
+        self._episodes_told = 0
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
         self._on_prediction: list[Callable[[Prediction], None]] = []
+        self._on_episode: list[Callable[[Episode], None]] = []
         self._queue: deque[SampleChunk] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
@@ -120,12 +127,19 @@ class Session:
         self,
         on_chunk: Callable[[SampleChunk], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
+        on_episode: Callable[[Episode], None] | None = None,
     ) -> None:
-        """Call back from now on for every chunk and prediction, in the event loop's thread."""
+        """Call back from now on for every chunk, prediction, and episode that is over, in the event loop's thread."""
         if on_chunk:
             self._on_chunk.append(on_chunk)
         if on_prediction:
             self._on_prediction.append(on_prediction)
+        if on_episode:
+            self._on_episode.append(on_episode)
+
+    def conclude(self, concluder: Concluder | None, episodes: EpisodeFinder | None = None) -> None:
+        """Tell predictions with their conclusions from now on, and find episodes in them; None: do not."""
+        self._concluder, self._episodes = concluder, episodes
 
     def set_policy(self, text: str) -> None:
         """Decide by another policy from the next window on.
@@ -175,6 +189,8 @@ class Session:
             self._ended_s = time.perf_counter()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+            if self._episodes:
+                self._tell_episodes(self._episodes.close())
             if self._recorder:
                 await self._recorder.close(self._computed_chunks, self.counts())
             await self.source.aclose()
@@ -255,8 +271,19 @@ class Session:
         self._ended_s = time.perf_counter()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
+            if self._concluder:
+                prediction = self._concluder.conclude(prediction)
+                self._concluded.add(prediction)
             for tell in self._on_prediction:
                 tell(prediction)
+            if self._episodes:
+                self._tell_episodes(self._episodes.add(prediction))
+
+    def _tell_episodes(self, episodes: list[Episode]) -> None:
+        self._episodes_told += len(episodes)
+        for episode in episodes:
+            for tell in self._on_episode:
+                tell(episode)
 
     def _within_limit(self, chunk: SampleChunk) -> tuple[SampleChunk, bool]:
         """The chunk, cut where the limit is reached, and whether it is."""
@@ -307,6 +334,8 @@ class Session:
             "policy": self.policy_text,
             "counts": counts,
             **self._tally.summary(),
+            **({"concluded": self._concluder.settings() | self._concluded.summary()} if self._concluder else {}),
+            **({"episodes": self._episodes_told} if self._episodes else {}),
             "signal_s": round(signal_s, 2),
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(signal_s / wall_s, 1) if wall_s > 0 else None,

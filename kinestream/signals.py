@@ -42,6 +42,9 @@ STANDARD_GRAVITY = 9.80665
 UNLABELLED = -1
 """The label code of a sample nobody labelled."""
 
+UNKNOWN = "unknown"
+"""What a person is told instead of a label that is not probable enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleChunk:
@@ -141,6 +144,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a person is told of a window: the network's word calibrated and, if so wished, weighed with earlier ones."""
+
+    label: str
+    """``UNKNOWN`` where even the most probable label is too improbable."""
+    confidence: float
+    """Probability of the most probable label."""
+    probs: NDArray[np.float64]
+    """(classes,) in the order of the prediction's ``labels``; sums to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the wearer does, as one subnetwork saw one window."""
 
@@ -167,3 +182,5 @@ class Prediction:
     truth_share: float = 0.0
     battery_frac: float | None = None
     """Charge left, 0 to 1; None where no battery is known."""
+    conclusion: Conclusion | None = field(default=None, compare=False)
+    """Drawn after the pipeline, where somebody asked for it; it can be drawn again from a recording's predictions."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 
-from kinestream.signals import Prediction
+from kinestream.signals import UNKNOWN, Prediction
 
 REMEMBERED_LATENCIES = 100_000
 
@@ -41,16 +42,10 @@ class Tally:
         self._missed += deadline_ms is not None and prediction.latency_ms > deadline_ms
         self.battery_frac = prediction.battery_frac
         right = prediction.label == prediction.truth
-        if prediction.truth is None or prediction.truth_share <= 0.5:
-            self._judged["unlabelled"] += 1
-        elif prediction.truth not in self._labels:
-            self._judged["unknown"] += 1
-        elif prediction.truth_share < 1.0:
-            self._judged["mixed"] += 1
-            self._judged["mixed_right"] += right
-        else:
-            self._judged["pure"] += 1
-            self._judged["pure_right"] += right
+        kind = judged_as(prediction, self._labels)
+        self._judged[kind] += 1
+        self._judged[f"{kind}_right"] += right
+        if kind == "pure" and prediction.truth is not None:
             of_label = self._by_label.setdefault(prediction.truth, [0, 0])
             of_label[0] += right
             of_label[1] += 1
@@ -67,7 +62,7 @@ class Tally:
             "accuracy_by_label": {name: _share(*self._by_label[name]) for name in sorted(self._by_label)},
             "windows_inside_one_activity": judged["pure"],
             "windows_with_transitions": known,
-            "windows_of_other_activities": judged["unknown"],
+            "windows_of_other_activities": judged["other"],
             "windows_unlabelled": judged["unlabelled"],
             "latency_ms": {"p50": _plain(p50), "p95": _plain(p95), "p99": _plain(p99)},
             "missed_deadlines": self._missed,
@@ -77,6 +72,49 @@ class Tally:
             },
             "battery": self.battery_frac,
         }
+
+
+class ConclusionTally:
+    """Adds up what was concluded, judged as ``Tally`` judges; a window told as unknown is neither right nor wrong."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = frozenset(labels)
+        self._counts = Counter[str]()
+
+    def add(self, prediction: Prediction) -> None:
+        """Raises ValueError: nothing was concluded."""
+        if prediction.conclusion is None:
+            raise ValueError("a prediction without a conclusion")
+        kind = judged_as(prediction, self._labels)
+        self._counts[kind] += 1
+        self._counts[f"{kind}_told"] += prediction.conclusion.label != UNKNOWN
+        self._counts[f"{kind}_right"] += prediction.conclusion.label == prediction.truth
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values: the share of windows that were told a label, and the share of right ones among these."""
+        counts = self._counts
+        told, right, known = (counts[f"pure{end}"] + counts[f"mixed{end}"] for end in ("_told", "_right", ""))
+        return {
+            "accuracy": _share(counts["pure_right"], counts["pure_told"]),
+            "accuracy_with_transitions": _share(right, told),
+            "told": _share(counts["pure_told"], counts["pure"]),
+            "told_with_transitions": _share(told, known),
+            "told_of_other_activities": _share(counts["other_told"], counts["other"]),
+            "unknown": sum(counts[kind] - counts[f"{kind}_told"] for kind in KINDS),
+        }
+
+
+KINDS = ("pure", "mixed", "other", "unlabelled")
+
+
+def judged_as(prediction: Prediction, labels: Container[str]) -> str:
+    """Which of ``KINDS`` a window is, by what its samples are labelled: inside one activity that the model knows, over
+    a change with one in the majority, of an activity it was never taught, or without a label in the majority."""
+    if prediction.truth is None or prediction.truth_share <= 0.5:
+        return "unlabelled"
+    if prediction.truth not in labels:
+        return "other"
+    return "mixed" if prediction.truth_share < 1.0 else "pure"
 
 
 def _share(right: int, of: int) -> float | None:
