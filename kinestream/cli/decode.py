@@ -58,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     plan = find_profile(args.device).plan(settings)
     decoder = plan.decoder()
     notifications = [_notification(text, args.char, plan, decoder) for text in _joined(args.packets)]
-    groups = {group.name: group for group in (*decoder.groups, *decoder.others)}
     printed = 0
     for k, (characteristic, data) in enumerate(notifications, 1):
         try:
             packets = decoder.decode(characteristic, data)
         except DecodeError as error:
             raise error if len(notifications) == 1 else DecodeError(f"packet {k}: {error}") from None
+        groups = {group.name: group for group in (*decoder.groups, *decoder.others)}  # the packet may have told them
         for packet in packets:
             record = _record(packet, groups.get(packet.group))
             print(json.dumps(record) if args.json else _text(record, groups.get(packet.group)))

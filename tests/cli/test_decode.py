@@ -92,6 +92,14 @@ def test_ranges_scale_what_only_they_tell(decode) -> None:
     assert values[1] == pytest.approx(2 * values[0], rel=1e-6)
 
 
+def test_a_line_of_text_tells_by_itself_which_channels_it_holds(decode) -> None:
+    status, out, _ = decode("nus", "--json", b"0,0,1,10,20,30\n".hex())
+    assert status == 0
+    told = json.loads(out)
+    assert told["channels"] == ["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"]
+    assert len(told["samples"][0]) == 6
+
+
 def test_bytes_that_complete_nothing_are_said_to(decode) -> None:
     assert decode("movesense", "0263aabb")[1] == "no samples and no battery level in these bytes\n"
     record = json.loads(decode("movesense", "0263aabb", "--json")[1])
