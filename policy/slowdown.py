@@ -43,7 +43,8 @@ def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
 
     Source: the global slowdown factor of Wan et al., ALERT, USENIX ATC 2020, there without the logarithm.
     """
-    mean, variance = Slowdown().mean, Slowdown().variance
+    believed = Slowdown()
+    mean, variance = believed.mean, believed.variance
     process = STEADY**2
     for prediction in recent:
         if (
@@ -57,8 +58,11 @@ def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
         surprise = gain * (log(prediction.latency_ms / point.p50_ms) - mean)
         mean += surprise
         process = max(STEADY**2, FORGET * process + (1 - FORGET) * surprise**2)
-        variance = (1 - gain) * variance + process
-    return Slowdown(mean, variance)
+        known = (1 - gain) * variance
+        variance = known + process
+        # A window that was faster than believed makes no late one more probable: only a slower one is reason for care.
+        believed = Slowdown(mean, variance if surprise > 0 else known + STEADY**2)
+    return believed
 
 
 def _spread(point: OperatingPoint) -> float:

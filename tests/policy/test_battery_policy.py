@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from math import inf, nan
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil, inf, nan
+from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.policy import BatteryPolicy, BatteryReading, PolicyState, SimulatedBattery
-from kinestream.signals import Subnet
+from kinestream.signals import Decision, Subnet
 
 HOUR_S = 3600.0
 
@@ -28,20 +31,33 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
 @pytest.mark.parametrize(
     ("now", "hours", "chosen", "because"),
     [
-        (state(joules(1.0)), 10, "0.10x-96", "battery 100%: 10 h to go at 1 mW allows 1 mJ a window; 0.10x-96 costs 1"),
+        (
+            state(joules(1.0)),
+            10,
+            "0.10x-96",
+            "battery 100%: 10 h to go at 1 mW allows 1 mJ a window; 0.25x-128 for 0% of the time, else 0.10x-96",
+        ),
         (state(joules(1.0)), 5, "0.25x-128", "5 h to go at 2 mW allows 2 mJ"),
-        (state(joules(1.0)), 3, "0.25x-128", "allows 3.33 mJ a window; 0.25x-128 costs 2"),
-        (state(joules(0.5), hours_gone=8.0), 10, "0.25x-128", "battery 50%: 2 h to go at 2.5 mW"),
+        # Between two points both run, the dearer one in the first part of every minute.
+        (state(joules(1.0)), 3, "0.50x-128", "allows 3.33 mJ a window; 0.50x-128 for 67% of the time, else 0.25x-128"),
+        (state(joules(2.5 / 3), 0.5 + 39 / 3600), 3, "0.50x-128", "0.50x-128 for 67% of the time"),
+        (state(joules(2.5 / 3), 0.5 + 41 / 3600), 3, "0.25x-128", "0.50x-128 for 67% of the time"),
+        (state(joules(0.5), hours_gone=8.0), 10, "0.50x-128", "battery 50%: 2 h to go at 2.5 mW"),
         (state(joules(1.0)), 1, "1.00x-128", "allows 10 mJ"),
         # The device's own draw comes off first.
-        (state(joules(1.0, base_mw=4.0)), 1, "0.50x-128", "allows 6 mJ"),
+        (state(joules(1.0, base_mw=4.0)), 1, "1.00x-128", "allows 6 mJ a window; 1.00x-128 for 50% of the time"),
         (
             state(joules(1.0, base_mw=20.0)),
             1,
             "0.10x-96",
-            "less than the device alone draws (20 mW); even the cheapest",
+            "less than the device alone draws (20 mW): at best it lasts 0.476 h; even the cheapest, 0.10x-96, costs 1",
         ),
-        (state(joules(0.5)), 10, "0.10x-96", "allows 0.5 mJ a window; even the cheapest, 0.10x-96, costs 1"),
+        (
+            state(joules(0.5)),
+            10,
+            "0.10x-96",
+            "allows 0.5 mJ a window: at best it lasts 5 h; even the cheapest, 0.10x-96, costs 1",
+        ),
         (state(joules(0.0)), 10, "0.10x-96", "battery 0%"),
         # Nothing to save for.
         (state(joules(0.1, charging=True)), 10, "1.00x-128", "the battery is charging"),
@@ -53,10 +69,10 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
         (state(joules(-0.1)), 10, "0.10x-96", "the battery says -0.1"),
         # A charge without a capacity.
         (state(BatteryReading(1.0, None)), 10, "1.00x-128", "battery 100% for 100% of the 10 h"),
-        (state(BatteryReading(0.5, None)), 10, "0.50x-128", "allows 4.5 mJ a window"),
+        (state(BatteryReading(0.5, None)), 10, "1.00x-128", "allows 4.5 mJ a window; 1.00x-128 for 12% of the time"),
         (state(BatteryReading(0.5, None), hours_gone=5.0), 10, "1.00x-128", "battery 50% for 50% of the 10 h"),
         (state(BatteryReading(0.0, None)), 10, "0.10x-96", "allows 1 mJ"),
-        (state(BatteryReading(0.5, nan)), 10, "0.50x-128", "allows 4.5 mJ"),
+        (state(BatteryReading(0.5, nan)), 10, "1.00x-128", "allows 4.5 mJ"),
         # A deadline comes first.
         (state(joules(1.0), deadline_ms=50.0), 1, "0.50x-128", "0.50x-128 costs 4; deadline 50 ms kept"),
         (state(joules(1.0), deadline_ms=100.0), 1, "1.00x-128", "costs 8"),
@@ -105,18 +121,26 @@ states = st.builds(
 )
 
 
-@given(tables, st.floats(0.1, 48.0), states)
-def test_it_never_picks_dearer_than_the_budget_unless_nothing_is_cheaper(
+@settings(max_examples=50)
+@given(tables, st.floats(1.0, 48.0), states)
+def test_over_a_period_it_spends_the_budget_unless_no_point_is_as_cheap_or_as_dear(
     table: OperatingTable, hours: float, now: PolicyState
 ) -> None:
-    policy = BatteryPolicy(table, hours)
-    chosen = table[policy.decide(now).subnet]
+    """The period is chosen so that this very moment lies at each fiftieth of it."""
+    now = replace(now, now_s=max(now.now_s, 1.0))
+    phases = [(k + 0.5) / 50 for k in range(50)]
+    policies = [BatteryPolicy(table, hours, period_s=now.now_s / phase) for phase in phases]
+    spent_mj = [table[policy.decide(now).subnet].energy_mj for policy in policies]
+    budget_mj = policies[0].budget(now).mj
     allowed = [p for p in table.points if now.deadline_ms is None or p.p95_ms <= now.deadline_ms]
     evaluated = [p for p in allowed if p.accuracy == p.accuracy] or allowed
+    cheap_mj, dear_mj = min(spent_mj), max(spent_mj)
     if not allowed:
-        assert chosen.p95_ms == min(p.p95_ms for p in table.points)
-    elif chosen.energy_mj > policy.budget_mj(now):
-        assert chosen.energy_mj == min(p.energy_mj for p in evaluated)
+        assert cheap_mj == dear_mj
+    elif budget_mj < min(p.energy_mj for p in evaluated):
+        assert spent_mj == [min(p.energy_mj for p in evaluated)] * 50
+    elif cheap_mj < dear_mj:
+        assert fmean(spent_mj) == pytest.approx(budget_mj, abs=(dear_mj - cheap_mj) / 50)
 
 
 @given(tables, st.floats(0.1, 48.0), states, fracs, fracs)
@@ -135,36 +159,191 @@ def test_more_charge_never_means_a_cheaper_choice(
     assert energy_mj(less) <= energy_mj(more)
 
 
-@given(frac=st.floats(0.3, 1.0), hours=st.floats(2.0, 12.0), spare_mw=st.floats(0.5, 5.0), hop_s=st.floats(20.0, 60.0))
-def test_a_simulated_day_lasts_until_the_wished_for_hour_and_little_is_left(
-    frac: float, hours: float, spare_mw: float, hop_s: float
-) -> None:
-    """Feasible days: beyond the device's 2 mW there is always more to spend than the cheapest point takes."""
-    base_mw = 2.0
-    table = OperatingTable(
-        "t",
-        "by hand",
-        "none",
-        tuple(
-            OperatingPoint(Subnet(k / 10, 128), 0.9 + k / 200, k, k, k, k * spare_mw * hop_s / 5) for k in (1, 3, 6, 10)
-        ),
-    )
-    battery = SimulatedBattery((base_mw + spare_mw) / 1000 * hours * HOUR_S / frac, frac, base_mw)
-    policy = BatteryPolicy(table, hours)
-    windows = int(hours * HOUR_S / hop_s)
+def drained(
+    policy: BatteryPolicy,
+    battery: SimulatedBattery,
+    hours: float,
+    hop_s: float,
+    gauge: Callable[[BatteryReading], BatteryReading] = lambda reading: reading,
+) -> tuple[float, list[OperatingPoint], float]:
+    """A run of so many hours: the charge at its end, what ran, and the last window's time.
+
+    Args:
+        gauge: turns what the battery knows into what it says.
+    """
+    last: Decision | None = None
+    ran: list[OperatingPoint] = []
     now_s = 0.0
-    for k in range(windows):
-        now_s = k * hop_s
-        reading = battery.read(now_s)
-        assert reading.frac > 0, f"empty after {now_s / HOUR_S:.2f} of {hours:.2f} h"
-        decision = policy.decide(PolicyState(now_s, 0.0, None, reading, None, (), hop_s))
-        battery.spend(now_s, table[decision.subnet].energy_mj)
-    left_j = battery.read(now_s).frac * battery.capacity_j
-    last_windows_j = 3 * (10 * spare_mw * hop_s / 5 + base_mw * hop_s) / 1000
-    assert left_j <= 0.1 * battery.capacity_j * frac + last_windows_j
+    while now_s < hours * HOUR_S:
+        reading = gauge(battery.read(now_s))
+        last = policy.decide(PolicyState(now_s, 0.0, None, reading, last, (), hop_s))
+        ran.append(policy.table[last.subnet])
+        battery.spend(now_s, ran[-1].energy_mj)
+        now_s = len(ran) * hop_s
+    return battery.read(hours * HOUR_S).frac, ran, now_s
 
 
-@pytest.mark.parametrize("hours", [0.0, -1.0, nan, inf])
-def test_a_wish_that_is_no_time_is_refused(table: OperatingTable, hours: float) -> None:
-    with pytest.raises(ConfigError, match="hours"):
-        BatteryPolicy(table, hours)
+def day_table(full_mj: float) -> OperatingTable:
+    """Four points, whose energies are 10, 30, 60 and 100 % of the full network's."""
+    steps = (1, 3, 6, 10)
+    points = tuple(
+        OperatingPoint(Subnet(k / 10, 128), 0.9 + k / 200 - k * k / 5000, k, k, k, k * full_mj / 10) for k in steps
+    )
+    return OperatingTable("t", "by hand", "none", points)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    frac=st.floats(0.3, 1.0),
+    hours=st.floats(2.0, 12.0),
+    spare_mw=st.floats(0.5, 5.0),
+    hop_s=st.floats(20.0, 60.0),
+    need=st.floats(0.1, 2.0),
+)
+def test_a_day_that_is_possible_is_never_empty_before_its_hour_and_little_is_left(
+    frac: float, hours: float, spare_mw: float, hop_s: float, need: float
+) -> None:
+    """``need``: the full network's power over what there is; up to ten the cheapest still fits."""
+    base_mw = 2.0
+    table = day_table(spare_mw * hop_s * need)
+    battery = SimulatedBattery((base_mw + spare_mw * 1.001) / 1000 * hours * HOUR_S / frac, frac, base_mw)
+    left, ran, _ = drained(BatteryPolicy(table, hours), battery, hours, hop_s)
+    assert left > 0
+    dearest_j = table.points[-1].energy_mj / 1000
+    if need >= 1.01:
+        assert left * battery.capacity_j <= 0.01 * battery.capacity_j + 3 * dearest_j
+    else:
+        assert {point.subnet.width for point in ran} == {1.0}
+
+
+@settings(max_examples=25, deadline=None)
+@given(told_mw=st.floats(0.0, 4.0), wrong=st.floats(0.5, 1.5), hours=st.floats(2.0, 8.0))
+def test_it_lasts_though_the_battery_counts_in_per_cents_and_device_and_table_are_misjudged(
+    told_mw: float, wrong: float, hours: float
+) -> None:
+    """Truly 2 mW for the device, and inference at 0.5 to 1.5 times the table's energy; the cheapest would suffice."""
+    hop_s, spare_mw = 30.0, 2.0
+    table = day_table(spare_mw * hop_s * 2)
+    battery = SimulatedBattery((2.0 + spare_mw) / 1000 * hours * HOUR_S, 1.0, 2.0)
+
+    def coarse(reading: BatteryReading) -> BatteryReading:
+        return replace(reading, frac=ceil(reading.frac * 100) / 100, base_mw=told_mw)
+
+    truly = replace(table, points=tuple(replace(p, energy_mj=p.energy_mj * wrong) for p in table.points))
+    policy = BatteryPolicy(table, hours, leave=0.01)
+    last: Decision | None = None
+    for k in range(int(hours * HOUR_S / hop_s)):
+        reading = battery.read(k * hop_s)
+        assert reading.frac > 0, f"empty after {k * hop_s / HOUR_S:.2f} of {hours:.2f} h"
+        last = policy.decide(PolicyState(k * hop_s, 0.0, None, coarse(reading), last, (), hop_s))
+        battery.spend(k * hop_s, truly[last.subnet].energy_mj)
+    assert battery.read(hours * HOUR_S).frac < 0.12
+
+
+def test_a_charge_without_capacity_is_spent_by_the_measured_drain() -> None:
+    """Each plan lasts; that of the line alone would have been empty or left much."""
+    for base_mw in (0.5, 2.0, 3.0):
+        table = day_table(60 * 4.0)
+        battery = SimulatedBattery(4.0 / 1000 * 8 * HOUR_S, 1.0, base_mw)
+
+        def without(reading: BatteryReading) -> BatteryReading:
+            return BatteryReading(round(reading.frac, 2), None)
+
+        left, _, _ = drained(BatteryPolicy(table, 8.0), battery, 8.0, 60.0, without)
+        assert 0 < left < 0.15, base_mw
+
+
+def test_two_neighbours_that_share_the_time_skip_a_point_below_the_line_between_them() -> None:
+    rows = [("0.1x-96", 0.90, 1.0), ("0.3x-96", 0.91, 4.0), ("0.5x-96", 0.95, 5.0), ("1x-96", 0.96, 10.0)]
+    points = tuple(OperatingPoint(Subnet.parse(name), accuracy, 1, mj, mj, mj) for name, accuracy, mj in rows)
+    policy = BatteryPolicy(OperatingTable("t", "by hand", "none", points), 8000 / 3600)
+    reason = policy.decide(state(joules(1.0))).reason
+    assert "0.50x-96 for 88% of the time, else 0.10x-96" in reason
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "chosen", "because"),
+    [
+        (None, "1.00x-128", "1.00x-128 costs 8"),
+        (nan, "1.00x-128", "1.00x-128 costs 8"),
+        (39.0, "1.00x-128", "1.00x-128 costs 8"),
+        (42.5, "1.00x-128", "42 C of at most 45 C; battery 100%"),  # half way: 4.5 mJ
+        (44.9, "0.25x-128", "45 C of at most 45 C"),
+        (45.0, "0.10x-96", "0.25x-128 for 0% of the time"),
+        (60.0, "0.10x-96", "60 C of at most 45 C"),
+    ],
+)
+def test_heat_takes_the_budget_away_before_the_limit(
+    table: OperatingTable, temperature_c: float | None, chosen: str, because: str
+) -> None:
+    for charging in (False, True):
+        now = state(replace(joules(1.0, charging=charging), temperature_c=temperature_c))
+        decision = BatteryPolicy(table, 1).decide(now)
+        assert str(decision.subnet) == chosen
+        assert charging or because in decision.reason
+
+
+def test_a_low_charge_runs_the_cheapest_and_a_charge_to_be_left_is_not_planned_with(table: OperatingTable) -> None:
+    decision = BatteryPolicy(table, 0.1, low=0.2).decide(state(joules(0.2)))
+    assert (str(decision.subnet), decision.reason) == (
+        "0.10x-96",
+        "battery 20% is at its limit of 20%: the cheapest, to be safe",
+    )
+    assert str(BatteryPolicy(table, 0.1, low=0.2).decide(state(joules(0.21))).subnet) == "1.00x-128"
+    assert "allows 2 mJ" in BatteryPolicy(table, 4, leave=0.2).decide(state(joules(1.0))).reason
+
+
+def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> list[str]:
+    """The reasons while one window a minute follows the other."""
+    last: Decision | None = None
+    reasons: list[str] = []
+    for k, reading in enumerate(readings):
+        last = policy.decide(PolicyState(60.0 * k, 0.0, None, reading, last, (), 60.0))
+        reasons.append(last.reason)
+    return reasons
+
+
+def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable) -> None:
+    said = asked_on(BatteryPolicy(table, 10), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
+    assert said[1].startswith("battery 30% (the 80% it says now is doubted: no charger)")
+    assert said[2].startswith("battery 30% (the 80%")
+    assert said[3].startswith("battery 80%: ")
+    wavering = asked_on(BatteryPolicy(table, 10), [joules(f) for f in (0.30, 0.31, 0.30)])
+    assert not any("doubted" in reason for reason in wavering)
+    charged = asked_on(BatteryPolicy(table, 10), [joules(0.3), joules(0.8, charging=True), joules(0.79)])
+    assert charged[2].startswith("battery 79%: ")
+
+
+def test_a_battery_that_vanishes_is_missed_and_believed_when_it_is_back(table: OperatingTable) -> None:
+    policy = BatteryPolicy(table, 10)
+    said = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
+    assert said[1] == "the battery cannot be read any more: the cheapest, to be safe"
+    assert said[2].startswith("the battery says nan")
+    assert said[4].startswith("battery 90%: ")
+
+
+def test_the_measured_drain_replaces_what_the_battery_says_of_the_device(table: OperatingTable) -> None:
+    """It says 0 mW and truly draws 1 mW besides inference: after a per cent that is known."""
+    battery = SimulatedBattery(36.0, 1.0, base_mw=1.0)
+    last: Decision | None = None
+    policy = BatteryPolicy(table, 5)
+    budgets_mj: list[float] = []
+    for k in range(3):
+        now = PolicyState(600.0 * k, 0.0, None, replace(battery.read(600.0 * k), base_mw=0.0), last, (), 600.0)
+        budgets_mj.append(policy.budget(now).mj / 600)
+        last = policy.decide(now)
+        battery.spend(now.now_s, table[last.subnet].energy_mj)
+    assert budgets_mj[0] == pytest.approx(2.0)
+    assert budgets_mj[1] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"hours": 0.0}, "hours"), ({"hours": -1.0}, "hours"), ({"hours": nan}, "hours"), ({"hours": inf}, "hours"),
+        ({"leave": 1.0}, "leave"), ({"low": -0.1}, "low"), ({"hot_c": nan}, "hot_c"), ({"period_s": 0.0}, "period_s"),
+    ],
+)  # fmt: skip
+def test_a_wish_that_makes_no_sense_is_refused(table: OperatingTable, setting: dict[str, float], says: str) -> None:
+    with pytest.raises(ConfigError, match=f"battery {says}="):
+        BatteryPolicy(table, **setting)

@@ -18,6 +18,9 @@ from kinestream.policy import (
     SimulatedBattery,
     make_battery,
     make_policy,
+    named_subnets,
+    parse_policy,
+    write_policy,
 )
 from kinestream.signals import Subnet
 
@@ -32,13 +35,45 @@ def test_a_written_policy_is_made(table: OperatingTable) -> None:
 
 
 def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
-    assert [make_policy(kind, table).kind for kind in POLICIES] == ["fixed", "latency", "battery"]
+    assert [make_policy(kind, table).kind for kind in POLICIES] == list(POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("deadline=20", "deadline:ms=20.0"),
+        ("fixed=0.5x-128", "fixed:subnet=0.50x-128"),
+        ("battery=9", "battery:hours=9.0,leave=0.0,low=0.0,hot_c=45.0,period_s=60.0"),
+        ("slowdown:sure=0.99 + deadline=2e+1", "slowdown:sure=0.99+deadline:ms=20.0"),
+        ("persistence:thin=0.1x-96,hop=2+loss", None),
+        ("slowdown+battery:hours=1e+2,leave=0.2+deadline=20", None),
+        ("utility:energy=0.7", "utility:accuracy=1.0,latency=0.2,energy=0.7"),
+    ],
+)
+def test_a_policy_is_written_out_whole_and_made_again(table: OperatingTable, text: str, written: str | None) -> None:
+    policy = make_policy(text, table)
+    assert written is None or write_policy(policy) == written
+    assert make_policy(write_policy(policy), table) == policy
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_every_kind_is_written_out_and_made_again(table: OperatingTable, kind: str) -> None:
+    policy = make_policy(kind, table)
+    assert make_policy(write_policy(policy), table) == policy
+
+
+def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() -> None:
+    assert named_subnets(parse_policy("persistence:thin=0.1x-96,wide=1x-128+fixed:0.5x-128")) == (
+        Subnet(0.1, 96),
+        Subnet(1.0, 128),
+        Subnet(0.5, 128),
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("latncy", "unknown policy 'latncy' (did you mean 'latency'?); known: fixed, latency, battery"),
+        ("latncy", "unknown policy 'latncy' (did you mean 'latency'?); known: fixed, latency, slowdown, battery"),
         ("", "unknown policy ''; known: fixed"),
         ("battery:huors=3", "key 'huors' (did you mean 'hours'?); known: hours"),
         ("latency:table=1", "unknown policy latency: key 'table'"),
@@ -47,7 +82,25 @@ def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
         ("battery:hours=nan", "expected a positive number of hours"),
         ("battery:8", "'8' is not KEY=VALUE; keys are hours"),
         ("latency:low=0.5,low=0.6", "low is given twice"),
-        ("latency:span=2.5", "span=2.5 is not a number"),
+        ("latency:span=2.5", "span=2.5 is not a whole number"),
+        ("persistence:thin=0.3x-128", "no subnetwork 0.30x-128"),
+        ("fast+battery:hours=8", "unknown policy 'fast'"),
+        ("slowdown+", "unknown policy ''"),
+        ("slowdown+batery:hours=8", "unknown policy 'batery' (did you mean 'battery'?)"),
+        ("slowdown+battery:hour=8", "policy battery: key 'hour' (did you mean 'hours'?)"),
+        ("battery:hours=8+battery:hours=9", "policy battery+battery: battery is there twice"),
+        ("deadline=0", "deadline ms=0.0: expected a positive number"),
+        ("deadline=soon", "policy deadline: ms=soon is not a number"),
+        ("utility:accuracy=0,latency=0,energy=0", "all weights are 0"),
+        ("utility:latency=-1", "latency=-1.0: expected a weight of 0 or more"),
+        ("slowdown:sure=1", "sure=1.0: expected a probability"),
+        ("persistence:settle=9", "settle=9: expected 1 to 8"),
+        ("persistence:sure=2", "sure=2.0: expected a probability"),
+        ("persistence:look_s=0", "look_s=0.0: expected a positive"),
+        ("persistence:hop=0", "hop=0: expected 1 to 100"),
+        ("loss:missing=0", "missing=0.0: expected a share"),
+        ("loss:age_s=nan", "age_s=nan: expected a positive"),
+        ("loss:hop=0", "hop=0: expected 1 to 100"),
         ("fixed:half", "'half' is not a subnetwork"),
         ("fixed:0.3x-128", "no subnetwork 0.30x-128"),
     ],

@@ -1,0 +1,146 @@
+"""Persistence, utility, link and deadline: state in, decision and reason out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import nan
+
+import pytest
+
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.policy import DeadlinePolicy, LossPolicy, PersistencePolicy, PolicyState, UtilityPolicy
+from kinestream.policy.persistence import LOOKED
+from kinestream.signals import Decision, Prediction, Subnet
+from tests.policy.situations import predicted, situation
+
+
+def after(*labels: str, looked_s: float | None = 90.0, confidence: float = 0.95) -> PolicyState:
+    """At 100 s, after predictions of these labels, the last wide look ``looked_s``."""
+    memory = {} if looked_s is None else {LOOKED: looked_s}
+    decision = Decision(Subnet(0.1, 96), "", memory=memory)
+    return situation(*(predicted(label=label, decision=decision, confidence=confidence) for label in labels))
+
+
+WALK3 = ("walking", "walking", "walking")
+
+
+@pytest.mark.parametrize(
+    ("now", "chosen", "because"),
+    [
+        (situation(), "1.00x-128", "not known for long: wide"),
+        (after("walking", "walking"), "1.00x-128", "not known for long"),
+        (after(*WALK3), "0.10x-96", "walking goes on, 95% sure, last wide look 10 s ago: thin"),
+        (after("sitting", "sitting", "walking"), "1.00x-128", "may have changed from sitting to walking: wide"),
+        (after("sitting", "walking", "walking"), "1.00x-128", "may have changed"),
+        (after("sitting", *WALK3), "0.10x-96", "walking goes on"),
+        (after(*WALK3, confidence=0.79), "1.00x-128", "only 79% sure of walking"),
+        (after(*WALK3, confidence=nan), "1.00x-128", "only nan% sure"),
+        (after(*WALK3, confidence=0.84), "1.00x-128", "walking is only 68% before the next"),
+        (after(*WALK3, looked_s=70.0), "1.00x-128", "no wide look for long"),
+        (after(*WALK3, looked_s=70.1), "0.10x-96", "last wide look 29.9 s ago"),
+        (after(*WALK3, looked_s=None), "1.00x-128", "no wide look for long"),
+        (replace(after(*WALK3), deadline_ms=15.0), "0.10x-96", "thin; deadline 15 ms kept"),
+        (replace(after(), deadline_ms=50.0), "0.50x-128", "wide; deadline 50 ms kept"),
+        (replace(after(), deadline_ms=5.0), "0.10x-96", "no subnetwork meets 5 ms: the fastest"),
+    ],
+)
+def test_persistence(table: OperatingTable, now: PolicyState, chosen: str, because: str) -> None:
+    decision = PersistencePolicy(table).decide(now)
+    assert str(decision.subnet) == chosen
+    assert because in decision.reason
+
+
+def test_persistence_runs_what_is_named_and_hops_only_while_thin(table: OperatingTable) -> None:
+    policy = PersistencePolicy(table, thin=Subnet(0.25, 128), wide=Subnet(0.5, 128), hop=4)
+    wide, thin = policy.decide(situation()), policy.decide(after(*WALK3))
+    assert (str(wide.subnet), wide.hop, dict(wide.memory)) == ("0.50x-128", 1, {LOOKED: 100.0})
+    assert (str(thin.subnet), thin.hop, dict(thin.memory)) == ("0.25x-128", 4, {LOOKED: 90.0})
+    forbidden = replace(after(*WALK3), allowed=(table[Subnet(0.1, 96)],))
+    assert str(policy.decide(forbidden).subnet) == "0.10x-96"
+
+
+def test_every_wearer_is_judged_by_their_own_predictions(table: OperatingTable) -> None:
+    steady = after(*WALK3)
+    other = predicted(label="sitting", stream="ankle")
+    mixed = replace(steady, recent=(*steady.recent, other), last=other.decision)
+    assert "walking goes on" in PersistencePolicy(table).decide(mixed).reason
+
+
+@pytest.mark.parametrize(
+    ("weights", "deadline_ms", "chosen", "because"),
+    [
+        ((1, 0, 0), None, "1.00x-128", "utility 1.00, the highest of 5"),
+        ((0, 1, 0), None, "0.10x-96", "utility 0.00"),  # -0 of the whole way
+        ((0, 0, 1), None, "0.10x-96", ""),
+        ((1, 0.2, 0.2), None, "1.00x-128", "utility 0.60"),  # 1 - 0.4 against 0.75 - 0.4 x 3/7
+        ((1, 0.3, 0.3), None, "0.50x-128", "utility 0.49"),  # 0.75 - 0.6 x 3/7 against 1 - 0.6
+        ((1, 0.5, 0.5), None, "0.25x-128", "utility 0.36"),  # 0.5 - 1/7 against 0.75 - 3/7 and 0
+        ((1, 0, 0), 30.0, "0.25x-128", "the highest of 2; deadline 30 ms kept"),
+        ((1, 0, 0), 5.0, "0.10x-96", "no subnetwork meets 5 ms"),
+    ],
+)
+def test_utility(
+    table: OperatingTable, weights: tuple[float, float, float], deadline_ms: float | None, chosen: str, because: str
+) -> None:
+    decision = UtilityPolicy(table, *weights).decide(situation(deadline_ms=deadline_ms))
+    assert str(decision.subnet) == chosen
+    assert because in decision.reason
+
+
+def test_utility_of_a_table_nobody_evaluated_goes_by_size() -> None:
+    rows = tuple(OperatingPoint(Subnet(k / 10, 128), nan, k, k, k, k) for k in (1, 5, 10))
+    fresh = OperatingTable("new", "by hand", "none", rows)
+    assert UtilityPolicy(fresh).decide(situation()).subnet == Subnet(1.0, 128)
+    unknown = OperatingPoint(Subnet(0.2, 128), nan, 2, 2.0, 2.0, 2.0)
+    known = OperatingTable("known", "by hand", "none", (replace(rows[0], accuracy=0.9), unknown))
+    now = replace(situation(), allowed=(unknown,))
+    assert UtilityPolicy(known).decide(now).reason == "none of those left was evaluated: the cheapest"
+
+
+def linked(coverage: float = 1.0, age_s: float = 0.1, n: int = 3) -> PolicyState:
+    past: list[Prediction] = [predicted(coverage=coverage, age_ms=age_s * 1000) for _ in range(n)]
+    return situation(*past, coverage=coverage)
+
+
+@pytest.mark.parametrize(
+    ("now", "chosen", "hop", "because"),
+    [
+        (situation(), "1.00x-128", 1, "0% of the samples missing, data 0 s old: a good link"),
+        (linked(0.96), "1.00x-128", 1, "4% of the samples missing, data 0.1 s old: a good link"),
+        (linked(0.92), "0.50x-96", 2, "8% of the samples missing, data 0.1 s old: at most 96 samples, every 2 windows"),
+        (linked(0.5), "0.50x-96", 4, "every 4 windows"),
+        (linked(1.0, age_s=2.5), "0.50x-96", 2, "data 2.5 s old: at most 96"),
+        (linked(1.0, age_s=nan), "1.00x-128", 1, "a good link"),
+        (linked(1.0, age_s=-5.0), "1.00x-128", 1, "data 0 s old: a good link"),
+        (replace(linked(0.5), deadline_ms=15.0), "0.10x-96", 4, "deadline 15 ms kept"),
+    ],
+)
+def test_a_poor_link_means_fewer_samples_and_longer_hops(
+    table: OperatingTable, now: PolicyState, chosen: str, hop: int, because: str
+) -> None:
+    decision = LossPolicy(table).decide(now)
+    assert (str(decision.subnet), decision.hop) == (chosen, hop)
+    assert because in decision.reason
+
+
+def test_one_bad_window_after_seven_good_ones_is_no_poor_link(table: OperatingTable) -> None:
+    now = replace(linked(1.0, n=8), coverage=0.7)
+    assert LossPolicy(table).decide(now).hop == 1
+
+
+@pytest.mark.parametrize(
+    ("ms", "deadline_ms", "chosen", "because"),
+    [
+        (None, None, "1.00x-128", "no deadline: the most accurate"),
+        (50.0, None, "0.50x-128", "4 of 6 meet 50 ms: the most accurate"),
+        (50.0, 30.0, "0.25x-128", "2 of 6 meet 30 ms"),
+        (None, 50.0, "0.50x-128", "4 of 6 meet 50 ms"),
+        (5.0, None, "0.10x-96", "no subnetwork meets 5 ms; 0.10x-96 is the fastest, p95 11 ms"),
+    ],
+)
+def test_the_deadline_policy(
+    table: OperatingTable, ms: float | None, deadline_ms: float | None, chosen: str, because: str
+) -> None:
+    decision = DeadlinePolicy(table, ms).decide(situation(deadline_ms=deadline_ms))
+    assert str(decision.subnet) == chosen
+    assert because in decision.reason

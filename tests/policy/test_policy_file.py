@@ -1,0 +1,91 @@
+"""A policy in a TOML file is made, saved and made again, or one clear line says what is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.policy import make_policy, named_subnets, parse_policy, save_policy
+from kinestream.signals import Subnet
+
+GOOD = """
+kind = "slowdown"
+sure = 0.99
+
+[[limit]]
+kind = "battery"
+hours = 10
+
+[[limit]]
+kind = "fixed"
+subnet = "0.5x-128"
+"""
+
+
+def test_a_file_says_what_the_command_line_can(table: OperatingTable, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(GOOD)
+    assert make_policy(str(file), table) == make_policy("slowdown:sure=0.99+battery:hours=10+fixed:0.5x-128", table)
+    assert named_subnets(parse_policy(str(file))) == (Subnet(0.5, 128),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fixed", "fixed:0.5x-128", "deadline=20", "persistence:thin=0.1x-96,hop=3", "loss:hop=2",
+        "slowdown+battery:hours=8,leave=0.1+deadline=20",
+    ],
+)  # fmt: skip
+def test_a_saved_policy_is_made_again(table: OperatingTable, tmp_path: Path, text: str) -> None:
+    policy = make_policy(text, table)
+    save_policy(policy, tmp_path / "p.toml")
+    assert make_policy(str(tmp_path / "p.toml"), table) == policy
+    assert [path.name for path in tmp_path.iterdir()] == ["p.toml"]
+
+
+def test_a_file_names_a_python_file_beside_it(table: OperatingTable, tmp_path: Path) -> None:
+    code = "def decide(state, table, word='a'):\n    return table.front[0].subnet\n"
+    (tmp_path / "mine.py").write_text(code)
+    policy = make_policy(f'{tmp_path / "mine.py"}:word=say "b"', table)
+    save_policy(policy, tmp_path / "p.toml")
+    assert 'kind = "mine.py"' in (tmp_path / "p.toml").read_text()
+    assert make_policy(str(tmp_path / "p.toml"), table) == policy
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('kind = "battery"\nhuors = 8\n', "p.toml: unknown key 'huors' (did you mean 'hours'?); known: hours, leave"),
+        ('kind = "batery"\n', "p.toml: unknown policy 'batery' (did you mean 'battery'?)"),
+        ("hours = 8\n", "p.toml: expected kind ="),
+        ("kind = 3\n", "found 3"),
+        ('kind = "battery"\nhours = "long"\n', "policy battery: hours=long is not a number"),
+        ('kind = "battery"\nhours = true\n', "policy battery: hours=True is not a number"),
+        ('kind = "battery"\nhours = [1]\n', "hours=[1] is not a number"),
+        ('kind = "persistence"\nhop = 2.5\n', "hop=2.5 is not a whole number"),
+        ('kind = "battery"\nhours = -1\n', "expected a positive number of hours"),
+        ('kind = "fixed"\nsubnet = "0.3x-128"\n', "no subnetwork 0.30x-128"),
+        ('kind = "battery"\nlimit = 3\n', "expected [[limit]] tables"),
+        ('kind = "battery"\n[[limit]]\nms = 3\n', "expected kind ="),
+        ('kind = "battery"\n[[limit]]\nkind = "deadline"\nmss = 3\n', "unknown key 'mss' (did you mean 'ms'?)"),
+        ("kind = battery\n", "is no TOML file"),
+        ("\xff", "is no TOML file"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(table: OperatingTable, tmp_path: Path, content: str | None, says: str) -> None:
+    file = tmp_path / "p.toml"
+    if content is not None:
+        file.write_text(content, "latin-1")
+    with pytest.raises(ConfigError, match=re.escape(says)) as refused:
+        make_policy(str(file), table)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_policy_that_cannot_be_saved_says_why(table: OperatingTable, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be saved: No such file or directory"):
+        save_policy(make_policy("fixed", table), tmp_path / "nowhere" / "p.toml")
