@@ -71,9 +71,9 @@ class PushServer:
         self._receive = receive
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, logger=_SILENT)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._socket).start()
+        runner = self._runner = web.AppRunner(app, access_log=None, logger=_SILENT)
+        await runner.setup()
+        await web.SockSite(runner, self._socket).start()
 
     async def close(self) -> None:
         """Stop listening; may be called twice."""

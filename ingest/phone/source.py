@@ -15,7 +15,7 @@ from kinestream.signals import SampleChunk
 
 from .address import PhoneAddress
 from .invitation import invitation, push_urls
-from .recipe import choose
+from .recipe import Convention, choose
 from .reorder import PATIENCE_S, Reorder, Turn
 from .sensor_logger import Message
 from .server import PushServer, TooMany
@@ -48,7 +48,7 @@ class SensorLoggerSource:
         self, address: PhoneAddress, *, now: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S
     ) -> None:
         self.name = "phone://"
-        self._convention = address.convention
+        self._convention: Convention | None = address.convention
         self._now, self._patience_s = now, patience_s
         self._server = PushServer(address.host, address.port, address.token, now)
         try:

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from kinestream.ingest.phone.recipe import choose
+from kinestream.ingest.phone.recipe import Recipe, choose
 from kinestream.ingest.phone.stream import PhoneStream
 from kinestream.signals import ACC, GYRO
 
 from .phones import UP, batch, motion
 
 T = np.arange(300) / 100
+
+
+def chosen(*told: Any, **options: Any) -> Recipe:
+    recipe = choose(*told, **options)
+    assert recipe is not None
+    return recipe
+
+
 SUM, RAW = ("accelerometer", "gravity"), ("accelerometeruncalibrated",)
 
 
@@ -56,12 +66,12 @@ def test_without_acceleration_and_gravity_there_is_no_recipe(only) -> None:
 def test_the_calibrated_gyroscope_is_preferred() -> None:
     seen = dict(batch(T))
     seen["gyroscopeuncalibrated"] = seen["gyroscope"]
-    assert list(choose(seen).sensors) == ["totalacceleration", "gyroscope"]
+    assert list(chosen(seen).sensors) == ["totalacceleration", "gyroscope"]
     del seen["gyroscope"]
-    assert list(choose(seen).sensors) == ["totalacceleration", "gyroscopeuncalibrated"]
+    assert list(chosen(seen).sensors) == ["totalacceleration", "gyroscopeuncalibrated"]
 
 
 def test_an_implausible_level_is_told() -> None:
-    recipe = choose(batch(T, "ios", RAW), told="android")
+    recipe = chosen(batch(T, "ios", RAW), told="android")
     assert "1.0 m/s^2 in the median, expected about 9.8" in recipe.assumed
-    assert "expected about" not in choose(batch(T, "ios", RAW)).assumed
+    assert "expected about" not in chosen(batch(T, "ios", RAW)).assumed

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from yarl import URL
 
 from kinestream.errors import ConfigError, InputMismatch
 from kinestream.inference import Engine, find_model, load_model, operating_table
@@ -222,6 +223,24 @@ async def test_a_malformed_body_is_refused_counted_and_does_no_harm() -> None:
         assert phone.source.counts() == {"malformed": 20 * 10 + 2, "too_large": 1}
         seq, _ = phone.joined()
         np.testing.assert_array_equal(seq, np.arange(400))
+
+
+async def test_bytes_that_are_no_http_do_no_harm_and_are_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    dice = random.Random(2)
+    async with listening() as phone:
+        port = URL(phone.source.urls[0]).port
+        assert port
+        for _ in range(30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                dice.choice([b"", b"POST / HTTP/1.1\r\n", b"\x16\x03\x01"]) + dice.randbytes(200) + b"\r\n\r\n"
+            )
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+        await phone.send(messages(4))
+        assert phone.joined()[0].tolist() == list(range(400))
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_a_message_number_far_ahead_is_refused() -> None:
