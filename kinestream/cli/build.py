@@ -90,7 +90,7 @@ def _channel_map(text: str, model: Model) -> ChannelMap:
     if not is_axes_file(text):
         return ChannelMap.parse(text)
     found, orientation = read_axes_file(Path(text)), orientation_of(model.card)
-    if found.worn != (orientation.name if orientation else ""):
+    if found.model and found.worn != (orientation.name if orientation else ""):
         again = f"kinestream wear SOURCE --model {model.name}"
         say(f"{text} was made for {found.model}, whose sensor is worn otherwise: make another with {again}")
     return found.channel_map
