@@ -22,6 +22,8 @@ RATE_WINDOW_S = 30.0
 """Over how much device time the rate is measured."""
 STAMP_ERROR_S = 0.01
 """How far a stamp may lie from its sample, for telling a gap from a rate that is not yet known."""
+SHORTEST_S = 1e-6
+"""No sensor samples faster: a packet later by less than its samples take is not later."""
 AHEAD_S, AHEAD_SETTLING_S = 0.1, 0.5
 """No packet comes before its time; by so much the line may be late after all."""
 AGREE = 3
@@ -51,7 +53,7 @@ class DeviceTime(ABC):
         u_last, anew = 0.0, False
         if self._steady.started:
             u_last = self._locate(raw, n, self._line.device(received_s))
-            if not self._fits(u_last, received_s):
+            if not self._fits(u_last, n, received_s):
                 anew = self._suspects_agree(u_last, received_s)
                 if not anew:
                     return self._by_place(n, received_s)
@@ -99,8 +101,8 @@ class DeviceTime(ABC):
         """The packet's last sample is now the newest."""
         self._newest_u = u_last
 
-    def _fits(self, u_last: float, received_s: float) -> bool:
-        if u_last <= self._newest_u:
+    def _fits(self, u_last: float, n: int, received_s: float) -> bool:
+        if u_last - self._newest_u < n * SHORTEST_S:
             return False
         ahead = self._line.host(u_last) - received_s
         return ahead <= (AHEAD_SETTLING_S if self._steady.settling else AHEAD_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -263,6 +264,34 @@ def test_after_a_long_silence_arrivals_alone_give_times_that_follow_at_once(at_s
     assert host.status().rate_hz == pytest.approx(52.62, rel=1e-3)
     assert abs(host.status().lost - (len(packets) - len(kept))) <= 2
     assert np.abs(off_s(taken, kept, found)).max() < 0.7
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        MICROSECONDS,
+        NANOSECONDS,
+        Clock(tick_s=0.008, time_modulus=2**16),
+        NUMBERS[8],
+        Clock(counter_modulus=101, counts="samples"),
+        Clock(),
+    ],
+)
+def test_whatever_a_device_says_times_ascend_until_they_begin_anew(clock: Clock) -> None:
+    rng = random.Random(16)
+    for _ in range(3):
+        host, received_s, last_s, count = host_clock(50.0, clock), 1000.0, 0.0, 0
+        for _ in range(1500):
+            received_s += rng.choice((0, 0, 0.02, 0.05, rng.expovariate(2), 30 * (rng.random() < 0.002)))
+            n = rng.choice((1, 1, 3, rng.randint(1, 71)))
+            count += n
+            ticks = rng.randrange(2**40) if rng.random() < 0.3 else int(count / 50 / (clock.tick_s or 1))
+            number = rng.randrange(2**16) if rng.random() < 0.3 else count
+            out = host.push(n, received_s, ticks % (clock.time_modulus or 2**64), number % (clock.counter_modulus or 1))
+            assert np.isfinite(out.t).all()
+            assert out.lost >= 0
+            assert np.diff(out.t, prepend=-np.inf if out.fresh else last_s).min() > 0
+            last_s = out.t[-1]
 
 
 def test_the_same_packets_give_the_same_times() -> None:
