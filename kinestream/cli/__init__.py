@@ -8,7 +8,21 @@ import sys
 from collections.abc import Sequence
 
 from kinestream import __version__
-from kinestream.cli import adapt, data, decode, evaluate, models, record, relay, report, run, scan, train, wear
+from kinestream.cli import (
+    adapt,
+    calibrate,
+    data,
+    decode,
+    evaluate,
+    models,
+    record,
+    relay,
+    report,
+    run,
+    scan,
+    train,
+    wear,
+)
 from kinestream.errors import KinestreamError
 
 EXAMPLES = """\
@@ -37,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kinestream {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, record, relay, scan, wear, decode, models, data, train, adapt, evaluate, report):
+    for module in (run, record, relay, scan, wear, decode, models, data, train, adapt, calibrate, evaluate, report):
         module.add_parser(commands)
     _format(commands, RawDescriptionRichHelpFormatter)
     return parser

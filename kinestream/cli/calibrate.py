@@ -1,0 +1,132 @@
+"""``kinestream calibrate``: confidence that holds, and how activities change, for a model that is trained already."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinestream.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+    from kinestream.calibration import Calibration
+    from kinestream.inference import Model
+    from kinestream.replay_data import Dataset
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "calibrate",
+        help="learn confidence and smoothing for a model, without training it again",
+        description="Learn what --smooth and --unknown go by: how sure the model may be, and how often activities "
+        "change.\nFrom the people it was trained and validated on, never from test people; or from your recordings. "
+        "Weights stay.",
+        epilog="examples:\n"
+        "  kinestream calibrate runs/uci/uci_cnn.safetensors\n"
+        "  kinestream calibrate mine.safetensors monday.csv tuesday.csv --out mine_calibrated.safetensors\n"
+        "  kinestream replay hapt --subject 2 --smooth --unknown 0.7 --episodes",
+    )
+    parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
+    parser.add_argument(
+        "recordings",
+        nargs="*",
+        metavar="RECORDINGS",
+        help="labelled CSV or Parquet files or folders of them, from which the model did NOT learn (default: the "
+        "dataset that it was trained on)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the new file (default: the file itself; of a bundled model, a copy)"
+    )
+    parser.add_argument(
+        "--order",
+        action="store_true",
+        help="learn also which activity follows which; only where people lived as they liked, not by a script",
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the dataset lies (default $KINESTREAM_DATA)")
+    parser.add_argument(
+        "--columns", metavar="MAP", help="of the files, as for replay: 'time=ts:ms; acc=X,Y,Z:g; label=what'"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
+    try:
+        from kinestream.train.calibrate import calibrate
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("torch", "matplotlib"):
+            raise
+        raise MissingExtra("train", "kinestream calibrate") from error
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from kinestream.inference import find_model, load_model, save_model
+
+    path = find_model(args.model)
+    model = load_model(path)
+    bundled = not Path(args.model).is_file()
+    out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out} must end in .safetensors")
+    if out.exists() and not out.samefile(path):
+        raise ConfigError(f"{out} is there already; choose another file with --out")
+    dataset, learnt, validated = _people(args, model)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    for line in dataset.notices:
+        console.print(line)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        calibration = calibrate(
+            model,
+            dataset,
+            learnt,
+            validated,
+            order=args.order,
+            track=lambda recordings: progress.track(recordings, description="watching recordings"),
+        )
+    save_model(out, replace(model, calibration=calibration))
+    _tell(console, model, calibration)
+    print(out)
+    return 0
+
+
+def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:
+    """The recordings, whose labels tell how activities change, and whose windows tell how sure the model may be."""
+    if args.recordings:
+        from kinestream.replay_data import ColumnMap
+        from kinestream.train.sessions import open_sessions
+
+        columns = ColumnMap.parse(args.columns) if args.columns else None
+        dataset, _ = open_sessions(args.recordings, columns, args.data)
+        return dataset, dataset.subjects, dataset.subjects
+    from kinestream.train.card import learnt_from, recipe_of
+    from kinestream.train.data import open_data
+    from kinestream.train.recipe import OWN_RECORDINGS
+
+    recipe = recipe_of(model)
+    if recipe.data.dataset == OWN_RECORDINGS:
+        raise ConfigError(
+            f"{model.name} learnt from somebody's own recordings; name labelled ones that it did NOT learn from: "
+            "kinestream calibrate M RECORDINGS"
+        )
+    dataset = open_data(recipe.data, args.data)
+    learnt = learnt_from(model)
+    return dataset, tuple(learnt["train"]), tuple(learnt["validation"])
+
+
+def _tell(console: Console, model: Model, calibration: Calibration) -> None:
+    lasts = 1 / calibration.rates(len(model.labels)).sum(1)
+    told = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in zip(model.labels, lasts, strict=True))
+    found = calibration.temperature.values()
+    for line in (
+        calibration.about,
+        f"an activity lasts in the mean: {told}",
+        f"temperature {min(found):.2f} to {max(found):.2f} (below 1: it was not sure enough); a window's evidence "
+        f"counts {calibration.evidence:g} x the share that is new",
+    ):
+        console.print(line)
