@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.operating_table import OperatingTable
+from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Decision, Subnet
 
 from .ladder import by_energy, ladder, no_dearer, number
@@ -26,21 +26,19 @@ class FixedPolicy:
     table: OperatingTable = field(repr=False)
     subnet: Subnet | None = None
     """None: the most accurate on the Pareto front."""
+    _point: OperatingPoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.subnet is not None:
-            _ = self.table[self.subnet]
+        point = ladder(self.table.points)[-1] if self.subnet is None else self.table[self.subnet]
+        object.__setattr__(self, "_point", point)
 
     def decide(self, state: PolicyState) -> Decision:
-        choices = state.choices(self.table)
-        point = ladder(choices)[-1]
-        if self.subnet is not None:
-            wished = self.table[self.subnet]
-            if wished in choices:
-                point, reason = wished, "fixed by the user"
-            else:
-                point = ladder(no_dearer(choices, wished) or (min(choices, key=by_energy),))[-1]
-                reason = f"{wished.subnet} is not allowed: the nearest cheaper"
+        point = self._point
+        if state.allowed is not None and point not in state.allowed:
+            point = ladder(no_dearer(state.allowed, point) or (min(state.allowed, key=by_energy),))[-1]
+            reason = f"{self._point.subnet} is not allowed: the nearest cheaper"
+        elif self.subnet is not None:
+            reason = "fixed by the user"
         elif isfinite(point.accuracy):
             reason = f"fixed: the most accurate, {point.accuracy:.1%} on validation subjects"
         else:

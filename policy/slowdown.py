@@ -83,10 +83,12 @@ class SlowdownPolicy:
     table: OperatingTable = field(repr=False)
     sure: float = 0.95
     """With what probability the next window shall meet the deadline."""
+    _deviations: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sure < 1:
             raise ConfigError(f"slowdown sure={self.sure}: expected a probability from 0.5 to below 1")
+        object.__setattr__(self, "_deviations", NormalDist().inv_cdf(self.sure))
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
@@ -113,4 +115,4 @@ class SlowdownPolicy:
     def predicted_ms(self, point: OperatingPoint, slowdown: Slowdown) -> float:
         """The latency that the point's next window keeps with probability ``sure``."""
         deviation = sqrt(slowdown.variance + _spread(point) ** 2)
-        return point.p50_ms * exp(slowdown.mean + NormalDist().inv_cdf(self.sure) * deviation)
+        return point.p50_ms * exp(slowdown.mean + self._deviations * deviation)

@@ -212,7 +212,7 @@ def test_a_day_that_is_possible_is_never_empty_before_its_hour_and_little_is_lef
     dearest_j = table.points[-1].energy_mj / 1000
     if need >= 1.01:
         assert left * battery.capacity_j <= 0.01 * battery.capacity_j + 3 * dearest_j
-    else:
+    elif need <= 0.98:
         assert {point.subnet.width for point in ran} == {1.0}
 
 
