@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -175,3 +176,37 @@ def test_a_hop_or_gap_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_another_hop_gives_more_predictions() -> None:
     assert len(run(pipeline(TABLE, hop=10), [regular(400)])) == 37
+
+
+def test_a_hop_of_the_policy_passes_windows_over_and_counts_them() -> None:
+    hopping = "persistence:settle=1,sure=0,margin=0,look_s=5,hop=3"
+    pipe = pipeline(TABLE, hopping, battery=SimulatedBattery(capacity_j=0.5))
+    predictions = run(pipe, cut(regular(3000), 50))
+    steps = [later.index - earlier.index for earlier, later in pairwise(predictions)]
+    assert steps == [prediction.decision.hop for prediction in predictions[:-1]]
+    assert set(steps) == {1, 3}
+    assert pipe.counts()["passed_over"] == pipe.counts()["windows"] - len(predictions)
+    assert "passed_over" not in pipeline(TABLE).counts()
+
+
+def test_a_pipeline_restored_between_two_hops_goes_on_as_if_nothing_had_happened() -> None:
+    text = "persistence:settle=2,sure=0,margin=0,look_s=3,hop=4+battery:hours=0.01+loss"
+    chunks = cut(regular(1500), 19)
+    one = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
+    for chunk in chunks[:37]:
+        one.push(chunk)
+    two = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
+    two.restore(by_way_of_text(one.state()))
+    assert content(run(one, chunks[37:])) == content(run(two, chunks[37:]))
+    assert one.counts() == two.counts()
+
+
+def test_a_policy_that_looks_at_one_wearer_decides_alike_beside_another() -> None:
+    text = "persistence:settle=3,sure=0,margin=0,look_s=4"
+    one = regular(1200)
+    two = replace(one, stream="other", x=one.x[::-1].copy())
+    mixed = [c for pair in zip(cut(one, 20), cut(two, 20), strict=True) for c in pair]
+    together = run(pipeline(TABLE, text), mixed)
+    alone = run(pipeline(TABLE, text), cut(two, 20))
+    assert content([p for p in together if p.stream == "other"]) == content(alone)
+    assert len({p.decision.subnet for p in alone}) > 1
