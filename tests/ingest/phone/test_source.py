@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -160,6 +161,21 @@ async def test_each_recording_is_a_session_and_each_phone_a_stream() -> None:
             seq, x = phone.joined(name)
             np.testing.assert_allclose(x[:, :3], motion(seq / 100) + UP, atol=2e-5)
         assert len(phone.source.notices()) == 2
+
+
+async def test_a_new_recording_ends_the_one_before_with_what_waits_of_it() -> None:
+    async with listening() as phone:
+        sent = messages(4, session="one")
+        missing = sent.pop(15)
+        await phone.send(sent)
+        await phone.send(messages(4, session="two", t0_ns=T0_NS + 4 * 10**9))
+        await phone.send([missing])
+        await phone.quiet()
+        found = Counter[str]()
+        for chunk in phone.chunks:
+            found[chunk.session] += len(chunk)
+        assert found == {"phone-3f2a91#1": 380, "phone-3f2a91#2": 400}
+        assert phone.source.counts() == {"messages_lost": 1, "messages_late": 1}
 
 
 async def test_two_phones_whose_names_begin_alike_are_two_streams() -> None:
