@@ -12,6 +12,7 @@ from .zmq_socket import OutSocket
 
 VERSION = 1
 TOPIC = "prediction/"
+EPISODE_TOPIC = "episode/"
 SUMMARY_TOPIC = "summary"
 _FAREWELL_S = 0.5
 
@@ -48,6 +49,10 @@ class PredictionPublisher:
             record: plain JSON values; ``stream`` among them.
         """
         self._send(f"{TOPIC}{record['stream']}", record)
+
+    def episode(self, record: Mapping[str, Any]) -> None:
+        """Offer an episode that is over under ``episode/STREAM``; the same of ``record``."""
+        self._send(f"{EPISODE_TOPIC}{record['stream']}", record)
 
     def summary(self, record: Mapping[str, Any]) -> None:
         """Offer the figures of the run under ``summary``: nothing comes after it."""

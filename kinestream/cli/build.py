@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.axes_file import is_axes_file, read_axes_file
+from kinestream.conclusion import Concluder
+from kinestream.episodes import EpisodeFinder
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.operating_table import OperatingTable
@@ -47,7 +49,9 @@ def build_session(args: argparse.Namespace) -> Session:
         KinestreamError: an option, the model, or the source is not what it should be.
     """
     if is_rerun(args):
-        return _rerun(args)
+        again = _rerun(args)
+        again.conclude(*_conclusions(args, again.pipeline.engine.model))
+        return again
     source = build_source(args)
     found_as = args.model or MODEL
     model = load_model(find_model(found_as))
@@ -57,6 +61,7 @@ def build_session(args: argparse.Namespace) -> Session:
         raise ConfigError(f"--deadline {args.deadline:g}: expected a positive number of milliseconds")
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
+    concluder, episodes = _conclusions(args, model)
     hop = _hop(args.hop, model)
     channel_map = _channel_map(args.axes, model) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
@@ -80,9 +85,27 @@ def build_session(args: argparse.Namespace) -> Session:
         channel_map=channel_map,
     )
     recorder = _recorder(args, source, pipeline, found_as) if args.record else None
-    return Session(
+    session = Session(
         source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit, recorder=recorder
     )
+    session.conclude(concluder, episodes)
+    return session
+
+
+def _conclusions(args: argparse.Namespace, model: Model) -> tuple[Concluder | None, EpisodeFinder | None]:
+    """What ``--smooth``, ``--unknown`` and ``--episodes`` ask for."""
+    concluder = episodes = None
+    if args.smooth or args.unknown is not None:
+        concluder = Concluder(
+            model.calibration,
+            len(model.labels),
+            model.input.window_s,
+            smooth=args.smooth,
+            unknown_below=args.unknown or 0.0,
+        )
+    if args.episodes or args.min_episode is not None:
+        episodes = EpisodeFinder() if args.min_episode is None else EpisodeFinder(args.min_episode)
+    return concluder, episodes
 
 
 def _channel_map(text: str, model: Model) -> ChannelMap:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
-from kinestream.signals import Prediction
+from kinestream.episodes import Episode
+from kinestream.signals import UNKNOWN, Conclusion, Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def prediction_record(prediction: Prediction) -> dict[str, Any]:
@@ -20,9 +25,7 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         "t_end": round(prediction.t_end_s, 6),
         "label": prediction.label,
         "confidence": round(prediction.confidence, 6),
-        "probs": {
-            label: round(float(p), 6) for label, p in zip(prediction.labels, prediction.probs.tolist(), strict=True)
-        },
+        "probs": _by_label(prediction.labels, prediction.probs),
         "width": prediction.decision.subnet.width,
         "resolution": prediction.decision.subnet.resolution,
         "reason": prediction.decision.reason,
@@ -33,7 +36,33 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         "truth": prediction.truth,
         "truth_share": round(prediction.truth_share, 4),
         "battery": None if prediction.battery_frac is None else round(prediction.battery_frac, 6),
+        **({"concluded": _concluded(prediction.conclusion, prediction.labels)} if prediction.conclusion else {}),
     }
+
+
+def _concluded(conclusion: Conclusion, labels: Sequence[str]) -> dict[str, Any]:
+    return {
+        "label": conclusion.label,
+        "confidence": round(conclusion.confidence, 6),
+        "probs": _by_label(labels, conclusion.probs),
+    }
+
+
+def episode_record(episode: Episode) -> dict[str, Any]:
+    """One episode that is over as plain JSON values, on the clock of the predictions."""
+    return {
+        "episode": episode.label,
+        "stream": episode.stream,
+        "session": episode.session,
+        "t_start": round(episode.t_start_s, 6),
+        "t_end": round(episode.t_end_s, 6),
+        "windows": episode.windows,
+        "confidence": round(episode.confidence, 6),
+    }
+
+
+def _by_label(labels: Sequence[str], probs: NDArray[Any]) -> dict[str, float]:
+    return {label: round(float(p), 6) for label, p in zip(labels, probs.tolist(), strict=True)}
 
 
 def _number(value: float, digits: int) -> float | None:
@@ -49,6 +78,9 @@ class JsonLines:
     def prediction(self, prediction: Prediction) -> None:
         self._write(prediction_record(prediction))
 
+    def episode(self, episode: Episode) -> None:
+        self._write(episode_record(episode))
+
     def summary(self, summary: Mapping[str, Any]) -> None:
         self._write(summary)
 
@@ -58,23 +90,42 @@ class JsonLines:
 
 
 class Lines:
-    """A line a prediction, as a person reads it; the summary as a small table."""
+    """A line a prediction, as a person reads it, with what was concluded if anything was; the summary as a small table.
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    Args:
+        live: the predictions come as they happen, so that episodes can be told by the clock on the wall.
+    """
+
+    def __init__(self, out: TextIO | None = None, *, live: bool = False) -> None:
         self._out = out or sys.stdout
+        self._live = live
+        self._wall_s: dict[str, float] = {}  # of each stream: what to add to its times to have the wall clock's
 
     def prediction(self, prediction: Prediction) -> None:
+        told = prediction.conclusion or prediction
         if prediction.truth is None:
             judged = ""
         else:
-            mark = "=" if prediction.label == prediction.truth else "!"
+            mark = "=" if told.label == prediction.truth else "?" if told.label == UNKNOWN else "!"
             judged = f"{mark} {prediction.truth}"
+        if self._live:
+            self._wall_s[prediction.stream] = time.time() - prediction.t_end_s
         self._out.write(
-            f"{prediction.stream:<14} {_clock(prediction.t_end_s):>10}  {prediction.label:<20}"
-            f"{prediction.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
+            f"{prediction.stream:<14} {_clock(prediction.t_end_s):>10}  {told.label:<20}"
+            f"{told.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
             f"{prediction.latency_ms:7.2f} ms  {judged}\n"
         )
         self._out.flush()
+
+    def episode(self, episode: Episode) -> None:
+        start, end = (self._time_of(episode.stream, t_s) for t_s in (episode.t_start_s, episode.t_end_s))
+        self._out.write(f"{episode.stream:<14} {start:>10}-{end}  {episode.label}\n")
+        self._out.flush()
+
+    def _time_of(self, stream: str, t_s: float) -> str:
+        if stream not in self._wall_s:
+            return _clock(t_s)
+        return time.strftime("%H:%M:%S", time.localtime(t_s + self._wall_s[stream]))
 
     def summary(self, summary: Mapping[str, Any]) -> None:
         self._out.write(summary_text(summary) + "\n")
@@ -96,6 +147,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ),
         ("counts", told),
         ("accuracy", _accuracy(summary)),
+        ("concluded", _conclusions(summary["concluded"]) if "concluded" in summary else ""),
+        ("episodes", str(summary.get("episodes", ""))),
         (
             "latency",
             f"p50 {latency['p50']} ms, p95 {latency['p95']} ms, p99 {latency['p99']} ms" if latency["p50"] else "",
@@ -122,6 +175,22 @@ def _accuracy(summary: Mapping[str, Any]) -> str:
         )
     if summary["windows_of_other_activities"]:
         told.append(f"{summary['windows_of_other_activities']} with a label that the model does not know, not judged")
+    return "; ".join(told)
+
+
+def _conclusions(concluded: Mapping[str, Any]) -> str:
+    """How right conclusions were, and how many windows were told a label at all."""
+    how = [
+        "smoothed" if concluded["smoothed"] else "each window alone",
+        "calibrated" if concluded["calibrated"] else "NOT calibrated (kinestream calibrate)",
+    ]
+    told = [", ".join(how)]
+    for ending, words in (("", "inside one activity"), ("_with_transitions", "with transitions")):
+        share, accuracy = concluded[f"told{ending}"], concluded[f"accuracy{ending}"]
+        if accuracy is not None:
+            told.append(f"{accuracy:.2%} of {'windows' if share == 1.0 else f'the {share:.1%} told a label'} {words}")
+    if concluded["unknown"]:
+        told.append(f"{concluded['unknown']} windows unknown")
     return "; ".join(told)
 
 

@@ -55,12 +55,15 @@ def add_parser(commands: Any) -> None:
 
     run = commands.add_parser(
         "run",
-        help="a live source: ZeroMQ, the built-in wearer",
+        help="a live source: a Bluetooth sensor, a phone, ZeroMQ, the built-in wearer",
         description="Recognise a live stream until it ends or Ctrl-C.",
         epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
     run.add_argument(
-        "source", metavar="URI", help="zmq+tcp://HOST:PORT, relay://HOST:PORT, wearer://?seed=N, replay://NAME?speed=X"
+        "source",
+        metavar="URI",
+        help="ble://DEVICE, phone://, zmq+tcp://HOST:PORT, relay://HOST:PORT, lsl://NAME, wearer://?seed=N, "
+        "replay://NAME?speed=X",
     )
     _add_options(run)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
@@ -117,6 +120,16 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
     group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
     group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
     group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
+    group.add_argument("--smooth", action="store_true", help="conclude from all windows so far (docs/decisions.md)")
+    group.add_argument(
+        "--unknown", type=float, metavar="P", help="conclude 'unknown' below this calibrated probability, e.g. 0.7"
+    )
+    group.add_argument(
+        "--episodes", action="store_true", help="tell also from when to when each activity went on, when it is over"
+    )
+    group.add_argument(
+        "--min-episode", type=float, metavar="SECONDS", help="the shortest episode (default 10; implies --episodes)"
+    )
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
     group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
     group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
@@ -155,25 +168,28 @@ def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPubli
 
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None) -> int:
     from .build import build_session
-    from .output import JsonLines, Lines, prediction_record, summary_text
+    from .output import JsonLines, Lines, episode_record, prediction_record, summary_text
 
     session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
     if emitter is not None:
-        session.subscribe(on_prediction=lambda prediction: emitter.prediction(prediction_record(prediction)))
+        session.subscribe(
+            on_prediction=lambda prediction: emitter.prediction(prediction_record(prediction)),
+            on_episode=lambda episode: emitter.episode(episode_record(episode)),
+        )
     try:
         if args.dashboard:
             from kinestream.dashboard import run_dashboard
 
             print(summary_text(run_dashboard(session)))
             return session.exit_status
-        return asyncio.run(_run(session, JsonLines() if args.json else Lines()))
+        return asyncio.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))
     finally:
         if emitter is not None:
             emitter.summary(session.summary())
 
 
 async def _run(session: Session, writer: JsonLines | Lines) -> int:
-    session.subscribe(on_prediction=writer.prediction)
+    session.subscribe(on_prediction=writer.prediction, on_episode=writer.episode)
     stop_on_signals(session.stop)
     patience = asyncio.create_task(_say_when_waiting(session))
     try:
