@@ -14,7 +14,8 @@ BUCKET_S = 0.5
 WINDOW_S = 30.0
 FIRST_S = 6.0
 """How much must be seen before the rate is looked for."""
-EVERY_S = 2.0
+EVERY_S, LATER_EVERY_S = 2.0, 10.0
+"""How often it is looked for: a search costs as much as a thousand arrivals, and a crystal drifts in minutes."""
 STEADY = 0.06
 """How far the slope from one bucket to the next may lie from that over all: one step changes only the latter."""
 STEP_COST = 3.0
@@ -58,7 +59,7 @@ class ArrivalRate:
         renewed = u >= self._due
         if renewed:
             self._estimate()
-            self._due = u + EVERY_S
+            self._due = u + (EVERY_S if self.span_s < 0.9 * WINDOW_S else LATER_EVERY_S)
         self._buckets.append((u, late))
         while self._buckets[0][0] < u - WINDOW_S:
             self._buckets.popleft()
