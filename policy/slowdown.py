@@ -83,11 +83,15 @@ class SlowdownPolicy:
     table: OperatingTable = field(repr=False)
     sure: float = 0.95
     """With what probability the next window shall meet the deadline."""
+    calm: float = 0.1
+    """How much of the deadline must be left over by a slower subnetwork than the last: no switching to and fro."""
     _deviations: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sure < 1:
             raise ConfigError(f"slowdown sure={self.sure}: expected a probability from 0.5 to below 1")
+        if not 0 <= self.calm < 1:
+            raise ConfigError(f"slowdown calm={self.calm}: expected a share of the deadline from 0 to below 1")
         object.__setattr__(self, "_deviations", NormalDist().inv_cdf(self.sure))
 
     def decide(self, state: PolicyState) -> Decision:
@@ -108,6 +112,10 @@ class SlowdownPolicy:
             point = min(choices, key=lambda p: (self.predicted_ms(p, slowdown), p.energy_mj, p.subnet))
             least = f"{number(self.predicted_ms(point, slowdown))} ms"
             return Limit((point,), f"{seen}: no subnetwork meets {limit}; the fastest is expected within {least}")
+        if state.last is not None and state.last.subnet in self.table:
+            here_ms, calm_ms = self.table[state.last.subnet].p50_ms, (1 - self.calm) * state.deadline_ms
+            steady = tuple(p for p in fitting if p.p50_ms <= here_ms or self.predicted_ms(p, slowdown) <= calm_ms)
+            fitting = steady or fitting
         best = ladder(fitting)[-1]
         expected = f"{number(self.predicted_ms(best, slowdown))} ms"
         return Limit(fitting, f"{seen}: {best.subnet} is expected within {expected} of {limit}")
