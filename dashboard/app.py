@@ -5,97 +5,121 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.app import App, ComposeResult
-from textual.binding import Binding
+from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerCancelled
 
-from kinestream.errors import ConfigError, KinestreamError
+from kinestream.errors import KinestreamError
+from kinestream.policy import POLICIES
 
-from . import commands, theme
+from . import plain, theme
+from .alarm_bar import AlarmBar
+from .alarms import Watch, alarms
+from .ask import AskScreen
 from .battery import BatteryPanel
+from .control import Control
 from .decisions import DecisionPanel
 from .grid import GridPanel
 from .help import HelpScreen
+from .keys import KEYS
 from .latency import LatencyPanel
+from .link import LinkPanel
+from .notices import NoticeScreen
 from .panel import Panel
+from .policy_panel import PolicyPanel
+from .policy_settings import differences, short_text
 from .prediction import PredictionPanel
-from .state import DashboardState
-from .status import StatusLine, speed_text
+from .replay import Replay
+from .ribbon import RibbonPanel
+from .state import ALARM, NOTE, DashboardState
+from .status import StatusLine
+from .streams import StreamScreen
 from .trace import TracePanel
 
 if TYPE_CHECKING:
+    from kinestream.signals import SampleChunk
+
     from .contract import SessionLike
 
 REFRESH_HZ = 10.0
+POLL_HZ = 2.0
+PAGES = 3
+"""A small terminal shows one of these at a time: the subnetworks with their costs; policy and link; the log."""
 _WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 class DashboardApp(App[None]):
-    """Runs the session inside Textual's event loop; ``failure`` keeps the error that ended it, if one did."""
+    """Runs the session inside Textual's event loop; ``failure`` keeps the error that ended it, if one did.
+
+    Args:
+        session: not to be run elsewhere.
+        ascii: draw with nothing but ASCII characters; also so on terminals that are known to have no others.
+    """
 
     TITLE = "kinestream"
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
-    ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None  # the arrow keys seek until a person goes into a panel
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (50, "-high")]  # noqa: RUF012
-    BINDINGS = [  # noqa: RUF012
-        Binding("space", "pause", "pause", tooltip="pause a recording; freeze the picture of a live stream"),
-        Binding("plus,equals_sign", "speed(1)", "speed", key_display="+/-", tooltip="play faster or slower"),
-        Binding("minus", "speed(-1)", show=False),
-        Binding("p", "policy", "policy", tooltip="decide by the next policy"),
-        Binding("d", "deadline(-1)", "deadline", key_display="d/D", tooltip="deadline shorter or longer"),
-        Binding("D", "deadline(1)", show=False),
-        Binding("b", "battery(-1)", "battery", key_display="b/B", tooltip="simulated battery down or up"),
-        Binding("B", "battery(1)", show=False),
-        Binding("t", "sensor", show=False, tooltip="show the traces of the next sensor"),
-        Binding("n", "stream", show=False, tooltip="show the next stream"),
-        Binding("s", "picture", "picture", tooltip="save a screenshot as SVG in the current folder"),
-        Binding("question_mark", "help", "help", key_display="?", tooltip="this page"),
-        Binding("q", "quit", "quit", tooltip="stop, and print the summary"),
-        Binding("ctrl+c", "quit", show=False, priority=True),
-    ]
+    BINDINGS = KEYS
 
-    def __init__(self, session: SessionLike) -> None:
+    def __init__(self, session: SessionLike, *, ascii: bool = False) -> None:
         super().__init__()
         self.session = session
         self.state = DashboardState()
+        self.control = Control(session, self.state, self._refuse)
+        self.replay = Replay(session, self.state)
         self.failure: KinestreamError | None = None
-        self._policies = commands.policies(session.policy_text)
         self.ended = False
         """The session has ended: the source has, or it was told to stop."""
+        self._ascii = ascii or plain.wanted()
         self._frozen = False
-        self._battery_asked: tuple[int, float] = (-1, 1.0)
+        self._page = 0
+        self._watch = Watch()
+        self._dropped = 0
         self._session_worker: Worker[None] | None = None
         self.register_theme(theme.THEME)
         self.theme = theme.THEME.name
 
     def compose(self) -> ComposeResult:
-        yield StatusLine(self.session, self.state)
+        both = self.session, self.state
+        yield StatusLine(*both)
+        yield AlarmBar(*both)
         with Horizontal(id="live"):
-            yield TracePanel(self.session, self.state)
-            yield PredictionPanel(self.session, self.state)
+            yield TracePanel(*both)
+            yield PredictionPanel(*both)
+        yield RibbonPanel(*both)
         with Horizontal(id="budget"):
-            yield GridPanel(self.session, self.state)
+            yield GridPanel(*both, control=self.control)
             with Vertical(id="cost"):
-                yield LatencyPanel(self.session, self.state)
-                yield BatteryPanel(self.session, self.state)
-        yield DecisionPanel(self.session, self.state)
+                yield LatencyPanel(*both)
+                yield BatteryPanel(*both)
+        with Horizontal(id="talk"):
+            with Vertical(id="log"):
+                yield DecisionPanel(*both)
+                yield Input(placeholder="words that a line must have; enter keeps them, esc shows all", id="filter")
+            yield PolicyPanel(*both, control=self.control)
+            yield LinkPanel(*both)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         # A polite kill must leave the terminal as it was. Windows has no such handlers, nor has a thread.
         with suppress(NotImplementedError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.call_later, self.action_quit)
-        self.session.subscribe(self.state.on_chunk, self.state.on_prediction)
+        self.session.subscribe(self._on_chunk, self.state.on_prediction)
         self._session_worker = self.run_worker(self._run(), exit_on_error=True)
         self.set_interval(1 / REFRESH_HZ, self.tick)
+        self.set_interval(1 / POLL_HZ, self.poll)
 
     async def _run(self) -> None:
         try:
@@ -106,68 +130,122 @@ class DashboardApp(App[None]):
         self.ended = True
         self.query_one(StatusLine).phase = "ended"
 
+    def _on_chunk(self, chunk: SampleChunk) -> None:
+        self.state.on_chunk(chunk)
+        self.replay.on_chunk(chunk)
+
     def tick(self) -> None:
         """Draw what has changed."""
-        if self._frozen:
-            self.query_one(StatusLine).tick()
-            return
-        for panel in self.query(Panel):
+        main = self.screen_stack[0]
+        for panel in main.query(StatusLine if self._frozen else Panel):
             panel.tick()
+
+    def poll(self) -> None:
+        """Ask the session for what it does not tell by itself, and tell what is new of it."""
+        now_s, dropped = time.monotonic(), self.session.counts().get("dropped", 0)
+        wrong = self.session.failures() if self.ended else self._wrong(dropped, now_s)
+        self._dropped = dropped
+        for alarm in self._watch.new_alarms(wrong, now_s):
+            self._tell(alarm, ALARM)
+            self.notify(alarm, severity="error", timeout=8)
+        for notice in self._watch.new_notices(self.session.notices(), now_s):
+            if notice not in wrong:
+                self._tell(notice, NOTE)
+                self.notify(notice, timeout=8)
+        self.state.alarms = tuple(wrong)
+        self.state.polls += 1
+
+    def _wrong(self, dropped: int, now_s: float) -> list[str]:
+        return alarms(self.session, self.state, dropped - self._dropped, now_s)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, plain.Plain()] if self._ascii else filters
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that mean nothing for this session are not offered."""
-        if action == "stream":
+        if action in ("stream", "streams"):
             return len(self.state.streams) > 1
-        if action == "speed":
-            return self.session.playback is not None
+        if action in ("speed", "seek", "step"):
+            return self.replay.playback is not None
+        if action == "activity":
+            return self.replay.knows_activities
         return True
 
     def action_pause(self) -> None:
-        playback = self.session.playback
-        if playback is not None:
-            playback.paused = not playback.paused
+        if self.replay.playback is not None:
+            self.replay.pause()
             return
         self._frozen = not self._frozen
         status = self.query_one(StatusLine)
         if not self.ended:
             status.phase = "frozen" if self._frozen else "running"
 
+    def action_step(self) -> None:
+        self.replay.step()
+
+    def action_seek(self, by_s: float) -> None:
+        self.replay.seek(by_s)
+
     def action_speed(self, step: int) -> None:
-        playback = self.session.playback
-        if playback is not None:
-            playback.speed = commands.stepped(commands.SPEEDS, playback.speed, step)
-            self._note(f"speed {speed_text(playback.speed)}")
+        self.replay.speed(step)
+
+    def action_activity(self) -> None:
+        self.replay.next_activity()
 
     def action_policy(self) -> None:
-        now = self.session.policy_text
-        place = self._policies.index(now) + 1 if now in self._policies else 0
-        text = self._policies[place % len(self._policies)]
-        try:
-            self.session.set_policy(text)
-        except ConfigError as error:
-            self._refuse(error)
-        else:
-            self._note(f"policy {text}")
+        self.control.next_policy()
 
     def action_deadline(self, step: int) -> None:
-        deadline_ms = commands.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
-        self.session.set_deadline(deadline_ms)
-        self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
+        self.control.change_deadline(step)
 
     def action_battery(self, step: int) -> None:
-        stream = self.state.stream
-        told = stream.prediction.battery_frac if stream and stream.prediction else None
-        windows = stream.prediction_count if stream else 0
-        asked_at, asked = self._battery_asked
-        # Until the next window tells the charge, a second press goes on from what the first one asked for.
-        frac = commands.next_battery_frac(asked if told is None or asked_at == windows else told, step)
-        try:
-            self.session.set_battery(frac)
-        except ConfigError as error:
-            self._refuse(error)
-        else:
-            self._battery_asked = (windows, frac)
-            self._note(f"battery {frac:.0%}")
+        self.control.change_battery(step)
+
+    def action_unpin(self) -> None:
+        self.control.unpin()
+
+    def action_grid(self) -> None:
+        self._show(0)
+        self.query_one(GridPanel).focus()
+
+    def action_figure(self) -> None:
+        self.query_one(GridPanel).next_figure()
+
+    def action_edit(self) -> None:
+        self._show(1)
+        self.query_one(PolicyPanel).focus()
+
+    def action_filter(self) -> None:
+        self._show(2)
+        line = self.query_one("#filter", Input)
+        line.display = True
+        line.focus()
+
+    def action_page(self) -> None:
+        self._show((self._page + 1) % PAGES)
+
+    def _show(self, page: int) -> None:
+        """The page that a small terminal shows; a large one shows all."""
+        self._page = page
+        for number in range(PAGES):
+            self.screen_stack[0].set_class(number == page, f"-page-{number}")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter":
+            self.query_one(DecisionPanel).filter(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            event.input.display = bool(event.value)
+            self.screen.set_focus(None)
+
+    def action_escape(self) -> None:
+        """Out of the filter, and all of the log again."""
+        line = self.query_one("#filter", Input)
+        line.value = ""
+        line.display = False
+        self.screen.set_focus(None)
 
     def action_sensor(self) -> None:
         self.query_one(TracePanel).next_sensor()
@@ -175,10 +253,37 @@ class DashboardApp(App[None]):
     def action_stream(self) -> None:
         self.state.show_next()
 
+    def action_streams(self) -> None:
+        self.push_screen(StreamScreen(self.state))
+
+    def action_notices(self) -> None:
+        self.push_screen(NoticeScreen(list(self.state.alarms), self.session.notices()))
+
+    def action_save(self) -> None:
+        policy = self.control.to_save()
+        if policy is None:
+            self._refuse("this policy cannot be saved: its text does not make it again")
+            return
+        changes = differences(policy, self.session.table) or ["all settings are as they are by default"]
+        name = str(_unused("policy-{:03}.toml"))
+
+        def save(path: str | None) -> None:
+            if path and self.control.save(Path(path).expanduser()):
+                self.notify(f"saved {path}; run it with --policy {path}")
+
+        self.push_screen(
+            AskScreen("Save the policy as", name, [short_text(policy, self.session.table), "", *changes]), save
+        )
+
+    def on_policy_panel_asked(self, event: PolicyPanel.Asked) -> None:
+        def take(text: str | None) -> None:
+            if text is not None:
+                event.row.type(text)
+
+        self.push_screen(AskScreen(event.row.name, event.row.text), take)
+
     def action_picture(self) -> None:
-        number = 1
-        while (path := Path(f"kinestream-{number:03}.svg")).exists():
-            number += 1
+        path = _unused("kinestream-{:03}.svg")
         self.save_screenshot(str(path))
         self.notify(f"saved {path}")
 
@@ -186,9 +291,18 @@ class DashboardApp(App[None]):
         """The screen as SVG, without Textual's links to a font on the web: looking at a picture calls nobody."""
         return _WEB_FONT.sub("", super().export_screenshot(title=title, simplify=simplify))
 
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """For the command palette: every key, and every kind of policy."""
+        for key in KEYS:
+            if key.tooltip and self.check_action(key.action.partition("(")[0], ()):
+                what = key.tooltip[0].upper() + key.tooltip[1:]
+                run = partial(self.call_later, self.run_action, key.action)
+                yield SystemCommand(what, f"key {key.key_display or key.key}", run)
+        for kind in POLICIES:
+            yield SystemCommand(f"Policy {kind}", "decide by it", partial(self.control.set_policy, kind))
+
     def action_help(self) -> None:
-        shown = [binding for binding in self.BINDINGS if isinstance(binding, Binding) and binding.tooltip]
-        self.push_screen(HelpScreen([(binding.key_display or binding.key, binding.tooltip) for binding in shown]))
+        self.push_screen(HelpScreen([(key.key_display or key.key, key.tooltip) for key in KEYS if key.tooltip]))
 
     async def action_quit(self) -> None:
         self.session.stop()
@@ -197,21 +311,29 @@ class DashboardApp(App[None]):
                 await self._session_worker.wait()
         self.exit()
 
-    def _note(self, text: str) -> None:
+    def _tell(self, text: str, who: str) -> None:
         if self.state.stream is not None:
-            self.state.stream.note(text)
+            self.state.stream.note(text, who)
 
-    def _refuse(self, error: ConfigError) -> None:
-        self.notify(str(error), severity="warning", timeout=6)
+    def _refuse(self, why: str) -> None:
+        self.notify(why, severity="warning", timeout=6)
 
 
-def run_dashboard(session: SessionLike) -> Mapping[str, object]:
+def _unused(pattern: str) -> Path:
+    """The first numbered name that no file has."""
+    number = 1
+    while (path := Path(pattern.format(number))).exists():
+        number += 1
+    return path
+
+
+def run_dashboard(session: SessionLike, *, ascii: bool = False) -> Mapping[str, object]:
     """Show a session in the terminal until it is quit, and return its summary.
 
     Raises:
         KinestreamError: what the session itself raised.
     """
-    app = DashboardApp(session)
+    app = DashboardApp(session, ascii=ascii)
     app.run()
     if app.failure is not None:
         raise app.failure

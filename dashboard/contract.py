@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from kinestream.operating_table import OperatingTable
+from kinestream.policy import PolicyState
 from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Playback
+from kinestream.source import LinkStatus, Playback
+
+
+@runtime_checkable
+class KnowsActivities(Protocol):
+    """A playback that knows where activities begin."""
+
+    def next_activity(self) -> None:
+        """Go on from where the next one begins."""
+        ...
+
+
+class CircumstancesLike(Protocol):
+    """What a prediction depended on besides the samples."""
+
+    @property
+    def state(self) -> PolicyState: ...
 
 
 class SessionLike(Protocol):
@@ -40,6 +57,38 @@ class SessionLike(Protocol):
     @property
     def playback(self) -> Playback | None:
         """Speed, pause and position of a recording; None if the source is live."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """The source cannot wait: who is silent there is lost."""
+        ...
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one window of a stream to the next."""
+        ...
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """How many chunks wait for the pipeline, and how many may."""
+        ...
+
+    @property
+    def circumstances(self) -> CircumstancesLike | None:
+        """Of the newest prediction; None before the first."""
+        ...
+
+    def links(self) -> Sequence[LinkStatus]:
+        """How the links to the sensors stand; none where the source does not tell."""
+        ...
+
+    def failures(self) -> list[str]:
+        """What has failed for good while the run goes on, a line each."""
+        ...
+
+    def notices(self) -> list[str]:
+        """What a person should know about the streams, a line each."""
         ...
 
     def subscribe(self, on_chunk: Callable[[SampleChunk], None], on_prediction: Callable[[Prediction], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -14,7 +15,8 @@ _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
     ("•", "on the Pareto front: no cheaper one is as accurate"),
     ("✓ ✗ ·", "right, wrong, cannot be told (no label, two activities)"),
-    ("┄", "the deadline, across the latencies of the last windows"),
+    ("┊", "the deadline, in the histogram; dim cells of the grid miss it"),
+    ("× ┄ ┊", "under the traces: samples lost, none for a while, the stream began anew"),
     ("you", "in the decision log: a command you gave"),
 )
 
@@ -33,7 +35,7 @@ class HelpScreen(ModalScreen[None]):
         signs = [(sign, what, theme.WARN) for sign, what in _LEGEND]
         lines = [Content.assemble((f"{left:>6}", f"bold {colour}"), "  ", what) for left, what, colour in rows]
         lines += [Content(), *(Content.assemble((f"{a:>6}", f"bold {c}"), "  ", what) for a, what, c in signs)]
-        page = Static(Content("\n").join(lines), id="help")
+        with VerticalScroll(classes="page") as page:
+            yield Static(Content("\n").join(lines), id="help")
         page.border_title = "Keys and signs"
         page.border_subtitle = "esc closes"
-        yield page

@@ -6,87 +6,33 @@ widgets read. Each stream has its own ``StreamState``; one of them is shown.
 
 from __future__ import annotations
 
-import math
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from .health import StreamHealth
+from .ring import TraceRing
 
+if TYPE_CHECKING:
     from kinestream.signals import Prediction, SampleChunk, Subnet
 
-TRACE_S = 10.0
-"""How much signal the traces show."""
 LATENCIES = 600
 """How many windows the latency's history and percentiles look back."""
 SCORED = 100
 """How many windows the rolling accuracy looks back."""
-LOG_LINES = 200
+ENERGIES = 50
+"""How many windows the mean energy looks back: policies may take turns between two subnetworks."""
+EPISODES = 200
+CHARGES = 300
+"""How many charges of the battery are remembered, one a window."""
+LOG_LINES = 500
+YOU, NOTE, ALARM = "you", "note", "alarm"
+"""Who speaks in the log beside the subnetworks."""
 SESSIONS = 64
 """How many sessions of a stream are remembered: a fast replay reads that far ahead of its predictions."""
-
-
-class TraceRing:
-    """The last seconds of one stream's samples on a clock made for drawing.
-
-    The drawing clock runs with the samples' own, but a jump (a gap, a seek, the next recording) moves it
-    by at most ``LONGEST_BLANK_S`` and never back, so that the trace stays on screen. The samples lie in a linear
-    buffer of twice the length, so a view is always contiguous.
-    """
-
-    LONGEST_BLANK_S = 2.0
-    SESSION_BLANK_S = 0.5
-    """Between two sessions: their clocks have nothing to do with each other."""
-    LONGEST_STEP_S = 0.25
-    """Samples further apart are not joined by a line."""
-
-    def __init__(self, channels: tuple[str, ...], fs_hz: float, span_s: float = TRACE_S) -> None:
-        self.channels = channels
-        self.fs_hz = fs_hz
-        self.span_s = span_s
-        # A device may run faster than it says; a fifth more room keeps the left edge filled.
-        self._capacity = math.ceil(span_s * fs_hz * 1.2) + 1
-        self._t = np.empty(2 * self._capacity)
-        self._x = np.empty((2 * self._capacity, len(channels)), np.float32)
-        self._broken = np.empty(2 * self._capacity, bool)
-        self._end = 0
-        self._last_t = math.nan
-        self._shown_s = 0.0
-        self._follows: tuple[str, int] | None = None
-
-    def push(self, chunk: SampleChunk) -> None:
-        """Append a chunk with the channels and the rate of this ring."""
-        count = len(chunk)
-        if count == 0:
-            return
-        first = self._follows is None
-        step_s = np.diff(chunk.t, prepend=chunk.t[0] if first else self._last_t)
-        broken = (step_s > max(self.LONGEST_STEP_S, 2.5 / self.fs_hz)) | (step_s < 0)
-        if self._follows != (chunk.session, chunk.seq):
-            broken[0] = True
-            if not first and chunk.session != self._follows[0]:  # pyright: ignore[reportOptionalSubscript]
-                step_s[0] = self.SESSION_BLANK_S
-        shown_s = self._shown_s + np.cumsum(np.clip(step_s, 0.0, self.LONGEST_BLANK_S))
-        self._last_t, self._shown_s = float(chunk.t[-1]), float(shown_s[-1])
-        self._follows = (chunk.session, chunk.seq + count)
-
-        kept = min(count, self._capacity)
-        if self._end + kept > len(self._t):
-            keep = slice(self._end - self._capacity, self._end)
-            for buffer in (self._t, self._x, self._broken):
-                buffer[: self._capacity] = buffer[keep]
-            self._end = self._capacity
-        new = slice(self._end, self._end + kept)
-        self._t[new], self._x[new], self._broken[new] = shown_s[-kept:], chunk.x[-kept:], broken[-kept:]
-        self._end += kept
-
-    def view(self) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Times (n,) on the drawing clock, samples (n, channels), and where one does not follow the one before."""
-        seen = slice(max(0, self._end - self._capacity), self._end)
-        return self._t[seen], self._x[seen], self._broken[seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +41,18 @@ class LogLine:
 
     t_s: float
     """Seconds since the stream's first sample."""
-    subnet: Subnet | None
-    """The subnetwork that runs from here on; None for a command a person gave."""
+    who: str
+    """The subnetwork that runs from here on, ``YOU``, ``NOTE`` or ``ALARM``."""
     text: str
+
+
+@dataclass(slots=True)
+class Episode:
+    """Some time in which the same label was given to window after window."""
+
+    label: str
+    start_s: float
+    end_s: float
 
 
 class StreamState:
@@ -111,6 +66,13 @@ class StreamState:
         self.marks: deque[bool | None] = deque(maxlen=SCORED)
         """Of each recent window: right, wrong, or None where there is nothing to compare with."""
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.said: deque[Episode] = deque(maxlen=EPISODES)
+        """What the network made of it, and under ``truth`` what it was, if the source has labels."""
+        self.truth: deque[Episode] = deque(maxlen=EPISODES)
+        self.energies_mj: deque[float] = deque(maxlen=ENERGIES)
+        self.charges: deque[tuple[float, float]] = deque(maxlen=CHARGES)
+        """Time of the stream and charge, of each recent window of a known battery."""
+        self.health = StreamHealth()
         self.chunk_count = 0
         self.prediction_count = 0
         self.log_count = 0
@@ -125,6 +87,7 @@ class StreamState:
         if self.trace is None or (self.trace.channels, self.trace.fs_hz) != (chunk.channels, chunk.fs_hz):
             self.trace = TraceRing(chunk.channels, chunk.fs_hz)
         self.trace.push(chunk)
+        self.health.push(chunk, time.monotonic())
         if chunk.session not in self._offsets_s:
             self._offsets_s[chunk.session] = self.now_s - float(chunk.t[0])
             if len(self._offsets_s) > SESSIONS:
@@ -138,16 +101,23 @@ class StreamState:
         self.prediction_count += 1
         self.latencies_ms.append(prediction.latency_ms)
         self.marks.append(mark(prediction))
+        self.energies_mj.append(prediction.energy_mj)
+        offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
+        start_s, end_s = offset_s + prediction.t_start_s, offset_s + prediction.t_end_s
+        lengthen(self.said, prediction.label, start_s, end_s)
+        if prediction.truth is not None:
+            lengthen(self.truth, prediction.truth, start_s, end_s)
+        if prediction.battery_frac is not None:
+            self.charges.append((end_s, prediction.battery_frac))
         if before is None or before.decision.subnet != prediction.decision.subnet:
-            offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
-            self._append(offset_s + prediction.t_end_s, prediction.decision.subnet, prediction.decision.reason)
+            self._append(end_s, str(prediction.decision.subnet), prediction.decision.reason)
 
-    def note(self, text: str) -> None:
-        """Write a person's command into the log."""
-        self._append(self.now_s, None, text)
+    def note(self, text: str, who: str = YOU) -> None:
+        """Write a person's command, or what the source or the recorder has to say, into the log."""
+        self._append(self.now_s, who, text)
 
-    def _append(self, t_s: float, subnet: Subnet | None, text: str) -> None:
-        self.log.append(LogLine(t_s, subnet, text))
+    def _append(self, t_s: float, who: str, text: str) -> None:
+        self.log.append(LogLine(t_s, who, text))
         self.log_count += 1
 
     @property
@@ -156,12 +126,12 @@ class StreamState:
         scored = [right for right in self.marks if right is not None]
         return sum(scored) / len(scored) if scored else None
 
-    def latency_percentiles(self) -> tuple[float, float] | None:
-        """p50 and p95 in ms over the recent windows."""
+    def latency_percentiles(self) -> tuple[float, float, float] | None:
+        """p50, p95 and p99 in ms over the recent windows."""
         if not self.latencies_ms:
             return None
-        p50, p95 = np.percentile(np.fromiter(self.latencies_ms, float), (50, 95))
-        return float(p50), float(p95)
+        p50, p95, p99 = np.percentile(np.fromiter(self.latencies_ms, float), (50, 95, 99))
+        return float(p50), float(p95), float(p99)
 
 
 class DashboardState:
@@ -170,6 +140,12 @@ class DashboardState:
     def __init__(self) -> None:
         self.streams: dict[str, StreamState] = {}
         self.shown = ""
+        self.cursor: Subnet | None = None
+        """The subnetwork a person looks at in the grid."""
+        self.alarms: tuple[str, ...] = ()
+        """What is wrong now, a line each."""
+        self.polls = 0
+        """How often the session was asked for what it does not tell by itself."""
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         self._stream(chunk.stream).on_chunk(chunk)
@@ -194,6 +170,19 @@ class DashboardState:
         names = list(self.streams)
         if names:
             self.shown = names[(names.index(self.shown) + 1) % len(names)]
+
+
+def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float) -> None:
+    """Let the last episode go on, or begin another where the label changes or the windows do not meet.
+
+    Windows overlap: each one speaks for what came since the end of the one before.
+    """
+    last = episodes[-1] if episodes else None
+    meets = last is not None and start_s <= last.end_s < end_s
+    if last is not None and meets and last.label == label:
+        last.end_s = end_s
+    elif last is None or end_s > last.end_s:
+        episodes.append(Episode(label, last.end_s if last is not None and meets else start_s, end_s))
 
 
 def mark(prediction: Prediction) -> bool | None:

@@ -19,6 +19,8 @@ WARN = "#ffc266"
 BAD = "#ff6f83"
 TRACES = ("#5ccfd6", "#ffb870", "#b79cff")
 """One colour for each axis: x, y, z."""
+LABELS = ("#5ccfd6", "#7fdc9a", "#ffc266", "#b79cff", "#ff9ab0", "#8fb4ff", "#d6e06c", "#e0a878")
+"""One colour for each activity, in the model's order; from the first again when there are more."""
 
 THEME = Theme(
     name="kinestream",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from rich.segment import Segment
@@ -12,7 +15,7 @@ from textual.strip import Strip
 from . import theme
 from .draw import braille, columns, nice_range
 from .panel import Panel
-from .state import TRACE_S
+from .ring import TRACE_S, Hole
 
 SENSORS = {
     "acc": ("Acceleration", "m/s²", 2.0),
@@ -24,6 +27,8 @@ SENSORS = {
 """Channel prefix -> name, unit, and the shortest range the scale shows."""
 _GUTTER = 7
 """Cells left of the traces: the name of the axis and its scale."""
+_NEW = "┊"
+"""Where the stream began anew."""
 _SHRINK = 0.3
 """A scale is narrowed only when the signal fills less than this share of it, so that it does not flicker."""
 
@@ -83,7 +88,7 @@ class TracePanel(Panel):
             for row, text in enumerate(braille(low[:, place], high[:, place], floor, ceiling, rows)):
                 axis = name.rsplit("_", 1)[1] if row == rows // 2 else ""
                 lines.append([(f"{axis:>2}", f"bold {colour}"), (f"{scale[row]:>4} ", theme.FAINT), (text, colour)])
-        return [*lines, [(_time_axis(width), theme.FAINT)]][:height]
+        return [*lines, _time_axis(width, trace.holes(), t_start_s, 2 * step_s)][:height]
 
     def tick(self) -> None:
         seen = (self.state.shown, self.seen())
@@ -118,12 +123,24 @@ class TracePanel(Panel):
         return self._ranges[name]
 
 
-def _time_axis(width: int) -> str:
+def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -> list[tuple[str, str]]:
+    """The times, and over them crosses where samples were lost, a dotted line where there were none to lose."""
     half = f"−{TRACE_S / 2:g} s"
     left, right = f"−{TRACE_S:g} s", "now"
-    plot = width - _GUTTER
+    plot = max(1, width - _GUTTER)
     gap = plot // 2 - len(half) // 2 - len(left)
-    if gap < 1:
-        return " " * _GUTTER + left.ljust(max(0, plot - len(right))) + right
-    line = left + " " * gap + half
-    return " " * _GUTTER + line.ljust(plot - len(right)) + right
+    text = left + " " * gap + half if gap >= 1 else left
+    text = text.ljust(max(0, plot - len(right))) + right
+    cells = [(character, theme.FAINT) for character in text[:plot]]
+    for hole in holes:
+        first = max(0, math.floor((hole.start_s - t_start_s) / cell_s))
+        last = min(plot - 1, math.floor((hole.end_s - t_start_s) / cell_s))
+        if last < 0:
+            continue
+        sign, colour = ("×", theme.BAD) if hole.lost else (_NEW if hole.new_session else "┄", theme.WARN)
+        cells[first : last + 1] = [(sign, colour)] * (last + 1 - first)
+        told = f"{hole.lost} lost"
+        if hole.lost and last - first > len(told):
+            cells[first + 1 : first + 1 + len(told)] = [(character, colour) for character in told]
+    line = [(" " * _GUTTER, theme.FAINT)]
+    return line + [("".join(sign for sign, _ in run), colour) for colour, run in groupby(cells, key=itemgetter(1))]

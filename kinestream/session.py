@@ -106,6 +106,10 @@ class Session:
         return self.source if isinstance(self.source, Playback) else None
 
     @property
+    def is_live(self) -> bool:
+        return self.source.live
+
+    @property
     def hop_s(self) -> float:
         """Seconds from one window of a stream to the next."""
         return self.pipeline.spec.hop_s

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.policy import make_policy
+from kinestream.pipeline import Circumstances
+from kinestream.policy import BatteryReading, PolicyState, make_policy
 from kinestream.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
+from kinestream.source import LinkStatus
 
 LABELS = ("WALKING", "WALKING_UPSTAIRS", "WALKING_DOWNSTAIRS", "SITTING", "STANDING", "LAYING")
 FS_HZ = 50.0
@@ -59,6 +61,15 @@ class SyntheticSession:
         self.playback = None if live else SyntheticPlayback()
         self.battery_frac = 0.8
         self.failure: Exception | None = None
+        self.is_live = live
+        self.hop_s = HOP / FS_HZ
+        self.queued = (0, 256)
+        self.circumstances: Circumstances | None = None
+        self.broken: list[str] = []
+        """What ``failures`` tells."""
+        self.told: list[str] = []
+        """What ``notices`` tells."""
+        self.linked: list[LinkStatus] = []
         self._seconds, self._live, self._hold, self._pace_s = seconds, live, hold, pace_s
         self._listeners: list[tuple[Callable[[SampleChunk], None], Callable[[Prediction], None]]] = []
         self._counts: Counter[str] = Counter()
@@ -80,6 +91,15 @@ class SyntheticSession:
         if self._live:
             raise ConfigError("the battery is the laptop's own and cannot be set; start with --battery simulated")
         self.battery_frac = frac
+
+    def links(self) -> Sequence[LinkStatus]:
+        return self.linked
+
+    def failures(self) -> list[str]:
+        return list(self.broken)
+
+    def notices(self) -> list[str]:
+        return list(self.told)
 
     def counts(self) -> Mapping[str, int]:
         return self._counts
@@ -166,6 +186,9 @@ class SyntheticSession:
             1.0,
             None if self._live else self.battery_frac,
         )
+        reading = None if self._live else BatteryReading(self.battery_frac, 35.0, base_mw=2.0)
+        own = PolicyState(end_s, 0.0, self.deadline_ms, reading, None, (), self.hop_s)
+        self.circumstances = Circumstances(make_policy(self.policy_text, self.table), own, end_s)
         self._counts["windows"] += 1
         for _, on_prediction in self._listeners:
             on_prediction(prediction)

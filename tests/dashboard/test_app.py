@@ -19,9 +19,10 @@ from kinestream.dashboard.latency import LatencyPanel
 from kinestream.dashboard.panel import Panel
 from kinestream.dashboard.prediction import PredictionPanel
 from kinestream.dashboard.status import StatusLine
-from kinestream.dashboard.theme import BAD
+from kinestream.dashboard.theme import ACCENT, BAD
 from kinestream.dashboard.trace import TracePanel
 from kinestream.errors import SourceLost
+from kinestream.policy import POLICIES
 
 from .synthetic import SyntheticSession
 
@@ -159,7 +160,7 @@ async def test_p_goes_round_the_policies_and_back_to_the_first() -> None:
         while not seen or seen[-1] != "battery:hours=6":
             await pilot.press("p")
             seen.append(session.policy_text)
-        assert seen == ["fixed", "latency", "battery:hours=6"]
+        assert seen == [*(kind for kind in POLICIES if kind != "battery"), "battery:hours=6"]
         await drawn(pilot)
         assert "policy battery:hours=6" in text(app, DecisionPanel)
 
@@ -181,7 +182,7 @@ async def test_d_shortens_the_deadline_and_shift_d_lengthens_it() -> None:
         assert "no deadline" in text(app, LatencyPanel)
 
 
-async def test_the_deadline_is_a_line_across_the_latencies_and_the_late_bars_are_red() -> None:
+async def test_the_deadline_is_a_line_in_the_histogram_and_the_late_bars_are_red() -> None:
     session = SyntheticSession(57)
     app = DashboardApp(session)
     async with app.run_test(size=SIZE) as pilot:
@@ -191,13 +192,14 @@ async def test_the_deadline_is_a_line_across_the_latencies_and_the_late_bars_are
         session.set_deadline(float(np.median(list(stream.latencies_ms))))
         await drawn(pilot)
         panel = app.query_one(LatencyPanel)
-        rows = [panel.render_line(y) for y in range(2, panel.content_size.height)]
-        assert sum("┄" in row.text for row in rows) == 1
+        rows = [panel.render_line(y) for y in range(2, panel.content_size.height - 1)]
+        assert {row.text.index("┊") for row in rows if "┊" in row.text} != set(), "the deadline stands between the bars"
         foot = [(character, segment.style) for segment in rows[-1] for character in segment.text]
         bars = [str(style.color.name) for character, style in foot if character in "▁▂▃▄▅▆▇█" and style and style.color]
-        late = [latency_ms > (session.deadline_ms or 0.0) for latency_ms in stream.latencies_ms]
-        assert [colour == BAD for colour in bars] == late
-        assert any(late)
+        assert {BAD, ACCENT} == set(bars)
+        assert bars == sorted(bars, key=lambda colour: colour == BAD), "late ones right of the deadline"
+        late = sum(latency_ms > (session.deadline_ms or 0.0) for latency_ms in stream.latencies_ms)
+        assert f"{late} of {len(stream.latencies_ms)} late" in text(app, LatencyPanel)
 
 
 async def test_b_drains_the_simulated_battery_press_by_press() -> None:

@@ -1,0 +1,186 @@
+"""What a person can ask of the session: each command has its line in the log, or a word why it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinestream.errors import ConfigError
+from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
+from kinestream.policy.registry import settings_of
+
+from . import commands, policy_settings
+from .policy_settings import Setting
+
+if TYPE_CHECKING:
+    from kinestream.policy import Policy
+    from kinestream.signals import Subnet
+
+    from .contract import SessionLike
+    from .state import DashboardState
+
+
+class Control:
+    """The commands.
+
+    Args:
+        session: obeys them.
+        state: whose log tells of them.
+        refuse: told, in words, why something cannot be; the run goes on as it was.
+    """
+
+    def __init__(self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None]) -> None:
+        self.session = session
+        self._state = state
+        self._refuse = refuse
+        self._kinds = commands.policies(session.policy_text)
+        self._made: tuple[str, Policy | None] = ("", None)
+        self._unpinned = self._kinds[0]
+        self._battery_asked: tuple[int, float] = (-1, 1.0)
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy in force, for its settings; None if it cannot be made from its text."""
+        text = self.session.policy_text
+        if self._made[0] != text:
+            try:
+                self._made = text, make_policy(text, self.session.table)
+            except ConfigError:
+                self._made = text, None
+        return self._made[1]
+
+    @property
+    def pinned(self) -> Subnet | None:
+        """The subnetwork that runs whatever happens, if one was chosen."""
+        policy = self.policy
+        return policy.subnet if isinstance(policy, FixedPolicy) else None
+
+    def set_policy(self, text: str) -> None:
+        try:
+            self.session.set_policy(text)
+        except ConfigError as error:
+            self._refuse(str(error))
+            return
+        if self.session.policy_text != text:
+            self._refuse("this run is a recorded one, and decides as it did then")
+            return
+        self._note(f"policy {text}")
+
+    def next_policy(self, step: int = 1) -> None:
+        """The next kind of policy; the one that the session was started with comes as it was written."""
+        now = self.session.policy_text
+        policy = self.policy
+        kinds = [text.partition(":")[0] for text in self._kinds]
+        kind = parts_of(policy)[0].kind if policy else ""
+        place = self._kinds.index(now) if now in self._kinds else kinds.index(kind) if kind in kinds else -1
+        self.set_policy(self._kinds[(place + step) % len(self._kinds)])
+
+    def pin(self, subnet: Subnet) -> None:
+        """Run this subnetwork from now on, or if it is pinned already, decide as before."""
+        if self.pinned == subnet:
+            self.unpin()
+            return
+        if self.pinned is None:
+            self._unpinned = self.session.policy_text
+        self.set_policy(f"fixed:{subnet}")
+
+    def unpin(self) -> None:
+        """Decide as before a subnetwork was pinned."""
+        if self.pinned is not None:
+            before = self._unpinned
+            self.set_policy(before if before != self.session.policy_text else "fixed")
+
+    def change(self, setting: Setting, step: int) -> None:
+        """The next value of a setting."""
+        self._change(setting, policy_settings.next_value(setting, step, self.session.table))
+
+    def type(self, setting: Setting, text: str) -> None:
+        """A value as a person typed it; nothing leaves it open."""
+        self._change(setting, text.strip() or None)
+
+    def _change(self, setting: Setting, value: object) -> None:
+        policy = self.policy
+        if policy is None:
+            return
+        try:
+            text = policy_settings.with_value(policy, self.session.table, setting, value)
+        except ConfigError as error:
+            self._refuse(str(error))
+        else:
+            self.set_policy(text)
+
+    def change_limit(self, step: int) -> None:
+        """Put the policy under the next limit, or under none."""
+        policy = self.policy
+        if policy is None:
+            return
+        first, *others = (part.kind for part in parts_of(policy))
+        ladder = [kind for kind in policy_settings.LIMITS if kind != first]
+        place = ladder.index(others[0]) if others and others[0] in ladder else 0
+        kind = ladder[(place + step) % len(ladder)]
+        self.set_policy(policy_settings.limited(policy, self.session.table, [kind] if kind else []))
+
+    def change_deadline(self, step: int) -> None:
+        deadline_ms = commands.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
+        self.session.set_deadline(deadline_ms)
+        self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
+
+    def type_deadline(self, text: str) -> None:
+        """A deadline as a person typed it; nothing is none."""
+        try:
+            deadline_ms = float(text) if text.strip() else None
+            self.session.set_deadline(deadline_ms)
+        except ValueError:
+            self._refuse(f"'{text}' is no number of milliseconds")
+        except ConfigError as error:
+            self._refuse(str(error))
+        else:
+            self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
+
+    def change_battery(self, step: int) -> None:
+        stream = self._state.stream
+        told = stream.prediction.battery_frac if stream and stream.prediction else None
+        windows = stream.prediction_count if stream else 0
+        asked_at, asked = self._battery_asked
+        # Until the next window tells the charge, a second press goes on from what the first one asked for.
+        frac = commands.next_battery_frac(asked if told is None or asked_at == windows else told, step)
+        try:
+            self.session.set_battery(frac)
+        except ConfigError as error:
+            self._refuse(str(error))
+        else:
+            self._battery_asked = (windows, frac)
+            self._note(f"battery {frac:.0%}")
+
+    def to_save(self) -> Policy | None:
+        """The policy as it would be saved: with the run's deadline as a limit, which else would be lost.
+
+        Not where a subnetwork is pinned: it runs here whatever the deadline, and shall there.
+        """
+        policy, deadline_ms = self.policy, self.session.deadline_ms
+        if policy is None or deadline_ms is None or isinstance(policy, FixedPolicy):
+            return policy
+        parts = [Part(part.kind, settings_of(part)) for part in parts_of(policy) if part.kind != "deadline"]
+        return build_policy([*parts, Part("deadline", {"ms": deadline_ms})], self.session.table)
+
+    def save(self, path: Path) -> bool:
+        """Write the policy as TOML; never over another file. Whether it was."""
+        policy = self.to_save()
+        if policy is None:
+            self._refuse("this policy cannot be saved: its text does not make it again")
+            return False
+        if path.exists():
+            self._refuse(f"{path} is there already; choose another name")
+            return False
+        try:
+            save_policy(policy, path)
+        except ConfigError as error:
+            self._refuse(str(error))
+            return False
+        self._note(f"saved {path}")
+        return True
+
+    def _note(self, text: str) -> None:
+        if self._state.stream is not None:
+            self._state.stream.note(text)

@@ -1,0 +1,155 @@
+"""The policy in force and its settings, to be changed with the arrow keys or the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+
+from kinestream.policy import parts_of
+
+from . import theme
+from .panel import Panel, Piece
+from .policy_settings import settings, shown
+
+if TYPE_CHECKING:
+    from .control import Control
+
+_MARK = "›"
+
+
+class Row(NamedTuple):
+    """One line: what it is called, what it is now, and how it is changed."""
+
+    name: str
+    value: str
+    text: str
+    """What a person who types another value finds there."""
+    is_changed: bool
+    """It is not as it is by default."""
+    change: Callable[[int], None]
+    type: Callable[[str], None]
+
+
+class PolicyPanel(Panel, can_focus=True):
+    """Rows for the kind, the limit, the deadline, and every setting of every part."""
+
+    TITLE = "Policy"
+    BINDINGS = [  # noqa: RUF012
+        Binding("up", "move(-1)", "up", show=False),
+        Binding("down", "move(1)", "down", show=False),
+        Binding("left", "change(-1)", "less", key_display="←/→"),
+        Binding("right", "change(1)", "more", show=False),
+        Binding("enter", "type", "type a value"),
+        Binding("escape", "leave", "back", show=False),
+    ]
+
+    class Asked(Message):
+        """A person wants to type the value of a row."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, *args, control: Control, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._control = control
+        self._place = 0
+        self._top = 0
+        self._rows: tuple[Hashable, list[Row]] = (None, [])
+        self.border_subtitle = "e edits, w saves"
+
+    def seen(self) -> Hashable:
+        return self.session.policy_text, self.session.deadline_ms, self._place, self.has_focus
+
+    @property
+    def rows(self) -> list[Row]:
+        key = self.session.policy_text, self.session.deadline_ms
+        if self._rows[0] != key:
+            self._rows = key, self._made()
+        return self._rows[1]
+
+    def _made(self) -> list[Row]:
+        control, text, deadline_ms = self._control, self.session.policy_text, self.session.deadline_ms
+        deadline = ("none", "") if deadline_ms is None else (f"{deadline_ms:g} ms", f"{deadline_ms:g}")
+        rows = [Row("deadline", *deadline, False, control.change_deadline, control.type_deadline)]
+        policy = control.policy
+        if policy is None:
+            return [Row("kind", text, text, False, control.next_policy, control.set_policy), *rows]
+        kinds = [part.kind for part in parts_of(policy)]
+        limits = " + ".join(kinds[1:]) or "none"
+        rows = [
+            Row("kind", kinds[0], text, False, control.next_policy, control.set_policy),
+            Row("limited by", limits, text, len(kinds) > 1, control.change_limit, control.set_policy),
+            *rows,
+        ]
+        for one in settings(policy, self.session.table):
+            name = one.key if len(kinds) == 1 else f"{one.kind} {one.key}"
+            typed = "" if one.value is None else str(one.value)
+            change, type_ = partial(control.change, one), partial(control.type, one)
+            rows.append(Row(name, shown(one.value), typed, one.is_changed, change, type_))
+        return rows
+
+    def draw(self, width: int, height: int) -> list[list[Piece]]:
+        self._place = min(self._place, len(self.rows) - 1)
+        self._top = min(max(self._top, self._place - height + 1), self._place)
+        name_width = max(len(row.name) for row in self.rows) + 1
+        lines: list[list[Piece]] = []
+        for place, row in list(enumerate(self.rows))[self._top : self._top + height]:
+            chosen = place == self._place and self.has_focus
+            name = f"{_MARK if chosen else ' '} {row.name:<{name_width}}"
+            colour = theme.WARN if row.is_changed else theme.TEXT
+            value = f"‹ {row.value} ›" if chosen else row.value
+            lines.append(
+                [
+                    (name, f"bold {theme.ACCENT}" if chosen else theme.MUTED),
+                    (value, f"bold {colour}" if chosen else colour),
+                ]
+            )
+        return lines
+
+    def action_move(self, step: int) -> None:
+        self._place = min(max(self._place + step, 0), len(self.rows) - 1)
+        self.tick()
+
+    def action_change(self, step: int) -> None:
+        self.rows[self._place].change(step)
+        self.tick()
+
+    def action_type(self) -> None:
+        self.post_message(self.Asked(self.rows[self._place]))
+
+    def action_leave(self) -> None:
+        self.screen.set_focus(None)
+
+    def on_click(self, event: events.Click) -> None:
+        """A row is chosen by a click; another click on it changes its value, on the left half downwards."""
+        offset = event.get_content_offset(self)
+        if offset is None or not self._top + offset.y < len(self.rows):
+            return
+        place = self._top + offset.y
+        if place == self._place and self.has_focus:
+            self.action_change(-1 if offset.x < self.content_size.width // 2 else 1)
+        else:
+            self._place = place
+            self.focus()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        if self.has_focus:
+            event.stop()
+            self.action_change(1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        if self.has_focus:
+            event.stop()
+            self.action_change(-1)
+
+    def on_focus(self) -> None:
+        self.tick()
+
+    def on_blur(self) -> None:
+        self.tick()

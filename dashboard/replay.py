@@ -1,0 +1,79 @@
+"""Pause, step, seek, speed and next activity of a recording."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from . import commands
+from .contract import KnowsActivities
+from .decisions import clock
+from .status import speed_text
+
+if TYPE_CHECKING:
+    from kinestream.signals import SampleChunk
+    from kinestream.source import Playback
+
+    from .contract import SessionLike
+    from .state import DashboardState
+
+
+class Replay:
+    """The commands; each does nothing where the source cannot be played with."""
+
+    def __init__(self, session: SessionLike, state: DashboardState) -> None:
+        self._session = session
+        self._state = state
+        self._step: tuple[str, float] | None = None  # the stream that steps, and seconds of it that are left
+
+    @property
+    def playback(self) -> Playback | None:
+        return self._session.playback
+
+    def pause(self) -> None:
+        if self.playback is not None:
+            self._step = None
+            self.playback.paused = not self.playback.paused
+
+    def step(self) -> None:
+        """Play on to the next window of the stream that is shown, and pause there."""
+        if self.playback is not None:
+            self._step = self._state.shown, self._session.hop_s
+            self.playback.paused = False
+
+    def on_chunk(self, chunk: SampleChunk) -> None:
+        """Told of every chunk as it is played, before the next one is."""
+        if self._step is None or chunk.stream != self._step[0]:
+            return
+        left_s = self._step[1] - len(chunk) / chunk.fs_hz
+        self._step = (chunk.stream, left_s) if left_s > 1e-6 else None
+        if self._step is None and self.playback is not None:
+            self.playback.paused = True
+
+    def seek(self, by_s: float) -> None:
+        """Go on from so many seconds later or earlier; from the start or the end where there is nothing beyond."""
+        playback = self.playback
+        if playback is None:
+            return
+        duration_s = playback.duration_s
+        to_s = max(0.0, playback.position_s + by_s)
+        playback.seek(to_s if math.isnan(duration_s) else min(to_s, duration_s))
+        self._note(f"to {clock(to_s)}")
+
+    def speed(self, step: int) -> None:
+        if self.playback is not None:
+            self.playback.speed = commands.stepped(commands.SPEEDS, self.playback.speed, step)
+            self._note(f"speed {speed_text(self.playback.speed)}")
+
+    @property
+    def knows_activities(self) -> bool:
+        return isinstance(self.playback, KnowsActivities)
+
+    def next_activity(self) -> None:
+        if isinstance(self.playback, KnowsActivities):
+            self.playback.next_activity()
+            self._note("to the next activity")
+
+    def _note(self, text: str) -> None:
+        if self._state.stream is not None:
+            self._state.stream.note(text)

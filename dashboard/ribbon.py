@@ -1,0 +1,56 @@
+"""The last minutes as a ribbon: what the network said, and what it was."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from . import theme
+from .panel import Panel, Piece
+from .prediction import readable
+from .state import Episode
+
+SPANS_S = (60.0, 120.0, 300.0, 600.0)
+"""The ribbon shows the first of these that holds everything, else the last minutes."""
+_GUTTER = 7
+_BEGIN = "▏"
+
+
+class RibbonPanel(Panel):
+    """Two lines without a frame, one where the source has no labels."""
+
+    def seen(self) -> Hashable:
+        return self.stream and self.stream.prediction_count
+
+    def draw(self, width: int, height: int) -> list[list[Piece]]:
+        stream = self.stream
+        if stream is None or not stream.said:
+            return [[("  said ", theme.MUTED)]]
+        end_s = stream.said[-1].end_s
+        age_s = end_s - stream.said[0].start_s
+        span_s = next((span_s for span_s in SPANS_S if span_s >= age_s), SPANS_S[-1])
+        cells = width - _GUTTER - 7
+        lines = [self._line("said", stream.said, end_s, span_s, cells)]
+        if stream.truth:
+            lines.append(self._line("truth", stream.truth, end_s, span_s, cells))
+        lines[0].append((f" {span_s / 60:g} min", theme.FAINT))
+        return lines
+
+    def _line(self, name: str, episodes: deque[Episode], end_s: float, span_s: float, cells: int) -> list[Piece]:
+        line: list[Piece] = [(f"{name:>{_GUTTER - 1}} ", theme.MUTED)]
+        at = 0
+        for episode in episodes:
+            first = max(at, round((1 - (end_s - episode.start_s) / span_s) * cells))
+            last = round((1 - (end_s - episode.end_s) / span_s) * cells)
+            if last <= first:
+                continue
+            line.append(" " * (first - at))
+            text = (_BEGIN + readable(episode.label))[: last - first].ljust(last - first)
+            line.append((text, f"{theme.BACKGROUND} on {self._colour(episode.label)}"))
+            at = last
+        line.append(" " * (cells - at))
+        return line
+
+    def _colour(self, label: str) -> str:
+        labels = self.session.labels
+        return theme.LABELS[labels.index(label) % len(theme.LABELS)] if label in labels else theme.MUTED

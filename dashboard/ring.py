@@ -1,0 +1,101 @@
+"""The samples that the traces show."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kinestream.signals import SampleChunk
+
+TRACE_S = 10.0
+"""How much signal the traces show."""
+
+NEW_SESSION = -1
+"""In place of a number of lost samples: the stream began anew, and nobody knows of any."""
+
+
+class Hole(NamedTuple):
+    """A place where the trace is broken, on the drawing clock."""
+
+    start_s: float
+    end_s: float
+    lost: int
+    """Samples that were taken and never came; 0 where none were taken."""
+    new_session: bool
+
+
+class TraceRing:
+    """The last seconds of one stream's samples on a clock made for drawing.
+
+    The drawing clock runs with the samples' own, but a jump (a gap, a seek, the next recording) moves it
+    by at most ``LONGEST_BLANK_S`` and never back, so that the trace stays on screen. The samples lie in a linear
+    buffer of twice the length, so a view is always contiguous.
+    """
+
+    LONGEST_BLANK_S = 2.0
+    SESSION_BLANK_S = 0.5
+    """Between two sessions: their clocks have nothing to do with each other."""
+    LONGEST_STEP_S = 0.25
+    """Samples further apart are not joined by a line."""
+
+    def __init__(self, channels: tuple[str, ...], fs_hz: float, span_s: float = TRACE_S) -> None:
+        self.channels = channels
+        self.fs_hz = fs_hz
+        self.span_s = span_s
+        # A device may run faster than it says; a fifth more room keeps the left edge filled.
+        self._capacity = math.ceil(span_s * fs_hz * 1.2) + 1
+        self._t = np.empty(2 * self._capacity)
+        self._x = np.empty((2 * self._capacity, len(channels)), np.float32)
+        self._broken = np.empty(2 * self._capacity, bool)
+        self._lost = np.empty(2 * self._capacity, np.int32)
+        self._end = 0
+        self._last_t = math.nan
+        self._shown_s = 0.0
+        self._follows: tuple[str, int] | None = None
+
+    def push(self, chunk: SampleChunk) -> None:
+        """Append a chunk with the channels and the rate of this ring."""
+        count = len(chunk)
+        if count == 0:
+            return
+        step_s = np.diff(chunk.t, prepend=chunk.t[0] if self._follows is None else self._last_t)
+        broken = (step_s > max(self.LONGEST_STEP_S, 2.5 / self.fs_hz)) | (step_s < 0)
+        lost = np.zeros(count, np.int32)
+        if self._follows is not None and self._follows != (chunk.session, chunk.seq):
+            broken[0] = True
+            if chunk.session != self._follows[0]:
+                step_s[0] = self.SESSION_BLANK_S
+                lost[0] = NEW_SESSION
+            else:
+                lost[0] = max(0, chunk.seq - self._follows[1])
+        shown_s = self._shown_s + np.cumsum(np.clip(step_s, 0.0, self.LONGEST_BLANK_S))
+        self._last_t, self._shown_s = float(chunk.t[-1]), float(shown_s[-1])
+        self._follows = (chunk.session, chunk.seq + count)
+
+        kept = min(count, self._capacity)
+        if self._end + kept > len(self._t):
+            keep = slice(self._end - self._capacity, self._end)
+            for buffer in (self._t, self._x, self._broken, self._lost):
+                buffer[: self._capacity] = buffer[keep]
+            self._end = self._capacity
+        new = slice(self._end, self._end + kept)
+        self._t[new], self._x[new], self._broken[new] = shown_s[-kept:], chunk.x[-kept:], broken[-kept:]
+        self._lost[new] = lost[-kept:]
+        self._end += kept
+
+    def view(self) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+        """Times (n,) on the drawing clock, samples (n, channels), and where one does not follow the one before."""
+        seen = slice(max(0, self._end - self._capacity), self._end)
+        return self._t[seen], self._x[seen], self._broken[seen]
+
+    def holes(self) -> list[Hole]:
+        """Where a sample does not follow the one before, oldest first."""
+        t, _, broken = self.view()
+        lost = self._lost[max(0, self._end - self._capacity) : self._end]
+        places = np.flatnonzero(broken[1:]) + 1
+        return [Hole(float(t[i - 1]), float(t[i]), max(int(lost[i]), 0), bool(lost[i] == NEW_SESSION)) for i in places]
