@@ -30,6 +30,10 @@ class Timed(NamedTuple):
     """Samples that were taken between the packet before and this one, or shortly before, and never came."""
     fresh: bool = False
     """The device's time began anew: what follows belongs to a new session, and its times may step back."""
+    device_s: float | None = None
+    """When the last sample was taken on the device's own clock, unwrapped; None for devices that tell no time."""
+    device_step_s: float = 0.0
+    """Between two of the samples on that clock."""
 
 
 @dataclass(frozen=True, slots=True)

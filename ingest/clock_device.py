@@ -44,6 +44,7 @@ class DeviceTime(ABC):
         self._line = Envelope(slope_bound)
         self._steady = SteadyTime(self._line)
         self._newest_u = 0.0  # device time of the newest sample
+        self._zero_s: float | None = None  # the device's own time where that begins; None: it tells none
         self._suspects: list[tuple[float, float]] = []  # (device time of the last sample, arrival)
         self._lost = self._gaps = self._outliers = self._jumps = 0
 
@@ -71,7 +72,7 @@ class DeviceTime(ABC):
         self._lost += lost
         self._gaps += lost > 0
         self._jumps += far
-        return Timed(t, lost, anew or far)
+        return Timed(t, lost, anew or far, self._device_s(u_last), step)
 
     def _by_place(self, n: int, received_s: float) -> Timed:
         """Samples without a stamp that can be believed follow those before them."""
@@ -79,7 +80,10 @@ class DeviceTime(ABC):
         self._advance(n, 0, self._newest_u + n * self._period_s, trusted=False)
         t, far = self._steady.emit(self._newest_u - (n - 1) * self._period_s, self._period_s, n, received_s)
         self._jumps += far
-        return Timed(t, 0, far)
+        return Timed(t, 0, far, self._device_s(self._newest_u), self._period_s)
+
+    def _device_s(self, u: float) -> float | None:
+        return None if self._zero_s is None else self._zero_s + u
 
     @abstractmethod
     def _raw(self, device_time: int | None, counter: int | None) -> int:
@@ -160,7 +164,7 @@ class StampedTime(DeviceTime):
         return device_time
 
     def _begin(self, raw: int, n: int) -> float:
-        self._ticks0 = raw
+        self._ticks0, self._zero_s = raw, raw * self._tick_s
         self._index = 0  # of the newest sample, the lost ones counted
         self._marks: deque[tuple[float, int]] = deque()  # (device time, index) about once a second
         self._period_s, self._period_error = self._nominal_s, RATE_BOUND

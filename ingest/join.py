@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -35,6 +36,13 @@ class Joined(NamedTuple):
     """(n, channels)"""
     seq: int
     """Number of the first; a jump says how many the leader lost."""
+    t_device: NDArray[np.float64] | None = None
+    """(n,) seconds on the device's own clock, where it has one."""
+
+    def part(self, which: slice) -> Joined:
+        """Some consecutive ones of the samples."""
+        device = None if self.t_device is None else self.t_device[which]
+        return Joined(self.t[which], self.x[which], self.seq + (which.start or 0), device)
 
 
 class Joiner:
@@ -54,16 +62,23 @@ class Joiner:
         self._waiting: list[Joined] = []
         self._tracks = {group.name: _Track(group) for group in self._others}
 
-    def push(self, group: str, t: NDArray[np.float64], x: NDArray[np.float32], seq: int) -> list[Joined]:
+    def push(
+        self,
+        group: str,
+        t: NDArray[np.float64],
+        x: NDArray[np.float32],
+        seq: int,
+        t_device: NDArray[np.float64] | None = None,
+    ) -> list[Joined]:
         """The joined samples that these (n,) times and (n, columns) values complete, in order."""
         if not len(t):
             return []
         if group != self.leader.name:
             self._tracks[group].push(t, x)
         elif not self._others:
-            return [Joined(t, x, seq)]
+            return [Joined(t, x, seq, t_device)]
         else:
-            self._waiting.append(Joined(t, x, seq))
+            self._waiting.append(Joined(t, x, seq, t_device))
         return list(self._ready())
 
     def close(self) -> None:
@@ -75,21 +90,20 @@ class Joiner:
         tracks = tuple(self._tracks.values())
         known_s = min(track.newest_s for track in tracks)
         while self._waiting:
-            t, x, seq = self._waiting[0]
+            oldest = self._waiting[0]
             given_up_s = self._waiting[-1].t[-1] - PATIENCE_S
-            n = int(np.searchsorted(t, max(known_s, given_up_s), side="right"))
+            n = int(np.searchsorted(oldest.t, max(known_s, given_up_s), side="right"))
             if not n:
                 return
-            if n == len(t):
+            if n == len(oldest.t):
                 del self._waiting[0]
             else:
-                self._waiting[0] = Joined(t[n:], x[n:], seq + n)
-            yield from self._paired(t[:n], x[:n], seq, tracks)
+                self._waiting[0] = oldest.part(slice(n, None))
+            yield from self._paired(oldest.part(slice(0, n)), tracks)
 
-    def _paired(
-        self, t: NDArray[np.float64], x: NDArray[np.float32], seq: int, tracks: tuple[_Track, ...]
-    ) -> Iterator[Joined]:
-        columns = [x]
+    def _paired(self, samples: Joined, tracks: tuple[_Track, ...]) -> Iterator[Joined]:
+        t = samples.t
+        columns = [samples.x]
         good = np.ones(len(t), bool)
         for track in tracks:
             values, step_s = track.at(t)
@@ -98,14 +112,15 @@ class Joiner:
             self.counts["interpolated"] += int((good & (step_s > track.hole_s)).sum())
             track.forget(t[-1])
         self.counts["unpaired"] += int((~good).sum())
-        joined = np.concatenate(columns, axis=1)
-        cuts = np.flatnonzero(np.diff(good)) + 1
-        for part in np.split(np.arange(len(t)), cuts):
-            if good[part[0]]:
+        joined = samples._replace(x=np.concatenate(columns, axis=1))
+        cuts = [0, *(np.flatnonzero(np.diff(good)) + 1).tolist(), len(t)]
+        for start, stop in pairwise(cuts):
+            if good[start]:
+                part = joined.part(slice(start, stop))
                 # The numbers go on over what is left out here: it is counted, and no loss of the radio's.
-                yield Joined(t[part], joined[part], seq + int(part[0]) - self._left_out)
+                yield part._replace(seq=part.seq - self._left_out)
             else:
-                self._left_out += len(part)
+                self._left_out += stop - start
 
 
 class _Track:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,6 +79,8 @@ class Stream:
             run = self._runs[packet.group]
             run.t.append(timed.t)
             run.x.append(packet.samples)
+            if timed.device_s is not None:
+                run.t_device.append(timed.device_s - timed.device_step_s * np.arange(n - 1, -1, -1))
             run.received_s = received_s
 
     def take(self) -> list[SampleChunk]:
@@ -96,15 +98,25 @@ class Stream:
         run = self._runs[group]
         if not run.t:
             return
-        t, x = (run.t[0], run.x[0]) if len(run.t) == 1 else (np.concatenate(run.t), np.concatenate(run.x))
+        t, x, t_device = (_whole(parts) for parts in (run.t, run.x, run.t_device))
         session = f"{self._session}.{self._part}" if self._part else self._session
         channels, fs_hz = self._joiner.channels, self._joiner.leader.fs_hz
         self._ready += [
-            SampleChunk(self.name, session, one.t, one.x, channels, fs_hz, one.seq, run.received_s)
-            for one in self._joiner.push(group, t, x, run.seq)
+            SampleChunk(
+                self.name,
+                session,
+                one.t,
+                one.x,
+                channels,
+                fs_hz,
+                one.seq,
+                run.received_s,
+                t_device=one.t_device,
+            )
+            for one in self._joiner.push(group, t, x, run.seq, t_device if run.t_device else None)
         ]
         run.seq += len(t)
-        run.t, run.x = [], []
+        run.t, run.x, run.t_device = [], [], []
 
     def counts(self) -> Counter[str]:
         """``malformed`` notifications, samples ``unpaired``, ``interpolated`` or ``not_wanted``, clock events.
@@ -127,10 +139,16 @@ class Stream:
 class _Run:
     """Packets of a group that follow one another without a loss."""
 
-    __slots__ = ("received_s", "seq", "t", "x")
+    __slots__ = ("received_s", "seq", "t", "t_device", "x")
 
     def __init__(self) -> None:
         self.seq = 0
         self.t: list[NDArray[np.float64]] = []
         self.x: list[NDArray[np.float32]] = []
+        self.t_device: list[NDArray[np.float64]] = []
         self.received_s = 0.0
+
+
+def _whole(parts: list[Any]) -> Any:
+    """The arrays of a run as one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0)

@@ -70,6 +70,10 @@ def test_a_polar_is_set_up_read_and_stopped(bluez: BlueZ) -> None:
     assert np.diff(t).min() > 0
     assert np.diff(t).mean() == pytest.approx(1 / 52, rel=0.05)
     assert abs(t[-1] - time.monotonic()) < 5
+    device = np.concatenate([chunk.t_device for chunk in chunks if chunk.t_device is not None])
+    assert device.shape == t.shape
+    assert device[0] == pytest.approx(Polar.START_NS / 1e9, abs=2)
+    assert np.diff(device).mean() == pytest.approx(1 / 51.7, rel=0.01)
     acc = np.concatenate([chunk.x[:, :3] for chunk in chunks])
     assert np.linalg.norm(acc.mean(axis=0)) == pytest.approx(STANDARD_GRAVITY, rel=0.3)
     stops = [data for uuid, data in polar.writes if uuid == Polar.CONTROL and data[0] == 3]
