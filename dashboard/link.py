@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .health import StreamHealth
 
+RATE_TOLERANCE = 0.1
+"""A rate this far from the announced one stands out."""
+
 
 class LinkPanel(Panel):
     TITLE = "Link"
@@ -25,22 +28,23 @@ class LinkPanel(Panel):
         shown = [link for link in links if link.name == self.state.shown] or links[:1]
         lines = [line for link in shown for line in _link(link)]
         lines += self._stream(self.stream.health, bool(links)) if self.stream else []
-        lines += [_clock(link) for link in shown if link.clock]
+        lines += [line for link in shown for line in _clock(link)]
         return lines or [[("waiting for samples", theme.MUTED)]]
 
     def _stream(self, health: StreamHealth, is_linked: bool) -> list[list[Piece]]:
         rate_hz = health.rate_hz
-        rate = "rate not known yet" if rate_hz is None else f"{rate_hz:.2f} Hz"
-        off = rate_hz is not None and abs(rate_hz / health.fs_hz - 1) > 0.1
-        colour = theme.level(1 - health.loss, 0.99, 0.9)
+        rate = "rate not known yet" if rate_hz is None else f"{rate_hz:.2f} of {health.fs_hz:g} Hz"
+        off = rate_hz is not None and abs(rate_hz / health.fs_hz - 1) > RATE_TOLERANCE
+        loss = (f"{health.loss:.1%}", theme.level(1 - health.loss, 0.99, 0.9))
         waiting, room = self.session.queued
-        full = theme.level(1 - waiting / room, 0.5, 0.1)
-        age: list[Piece] = [] if is_linked else [("  age ", theme.MUTED), f"{max(health.age_ms, 0.0):.0f} ms"]
-        return [
-            [(rate, theme.WARN if off else theme.TEXT), (f" of {health.fs_hz:g} Hz", theme.MUTED)],
-            [("loss ", theme.MUTED), (f"{health.loss:.1%}", colour), (f"  {health.lost} lost in all", theme.MUTED)],
-            [("queue ", theme.MUTED), (f"{waiting}", full), (f" of {room} chunks", theme.MUTED), *age],
+        full = (f"{waiting}", theme.level(1 - waiting / room, 0.5, 0.1))
+        lines: list[list[Piece]] = [
+            [(rate, theme.WARN if off else theme.TEXT), ("  loss ", theme.MUTED), loss],
+            [("queue ", theme.MUTED), full, (f" of {room}  {health.lost} lost in all", theme.MUTED)],
         ]
+        if not is_linked:
+            lines.append([("age on arrival ", theme.MUTED), f"{max(health.age_ms, 0.0):.0f} ms"])
+        return lines
 
 
 def _link(link: LinkStatus) -> list[list[Piece]]:
@@ -48,20 +52,21 @@ def _link(link: LinkStatus) -> list[list[Piece]]:
     head: list[Piece] = [("● " if good else "○ ", theme.GOOD if good else theme.BAD), link.state]
     if link.rssi is not None:
         head.append((f"  {link.rssi} dBm", theme.MUTED))
+    rest: list[Piece] = []
+    if link.battery_frac is not None:
+        rest = [("sensor battery ", theme.MUTED)]
+        rest.append((f"{link.battery_frac:.0%}  ", theme.level(link.battery_frac, 0.3, 0.1)))
     if link.reconnects:
-        head.append((f"  {link.reconnects} reconnects", theme.WARN))
-    if link.battery_frac is None:
-        return [head]
-    charge = (f"{link.battery_frac:.0%}", theme.level(link.battery_frac, 0.3, 0.1))
-    return [head, [("battery of the sensor ", theme.MUTED), charge]]
+        rest.append((f"{link.reconnects} reconnects", theme.WARN))
+    return [head, rest] if rest else [head]
 
 
-def _clock(link: LinkStatus) -> list[Piece]:
-    line: list[Piece] = [(link.clock, theme.MUTED)]
+def _clock(link: LinkStatus) -> list[list[Piece]]:
+    figures: list[str] = []
     if link.slope_ppm is not None:
-        line.append(f"  {link.slope_ppm:+.0f} ppm")
+        figures.append(f"{link.slope_ppm:+.0f} ppm")
     if link.jitter_ms is not None:
-        line.append(f"  ±{link.jitter_ms:.1f} ms")
+        figures.append(f"±{link.jitter_ms:.1f} ms")
     if link.age_ms is not None:
-        line += [("  age ", theme.MUTED), f"{max(link.age_ms, 0.0):.0f} ms"]
-    return line
+        figures.append(f"age {max(link.age_ms, 0.0):.0f} ms")
+    return [[(link.clock, theme.MUTED)], [" ".join(figures)]] if link.clock else []

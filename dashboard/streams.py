@@ -18,6 +18,7 @@ REFRESH_S = 1.0
 class StreamScreen(ModalScreen[None]):
     """Enter or a click shows the stream; the lines go on changing meanwhile."""
 
+    AUTO_FOCUS = "OptionList"
     BINDINGS = [("escape,l,q", "dismiss", "close")]  # noqa: RUF012
 
     def __init__(self, state: DashboardState) -> None:

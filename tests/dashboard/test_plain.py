@@ -1,0 +1,23 @@
+"""Everything in ASCII."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from kinestream.dashboard.plain import plain
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Mn", "Me", "Cf", "Cn", "Co", "Zl", "Zp"])))
+def test_every_text_becomes_ascii_of_the_same_width(text: str) -> None:
+    assert plain(text).isascii()
+    assert cell_len(plain(text)) == sum(cell_len(character) for character in text)
+
+
+def test_a_line_of_dots_keeps_its_height() -> None:
+    assert plain("⠉⠒⠤⣀⣿⠀") == "'--.| "
+
+
+def test_what_is_ascii_stays() -> None:
+    assert plain("p95 0.1 ms") == "p95 0.1 ms"
