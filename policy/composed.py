@@ -10,6 +10,7 @@ from kinestream.operating_table import OperatingTable
 from kinestream.signals import Decision
 
 from .ladder import no_dearer
+from .own_policy import name_of
 from .state import Limit, Limiter, Policy, PolicyState
 
 
@@ -29,7 +30,7 @@ class ComposedPolicy:
     parts: tuple[Policy, ...]
 
     def __post_init__(self) -> None:
-        kinds = [part.kind for part in self.parts]
+        kinds = [name_of(part) for part in self.parts]
         if len(kinds) < 2:
             raise ConfigError("a composition needs two policies or more, e.g. slowdown+battery:hours=8")
         twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
@@ -21,7 +21,7 @@ from kinestream.signals import Decision, Subnet
 
 from .ladder import ladder, within
 from .settings_text import Reader, converted, real, truth, whole
-from .state import PolicyState
+from .state import Policy, PolicyState
 
 GROUP = "kinestream.policies"
 """The entry-point group of installed policies; the entry's name is the policy's kind."""
@@ -36,7 +36,9 @@ class OwnPolicy:
     Equal to another if it was made from the same name and settings.
     """
 
-    kind: str
+    kind: ClassVar[str] = "own"
+
+    name: str
     """The file as it was named, or the entry point's name."""
     table: OperatingTable = field(repr=False)
     settings: Mapping[str, Any]
@@ -46,14 +48,14 @@ class OwnPolicy:
         try:
             return self._checked(self._decide(state), state)
         except Exception as error:  # whatever it is: the run is worth more than the policy
-            problem = f"{self.kind} failed: {_one_line(error)}"
+            problem = f"{self.name} failed: {_one_line(error)}"
         warn_once(f"{problem}; the cheapest runs instead")
         points, limit = within(state.choices(self.table), state.deadline_ms)
         return Decision(ladder(points)[0].subnet, f"{problem}: the cheapest, to be safe{limit}")
 
     def _checked(self, answer: Any, state: PolicyState) -> Decision:
         if isinstance(answer, Subnet):
-            answer = Decision(answer, self.kind)
+            answer = Decision(answer, self.name)
         if not isinstance(answer, Decision):
             raise TypeError(f"decide returned {type(answer).__name__}, expected a Decision or a Subnet")
         if not isinstance(answer.subnet, Subnet) or answer.subnet not in self.table:
@@ -104,15 +106,20 @@ def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) ->
     for key, value in values.items():
         if isinstance(value, str) and set(value) & set(",+"):
             raise ConfigError(f"policy {kind}: {key}={value} holds a comma or a plus, which part settings and policies")
-    if not inspect.isclass(made):
+    if not isinstance(made, type):
         return OwnPolicy(kind, table, values, lambda state: made(state, table, **values))
     try:
-        policy = made(table, **values)
+        policy: Any = cast("Any", made)(table, **values)
     except Exception as error:
         raise ConfigError(f"policy {kind} cannot be made: {_one_line(error)}") from error
     if not callable(getattr(policy, "decide", None)):
         raise ConfigError(f"policy {kind}: its class has no method decide(state)")
     return OwnPolicy(kind, table, values, policy.decide)
+
+
+def name_of(policy: Policy) -> str:
+    """What a policy is asked for with: its kind, or the name of somebody else's."""
+    return policy.name if isinstance(policy, OwnPolicy) else policy.kind
 
 
 def _from_file(path: Path) -> Callable[..., Any]:

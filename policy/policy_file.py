@@ -12,7 +12,7 @@ from kinestream.errors import ConfigError
 from kinestream.signals import Subnet
 
 from .composed import parts_of
-from .own_policy import is_file
+from .own_policy import is_file, name_of
 from .registry import Part, keys_of, settings_of
 from .settings_text import unknown
 from .state import Policy
@@ -71,7 +71,7 @@ def save_policy(policy: Policy, path: Path) -> None:
 
 
 def _lines(policy: Policy, path: Path) -> list[str]:
-    kind = policy.kind
+    kind = name_of(policy)
     if is_file(kind):
         kind = Path(os.path.relpath(kind, path.parent)).as_posix()
     return [f"kind = {json.dumps(kind)}", *(f"{key} = {_value(value)}" for key, value in settings_of(policy).items())]

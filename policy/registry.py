@@ -18,7 +18,7 @@ from .deadline import DeadlinePolicy
 from .fixed import FixedPolicy
 from .latency import LatencyPolicy
 from .loss import LossPolicy
-from .own_policy import OwnPolicy, installed, is_file, own_policy
+from .own_policy import OwnPolicy, installed, is_file, name_of, own_policy
 from .persistence import PersistencePolicy
 from .settings_text import Reader, converted, real, settings, unknown, whole
 from .slowdown import SlowdownPolicy
@@ -161,7 +161,7 @@ def write_policy(policy: Policy) -> str:
     texts: list[str] = []
     for part in parts_of(policy):
         written = ",".join(f"{name}={_text(value)}" for name, value in settings_of(part).items())
-        texts.append(f"{part.kind}:{written}" if written else part.kind)
+        texts.append(f"{name_of(part)}:{written}" if written else name_of(part))
     return "+".join(texts)
 
 

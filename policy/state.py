@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Decision, Prediction
@@ -86,10 +86,7 @@ class Policy(Protocol):
     What it must know later it leaves in ``Decision.memory``, under keys that begin with its kind.
     """
 
-    @property
-    def kind(self) -> str:
-        """The name it is asked for with."""
-        ...
+    kind: ClassVar[str]
 
     def decide(self, state: PolicyState) -> Decision:
         """The subnetwork that runs now, one of ``state.choices``, and why, in words."""
