@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
+from kinestream.energy import busy_core
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.signals import Subnet
@@ -24,6 +25,8 @@ from .model_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from kinestream.energy import EnergyModel
 
     from .model import Model
 
@@ -44,6 +47,7 @@ def operating_table(
     subnets: Iterable[Subnet] | None = None,
     *,
     power_w: float = POWER_W,
+    energy: EnergyModel | None = None,
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OperatingTable:
@@ -54,15 +58,14 @@ def operating_table(
 
     Args:
         subnets: which rows; all by default. ``candidates`` are enough for a policy and take a fraction of a second.
-        power_w: power drawn while a core computes, in W.
+        power_w: power drawn while a core computes, in W; unless another ``energy`` model estimates.
         fresh: measure again, whatever the cache holds.
         progress: called with runs done and runs in all.
 
     Raises:
         ConfigError: no such subnetwork, or ``power_w`` is not a positive number.
     """
-    if not (math.isfinite(power_w) and power_w > 0):
-        raise ConfigError(f"power_w is {power_w}; expected the watts a busy core draws, such as {POWER_W}")
+    energy = energy or busy_core(power_w)
     model = engine.model
     wanted = model.subnets if subnets is None else tuple(dict.fromkeys(subnets))
     path = _cache_path(engine)
@@ -70,11 +73,10 @@ def operating_table(
     if fresh or not known.keys() >= set(wanted):
         known |= measure(engine, wanted, progress=progress)
         _write_cache(path, known)
-    return OperatingTable(
+    measured = OperatingTable(
         model=model.name,
         machine=machine(),
-        energy_model=f"measured p50 latency x {power_w:g} W, the assumed power of one busy core; "
-        "the ratios between subnetworks do not depend on it",
+        energy_model="none yet",
         points=tuple(
             OperatingPoint(
                 subnet=subnet,
@@ -82,11 +84,12 @@ def operating_table(
                 macs=macs(model.architecture, subnet),
                 p50_ms=known[subnet][0],
                 p95_ms=known[subnet][1],
-                energy_mj=known[subnet][0] * power_w,
+                energy_mj=math.nan,
             )
             for subnet in wanted
         ),
     )
+    return energy.applied(measured)
 
 
 def candidates(model: Model) -> tuple[Subnet, ...]:

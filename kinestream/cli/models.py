@@ -8,6 +8,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from kinestream.errors import ConfigError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -28,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show.set_defaults(run=run_show)
     table = subparsers.add_parser("table", help="accuracy, latency and energy of every subnetwork on this machine")
     table.add_argument("--power", type=float, metavar="W", help="watts a busy core draws, for the energy estimate")
+    table.add_argument(
+        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
+    )
     table.add_argument("--front", action="store_true", help="only the subnetworks on the Pareto front")
     table.add_argument("--fresh", action="store_true", help="measure again, even if measured before")
     table.set_defaults(run=run_table)
@@ -101,15 +106,20 @@ def run_table(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from kinestream.energy import read_energy_model
     from kinestream.inference import Engine, find_model, load_model, operating_table
     from kinestream.inference.measure import POWER_W
 
+    if args.energy and args.power is not None:
+        raise ConfigError("--power and --energy both say what a window costs; give one of them")
+    energy = read_energy_model(args.energy) if args.energy else None
     engine = Engine(load_model(find_model(args.model)))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("measuring")
         table = operating_table(
             engine,
             power_w=POWER_W if args.power is None else args.power,
+            energy=energy,
             fresh=args.fresh,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -1,0 +1,101 @@
+"""``kinestream energy`` and ``kinestream calibrate-energy``: what devices are taken to draw, and what this one does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinestream.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add both commands."""
+    energy = subparsers.add_parser("energy", help="list the energy models of devices, or show one with its sources")
+    energy.add_argument("model", metavar="M", nargs="?", help="a bundled energy model, or its file.toml; none: list")
+    energy.add_argument("--json", action="store_true", help="print JSON")
+    energy.set_defaults(run=run_energy)
+    fit = subparsers.add_parser(
+        "calibrate-energy",
+        help="fit what one busy core of this machine draws, from its own gauges",
+        description="Compare this machine computing on one core with itself idle, by RAPL's energy counter or by its\n"
+        "discharging battery, and write an energy model. Says so where the machine tells nobody what it draws.",
+    )
+    fit.add_argument("--model", metavar="M", default="uci_cnn", help="the network to compute (default %(default)s)")
+    fit.add_argument("--seconds", type=float, default=20.0, help="of each stretch (default %(default)s)")
+    fit.add_argument("--rounds", type=int, default=5, help="busy stretches (default %(default)s)")
+    fit.add_argument(
+        "--out", type=Path, metavar="FILE", default=Path("my_machine.toml"), help="the file (default %(default)s)"
+    )
+    fit.add_argument("--sys", type=Path, metavar="DIR", default=Path("/sys"), help="where the kernel's files lie")
+    fit.set_defaults(run=run_fit)
+
+
+def run_energy(args: argparse.Namespace) -> int:
+    """Print the names, or one model's coefficients, each with where it comes from."""
+    from dataclasses import asdict
+
+    from kinestream.energy import Sensing, energy_model_names, read_energy_model
+
+    if args.model is None:
+        models = [read_energy_model(name) for name in energy_model_names()]
+        if args.json:
+            print(json.dumps([{"name": model.name, "about": model.about} for model in models]))
+        else:
+            for model in models:
+                print(f"{model.name:<28} {model.about}")
+        return 0
+    model = read_energy_model(args.model)
+    if args.json:
+        print(json.dumps(asdict(model)))
+        return 0
+    print(f"{model.name}: {model.about}")
+    for part in ("processor", "radio", "sensor"):
+        values = getattr(model, part)
+        for key, value in (asdict(values) if values else {}).items():
+            told = ", ".join(f"{mw:g} mW at {hz:g} Hz" for hz, mw in value) if isinstance(value, tuple) else value
+            source = model.sources.get(f"{part}.{key}", model.sources.get(part, ""))
+            print(f"  {part}.{key} = {told}" + (f"\n      {source}" if source else ""))
+    print("estimated without any inference:")
+    for sensing in (Sensing(hz, gyro) for hz in (50, 20) for gyro in (True, False)):
+        print(f"  {model.base_mw(sensing):8.3f} mW  {sensing}")
+    return 0
+
+
+def run_fit(args: argparse.Namespace) -> int:
+    """Measure; the file's path goes to standard output, what was found to standard error."""
+    import time
+
+    import numpy as np
+
+    from kinestream.energy_fit import fit
+    from kinestream.inference import Engine, find_model, load_model
+
+    if args.out.exists():
+        raise ConfigError(f"{args.out} is there already; choose another file with --out")
+    model = load_model(find_model(args.model))
+    engine = Engine(model)
+    x = np.zeros((model.input.length, len(model.mean)), np.float32) + model.mean
+
+    def busy(seconds: float) -> None:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            engine.predict(x, model.full)
+
+    engine.warm([model.full])
+    found = fit(busy, time.sleep, seconds=args.seconds, rounds=args.rounds, sys=args.sys)
+    try:
+        args.out.write_text(found.toml(), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{args.out}: {error.strerror or error}") from None
+    print(
+        f"one busy core draws {found.power_mw / 1000:.2f} W ({found.low_mw / 1000:.2f} to {found.high_mw / 1000:.2f}) "
+        f"by {found.gauge}; idle {found.idle_mw / 1000:.2f} W",
+        file=sys.stderr,
+    )
+    print(args.out)
+    return 0
