@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_CHANGES_PER_S = 1 / 60
 """How often a wearer changes what he does, where nothing was learnt."""
 
-DEFAULT_EVIDENCE = 1.4
+DEFAULT_EVIDENCE = 2.0
 """What the validation people of the bundled ``uci_cnn`` chose."""
 
 SMALLEST = 1e-30

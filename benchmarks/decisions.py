@@ -1,0 +1,255 @@
+"""What calibration, smoothing, "unknown" and episodes are worth, over whole recordings as they come live.
+
+    python -m benchmarks.decisions --data ../shared/data --json benchmarks/results/decisions.json
+
+Every window of the test people's recordings goes through the pipeline and then through the same code that runs behind
+``--smooth``, ``--unknown`` and ``--episodes``. Temperatures, rates and evidence are those in the model file, which
+``kinestream calibrate`` learnt from training and validation people; nothing is chosen here. What could have been learnt
+otherwise (which activity follows which) is compared on the validation people, who chose the rest too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.result_file import ResultFile
+from kinestream.calibration import Calibration
+from kinestream.conclusion import Concluder
+from kinestream.episodes import EpisodeFinder
+from kinestream.inference import Engine, Model, find_model, load_model, macs, operating_table
+from kinestream.pipeline import Pipeline
+from kinestream.policy import make_policy
+from kinestream.replay_data import Dataset
+from kinestream.signals import UNKNOWN, Prediction, Subnet
+from kinestream.summary import ConclusionTally
+from kinestream.train.calibrate import calibrate
+from kinestream.train.card import learnt_from, recipe_of
+from kinestream.train.data import chunks_of, open_data
+from kinestream.train.protocols import protocol_of
+from kinestream.train.scores import calibration_error, score_of
+
+SUBNETS = ("1.0x-128", "0.35x-128", "0.1x-96")
+THRESHOLDS = (0.5, 0.7, 0.9)
+EPISODES_S = (5.0, 10.0)
+
+Stream = list[Prediction]
+"""The predictions of one session of one recording, in order."""
+
+
+def streams_of(model: Model, subnet: Subnet, dataset: Dataset, people: Sequence[str]) -> dict[str, list[Stream]]:
+    """Of each person, every window of every recording."""
+    engine = Engine(model)
+    table = operating_table(engine, [subnet])
+    found: dict[str, list[Stream]] = {}
+    for recording in dataset.select(people):
+        pipeline = Pipeline(engine, make_policy(f"fixed:{subnet}", table), table)
+        predictions = [one for chunk in chunks_of(recording) for one in pipeline.push(chunk)] + pipeline.flush()
+        sessions = groupby(predictions, key=lambda one: one.session)
+        found.setdefault(recording.subject, []).extend(list(stream) for _, stream in sessions)
+    return found
+
+
+def concluded(model: Model, calibration: Calibration, streams: Iterable[Stream], **how: Any) -> list[Stream]:
+    """With the conclusions that ``Concluder`` draws."""
+    concluder = Concluder(calibration, len(model.labels), model.input.window_s, **how)
+    return [[concluder.conclude(one) for one in stream] for stream in streams]
+
+
+def tallied(streams: Iterable[Stream], labels: tuple[str, ...]) -> dict[str, Any]:
+    tally = ConclusionTally(labels)
+    for stream in streams:
+        for prediction in stream:
+            tally.add(prediction)
+    return tally.summary()
+
+
+def label_of(prediction: Prediction) -> str:
+    return prediction.conclusion.label if prediction.conclusion else prediction.label
+
+
+def is_judged(prediction: Prediction, pure: bool = False) -> bool:
+    """Whether the window shows an activity that the model knows: in most of it, or ``pure``, in all of it."""
+    return prediction.truth in prediction.labels and prediction.truth_share >= (1.0 if pure else 0.50001)
+
+
+def errors_of(streams: Iterable[Stream]) -> dict[str, float]:
+    """Expected calibration error inside one activity and with transitions."""
+    found = {}
+    for name, pure in (("", True), ("_with_transitions", False)):
+        some = [one for stream in streams for one in stream if is_judged(one, pure)]
+        probs = np.array([one.probs if one.conclusion is None else one.conclusion.probs for one in some])
+        truth = np.array([one.labels.index(one.truth or "") for one in some])
+        found[f"calibration_error{name}"] = calibration_error(score_of(probs, truth, np.full(len(some), "all")).bins)
+    return found
+
+
+def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
+    """After each change to another known activity, how many windows that show it were told otherwise first.
+
+    ``missed``: activities that were never told while they went on.
+    """
+    delays: list[int] = []
+    missed = 0
+    for stream in streams:
+        known = [one for one in stream if is_judged(one)]
+        for number, (truth, bout) in enumerate(groupby(known, key=lambda one: one.truth)):
+            told = [label_of(one) for one in bout]
+            if number and truth in told:
+                delays.append(told.index(truth))
+            missed += number > 0 and truth not in told
+    return {
+        "changes": len(delays) + missed,
+        "delay_windows": float(np.mean(delays)),
+        "delay_windows_p90": float(np.percentile(delays, 90)),
+        "missed_changes": missed,
+    }
+
+
+def jumps_of(streams: Iterable[Stream]) -> dict[str, float]:
+    """How often what is told changes, and how often the truth did, in an hour."""
+    told = true = windows = 0
+    hop_s = 0.0
+    for stream in streams:
+        pairs = list(pairwise(stream))
+        hop_s = float(np.median([b.t_end_s - a.t_end_s for a, b in pairs]))
+        told += sum(label_of(a) != label_of(b) for a, b in pairs)
+        known = [one.truth for one in stream if is_judged(one)]
+        true += sum(a != b for a, b in pairwise(known))
+        windows += len(stream)
+    hours = windows * hop_s / 3600
+    return {"changes_told_per_hour": told / hours, "changes_true_per_hour": true / hours}
+
+
+def episodes_of(streams: Iterable[Stream], min_s: float) -> dict[str, float]:
+    """How many episodes, how many true stretches that long, and the share of judged windows inside a right episode."""
+    found = true = judged = covered = right = 0
+    for stream in streams:
+        finder = EpisodeFinder(min_s)
+        episodes = [episode for one in stream for episode in finder.add(one)] + finder.close()
+        found += sum(episode.label != UNKNOWN for episode in episodes)
+        known = [one for one in stream if is_judged(one)]
+        bouts = [list(bout) for _, bout in groupby(known, key=lambda one: one.truth)]
+        true += sum(bout[-1].t_end_s - bout[0].t_start_s >= min_s for bout in bouts)
+        for one in known:
+            middle_s = (one.t_start_s + one.t_end_s) / 2
+            told = [e.label for e in episodes if e.t_start_s <= middle_s < e.t_end_s]
+            judged, covered, right = judged + 1, covered + bool(told), right + (told == [one.truth])
+    return {
+        "min_s": min_s,
+        "episodes": found,
+        "true_stretches": true,
+        "in_an_episode": round(covered / judged, 5),
+        "right": round(right / max(1, covered), 5),
+    }
+
+
+def rows_of(
+    model: Model, people: dict[str, list[Stream]], ways: dict[str, list[Stream]], subnet: Subnet, part: str
+) -> Iterator[dict[str, Any]]:
+    """A row for each way of telling, its accuracies by person."""
+    for name, told in ways.items():
+        by_person: list[dict[str, Any]] = []
+        start = 0
+        for own in people.values():
+            by_person.append(tallied(told[start : start + len(own)], model.labels))
+            start += len(own)
+        figures = {**errors_of(told), **delays_of(told), **jumps_of(told)}
+        both = tallied(told, model.labels)
+        yield {
+            "name": name,
+            "network": model.architecture.kind,
+            "subnet": str(subnet),
+            "part": part,
+            "macs": macs(model.architecture, subnet),
+            "people": list(people),
+            "seeds": list(range(1, len(people) + 1)),
+            "accuracy": [one["accuracy"] for one in by_person],
+            "accuracy_with_transitions": [one["accuracy_with_transitions"] for one in by_person],
+            "pooled": both["accuracy"],
+            "pooled_with_transitions": both["accuracy_with_transitions"],
+            **{key: round(value, 5) for key, value in figures.items()},
+            "episodes": [episodes_of(told, min_s) for min_s in EPISODES_S],
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--model", default="uci_cnn")
+    parser.add_argument("--part", choices=("test", "validation"), default="test", help="whose recordings")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    args = parser.parse_args()
+    model = load_model(find_model(args.model))
+    recipe, learnt = recipe_of(model), learnt_from(model)
+    dataset = open_data(recipe.data, args.data)
+    people = getattr(protocol_of(recipe.data).fold(dataset.subjects, recipe.data), args.part)
+    calibration = model.calibration
+    others: dict[str, Calibration] = {}
+    if args.part == "validation":
+        others["smoothed, order learnt"] = calibrate(model, dataset, learnt["train"], learnt["validation"], order=True)
+    rows: list[dict[str, Any]] = []
+    for subnet in map(Subnet.parse, SUBNETS):
+        of_people = streams_of(model, subnet, dataset, people)
+        streams = [stream for own in of_people.values() for stream in own]
+        raw = concluded(model, Calibration(), streams)
+        calibrated = concluded(model, calibration, streams)
+        smoothed = concluded(model, calibration, streams, smooth=True)
+        ways = {"raw": raw, "calibrated": calibrated, "smoothed": smoothed}
+        ways |= {name: concluded(model, other, streams, smooth=True) for name, other in others.items()}
+        rows += rows_of(model, of_people, ways, subnet, args.part)
+        for name, kept, how in (
+            ("raw", Calibration(), {}),
+            ("calibrated", calibration, {}),
+            ("smoothed", calibration, {"smooth": True}),
+        ):
+            for threshold in THRESHOLDS:
+                told = tallied(concluded(model, kept, streams, unknown_below=threshold, **how), model.labels)
+                row = next(row for row in rows if row["name"] == name and row["subnet"] == str(subnet))
+                row.setdefault("unknown_below", []).append({"threshold": threshold, **told})
+        for row in rows[-len(ways) :]:
+            _print(row)
+    if args.json:
+        file = ResultFile(
+            args.json,
+            {
+                "title": "Decisions a person can use: calibrated, smoothed, unknown, episodes",
+                "command": "python -m benchmarks.decisions --data ../shared/data --json "
+                "benchmarks/results/decisions.json",
+                "protocol": f"{recipe.data.description}; every window of the {args.part} people's whole recordings, "
+                "posture changes and unlabelled stretches in between, through the pipeline; accuracy inside one "
+                "activity, and with the windows in which one activity has the majority",
+                "part": args.part,
+                "over": "people",
+                "calibration": calibration.to_json(),
+            },
+        )
+        file.rows = [row for row in file.rows if row.get("part") != args.part] + rows
+        file.save()
+
+
+def _print(row: dict[str, Any]) -> None:
+    print(
+        f"{row['subnet']:10} {row['name']:24} accuracy {row['pooled']:.2%}, with transitions "
+        f"{row['pooled_with_transitions']:.2%}; calibration error {row['calibration_error']:.2%}, "
+        f"{row['calibration_error_with_transitions']:.2%}; delay {row['delay_windows']:.2f} windows, p90 "
+        f"{row['delay_windows_p90']:.0f}, missed {row['missed_changes']} of {row['changes']}; changes an hour "
+        f"{row['changes_told_per_hour']:.0f} (true {row['changes_true_per_hour']:.0f})"
+    )
+    for found in row["episodes"]:
+        print(f"{'':35} episodes {found}")
+    for found in row.get("unknown_below", []):
+        print(
+            f"{'':35} below {found['threshold']}: told {found['told']:.2%}, right {found['accuracy']:.2%}; with "
+            f"transitions told {found['told_with_transitions']:.2%}, right {found['accuracy_with_transitions']:.2%}; "
+            f"posture changes told {found['told_of_other_activities']:.2%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
