@@ -79,7 +79,7 @@ async def measure(devices: int, rate_hz: float, seconds: float) -> dict[str, flo
         "cores": cpu_s / wall_s,
         "us_per_notification": cpu_s / samples * 1e6,
         "chunks_per_s": chunks / wall_s,
-        "handed_on_ms_p50": float(np.median(age_s)) * 1e3,
+        "handed_on_ms_p50": float(np.median(np.array(age_s))) * 1e3,
         "dropped": counts.get("dropped_notifications", 0),
     }
 

@@ -150,7 +150,8 @@ class _Track:
         t0, t1 = self._t[left], self._t[right]
         step_s = np.where((t > t0) & (t < t1), t1 - t0, np.where((t == t0) | (t == t1), 0.0, np.inf))
         share = ((t - t0) / np.maximum(t1 - t0, 1e-9)).clip(0, 1).astype(np.float32)[:, None]
-        return self._x[left] * (1 - share) + self._x[right] * share, step_s
+        drawn = self._x[left] * (1 - share) + self._x[right] * share
+        return drawn.astype(np.float32, copy=False), step_s
 
     def forget(self, before_s: float) -> None:
         """Drop what no later sample of the leader needs."""

@@ -167,6 +167,7 @@ class BlueZ:
         # The address is given, not read from the environment: the tests' own variable belongs to bleak.
         self._bus = MessageBus(bus_address=self.address, bus_type=BusType.SYSTEM, negotiate_unix_fd=True)
         await self._bus.connect()
+        assert self._bus._sock is not None
         self._bus._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._bus.add_message_handler(self._handle)
         await self._bus.call(

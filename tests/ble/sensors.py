@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import Iterator
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Sensor(Peripheral):
     pause_s = 0.0
     """Between the command to start and the first sample."""
 
-    def __init__(self, address: str, seed: int = 1, *, loss: float = 0.0, speed: float = 1.0, **names: str) -> None:
+    def __init__(self, address: str, seed: int = 1, *, loss: float = 0.0, speed: float = 1.0, **names: Any) -> None:
         super().__init__(address, **names)
         self.loss = loss
         self.speed = speed
@@ -111,8 +112,8 @@ class Thingy(Sensor):
     advertised = (BASE % "0100",)
     RAW, CONFIG = BASE % "0406", BASE % "0401"
 
-    def __init__(self, address: str, seed: int = 1, **options: object) -> None:
-        super().__init__(address, seed, **options)  # pyright: ignore[reportArgumentType]
+    def __init__(self, address: str, seed: int = 1, **options: Any) -> None:
+        super().__init__(address, seed, **options)
         config = struct.pack("<HHHHB", 1000, 1000, 1000, self.rate_hz.__int__(), 1)
         self.services = {
             self.BASE % "0400": [
@@ -153,8 +154,8 @@ class Polar(Sensor):
     ACC, GYRO = 2, 5
     START_NS = 700_000_000_000_000_000
 
-    def __init__(self, address: str, seed: int = 1, **options: object) -> None:
-        super().__init__(address, seed, **options)  # pyright: ignore[reportArgumentType]
+    def __init__(self, address: str, seed: int = 1, **options: Any) -> None:
+        super().__init__(address, seed, **options)
         features = bytes([0x0F, 0x04 | 0x20, 0x00])
         self.services = {
             self.BASE % 0: [
