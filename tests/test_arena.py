@@ -1,0 +1,41 @@
+"""The arena's run: folds that are over are not trained again, and every row is timed beside the rival."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.arena import NAME, fold_of, timed
+from benchmarks.result_file import ResultFile
+from benchmarks.rivals import TINIER, interleaved_us, tinier_call
+from kinestream.inference import save_model
+from kinestream.train import load_recipe
+from tests.random_models import random_model
+
+
+def test_the_model_of_a_fold_that_is_over_is_read(tmp_path):
+    recipe = replace(load_recipe("arena_hapt"), name="made_up")
+    model = random_model("made_up")
+    (tmp_path / "made_up_3").mkdir()
+    save_model(tmp_path / "made_up_3" / "made_up.safetensors", model)
+    assert fold_of(recipe, 3, tmp_path, data_dir=tmp_path / "no data").fingerprint == model.fingerprint
+
+
+def test_every_row_is_timed_and_so_is_the_rival(tmp_path):
+    pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    model, path = random_model(), tmp_path / "figures.json"
+    results = ResultFile(path, {"title": "made up"})
+    for subnet in model.subnets:
+        results.add(NAME, subnet, 1, {"macro_f1": 0.5})
+    timed(results, model)
+    again = ResultFile(path, {})
+    assert all(row["latency_us"] > 0 for row in again.rows)
+    assert again.about["rival_us"] > 0
+
+
+def test_calls_take_turns_and_the_slower_one_takes_longer():
+    pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    order: list[str] = []
+    calls = {"idle": lambda: order.append("idle"), TINIER: tinier_call(9, 6, 128)}
+    found = interleaved_us(calls, rounds=2, runs=1)
+    assert order == ["idle"] * 4
+    assert found["idle"] < found[TINIER]
