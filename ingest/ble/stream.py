@@ -80,7 +80,7 @@ class Stream:
             run.t.append(timed.t)
             run.x.append(packet.samples)
             if timed.device_s is not None:
-                run.t_device.append(timed.device_s - timed.device_step_s * np.arange(n - 1, -1, -1))
+                run.t_device.append(timed.device_s - timed.device_step_s * np.arange(n - 1, -1, -1, dtype=np.float64))
             run.received_s = received_s
 
     def take(self) -> list[SampleChunk]:
