@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from math import nan
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -83,7 +84,7 @@ def test_the_laptop_says_what_the_machine_says() -> None:
         assert reading.frac == pytest.approx(real.percent / 100, abs=0.02)
 
 
-def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[float] = []
     now = [0.0]
 
@@ -92,6 +93,7 @@ def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.Monk
         return SimpleNamespace(percent=50 + len(asked), power_plugged=False)
 
     monkeypatch.setattr(psutil, "sensors_battery", sensors_battery, raising=False)
+    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
     battery = LaptopBattery(poll_s=5.0, clock=lambda: now[0])
     for now[0] in (0.0, 1.0, 4.9, 5.0, 9.0, 12.0):
         battery.read(1e6 * now[0])
@@ -111,3 +113,16 @@ def test_a_machine_that_cannot_tell_has_no_battery(monkeypatch: pytest.MonkeyPat
             psutil, "sensors_battery", unreadable if missing == "unreadable" else lambda: None, raising=False
         )
     assert LaptopBattery().read(0.0) is None
+
+
+def test_the_hottest_battery_the_system_can_read_gives_the_temperature(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, tenths in (("BAT0", "312\n"), ("BAT1", "405\n"), ("AC", "no number"), ("BAT2", None)):
+        (tmp_path / name).mkdir()
+        if tenths is not None:
+            (tmp_path / name / "temp").write_text(tenths)
+    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
+    there = SimpleNamespace(percent=80, power_plugged=True)
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: there, raising=False)
+    assert LaptopBattery().read(0.0) == BatteryReading(0.8, None, charging=True, temperature_c=40.5)
