@@ -56,8 +56,8 @@ class Calibration:
         for i, row in enumerate(self.rates_per_s):
             if len(row) != n or row[i] != 0 or not all(math.isfinite(rate) and rate >= 0 for rate in row):
                 raise ConfigError(f"rates {row}: expected {n} numbers, none below 0, and 0 from an activity to itself")
-        if not 0 < self.evidence <= 10:
-            raise ConfigError(f"evidence {self.evidence}: expected a number above 0, at most 10")
+        if not 0 < self.evidence < math.inf:
+            raise ConfigError(f"evidence {self.evidence}: expected a number above 0")
 
     @property
     def is_learnt(self) -> bool:
@@ -88,8 +88,11 @@ class Calibration:
         Raises:
             ConfigError, KeyError, TypeError, ValueError: it is something else.
         """
+        temperature = values["temperature"]
+        if not isinstance(temperature, Mapping):
+            raise TypeError(f"temperature {str(temperature)[:60]!r} is not an object")
         return cls(
-            temperature={float(width): float(value) for width, value in values["temperature"].items()},
+            temperature={float(width): float(value) for width, value in temperature.items()},
             rates_per_s=tuple(tuple(float(rate) for rate in row) for row in values["rates_per_s"]),
             evidence=float(values["evidence"]),
             about=str(values["about"]),

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from kinestream.calibration import Calibration, tempered
+from kinestream.errors import ConfigError
+from kinestream.signals import Subnet
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+def test_tempered_probabilities_are_the_softmax_of_the_divided_logits(temperature: float) -> None:
+    logits = np.random.default_rng(0).normal(0, 4, (50, 6))
+    found = tempered(softmax(logits, 1), temperature)
+    np.testing.assert_allclose(found, softmax(logits / temperature, 1), rtol=1e-9)
+    assert (found.argmax(1) == logits.argmax(1)).all()
+
+
+def test_a_probability_of_zero_stays_finite() -> None:
+    found = tempered(np.array([1, 0, 0], np.float32), 5.0)
+    assert np.isfinite(found).all()
+    assert found.argmax() == 0
+
+
+def test_json_gives_back_what_it_was_made_of() -> None:
+    calibration = Calibration({0.1: 0.5, 1.0: 2.0}, ((0.0, 0.1), (0.2, 0.0)), 1.5, "of two people")
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+
+
+def test_without_learning_probabilities_stay_and_all_changes_are_alike() -> None:
+    calibration = Calibration()
+    probs = np.array([0.7, 0.2, 0.1])
+    np.testing.assert_allclose(calibration.probs(probs, Subnet(0.5, 96)), probs)
+    rates = calibration.rates(4)
+    np.testing.assert_allclose(rates.sum(1), 1 / 60)
+    assert not rates.diagonal().any()
+    assert not calibration.is_learnt
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": {0.5: 0.0}},
+        {"temperature": {0.5: float("nan")}},
+        {"rates_per_s": ((0.0, 0.1),)},
+        {"rates_per_s": ((0.5, 0.1), (0.1, 0.0))},
+        {"rates_per_s": ((0.0, -0.1), (0.1, 0.0))},
+        {"evidence": 0.0},
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(wrong: dict) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        Calibration(**wrong)

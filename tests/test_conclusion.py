@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinestream.calibration import Calibration, tempered
+from kinestream.conclusion import Concluder
+from kinestream.errors import ConfigError
+from kinestream.signals import UNKNOWN, Conclusion, Prediction
+from kinestream.summary import ConclusionTally
+
+from .telling import LABELS, WINDOW_S, prediction
+
+CALIBRATION = Calibration({0.5: 0.5}, ((0, 0.01, 0.01), (0.01, 0, 0.01), (0.01, 0.01, 0)), 2.0)
+
+
+def conclusion(told: Prediction) -> Conclusion:
+    assert told.conclusion is not None
+    return told.conclusion
+
+
+def test_confidence_is_that_of_the_tempered_probabilities_and_the_prediction_stays() -> None:
+    before = prediction(0, confidence=0.6)
+    after = Concluder(CALIBRATION, 3, WINDOW_S).conclude(before)
+    np.testing.assert_allclose(conclusion(after).probs, tempered(before.probs, 0.5))
+    assert conclusion(after).confidence == pytest.approx(0.36 / 0.44)
+    assert before.conclusion is None
+    assert (after.label, after.confidence, after.probs) == (before.label, before.confidence, before.probs)
+
+
+def test_below_the_threshold_it_is_unknown_with_the_confidence_that_was_too_low() -> None:
+    concluder = Concluder(Calibration(), 3, WINDOW_S, unknown_below=0.7)
+    told = [conclusion(concluder.conclude(prediction(i, confidence=p))) for i, p in enumerate((0.69, 0.71))]
+    assert [one.label for one in told] == [UNKNOWN, "walking"]
+    assert told[0].confidence == pytest.approx(0.69)
+
+
+def test_smoothing_goes_on_within_a_session_and_begins_anew_with_the_next() -> None:
+    concluder = Concluder(CALIBRATION, 3, WINDOW_S, smooth=True)
+    for i in range(6):
+        concluder.conclude(prediction(i, "walking"))
+    odd = {"label": "sitting", "confidence": 0.6}
+    assert conclusion(concluder.conclude(prediction(6, **odd))).label == "walking"
+    assert conclusion(concluder.conclude(prediction(6, session="two", **odd))).label == "sitting"
+
+
+def test_streams_are_smoothed_apart_however_they_are_interleaved() -> None:
+    together, alone = (Concluder(CALIBRATION, 3, WINDOW_S, smooth=True) for _ in range(2))
+    for i in range(8):
+        label = LABELS[i // 3]
+        left = together.conclude(prediction(i, label, stream="left"))
+        together.conclude(prediction(i, "standing", 0.9, stream="right"))
+        np.testing.assert_array_equal(
+            conclusion(left).probs, conclusion(alone.conclude(prediction(i, label, stream="left"))).probs
+        )
+
+
+def test_what_comes_later_changes_nothing_that_was_told() -> None:
+    def told(labels: list[str]) -> list[Conclusion]:
+        concluder = Concluder(CALIBRATION, 3, WINDOW_S, smooth=True)
+        return [conclusion(concluder.conclude(prediction(i, label))) for i, label in enumerate(labels)]
+
+    one, other = told(["walking"] * 5), told(["walking"] * 5 + ["sitting"] * 9)
+    for a, b in zip(one, other, strict=False):
+        np.testing.assert_array_equal(a.probs, b.probs)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+    with pytest.raises(ConfigError, match="expected a probability"):
+        Concluder(Calibration(), 3, WINDOW_S, unknown_below=threshold)
+
+
+def test_a_summary_counts_right_ones_among_those_that_were_told_a_label() -> None:
+    concluder = Concluder(Calibration(), 3, WINDOW_S, unknown_below=0.7)
+    tally = ConclusionTally(LABELS)
+    pure, mixed = {"truth_share": 1.0}, {"truth_share": 0.6}
+    for one in (
+        prediction(0, "walking", 0.9, truth="walking", **pure),
+        prediction(1, "walking", 0.9, truth="sitting", **pure),
+        prediction(2, "walking", 0.5, truth="walking", **pure),
+        prediction(3, "walking", 0.5, truth="walking", **pure),
+        prediction(4, "walking", 0.9, truth="walking", **mixed),
+        prediction(5, "walking", 0.9, truth="sit_to_stand", **pure),
+        prediction(6, "walking", 0.5, truth="sit_to_stand", **pure),
+        prediction(7, "walking", 0.5),
+    ):
+        tally.add(concluder.conclude(one))
+    assert tally.summary() == {
+        "accuracy": 0.5,
+        "accuracy_with_transitions": 0.66667,
+        "told": 0.5,
+        "told_with_transitions": 0.6,
+        "told_of_other_activities": 0.5,
+        "unknown": 4,
+    }

@@ -1,0 +1,102 @@
+"""The filter against a sum over all paths, and what a person expects of it."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.linalg import expm
+
+from kinestream.smoothing import MarkovFilter, stationary
+
+RATES = np.array([[0.0, 0.05, 0.02], [0.01, 0.0, 0.1], [0.03, 0.03, 0.0]])
+GENERATOR = RATES - np.diag(RATES.sum(1))
+WINDOW_S = 2.0
+
+
+def probabilities(seed: int, n: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).dirichlet(np.ones(3), n)
+
+
+@pytest.mark.parametrize("evidence", [1.0, 0.4])
+def test_it_is_the_sum_over_all_paths_of_a_hidden_markov_model(evidence: float) -> None:
+    probs, t_s = probabilities(0, 5), np.array([0.0, 2.0, 5.0, 7.5, 40.0])
+    prior = stationary(GENERATOR)
+    said = probs / prior
+    share = np.zeros(3)
+    for path in product(range(3), repeat=5):
+        weight = prior[path[0]] * said[0, path[0]]
+        for i in range(1, 5):
+            weight *= expm(GENERATOR * (t_s[i] - t_s[i - 1]))[path[i - 1], path[i]] * said[i, path[i]] ** evidence
+        share[path[-1]] += weight
+    markov = MarkovFilter(RATES, evidence, WINDOW_S)
+    for one, t in zip(probs, t_s, strict=True):
+        found = markov.step(one, t)
+    np.testing.assert_allclose(found, share / share.sum(), rtol=1e-9)
+
+
+def test_the_stationary_share_does_not_change_with_time() -> None:
+    share = stationary(GENERATOR)
+    np.testing.assert_allclose(share @ expm(GENERATOR * 7), share)
+    assert share.sum() == pytest.approx(1)
+
+
+def test_windows_that_say_nothing_new_change_nothing_however_many_come() -> None:
+    prior = stationary(GENERATOR)
+    often, once = MarkovFilter(RATES, 1.0, WINDOW_S), MarkovFilter(RATES, 1.0, WINDOW_S)
+    often.step([1, 0, 0], 0)
+    once.step([1, 0, 0], 0)
+    for t_s in (0.5, 1.0, 1.5):
+        often.step(prior, t_s)
+    np.testing.assert_allclose(often.step(prior, 6.0), once.step(prior, 6.0), rtol=1e-9)
+
+
+def test_the_first_window_and_one_after_a_very_long_gap_count_for_themselves() -> None:
+    first, later = probabilities(3, 2)
+    markov = MarkovFilter(RATES, 1.0, WINDOW_S)
+    np.testing.assert_allclose(markov.step(first, 0.0), first)
+    np.testing.assert_allclose(markov.step(later, 1e5), later, rtol=1e-6)
+
+
+def test_one_odd_window_is_outvoted_and_a_second_one_is_believed() -> None:
+    markov = MarkovFilter(np.full((3, 3), 0.01), 1.0, WINDOW_S)
+    walking, odd = np.array([0.9, 0.05, 0.05]), np.array([0.2, 0.75, 0.05])
+    for i in range(5):
+        markov.step(walking, i)
+    assert markov.step(odd, 5.0).argmax() == 0
+    for i in range(6, 10):
+        last = markov.step(odd, float(i) + 4)
+    assert last.argmax() == 1
+
+
+def test_at_a_shorter_hop_each_window_counts_for_less() -> None:
+    """Twice as many windows over the same time, which overlap, must not make it twice as sure."""
+    said = np.array([0.5, 0.3, 0.2])
+    wide, dense = MarkovFilter(RATES, 1.0, WINDOW_S), MarkovFilter(RATES, 1.0, WINDOW_S)
+    for i in range(11):
+        sure = wide.step(said, i * 1.0)
+    for i in range(21):
+        same = dense.step(said, i * 0.5)
+    np.testing.assert_allclose(sure, same, atol=0.02)
+    assert MarkovFilter(RATES, 1.0, WINDOW_S).step(said, 0)[0] < sure[0] - 0.2
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda p: sum(p) > 1e-6), st.floats(0, 1e4)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from([RATES, RATES * 0, np.array([[0, 1e-9, 0], [0, 0, 0], [5, 5, 0.0]])]),
+)
+def test_whatever_comes_the_result_is_a_distribution(steps: list[tuple[list[float], float]], rates: NDArray) -> None:
+    markov, t_s = MarkovFilter(rates, 2.0, WINDOW_S), 0.0
+    for probs, passed_s in steps:
+        t_s += passed_s
+        found = markov.step(np.array(probs) / sum(probs), t_s)
+        assert found.min() >= 0
+        assert found.sum() == pytest.approx(1)
