@@ -5,7 +5,8 @@
 Every window of the test people's recordings goes through the pipeline and then through the same code that runs behind
 ``--smooth``, ``--unknown`` and ``--episodes``. Temperatures, rates and evidence are those in the model file, which
 ``kinestream calibrate`` learnt from training and validation people; nothing is chosen here. What could have been learnt
-otherwise (which activity follows which) is compared on the validation people, who chose the rest too.
+otherwise (which activity follows which) is compared on the validation people, who chose the rest too, with
+``--part validation``; it stands in the same file, under ``validation``.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def episodes_of(streams: Iterable[Stream], min_s: float) -> dict[str, float]:
 
 
 def rows_of(
-    model: Model, people: dict[str, list[Stream]], ways: dict[str, list[Stream]], subnet: Subnet, part: str
+    model: Model, people: dict[str, list[Stream]], ways: dict[str, list[Stream]], subnet: Subnet
 ) -> Iterator[dict[str, Any]]:
     """A row for each way of telling, its accuracies by person."""
     for name, told in ways.items():
@@ -165,7 +166,6 @@ def rows_of(
             "name": name,
             "network": model.architecture.kind,
             "subnet": str(subnet),
-            "part": part,
             "macs": macs(model.architecture, subnet),
             "people": list(people),
             "seeds": list(range(1, len(people) + 1)),
@@ -202,7 +202,7 @@ def main() -> None:
         smoothed = concluded(model, calibration, streams, smooth=True)
         ways = {"raw": raw, "calibrated": calibrated, "smoothed": smoothed}
         ways |= {name: concluded(model, other, streams, smooth=True) for name, other in others.items()}
-        rows += rows_of(model, of_people, ways, subnet, args.part)
+        rows += rows_of(model, of_people, ways, subnet)
         for name, kept, how in (
             ("raw", Calibration(), {}),
             ("calibrated", calibration, {}),
@@ -214,22 +214,23 @@ def main() -> None:
                 row.setdefault("unknown_below", []).append({"threshold": threshold, **told})
         for row in rows[-len(ways) :]:
             _print(row)
-    if args.json:
+    if args.json and args.part == "validation":
+        ResultFile(args.json, {"validation": rows}).save()
+    elif args.json:
         file = ResultFile(
             args.json,
             {
                 "title": "Decisions a person can use: calibrated, smoothed, unknown, episodes",
                 "command": "python -m benchmarks.decisions --data ../shared/data --json "
                 "benchmarks/results/decisions.json",
-                "protocol": f"{recipe.data.description}; every window of the {args.part} people's whole recordings, "
+                "protocol": f"{recipe.data.description}; every window of the test people's whole recordings, "
                 "posture changes and unlabelled stretches in between, through the pipeline; accuracy inside one "
                 "activity, and with the windows in which one activity has the majority",
-                "part": args.part,
                 "over": "people",
                 "calibration": calibration.to_json(),
             },
         )
-        file.rows = [row for row in file.rows if row.get("part") != args.part] + rows
+        file.rows = rows
         file.save()
 
 

@@ -65,7 +65,13 @@ def run_show(args: argparse.Namespace) -> int:
 
     path = find_model(args.model)
     model = load_model(path)
-    facts: dict[str, Any] = {**_brief(model), "path": str(path), "fingerprint": model.fingerprint, "card": model.card}
+    facts: dict[str, Any] = {
+        **_brief(model),
+        "calibration": model.calibration.about or "none; kinestream calibrate learns it",
+        "path": str(path),
+        "fingerprint": model.fingerprint,
+        "card": model.card,
+    }
     if args.json:
         print(json.dumps(facts))
         return 0

@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kinestream.cli.output import JsonLines, Lines, prediction_record, summary_text
+from kinestream.episodes import Episode
 from kinestream.signals import Decision, Prediction, Subnet
 from kinestream.summary import Tally
 
@@ -69,3 +71,19 @@ def test_a_line_for_people_marks_a_wrong_prediction() -> None:
     Lines(out).prediction(PREDICTION)
     assert "1:02:03.5" in out.getvalue()
     assert "! sitting" in out.getvalue()
+
+
+def test_an_episode_is_told_by_the_streams_clock_and_a_live_one_by_the_clock_on_the_wall() -> None:
+    episode = Episode("s", "one", "walking", 3603.54, 3723.54, 60, 0.9)
+    played, live = io.StringIO(), io.StringIO()
+    Lines(played).episode(episode)
+    assert played.getvalue() == "s               1:00:03.5-1:02:03.5  walking\n"
+    lines = Lines(live, live=True)
+    before_s = time.time()
+    lines.prediction(PREDICTION)
+    lines.episode(episode)
+    start, end = live.getvalue().splitlines()[1].split()[1].split("-")
+    ends = {time.strftime("%H:%M:%S", time.localtime(t_s)) for t_s in (before_s, time.time())}
+    starts = {time.strftime("%H:%M:%S", time.localtime(t_s)) for t_s in (before_s - 120, time.time() - 120)}
+    assert end in ends
+    assert start in starts

@@ -1,0 +1,116 @@
+"""``--smooth``, ``--unknown``, ``--episodes`` and ``calibrate`` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinestream.inference import load_model, save_model
+from kinestream.signals import ACC
+from tests.random_models import random_model
+
+TIMED = {"latency_ms", "age_ms", "wall_s", "realtime_factor", "energy_mj"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file, and a recording of three activities that it was never taught."""
+    folder = tmp_path_factory.mktemp("decisions")
+    save_model(folder / "tiny.safetensors", random_model())
+    rng = np.random.default_rng(0)
+    centre = np.repeat(rng.normal(0, 9, (3, 3)), 1000, 0)
+    rows = np.column_stack([np.arange(3000) / 50, centre + rng.normal(0, 4, (3000, 3))])
+    names = np.repeat(["activity_2", "activity_3", "activity_0"], 1000)
+    lines = [",".join(("time", *ACC, "label"))]
+    lines += [",".join([*(f"{v:.4f}" for v in row), name]) for row, name in zip(rows, names, strict=True)]
+    (folder / "day.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def kinestream(folder: Path, *arguments: object, status: int = 0) -> tuple[str, str]:
+    environment = {**os.environ, "KINESTREAM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "kinestream", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+def replay(folder: Path, source: str = "day.csv", *more: object) -> list[dict[str, Any]]:
+    model = ("--model", folder / "tiny.safetensors") if source == "day.csv" else ()
+    out, _ = kinestream(folder, "replay", folder / source, *model, "--speed", "max", "--json", *more)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_conclusions_and_episodes_stand_beside_predictions_that_stay_as_they_were(folder: Path) -> None:
+    *raw, _ = replay(folder)
+    *lines, summary = replay(folder, "day.csv", "--smooth", "--unknown", "0.5", "--episodes", "--min-episode", "4")
+    told = [line for line in lines if "label" in line]
+    episodes = [line for line in lines if "episode" in line]
+    for plain, line in zip(raw, told, strict=True):
+        assert {k: v for k, v in plain.items() if k not in TIMED} == {
+            k: v for k, v in line.items() if k not in TIMED | {"concluded"}
+        }
+        concluded = line["concluded"]
+        assert sum(concluded["probs"].values()) == pytest.approx(1, abs=1e-4)
+        assert (concluded["label"] == "unknown") == (concluded["confidence"] < 0.5)
+    assert len(episodes) == summary["episodes"] > 0
+    assert all(one["t_end"] - one["t_start"] >= 4 - 1e-6 for one in episodes)
+    unknown = sum(line["concluded"]["label"] == "unknown" for line in told)
+    assert summary["concluded"]["unknown"] == unknown
+    assert (summary["concluded"]["smoothed"], summary["concluded"]["calibrated"]) == (True, False)
+
+
+def test_a_recorded_run_is_repeated_to_the_last_bit_and_can_be_smoothed_then(folder: Path) -> None:
+    replay(folder, "day.csv", "--record", folder / "kept")
+    *lines, summary = replay(folder, "kept", "--smooth")
+    assert summary["compared"] == {"equal": len(lines), "differing": 0, "beyond": 0}
+    assert all("concluded" in line for line in lines)
+
+
+def test_lines_for_people_tell_conclusions_and_episodes(folder: Path) -> None:
+    model = ("--model", folder / "tiny.safetensors", "--speed", "max")
+    out, _ = kinestream(folder, "replay", folder / "day.csv", *model, "--unknown", "1", "--episodes")
+    windows = [line for line in out.splitlines() if " ms " in line and "p50" not in line]
+    assert windows
+    assert all(" unknown " in line and "? activity" in line for line in windows)
+    assert "0:00.0-1:00.0  unknown" in out
+    assert "NOT calibrated" in out
+
+
+def test_a_model_is_calibrated_from_own_recordings_and_keeps_its_weights(folder: Path) -> None:
+    out, err = kinestream(
+        folder, "calibrate", folder / "tiny.safetensors", folder / "day.csv", "--out", folder / "sure.safetensors"
+    )
+    assert Path(out.strip()) == folder / "sure.safetensors"
+    before, after = load_model(folder / "tiny.safetensors"), load_model(folder / "sure.safetensors")
+    assert set(after.calibration.temperature) == set(before.widths)
+    assert after.calibration.about in err
+    assert after.fingerprint == before.fingerprint
+    out, _ = kinestream(folder, "models", "show", folder / "sure.safetensors", "--json")
+    assert json.loads(out)["calibration"] == after.calibration.about
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--unknown", "70"), "expected a probability"),
+        (("--min-episode", "-1"), "negative"),
+    ],
+)
+def test_an_impossible_wish_is_told_in_a_line(folder: Path, more: tuple[str, ...], said: str) -> None:
+    _, err = kinestream(folder, "replay", folder / "day.csv", "--model", folder / "tiny.safetensors", *more, status=2)
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_model_that_does_not_say_whom_it_learnt_from_asks_for_recordings(folder: Path) -> None:
+    _, err = kinestream(folder, "calibrate", folder / "tiny.safetensors", status=2)
+    assert "does not say what it was trained on" in err
