@@ -91,7 +91,11 @@ class SessionLike(Protocol):
         """What a person should know about the streams, a line each."""
         ...
 
-    def subscribe(self, on_chunk: Callable[[SampleChunk], None], on_prediction: Callable[[Prediction], None]) -> None:
+    def subscribe(
+        self,
+        on_chunk: Callable[[SampleChunk], None] | None = None,
+        on_prediction: Callable[[Prediction], None] | None = None,
+    ) -> None:
         """Call back from now on for every chunk and prediction, in the event loop's thread."""
         ...
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class Session:
         self.policy_text = policy_text
         self.labels = pipeline.engine.model.labels
         self._limit_s = limit_s
+        self._companions: list[AbstractAsyncContextManager[object]] = []
         self._recorder = recorder
         self.circumstances: Circumstances | None = None
         """What the newest prediction depended on besides the samples; None before the first."""
@@ -145,6 +147,10 @@ class Session:
         """Tell predictions with their conclusions from now on, and find episodes in them; None: do not."""
         self._concluder, self._episodes = concluder, episodes
 
+    def accompany(self, companion: AbstractAsyncContextManager[object]) -> None:
+        """Let something live as long as the run does, in its event loop."""
+        self._companions.append(companion)
+
     def set_policy(self, text: str) -> None:
         """Decide by another policy from the next window on.
 
@@ -182,6 +188,12 @@ class Session:
         Raises:
             KinestreamError: what the source or the pipeline could not go on with.
         """
+        async with AsyncExitStack() as companions:
+            for companion in self._companions:
+                await companions.enter_async_context(companion)
+            await self._run()
+
+    async def _run(self) -> None:
         self._started_s = self._ended_s = time.perf_counter()
         reader = asyncio.create_task(self._read())
         try:

@@ -21,6 +21,7 @@ from kinestream.cli import (
     report,
     run,
     scan,
+    serve,
     train,
     wear,
 )
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kinestream {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    watching, learning = (run, record, relay, scan, wear, decode), (train, adapt, calibrate, evaluate, report)
+    watching, learning = (run, serve, record, relay, scan, wear, decode), (train, adapt, calibrate, evaluate, report)
     for module in (*watching, models, energy, data, *learning):
         module.add_parser(commands)
     _format(commands, RawDescriptionRichHelpFormatter)

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError, KinestreamError
 
+from .serve import in_browser
+
 if TYPE_CHECKING:
+    from socket import socket
+
     from kinestream.ingest.prediction_publisher import PredictionPublisher
     from kinestream.session import Session
 
@@ -133,6 +137,8 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
     group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
     group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
+    group.add_argument("--metrics", metavar="[HOST]:PORT", help="tell Prometheus the figures of the run, e.g. :9100")
+    group.add_argument("--ascii", action="store_true", help="draw the dashboard with nothing but ASCII characters")
     group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
 
 
@@ -144,8 +150,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _on_terminal() -> bool:
-    """Whether a person sits there; the dashboard draws on standard error."""
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    """Whether a person sits there, or looks on through ``serve``; the dashboard draws on standard error."""
+    return in_browser() or all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -153,8 +159,8 @@ def _replay(args: argparse.Namespace) -> int:
         raise ConfigError("--dashboard and --json both want the screen; choose one")
     if args.dashboard and not _on_terminal():
         raise ConfigError("the dashboard needs a terminal; use --json elsewhere")
-    with _emitter(args) as emitter:
-        return _replay_to(args, emitter)
+    with _emitter(args) as emitter, _metrics_socket(args) as listening:
+        return _replay_to(args, emitter, listening)
 
 
 def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPublisher | None]:
@@ -166,7 +172,16 @@ def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPubli
     return PredictionPublisher(args.emit, insecure=args.insecure)
 
 
-def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None) -> int:
+def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket | None]:
+    """That of ``--metrics``, made first for the same reason."""
+    if args.metrics is None:
+        return nullcontext()
+    from kinestream.dashboard.metrics import listen
+
+    return listen(args.metrics, insecure=args.insecure)
+
+
+def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
     from .build import build_session
     from .output import JsonLines, Lines, episode_record, prediction_record, summary_text
 
@@ -176,11 +191,17 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None) ->
             on_prediction=lambda prediction: emitter.prediction(prediction_record(prediction)),
             on_episode=lambda episode: emitter.episode(episode_record(episode)),
         )
+    if listening is not None:
+        from kinestream.dashboard.metrics import MetricsServer
+
+        session.accompany(MetricsServer(session, listening))
     try:
         if args.dashboard:
             from kinestream.dashboard import run_dashboard
 
-            print(summary_text(run_dashboard(session)))
+            summary = run_dashboard(session, ascii=args.ascii)
+            if not in_browser():  # there, standard output belongs to the page
+                print(summary_text(summary))
             return session.exit_status
         return asyncio.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))
     finally:

@@ -77,8 +77,12 @@ class SyntheticSession:
         self.played = asyncio.Event()
         """All there is has been played."""
 
-    def subscribe(self, on_chunk: Callable[[SampleChunk], None], on_prediction: Callable[[Prediction], None]) -> None:
-        self._listeners.append((on_chunk, on_prediction))
+    def subscribe(
+        self,
+        on_chunk: Callable[[SampleChunk], None] | None = None,
+        on_prediction: Callable[[Prediction], None] | None = None,
+    ) -> None:
+        self._listeners.append((on_chunk or (lambda _: None), on_prediction or (lambda _: None)))
 
     def set_policy(self, text: str) -> None:
         make_policy(text, self.table)
