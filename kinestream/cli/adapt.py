@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.cli.extras import extra_for
+from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -44,12 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Adapt; the new model's path goes to standard output, what it is worth to standard error."""
-    try:
+    with extra_for("train", "kinestream adapt"):
         from kinestream.train.adapt import MIN_WINDOWS, adapt, adapted_card, held_out_gain, person_windows
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "matplotlib"):
-            raise
-        raise MissingExtra("train", "kinestream adapt") from error
     from rich.console import Console
     from rich.progress import Progress
 

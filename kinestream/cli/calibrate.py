@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.cli.extras import extra_for
+from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -57,12 +58,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
-    try:
+    with extra_for("train", "kinestream calibrate"):
         from kinestream.train.calibrate import calibrate
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "matplotlib"):
-            raise
-        raise MissingExtra("train", "kinestream calibrate") from error
     from rich.console import Console
     from rich.progress import Progress
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinestream.cli.extras import extra_for
 from kinestream.cli.train import PROTOCOL_HELP, PROTOCOL_NAMES
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -59,12 +60,8 @@ def _pool(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    try:
+    with extra_for("train", "kinestream evaluate"):
         from kinestream.train.run import evaluate_model
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "matplotlib"):
-            raise
-        raise MissingExtra("train", "kinestream evaluate") from error
     from rich.console import Console
     from rich.progress import Progress
 

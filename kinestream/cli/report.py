@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import MissingExtra
+from kinestream.cli.extras import extra_for
 
 if TYPE_CHECKING:
     import argparse
@@ -33,12 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page; its path goes to standard output, what was left out to standard error."""
-    try:
+    with extra_for("train", "kinestream report"):
         from kinestream.train.report import make_report
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "matplotlib":
-            raise
-        raise MissingExtra("train", "kinestream report") from error
 
     folder = args.results
     if folder is None and (RESULTS.is_dir() or not args.runs):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError, DataMissing, MissingExtra, NotEnoughMemory
+from kinestream.cli.extras import extra_for
+from kinestream.errors import ConfigError, DataMissing, NotEnoughMemory
 
 if TYPE_CHECKING:
     import argparse
@@ -93,12 +94,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
-    try:
+    with extra_for("train", "kinestream train"):
         from kinestream.train.run import train_model
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "matplotlib"):
-            raise
-        raise MissingExtra("train", "kinestream train") from error
     from rich.console import Console
     from rich.progress import Progress
 
