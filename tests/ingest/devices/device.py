@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kinestream.ingest.devices import Await, Dialogue, Find, Read, Step, Subscribe, Wait, Write
+from kinestream.ingest.devices import (
+    Await,
+    Decoder,
+    Dialogue,
+    Find,
+    Plan,
+    Read,
+    Settings,
+    Step,
+    Subscribe,
+    Wait,
+    Write,
+    find_profile,
+)
 
 Answer = bytes | list[bytes] | Callable[[bytes], bytes | list[bytes]]
 
@@ -67,3 +80,18 @@ class PaperDevice:
     def written(self) -> list[tuple[str, str]]:
         """(first group of the characteristic, bytes in hex) of each write."""
         return [(step.characteristic[:8], step.data.hex()) for step in self.heard if isinstance(step, Write)]
+
+
+def start(name: str, device: PaperDevice, settings: Settings | None = None) -> tuple[Plan, Decoder]:
+    """Hold a profile's start dialogue with a device."""
+    plan = find_profile(name).plan(settings or Settings())
+    decoder = plan.decoder()
+    device.run(plan.start(decoder))
+    return plan, decoder
+
+
+def stopped(plan: Plan, decoder: Decoder) -> list[tuple[str, str]]:
+    """What a profile's stop dialogue writes."""
+    device = PaperDevice()
+    device.run(plan.stop(decoder))
+    return device.written

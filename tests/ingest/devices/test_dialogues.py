@@ -8,8 +8,6 @@ import pytest
 
 from kinestream.errors import ConfigError, DecodeError, DeviceRefused
 from kinestream.ingest.devices import (
-    Decoder,
-    Plan,
     Read,
     Settings,
     Subscribe,
@@ -25,20 +23,7 @@ from kinestream.ingest.devices import (
     witmotion,
 )
 
-from .device import Answer, PaperDevice
-
-
-def start(name: str, device: PaperDevice, settings: Settings | None = None) -> tuple[Plan, Decoder]:
-    plan = find_profile(name).plan(settings or Settings())
-    decoder = plan.decoder()
-    device.run(plan.start(decoder))
-    return plan, decoder
-
-
-def stopped(plan: Plan, decoder: Decoder) -> list[tuple[str, str]]:
-    device = PaperDevice()
-    device.run(plan.stop(decoder))
-    return device.written
+from .device import Answer, PaperDevice, start, stopped
 
 
 def test_a_microbit_is_given_a_period_it_allows_and_asked_which_it_took() -> None:

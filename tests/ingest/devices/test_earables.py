@@ -10,8 +10,6 @@ import pytest
 from kinestream.errors import ConfigError, DecodeError
 from kinestream.ingest.clock import host_clock
 from kinestream.ingest.devices import (
-    Decoder,
-    Plan,
     Settings,
     Subscribe,
     Write,
@@ -23,20 +21,7 @@ from kinestream.ingest.devices import (
     openearable,
 )
 
-from .device import PaperDevice
-
-
-def start(name: str, device: PaperDevice, settings: Settings | None = None) -> tuple[Plan, Decoder]:
-    plan = find_profile(name).plan(settings or Settings())
-    decoder = plan.decoder()
-    device.run(plan.start(decoder))
-    return plan, decoder
-
-
-def stopped(plan: Plan, decoder: Decoder) -> list[tuple[str, str]]:
-    device = PaperDevice()
-    device.run(plan.stop(decoder))
-    return device.written
+from .device import PaperDevice, start, stopped
 
 
 def test_a_muse_is_halted_set_and_started_and_kept_alive() -> None:
