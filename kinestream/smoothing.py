@@ -57,7 +57,7 @@ class MarkovFilter:
         """
         probs = np.asarray(probs, np.float64)
         if self._belief is None:
-            self._belief = probs / probs.sum()
+            belief = probs
         else:
             passed_s = max(0.0, t_s - self._t_s)
             weight = min(1.0, self._evidence * min(1.0, passed_s / self._window_s))
@@ -65,9 +65,9 @@ class MarkovFilter:
             log = np.log(np.maximum(expected, SMALLEST))
             log += weight * (np.log(np.maximum(probs, SMALLEST)) - self._log_prior)
             belief = np.exp(log - log.max())
-            self._belief = belief / belief.sum()
+        self._belief = belief = belief / belief.sum()
         self._t_s = t_s
-        return self._belief
+        return belief
 
     def _transition(self, passed_s: float) -> NDArray[np.float64]:
         """(classes, classes) from the row's activity to the column's within that time."""
@@ -75,7 +75,7 @@ class MarkovFilter:
         if steps not in self._steps:
             from scipy.linalg import expm  # 0.1 s to import: only who smooths pays for it
 
-            self._steps[steps] = expm(self._generator * (steps * STEP_S))
+            self._steps[steps] = np.asarray(expm(self._generator * (steps * STEP_S)), np.float64)
         return self._steps[steps]
 
 

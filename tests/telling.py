@@ -12,13 +12,19 @@ WINDOW_S = 2.0
 
 
 def prediction(
-    i: int, label: str = "walking", confidence: float = 0.8, *, stream: str = "s", session: str = "one", **more: object
+    i: int,
+    label: str = "walking",
+    confidence: float = 0.8,
+    *,
+    stream: str = "s",
+    session: str = "one",
+    truth: str | None = None,
+    truth_share: float = 0.0,
 ) -> Prediction:
     """Window ``i`` of a session; the other labels share what is left."""
     probs = np.full(3, (1 - confidence) / 2, np.float32)
     if label in LABELS:
         probs[LABELS.index(label)] = confidence
-    given = {"truth": None, "truth_share": 0.0} | more
     return Prediction(
         stream=stream,
         session=session,
@@ -34,5 +40,6 @@ def prediction(
         energy_mj=0.1,
         age_ms=1.0,
         coverage=1.0,
-        **given,  # type: ignore[arg-type]
+        truth=truth,
+        truth_share=truth_share,
     )

@@ -39,9 +39,8 @@ def test_smoothing_goes_on_within_a_session_and_begins_anew_with_the_next() -> N
     concluder = Concluder(CALIBRATION, 3, WINDOW_S, smooth=True)
     for i in range(6):
         concluder.conclude(prediction(i, "walking"))
-    odd = {"label": "sitting", "confidence": 0.6}
-    assert conclusion(concluder.conclude(prediction(6, **odd))).label == "walking"
-    assert conclusion(concluder.conclude(prediction(6, session="two", **odd))).label == "sitting"
+    assert conclusion(concluder.conclude(prediction(6, "sitting", 0.6))).label == "walking"
+    assert conclusion(concluder.conclude(prediction(6, "sitting", 0.6, session="two"))).label == "sitting"
 
 
 def test_streams_are_smoothed_apart_however_they_are_interleaved() -> None:
@@ -74,15 +73,14 @@ def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None
 def test_a_summary_counts_right_ones_among_those_that_were_told_a_label() -> None:
     concluder = Concluder(Calibration(), 3, WINDOW_S, unknown_below=0.7)
     tally = ConclusionTally(LABELS)
-    pure, mixed = {"truth_share": 1.0}, {"truth_share": 0.6}
     for one in (
-        prediction(0, "walking", 0.9, truth="walking", **pure),
-        prediction(1, "walking", 0.9, truth="sitting", **pure),
-        prediction(2, "walking", 0.5, truth="walking", **pure),
-        prediction(3, "walking", 0.5, truth="walking", **pure),
-        prediction(4, "walking", 0.9, truth="walking", **mixed),
-        prediction(5, "walking", 0.9, truth="sit_to_stand", **pure),
-        prediction(6, "walking", 0.5, truth="sit_to_stand", **pure),
+        prediction(0, "walking", 0.9, truth="walking", truth_share=1.0),
+        prediction(1, "walking", 0.9, truth="sitting", truth_share=1.0),
+        prediction(2, "walking", 0.5, truth="walking", truth_share=1.0),
+        prediction(3, "walking", 0.5, truth="walking", truth_share=1.0),
+        prediction(4, "walking", 0.9, truth="walking", truth_share=0.6),
+        prediction(5, "walking", 0.9, truth="sit_to_stand", truth_share=1.0),
+        prediction(6, "walking", 0.5, truth="sit_to_stand", truth_share=1.0),
         prediction(7, "walking", 0.5),
     ):
         tally.add(concluder.conclude(one))

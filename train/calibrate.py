@@ -28,7 +28,7 @@ from .evaluate import probabilities
 from .export import from_model, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from kinestream.signals import Window
 
     from .networks import SwitchableNet
-    from .statistics import Track
+
+    Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 WEIGHTS = (1.0, 0.71, 0.5, 0.35, 0.25)
 """What is tried for how much each window counts, at the model's own hop."""
@@ -67,8 +68,8 @@ def calibrate(
     rates = change_rates(dataset.select(learnt), model.labels, order=order)
     both_ends = [Subnet(width, r) for width in model.widths for r in {model.resolutions[0], model.resolutions[-1]}]
     subnets = tuple(dict.fromkeys([*both_ends, *spanning(model)]))
-    net, recordings = from_model(model), track(dataset.select(validated))
-    parts = [part for recording in recordings if (part := _watch(model, net, recording, subnets))]
+    net, chosen = from_model(model), dataset.select(validated)
+    parts = [part for recording in track(chosen) if (part := _watch(model, net, recording, subnets))]
     if (windows := sum(int(part.judged.sum()) for part in parts)) < MIN_WINDOWS:
         raise DataDamaged(
             f"{windows} windows of {model.input.window_s:.2f} s show an activity that {model.name} knows "
@@ -158,14 +159,14 @@ def _truth(window: Window, labels: Sequence[str]) -> int:
 
 
 def _best_temperature(parts: Sequence[_Watched], subnets: Sequence[Subnet]) -> float:
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import fminbound
 
     def loss(log_temperature: float) -> float:
         temperature = float(np.exp(log_temperature))
         found = [part.losses(tempered(part.probs[subnet], temperature)) for part in parts for subnet in subnets]
         return float(np.concatenate(found).mean())
 
-    return round(float(np.exp(minimize_scalar(loss, bounds=np.log([0.05, 20.0]), method="bounded").x)), 4)
+    return round(float(np.exp(fminbound(loss, *np.log([0.05, 20.0])))), 4)
 
 
 def _smoothed_loss(
