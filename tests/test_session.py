@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kinestream.calibration import Calibration
+from kinestream.conclusion import Concluder
+from kinestream.episodes import Episode, EpisodeFinder
 from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.inference import Engine, operating_table
 from kinestream.pipeline import Pipeline
@@ -231,3 +234,21 @@ async def test_a_stream_at_another_rate_than_announced_is_noticed() -> None:
     run = session(Chunks(cut(whole, 25)))
     await run.run()
     assert run.notices() == ["s: 30.00 Hz measured, 50 Hz announced"]
+
+
+async def test_episodes_that_went_on_are_told_when_the_run_breaks_off() -> None:
+    run = session(Chunks(cut(regular(400), 50), then=DataDamaged("row 401 is cut off")))
+    told: list[Episode] = []
+    labels: list[str] = []
+    run.conclude(Concluder(Calibration(), 4, 0.8, unknown_below=1.0), EpisodeFinder(2.0))
+    run.subscribe(
+        on_prediction=lambda one: labels.append(one.conclusion.label if one.conclusion else one.label),
+        on_episode=told.append,
+    )
+    with pytest.raises(DataDamaged):
+        await run.run()
+    assert set(labels) == {"unknown"}
+    assert [(one.label, one.windows) for one in told] == [("unknown", len(labels))]
+    summary = run.summary()
+    assert summary["episodes"] == 1
+    assert summary["concluded"]["unknown"] == summary["predictions"] == len(labels)

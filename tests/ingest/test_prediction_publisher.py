@@ -45,6 +45,19 @@ def test_a_record_arrives_as_json_under_its_stream() -> None:
         assert json.loads(hip.recv_multipart()[1]) == second
 
 
+def test_an_episode_comes_under_a_topic_of_its_own() -> None:
+    with (
+        PredictionPublisher("tcp://127.0.0.1:0") as publisher,
+        zmq.Context() as context,
+        subscriber(context, publisher, b"episode/") as episodes,
+    ):
+        publisher.prediction({"stream": "wrist", "label": "walking"})
+        publisher.episode({"episode": "walking", "stream": "wrist", "t_start": 0.0, "t_end": 30.0})
+        topic, record = episodes.recv_multipart()
+        assert topic == b"episode/wrist"
+        assert json.loads(record)["episode"] == "walking"
+
+
 def test_a_subscriber_that_stalls_holds_nobody_up_and_can_count_what_it_missed() -> None:
     with (
         PredictionPublisher("tcp://127.0.0.1:0", hwm=10) as publisher,
