@@ -1,11 +1,12 @@
-"""What the dashboard costs: CPU share of one core at ten refreshes a second; and its pictures for the README.
+"""What the dashboard costs: CPU share of one core at ten refreshes a second, and how late predictions are with it.
 
     python benchmarks/dashboard.py                                          the figures
     python benchmarks/dashboard.py --picture docs/images/dashboard.svg      the picture
 
-Each figure is the CPU time of a whole process (wearer at 100 Hz in real time, so that every refresh has new samples;
-windowing, network, policy) over its wall time, once without a screen and once for each size of a terminal that
-discards what it is sent.
+Each figure is of a whole process (live wearer at 100 Hz, so that every refresh has new samples; windowing, network,
+policy; four predictions a second), once without a screen and once for each size of a terminal that discards what it is
+sent: CPU time over wall time, and how long after the moment a window's last packet was due its prediction was handed
+out, by the machine's clock.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ import tempfile
 import termios
 import threading
 import time
+from collections import deque
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from kinestream.dashboard import DashboardApp, take_picture
 from kinestream.inference import Engine, find_model, load_model, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_battery, make_policy
 from kinestream.session import Session
+from kinestream.signals import Prediction
 from kinestream.sources import open_source
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -42,12 +48,18 @@ BATTERY = "simulated:capacity_j=35,base_mw=2"
 """As ``kinestream demo`` has them."""
 
 
-def make_session(model: str, source: str) -> Session:
+HOP_S = 0.25
+"""Predictions are asked for more often than the model's own hop, for a p99 within a minute."""
+
+
+def make_session(model: str, source: str, hop_s: float | None = None) -> Session:
     engine = Engine(load_model(find_model(model)))
     table = operating_table(engine)
     engine.warm([point.subnet for point in table.front])
     battery = make_battery(BATTERY)
-    pipeline = Pipeline(engine, make_policy(POLICY, table), table, battery=battery, deadline_ms=2.0)
+    hop = round(hop_s * engine.model.input.fs_hz) if hop_s else None
+    policy = make_policy(POLICY, table)
+    pipeline = Pipeline(engine, policy, table, battery=battery, deadline_ms=2.0, hop=hop, clock=time.monotonic)
     return Session(open_source(source), pipeline, model_name=engine.model.name, policy_text=POLICY)
 
 
@@ -65,33 +77,55 @@ def drain(session: Session, windows: int) -> None:
     session.subscribe(on_prediction=count)
 
 
-async def cpu_share(seconds: float) -> float:
-    """CPU time of this process over wall time, after a warm-up."""
+class Cost(NamedTuple):
+    """Of one run."""
+
+    share: float
+    """CPU time over wall time."""
+    delays_ms: tuple[float, float]
+    """p50 and p99, from when the packet that completes a window is due to its prediction in a subscriber's hands."""
+    predictions: int
+
+
+async def measured(session: Session, seconds: float) -> Cost:
+    """What the running session costs, after a warm-up."""
+    delays_ms: list[float] = []
+    due: deque[tuple[float, float]] = deque()  # the last sample of each packet, and when it should come
+
+    def note(prediction: Prediction) -> None:
+        while due[0][0] < prediction.t_end_s:
+            due.popleft()
+        delays_ms.append((time.monotonic() - due[0][1]) * 1000)
+
+    session.subscribe(lambda chunk: due.append((float(chunk.t[-1]), chunk.received_s)), note)
     await asyncio.sleep(WARM_UP_S)
+    delays_ms.clear()
     cpu_s, wall_s = time.process_time(), time.monotonic()
     await asyncio.sleep(seconds)
-    return (time.process_time() - cpu_s) / (time.monotonic() - wall_s)
+    share = (time.process_time() - cpu_s) / (time.monotonic() - wall_s)
+    p50, p99 = np.percentile(delays_ms, (50, 99)).tolist()
+    return Cost(share, (p50, p99), len(delays_ms))
 
 
-async def without_screen(session: Session, seconds: float) -> float:
+async def without_screen(session: Session, seconds: float) -> Cost:
     run = asyncio.ensure_future(session.run())
-    share = await cpu_share(seconds)
+    cost = await measured(session, seconds)
     session.stop()
     await run
-    return share
+    return cost
 
 
-async def on_screen(session: Session, seconds: float) -> float:
+async def on_screen(session: Session, seconds: float) -> Cost:
     app = DashboardApp(session)
     run = asyncio.ensure_future(app.run_async())
-    share = await cpu_share(seconds)
+    cost = await measured(session, seconds)
     await app.action_quit()
     await run
-    return share
+    return cost
 
 
-def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[float, float]:
-    """The CPU share that a process of this file measures on a terminal of its own, and what it sent there, kB/s."""
+def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[Cost, float]:
+    """What a process of this file measures on a terminal of its own, and what it sent there, kB/s."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
     sent_bytes = 0
@@ -118,12 +152,14 @@ def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[float, flo
         wall_s = time.monotonic() - started_s
         reader.join(1.0)
         os.close(ours)
-        return json.loads(result.read_text())["share"], sent_bytes / wall_s / 1000
+        share, delays_ms, predictions = json.loads(result.read_text())
+        return Cost(share, tuple(delays_ms), predictions), sent_bytes / wall_s / 1000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="uci_cnn")
+    parser.add_argument("--terminal", metavar="COLUMNSxROWS", help="measure this size only")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each figure is measured (default 20)")
     parser.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw this instead of measuring")
     parser.add_argument("--size", default="120x40", metavar="COLUMNSxROWS", help="of the picture")
@@ -134,20 +170,29 @@ def main() -> None:
     if args.picture:
         session = make_session(args.model, "wearer://?seed=1&loss=0.005")
         drain(session, args.windows)
-        columns, rows = map(int, args.size.split("x"))
-        asyncio.run(take_picture(session, args.picture, size=(columns, rows), after_windows=args.windows))
+        asyncio.run(take_picture(session, args.picture, size=_size(args.size), after_windows=args.windows))
         return
-    session = make_session(args.model, "wearer://?seed=1&rate=100")
+    session = make_session(args.model, "wearer://?seed=1&rate=100&live=1", HOP_S)
     if args.measure_into:
-        share = asyncio.run(on_screen(session, args.seconds))
-        args.measure_into.write_text(json.dumps({"share": share}))
+        cost = asyncio.run(on_screen(session, args.seconds))
+        args.measure_into.write_text(json.dumps(cost))
         return
     alone = asyncio.run(without_screen(session, args.seconds))
-    print(f"{'without a screen':<18}{alone:7.1%} of a core")
-    for columns, rows in SIZES:
-        share, sent_kb = in_terminal((columns, rows), ["--model", args.model, "--seconds", str(args.seconds)])
-        name = f"{columns} x {rows}"
-        print(f"{name:<18}{share:7.1%} of a core, {share - alone:6.1%} for the dashboard, {sent_kb:5.0f} kB/s sent")
+    print(f"{'without a screen':<18}{alone.share:7.1%} of a core; {_delays(alone)}")
+    for columns, rows in (_size(args.terminal),) if args.terminal else SIZES:
+        cost, sent_kb = in_terminal((columns, rows), ["--model", args.model, "--seconds", str(args.seconds)])
+        own = f"{cost.share:7.1%} of a core, {cost.share - alone.share:6.1%} for the dashboard"
+        print(f"{f'{columns} x {rows}':<18}{own}; {_delays(cost)}; {sent_kb:.0f} kB/s sent")
+
+
+def _size(text: str) -> tuple[int, int]:
+    columns, rows = map(int, text.split("x"))
+    return columns, rows
+
+
+def _delays(cost: Cost) -> str:
+    p50, p99 = cost.delays_ms
+    return f"predictions {p50:.1f} ms after their last packet, p99 {p99:.1f} ms ({cost.predictions})"
 
 
 if __name__ == "__main__":

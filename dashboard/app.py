@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 REFRESH_HZ = 10.0
 POLL_HZ = 2.0
+SWITCH_S = 0.0005
+"""After so long the thread that draws lets the one that computes go on."""
 PAGES = 3
 """A small terminal shows one of these at a time: the subnetworks with their costs; policy and link; the log."""
 _WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -118,6 +121,8 @@ class DashboardApp(App[None]):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.call_later, self.action_quit)
         self.session.subscribe(self._on_chunk, self.state.on_prediction)
         self._session_worker = self.run_worker(self._run(), exit_on_error=True)
+        # Drawing is one long stretch of Python: without this, the network's thread would wait 5 ms each time it asks.
+        sys.setswitchinterval(SWITCH_S)
         self.set_interval(1 / REFRESH_HZ, self.tick)
         self.set_interval(1 / POLL_HZ, self.poll)
 
