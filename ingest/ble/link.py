@@ -175,10 +175,12 @@ class Link:
             if life.number > 1:
                 _LOG.warning("%s: connected again", self.name)
             why = await life.watch(client, lost)
-            self.counts["stalled"] += not lost.is_set()
-            _LOG.warning("%s: %s; looking for it again", self.name, why)
+            if not self._closing:
+                self.counts["stalled"] += not lost.is_set()
+                _LOG.warning("%s: %s; looking for it again", self.name, why)
         finally:
-            self.state = "lost"
+            if not self._closing:  # else the link did not break: how it stood until then is what to tell
+                self.state = "lost"
             await life.stop(client)
 
     def _wanted(self, sighting: Sighting) -> bool:

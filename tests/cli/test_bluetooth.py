@@ -91,14 +91,17 @@ def test_two_sensors_of_different_kinds_end_in_predictions(bluez: BlueZ) -> None
 def test_ctrl_c_stops_the_sensor_before_it_ends(bluez: BlueZ) -> None:
     polar = Polar(POLAR)
     bluez.add(polar)
-    running = subprocess.Popen([*KINESTREAM, "run", "ble://polar", "--json"], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    running = subprocess.Popen([*KINESTREAM, "run", "ble://polar", "--json"], stdout=pipe, stderr=pipe, text=True)
     assert running.stdout is not None
     first = json.loads(running.stdout.readline())
     assert first["stream"] == "Polar Sense 12345678"
     running.send_signal(signal.SIGINT)
     began_s = time.monotonic()
-    out, _ = running.communicate(timeout=20)
+    out, told = running.communicate(timeout=20)
     assert running.returncode == 0
+    assert "link broke" not in told
+    assert "Polar Sense 12345678: streaming" in told
     assert time.monotonic() - began_s < 10
     assert json.loads(out.splitlines()[-1])["summary"] is True
     assert [data for uuid, data in polar.writes if uuid == Polar.CONTROL and data[0] == 3] == [b"\x03\x02", b"\x03\x05"]
