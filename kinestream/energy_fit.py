@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from kinestream.errors import ConfigError, KinestreamError
+from kinestream.errors import ConfigError, NoGauge
 
 SYS = Path("/sys")
 LEAST_MW = 50.0
 """A busy core that seems to draw less was not seen by the gauge."""
-
-
-class NoGauge(KinestreamError):
-    """This machine tells nobody what it draws."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ class NotEnoughMemory(KinestreamError):
     """What was asked for does not fit into this machine's memory: ask for less."""
 
 
+class NoGauge(KinestreamError):
+    """This machine tells nobody what it draws: give the figure yourself."""
+
+
 class SourceLost(KinestreamError):
     """A live source went away and did not come back in the time allowed."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.signals import UNKNOWN, Prediction
+from kinestream.signals import UNKNOWN, Prediction, Window
 
 REMEMBERED_LATENCIES = 100_000
 
@@ -107,7 +107,7 @@ class ConclusionTally:
 KINDS = ("pure", "mixed", "other", "unlabelled")
 
 
-def judged_as(prediction: Prediction, labels: Container[str]) -> str:
+def judged_as(prediction: Prediction | Window, labels: Container[str]) -> str:
     """Which of ``KINDS`` a window is, by what its samples are labelled: inside one activity that the model knows, over
     a change with one in the majority, of an activity it was never taught, or without a label in the majority."""
     if prediction.truth is None or prediction.truth_share <= 0.5:

@@ -23,6 +23,7 @@ from kinestream.cli import (
     scan,
     serve,
     train,
+    tune,
     wear,
 )
 from kinestream.errors import KinestreamError
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     watching, learning = (run, serve, record, relay, scan, wear, decode), (train, adapt, calibrate, evaluate, report)
-    for module in (*watching, models, energy, data, *learning):
+    for module in (*watching, tune, models, energy, data, *learning):
         module.add_parser(commands)
     _format(commands, RawDescriptionRichHelpFormatter)
     return parser

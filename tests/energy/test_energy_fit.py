@@ -8,7 +8,8 @@ import pytest
 
 from kinestream.cli import main
 from kinestream.energy import parse_energy_model
-from kinestream.energy_fit import NoGauge, fit
+from kinestream.energy_fit import fit
+from kinestream.errors import NoGauge
 
 
 class Machine:

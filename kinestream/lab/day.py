@@ -1,0 +1,300 @@
+"""One scripted day over recorded windows: a policy decides window after window, as it would in the pipeline.
+
+Nothing is inferred here: what each subnetwork says of each window is looked up. Latencies are the table's, times the
+script's load, times log-normal noise with a seed; energies are the table's, whatever the load, because a core that is
+shared computes no more. While windows are passed over, the last label holds; while the battery is empty, there is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinestream.errors import ConfigError
+from kinestream.pipeline import REMEMBERED
+from kinestream.policy import BatteryReading, PolicyState
+from kinestream.signals import Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kinestream.operating_table import OperatingTable
+    from kinestream.policy import Policy
+    from kinestream.signals import Decision, Subnet
+
+    from .answers import Answers
+    from .material import Material
+    from .scenario import Scenario
+
+NOBODY = -1
+"""What is said of a window when the battery is empty, or nothing has been predicted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What the device draws without inference."""
+
+    base_mw: float
+    """While samples are needed."""
+    asleep_mw: float | None = None
+    """While no coming window needs the gyroscope, which sleeps; None: it never does."""
+    wake_s: float = 0.3
+    """How long before it is needed it wakes: data sheets say 35 to 80 ms to turn on, the rest is for the filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a day came to."""
+
+    name: str
+    accuracy: float
+    """Of the windows inside one activity; a window nobody answered is wrong. NaN where there is none."""
+    accuracy_with_transitions: float
+    missed: float
+    """Share of the predictions that took longer than the deadline of their time."""
+    energy_j: float
+    """All that the device drew."""
+    processor_j: float
+    """What inference drew of it."""
+    hours: float
+    """Until the battery was empty; if it was not, how long its charge would last at the mean power. Infinite without
+    battery."""
+    empty: bool
+    left: float
+    """Charge at the end, 0 to 1; NaN without battery."""
+    predictions: int
+    switches: int
+    """Predictions by another subnetwork than the one before."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of the predictions by subnetwork, the most frequent first."""
+
+
+class Day:
+    """A scenario laid out over material: the same for every policy tried on it.
+
+    Args:
+        answers: what the subnetworks say of the material.
+        table: latency, energy and (validation) accuracy of each subnetwork; what policies see.
+        draws: sensor, radio and the sleeping processor.
+        seed: of the order of the recordings and of the noise.
+    Raises:
+        ConfigError: the table lacks a subnetwork that answered.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        material: Material,
+        answers: Answers,
+        table: OperatingTable,
+        draws: Draws,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.scenario, self.material, self.answers, self.table, self.draws = scenario, material, answers, table, draws
+        self.subnets: tuple[Subnet, ...] = answers.subnets
+        self.best: NDArray[np.int64] = answers.best
+        """(subnets, n) what each says of each window of the material."""
+        missing = [subnet for subnet in self.subnets if subnet not in table]
+        if missing:
+            raise ConfigError(f"{table.model}: the operating table lacks {missing[0]}; measure it anew")
+        self.full = table[max(self.subnets)]
+        hop_s = material.hop_s
+        self.steps = n = max(int(scenario.hours * 3600 / hop_s), 1)
+        rng = np.random.default_rng(seed)
+        self.window: NDArray[np.int64] = _order(material, rng, n)
+        """(steps,) which window comes when: whole sessions one after another, in random order, over and over."""
+        at_h = np.arange(n) * hop_s / 3600
+        self.phase: NDArray[np.int64] = np.searchsorted([p.from_h for p in scenario.phases], at_h, side="right") - 1
+        noise = rng.normal(0.0, scenario.noise, n) if scenario.noise else np.zeros(n)
+        self.slower: NDArray[np.float64] = np.array([p.load for p in scenario.phases])[self.phase] * np.exp(noise)
+        """(steps,) latency over the table's."""
+        self.deadline_ms = [
+            p.deadline_ms if p.deadline is None else p.deadline * self.full.p50_ms for p in scenario.phases
+        ]
+        """Of each phase."""
+        self.capacity_j = self._capacity_j()
+        self.window_hops = round(material.window_s / hop_s)
+        self.truth = material.truth[self.window]
+        self.pure = material.pure[self.window]
+
+    def _capacity_j(self) -> float | None:
+        supply = self.scenario.supply
+        if supply is None:
+            return None
+        if supply.lasts_h is None:
+            return supply.capacity_j
+        full_mw = self.draws.base_mw + self.full.energy_mj / self.material.hop_s
+        return full_mw / 1000.0 * supply.lasts_h * 3600.0
+
+    @property
+    def given_j(self) -> float:
+        """The energy in the battery at the beginning; infinite without one."""
+        supply = self.scenario.supply
+        return float("inf") if supply is None or self.capacity_j is None else supply.frac * self.capacity_j
+
+    def run(self, policy: Policy, name: str | None = None) -> Outcome:
+        """What the policy makes of the day."""
+        rows = {subnet: row for row, subnet in enumerate(self.subnets)}
+        labels = tuple(f"{code}" for code in range(self.answers.probs.shape[2]))
+        phases, supply = self.scenario.phases, self.scenario.supply
+        hop_s, capacity_j, left_j = self.material.hop_s, self.capacity_j, self.given_j
+        recent: deque[Prediction] = deque(maxlen=REMEMBERED)
+        said = np.full(self.steps, NOBODY)
+        counts: Counter[Subnet] = Counter()
+        last: Decision | None = None
+        held, resting = NOBODY, 0
+        missed = due = switches = 0
+        energy_j = processor_j = 0.0
+        empty_step: int | None = None
+        for k, (window, slower) in enumerate(zip(self.window.tolist(), self.slower.tolist(), strict=True)):
+            phase = phases[self.phase[k]]
+            drawn_j = (self.base_mw(resting) + phase.extra_mw) * hop_s / 1000.0
+            if capacity_j is not None:
+                left_j += phase.charge_mw * hop_s / 1000.0 - (drawn_j if left_j > 0 else 0.0)
+                left_j = min(left_j, capacity_j)
+            if left_j <= 0:
+                empty_step = k if empty_step is None else empty_step
+                held, resting = NOBODY, 0
+                continue
+            energy_j += drawn_j
+            if resting:
+                resting -= 1
+                said[k] = held
+                continue
+            now_s = (k + 1) * hop_s
+            past = tuple(recent)
+            deadline_ms = self.deadline_ms[self.phase[k]]
+            reading = None
+            if supply is not None and capacity_j is not None:
+                frac = left_j / capacity_j
+                reading = BatteryReading(
+                    frac - frac % supply.gauge if supply.gauge else frac,
+                    capacity_j if supply.tells_capacity else None,
+                    phase.charge_mw > 0,
+                    self.draws.base_mw * supply.tells_base,
+                    phase.temperature_c,
+                )
+            state = PolicyState(
+                now_s=now_s,
+                started_s=0.0,
+                deadline_ms=deadline_ms,
+                battery=reading,
+                last=last,
+                recent=past,
+                hop_s=hop_s * (last.hop if last else 1),
+                own=past,
+                coverage=1.0 - phase.missing,
+            )
+            decision = policy.decide(state)
+            point, row = self.table[decision.subnet], rows[decision.subnet]
+            latency_ms = point.p50_ms * slower
+            if deadline_ms is not None:
+                due += 1
+                missed += latency_ms > deadline_ms
+            left_j -= point.energy_mj / 1000.0
+            processor_j += point.energy_mj / 1000.0
+            switches += last is not None and last.subnet != decision.subnet
+            counts[decision.subnet] += 1
+            held = said[k] = int(self.best[row, window])
+            probs = self.answers.probs[row, window]
+            recent.append(
+                Prediction(
+                    stream="day",
+                    session="",
+                    index=k,
+                    t_start_s=now_s - hop_s,
+                    t_end_s=now_s,
+                    label=labels[held],
+                    confidence=float(probs[held]),
+                    probs=probs,
+                    labels=labels,
+                    decision=decision,
+                    latency_ms=latency_ms,
+                    energy_mj=point.energy_mj,
+                    age_ms=phase.age_s * 1000 + latency_ms,
+                    coverage=1.0 - phase.missing,
+                )
+            )
+            last, resting = decision, decision.hop - 1
+        if left_j <= 0 and empty_step is None:
+            empty_step = self.steps
+        total = sum(counts.values())
+        return self.outcome(
+            name or policy.kind,
+            said,
+            missed=missed / due if due else 0.0,
+            energy_j=energy_j + processor_j,
+            processor_j=processor_j,
+            empty_step=empty_step,
+            left_j=left_j,
+            switches=int(switches),
+            shares={str(subnet): round(count / total, 4) for subnet, count in counts.most_common()},
+            predictions=total,
+        )
+
+    def base_mw(self, resting: int) -> float:
+        """Mean power over one hop without inference, when so many windows, this one included, are passed over."""
+        draws, spare = self.draws, resting - self.window_hops
+        if draws.asleep_mw is None or spare < 0:
+            return draws.base_mw
+        awake = min(draws.wake_s / self.material.hop_s, 1.0) if spare == 0 else 0.0
+        return draws.asleep_mw + awake * (draws.base_mw - draws.asleep_mw)
+
+    def outcome(
+        self,
+        name: str,
+        said: NDArray[np.int64],
+        *,
+        missed: float,
+        energy_j: float,
+        processor_j: float,
+        empty_step: int | None,
+        left_j: float,
+        switches: int,
+        shares: Mapping[str, float],
+        predictions: int,
+    ) -> Outcome:
+        """The outcome of a day on which ``said`` (steps,) was said."""
+        right = (said == self.truth) & (said != NOBODY)
+        known = self.truth >= 0
+        pure = self.pure & known
+        elapsed_h = self.steps * self.material.hop_s / 3600
+        if self.capacity_j is None:
+            hours = float("inf")
+        elif empty_step is not None:
+            hours = empty_step * self.material.hop_s / 3600
+        else:
+            hours = self.given_j / energy_j * elapsed_h if energy_j else float("inf")
+        return Outcome(
+            name=name,
+            accuracy=float(right[pure].mean()) if pure.any() else float("nan"),
+            accuracy_with_transitions=float(right[known].mean()) if known.any() else float("nan"),
+            missed=float(missed),
+            energy_j=energy_j,
+            processor_j=processor_j,
+            hours=hours,
+            empty=empty_step is not None,
+            left=max(left_j, 0.0) / self.capacity_j if self.capacity_j else float("nan"),
+            predictions=predictions,
+            switches=switches,
+            shares=shares,
+        )
+
+
+def _order(material: Material, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+    edges = np.flatnonzero(np.diff(material.session)) + 1
+    sessions = np.split(np.arange(len(material)), edges)
+    parts: list[NDArray[np.int64]] = []
+    total = 0
+    while total < n:
+        for number in rng.permutation(len(sessions)):
+            parts.append(sessions[number])
+            total += len(sessions[number])
+            if total >= n:
+                break
+    return np.concatenate(parts)[:n]

@@ -1,0 +1,58 @@
+"""A day one can reckon by hand: four windows over and over, three subnetworks, no noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinestream.lab import Answers, Day, Draws, Material, Phase, Scenario, Supply
+from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.signals import Subnet
+
+THIN, MIDDLE, WIDE = Subnet(0.1, 96), Subnet(0.5, 96), Subnet(1.0, 128)
+
+
+@pytest.fixture
+def table() -> OperatingTable:
+    """1, 2 and 4 mJ; 10, 20 and 40 ms."""
+    rows = ((THIN, 0.5, 1.0), (MIDDLE, 0.75, 2.0), (WIDE, 1.0, 4.0))
+    points = tuple(OperatingPoint(s, accuracy, int(mj), mj * 10, mj * 10, mj) for s, accuracy, mj in rows)
+    return OperatingTable("by_hand", "none", "by hand", points)
+
+
+@pytest.fixture
+def material() -> Material:
+    """Four windows of two classes, a second apart, two seconds long, one session."""
+    truth = np.array([0, 0, 1, 1])
+    return Material(np.zeros((4, 2, 1), np.float32), np.zeros(4, int), truth, np.ones(4, bool), 1.0, 2.0)
+
+
+@pytest.fixture
+def answers(material: Material) -> Answers:
+    """The thin one is right on 2 of 4, the middle one on 3, the wide one on all."""
+    best = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
+    return Answers((THIN, MIDDLE, WIDE), np.where(np.arange(2) == best[:, :, None], 0.9, 0.1).astype(np.float32))
+
+
+class Days:
+    """Makes days of that material."""
+
+    def __init__(self, table: OperatingTable, material: Material, answers: Answers) -> None:
+        self.table, self.material, self.answers = table, material, answers
+
+    def day(
+        self,
+        *phases: Phase,
+        seconds: int = 400,
+        supply: Supply | None = None,
+        draws: Draws | None = None,
+        noise: float = 0.0,
+        seed: int = 0,
+    ) -> Day:
+        scenario = Scenario("test", "", seconds / 3600, phases or (Phase(),), supply, noise)
+        return Day(scenario, self.material, self.answers, self.table, draws or Draws(1.0), seed=seed)
+
+
+@pytest.fixture
+def days(table: OperatingTable, material: Material, answers: Answers) -> Days:
+    return Days(table, material, answers)

@@ -1,0 +1,126 @@
+"""Windows cut from recordings, what subnetworks say of them, kept on disk, and a sensor run another way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinestream.energy import Sensing
+from kinestream.errors import ConfigError, DataMissing
+from kinestream.inference import Engine
+from kinestream.lab import Resensed, answers_of, collect
+from kinestream.pipeline import Pipeline
+from kinestream.policy import FixedPolicy
+from kinestream.replay_data import Player, Recording
+from kinestream.signals import ACC, GYRO, SampleChunk
+from tests.random_models import TINY, random_model
+
+MODEL = random_model("tiny", replace(TINY, columns=6))
+
+
+def recording(seconds: float = 20.0, fs_hz: float = 50.0) -> Recording:
+    """Half of it one activity of the model's, then one it was never taught."""
+    n = int(seconds * fs_hz)
+    t = np.arange(n) / fs_hz
+    x = np.random.default_rng(0).normal(0, 1, (n, 6)).cumsum(0).astype(np.float32) / 5
+    labels = np.where(np.arange(n) < n // 2, 0, 1).astype(np.int16)
+    return Recording("made", "one", "anna", fs_hz, (*ACC, *GYRO), t, x, labels, (MODEL.labels[1], "swimming"))
+
+
+def player(*recordings: Recording) -> Player:
+    return Player(list(recordings) or [recording()], speed=math.inf, name="made")
+
+
+def test_the_windows_and_answers_are_those_of_the_live_pipeline() -> None:
+    from kinestream.inference import operating_table
+
+    engine = Engine(MODEL)
+    material = collect(player(), MODEL)
+    answers = answers_of(engine, material)
+    table = operating_table(engine, [MODEL.full])
+    pipeline = Pipeline(engine, FixedPolicy(table, MODEL.full), table)
+    source = recording()
+    chunk = SampleChunk(
+        "made", "a", source.t, source.x, source.channels, 50.0, 0, source.t[-1], source.labels, source.label_names
+    )
+    live = pipeline.push(chunk) + pipeline.flush()
+    assert len(live) == len(material)
+    np.testing.assert_allclose(
+        answers.probs[answers.subnets.index(MODEL.full)], [p.probs for p in live], rtol=0, atol=1e-5
+    )
+    known = [p.truth == MODEL.labels[1] and p.truth_share > 0.5 for p in live]
+    assert (material.truth == np.where(known, 1, -1)).all()
+    assert (material.pure == [k and p.truth_share == 1.0 for k, p in zip(known, live, strict=True)]).all()
+
+
+def test_answers_are_kept_by_model_and_windows_and_only_what_is_new_is_asked(tmp_path: Path) -> None:
+    engine, material = Engine(MODEL), collect(player(), MODEL)
+    asked: list[int] = []
+    some = answers_of(engine, material, MODEL.subnets[:2], cache=tmp_path, progress=lambda _, n: asked.append(n))
+    assert asked == [2, 2]
+    asked.clear()
+    everything = answers_of(engine, material, cache=tmp_path, progress=lambda _, n: asked.append(n))
+    assert asked[0] == len(MODEL.subnets) - 2
+    assert (everything.probs[:2] == some.probs).all()
+    asked.clear()
+    assert (answers_of(engine, material, cache=tmp_path, progress=lambda *_: asked.append(1)).probs > 0).any()
+    assert not asked
+    answers_of(Engine(random_model("tiny", replace(TINY, columns=6), seed=1)), material, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 half"])
+def test_kept_answers_that_are_damaged_are_computed_again(tmp_path: Path, content: bytes) -> None:
+    engine, material = Engine(MODEL), collect(player(), MODEL)
+    first = answers_of(engine, material, cache=tmp_path)
+    next(tmp_path.glob("*.npz")).write_bytes(content)
+    assert (answers_of(engine, material, cache=tmp_path).probs == first.probs).all()
+
+
+def test_a_recording_without_a_window_is_refused() -> None:
+    with pytest.raises(DataMissing, match="holds no window"):
+        collect(player(recording(0.5)), MODEL)
+
+
+def test_each_session_is_an_unbroken_stretch_of_its_own() -> None:
+    material = collect(player(recording(), replace(recording(), name="two")), MODEL)
+    assert material.session.tolist() == sorted(material.session.tolist())
+    assert set(material.session.tolist()) == {0, 1}
+
+
+def test_a_slower_sensor_brings_every_kth_sample_however_the_chunks_are_cut() -> None:
+    source = recording()
+    whole = SampleChunk("s", "a", source.t, source.x, source.channels, 50.0, 0, 0.0, source.labels, source.label_names)
+    slow = Resensed(Sensing(25.0))
+    one = slow(whole)
+    assert (one.fs_hz, len(one)) == (25.0, 500)
+    pieces = Resensed(Sensing(25.0))
+    parts = []
+    for at in range(0, len(whole), 37):
+        part = slice(at, at + 37)
+        parts.append(
+            pieces(replace(whole, t=whole.t[part], x=whole.x[part], labels=source.labels[part], seq=at))  # pyright: ignore[reportOptionalSubscript]
+        )
+    np.testing.assert_allclose(np.concatenate([p.x for p in parts]), one.x, rtol=0, atol=1e-5)
+    assert (np.concatenate([p.t for p in parts]) == one.t).all()
+    assert [p.seq for p in parts] == np.cumsum([0, *(len(p) for p in parts[:-1])]).tolist()
+
+
+def test_a_gyroscope_that_is_off_reads_nothing_and_the_accelerometer_as_before() -> None:
+    source = recording()
+    off = Resensed(Sensing(50.0, gyro=False))(SampleChunk("s", "a", source.t, source.x, source.channels, 50.0, 0, 0.0))
+    assert not off.x[:, 3:].any()
+    assert (off.x[:, :3] == source.x[:, :3]).all()
+    assert source.x[:, 3:].any()
+
+
+def test_a_slower_sensor_still_gives_windows_at_the_models_rate() -> None:
+    fast, slow = collect(player(), MODEL), collect(player(), MODEL, Resensed(Sensing(12.5)))
+    assert slow.x.shape[1:] == fast.x.shape[1:]
+    assert abs(len(slow) - len(fast)) <= 1
+    with pytest.raises(ConfigError, match="no whole fraction"):
+        collect(player(), MODEL, Resensed(Sensing(30.0)))

@@ -1,0 +1,83 @@
+"""The oracle is never beaten at equal energy, and a search finds what was hidden."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinestream.lab import Phase, Supply, best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, search
+from kinestream.operating_table import OperatingTable
+from kinestream.policy import make_policy, parse_policy, write_policy
+from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
+
+
+def test_the_oracle_shares_the_time_between_two_neighbours(days: Days) -> None:
+    day = days.day()
+    assert oracle(day, 400 * 4.0) == 1.0
+    assert oracle(day, 400 * 3.0) == pytest.approx(0.875)  # half the time the middle one, half the wide one
+    assert oracle(day, 400 * 1.0) == pytest.approx(0.5)
+    assert oracle(day, 400 * 0.5) == pytest.approx(0.25)  # not even the cheapest all the time
+    assert oracle(day, 0.0) == 0.0
+
+
+def test_the_oracle_keeps_the_deadlines(days: Days) -> None:
+    day = days.day(Phase(deadline_ms=25.0), Phase(from_h=200 / 3600))
+    assert oracle(day, 1e9) == pytest.approx((0.75 + 1.0) / 2)
+
+
+LUCK = 0.03
+"""With only four windows over and over, which of them the wide one meets is no small matter."""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.floats(0.5, 2.5), st.floats(0.5, 3.0), st.integers(0, 5))
+def test_no_policy_beats_the_oracle_at_equal_energy(days: Days, capacity_j: float, load: float, seed: int) -> None:
+    day = days.day(Phase(deadline_ms=45.0), Phase(from_h=0.05, load=load, deadline_ms=45.0), seed=seed,
+                   supply=Supply(capacity_j=capacity_j))  # fmt: skip
+    for text in ("battery:hours=0.111", "utility"):
+        outcome = day.run(make_policy(text, days.table))
+        if outcome.missed == 0:
+            assert outcome.accuracy <= oracle(day, 1000 * outcome.processor_j) + LUCK
+
+
+def test_the_battery_policy_ends_the_day_with_a_near_empty_battery_and_near_the_oracle(days: Days) -> None:
+    day = days.day(supply=Supply(capacity_j=8.0), seconds=2000)  # 2 J for the rest, 3 mJ a window
+    outcome = day.run(make_policy(f"battery:hours={2000 / 3600},period_s=40", days.table))
+    assert outcome.hours >= 2000 / 3600
+    assert outcome.left < 0.02
+    assert outcome.accuracy == pytest.approx(oracle(day, budget_mj(day)), abs=0.01)
+
+
+def test_the_rivals_are_the_best_within_the_energy_and_the_cheapest_as_accurate(days: Days) -> None:
+    day = days.day()
+    outcomes = [fixed(day, subnet) for subnet in (THIN, MIDDLE, WIDE)]
+    best = best_fixed(outcomes, 1.3)
+    assert best is not None
+    assert best.name == str(MIDDLE)
+    assert best_fixed(outcomes, 0.1) is None
+    cheap = cheapest_as_accurate(outcomes, 0.8)
+    assert cheap is not None
+    assert cheap.name == str(WIDE)
+
+
+@pytest.mark.parametrize("optuna", [False, True])
+def test_a_search_finds_the_settings_that_cost_least_and_is_the_same_again(
+    days: Days, table: OperatingTable, optuna: bool
+) -> None:
+    if optuna:
+        pytest.importorskip("optuna")
+    day = days.day(seconds=200)
+    parts = parse_policy("utility:accuracy=1")
+    found = [search(day, parts, table, trials=20, seed=5, goal="energy", accuracy=0.7, optuna=optuna) for _ in range(2)]
+    assert write_policy(found[0].policy) == write_policy(found[1].policy)
+    assert found[0].outcome.accuracy >= 0.7
+    assert found[0].outcome.processor_j == pytest.approx(0.4)  # the middle one all the time
+    assert found[0].tried == 20
+
+
+def test_what_a_person_has_set_is_kept_and_a_small_grid_is_tried_whole(days: Days, table: OperatingTable) -> None:
+    found = search(days.day(seconds=100), parse_policy("battery:hours=3,leave=0.1"), table, trials=30)
+    assert (found.tried, found.how) == (4, "all settings of the grid")
+    assert "hours=3.0,leave=0.1" in write_policy(found.policy)
+    assert search(days.day(seconds=100), parse_policy("fixed"), table, trials=30).tried == 1
