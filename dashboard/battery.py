@@ -22,7 +22,7 @@ class BatteryPanel(Panel):
     TITLE = "Battery"
 
     def on_mount(self) -> None:
-        self.border_subtitle = f"estimated: {self.session.table.energy_model}"
+        self.border_subtitle = f"energy: {self.session.table.energy_model}"
 
     def seen(self) -> Hashable:
         prediction = self.stream.prediction if self.stream else None

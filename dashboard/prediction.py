@@ -9,7 +9,7 @@ from . import theme
 from .draw import bar
 from .letters import LINES, large
 from .panel import Panel, Piece
-from .state import mark
+from .state import mark, told
 
 if TYPE_CHECKING:
     from kinestream.signals import Prediction
@@ -46,7 +46,8 @@ class PredictionPanel(Panel):
             foot = [[], *foot]
         shown = height - len(lines) - len(foot)
         if shown < len(classes):
-            best = sorted(sorted(range(len(classes)), key=lambda i: -prediction.probs[i])[: max(shown, 0)])
+            probs = told(prediction).probs
+            best = sorted(sorted(range(len(classes)), key=lambda i: -probs[i])[: max(shown, 0)])
             classes = [classes[i] for i in best]
         return [*lines, *classes, *foot]
 
@@ -65,7 +66,7 @@ class PredictionPanel(Panel):
 
 def _label(prediction: Prediction, width: int, room: int) -> list[list[Piece]]:
     colour = theme.BAD if mark(prediction) is False else theme.ACCENT
-    name = readable(prediction.label)
+    name = readable(told(prediction).label)
     letters = large(name, width) if room >= LINES else None
     if letters is None or len(letters) > room:
         return [[(name.upper(), f"bold {colour}")]]
@@ -86,12 +87,13 @@ def _truth(prediction: Prediction) -> list[list[Piece]]:
 
 def _classes(prediction: Prediction, width: int) -> list[list[Piece]]:
     """One line a class: name, bar, per cent; the truth's name is marked."""
+    conclusion = told(prediction)
     names = [readable(label) for label in prediction.labels]
     name_width = min(max(map(len, names)), max(8, width // 2 - 2))
     bar_width = width - name_width - 6
     lines: list[list[Piece]] = []
-    for label, name, probability in zip(prediction.labels, names, prediction.probs, strict=True):
-        chosen = label == prediction.label
+    for label, name, probability in zip(prediction.labels, names, conclusion.probs, strict=True):
+        chosen = label == conclusion.label
         colour = theme.ACCENT if chosen else theme.FAINT
         if label == prediction.truth:
             colour = theme.GOOD if chosen else theme.WARN

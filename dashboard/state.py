@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.signals import UNKNOWN
+
 from .health import StreamHealth
 from .ring import TraceRing
 
 if TYPE_CHECKING:
-    from kinestream.signals import Prediction, SampleChunk, Subnet
+    from kinestream.signals import Conclusion, Prediction, SampleChunk, Subnet
 
 LATENCIES = 600
 """How many windows the latency's history and percentiles look back."""
@@ -104,7 +106,7 @@ class StreamState:
         self.energies_mj.append(prediction.energy_mj)
         offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
         start_s, end_s = offset_s + prediction.t_start_s, offset_s + prediction.t_end_s
-        lengthen(self.said, prediction.label, start_s, end_s)
+        lengthen(self.said, told(prediction).label, start_s, end_s)
         if prediction.truth is not None:
             lengthen(self.truth, prediction.truth, start_s, end_s)
         if prediction.battery_frac is not None:
@@ -185,11 +187,18 @@ def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float)
         episodes.append(Episode(label, last.end_s if last is not None and meets else start_s, end_s))
 
 
-def mark(prediction: Prediction) -> bool | None:
-    """Whether the prediction is right; None where it cannot be said.
+def told(prediction: Prediction) -> Conclusion | Prediction:
+    """What a person is told of the window: the conclusion where one was drawn, else the network's own word."""
+    return prediction.conclusion or prediction
 
-    That is so without a label, with a label the model does not know, and for a window that straddles two activities.
+
+def mark(prediction: Prediction) -> bool | None:
+    """Whether what is told is right; None where it cannot be said.
+
+    That is so without a label, with a label the model does not know, for a window that straddles two activities, and
+    where ``UNKNOWN`` is told.
     """
     if prediction.truth is None or prediction.truth not in prediction.labels or prediction.truth_share < 1.0:
         return None
-    return prediction.label == prediction.truth
+    label = told(prediction).label
+    return None if label == UNKNOWN else label == prediction.truth

@@ -10,7 +10,7 @@ from textual.widgets.option_list import Option
 
 from . import theme
 from .prediction import readable
-from .state import DashboardState, StreamState
+from .state import DashboardState, StreamState, told
 
 REFRESH_S = 1.0
 
@@ -56,7 +56,7 @@ def _line(stream: StreamState, is_shown: bool) -> Content:
     return Content.assemble(
         ("▸ " if is_shown else "  ", theme.ACCENT),
         (f"{stream.name:<24.24}", f"bold {theme.TEXT}"),
-        f" {readable(prediction.label) if prediction else 'no window yet':<20.20}",
+        f" {readable(told(prediction).label) if prediction else 'no window yet':<20.20}",
         (f" {rate:>9}", theme.MUTED),
         (f" {health.loss:>6.1%} lost", theme.level(1 - health.loss, 0.99, 0.9)),
     )

@@ -61,11 +61,21 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    yield from on_terminal(tmp_path)
+
+
+@pytest.fixture
+def basic_terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """One that says it has no colours, and a font of ASCII alone."""
+    yield from on_terminal(tmp_path, "NO_COLOR=1", "TERM=linux")
+
+
+def on_terminal(tmp_path: Path, *settings: str) -> Iterator[Terminal]:
     model = tmp_path / "tiny.safetensors"
     save_model(model, random_model())
     command = [sys.executable, "-m", "kinestream", "run", "wearer://?seed=1&speed=20", "--dashboard"]
     command += ["--model", str(model), "--policy", "battery:hours=2", "--deadline", "5"]
-    command = ["env", f"KINESTREAM_CACHE={tmp_path / 'cache'}", *command]
+    command = ["env", f"KINESTREAM_CACHE={tmp_path / 'cache'}", *settings, *command]
     opened = Terminal(tmp_path / "tmux", 80, 24, command)
     yield opened
     opened.close()
@@ -83,6 +93,16 @@ def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(termina
     terminal.wait_for(lambda shown: "‖ 20×" in shown)
     terminal.press("p")
     terminal.wait_for(lambda shown: "→ fixed" in shown)
+    terminal.press("g")
+    terminal.wait_for(lambda shown: "[◆]" in shown)
+    terminal.press("Left")
+    terminal.wait_for(lambda shown: "0.50x-40 pinned: " in shown)
+    terminal.press("Enter")
+    terminal.wait_for(lambda shown: "→ fixed:0.50x-40" in shown)
+    terminal.press("Enter")
+    terminal.wait_for(lambda shown: "→ fixed  " in shown)
+    terminal.press("v")
+    terminal.wait_for(lambda shown: "kind       fixed" in shown and "queue" in shown)
     terminal.press("q")
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
     assert "Acceleration" not in screen, "the terminal is as it was, with the summary below"
@@ -95,3 +115,10 @@ def test_a_polite_kill_leaves_the_terminal_clean_too(terminal: Terminal) -> None
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
     assert "Acceleration" not in screen
     assert "with tiny, policy battery:hours=2" in screen
+
+
+def test_a_basic_terminal_gets_ascii_alone(basic_terminal: Terminal) -> None:
+    screen = basic_terminal.wait_for(lambda shown: all(sign in shown for sign in ("Acceleration", "p95", "@", "+-")))
+    assert screen.isascii()
+    basic_terminal.press("q")
+    basic_terminal.wait_for(lambda shown: "status 0" in shown)
