@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     day = lab.Day(scenario, material, answers, table, draws, seed=args.seed)
     fixed = [lab.fixed(day, subnet) for subnet in model.subnets]
     policy = build_policy(parts, seen)
-    policies = [day.run(policy, f"{args.policy}, as given")]
+    policies = [day.run(policy, "as given")]
     how = ""
     if args.trials:
         needed = max(outcome.accuracy for outcome in fixed) - args.lose / 100
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
             progress=_progress("trying settings"),
         )
         policy, how = found.policy, f"{found.tried} tried, {found.how}"
-        policies.append(replace(found.outcome, name=f"{args.policy}, found"))
+        policies.append(replace(found.outcome, name="found"))
     rows = report.rows_of(policies, fixed, str(most_accurate(model)), lab.oracle_outcome(day, lab.budget_mj(day)))
     told = {
         "source": args.source,
@@ -135,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
         "windows_of_the_day": day.steps,
         "seed": args.seed,
         "search": how,
+        "given": args.policy,
         "policy": write_policy(policy),
     }
     if args.json:
@@ -165,7 +166,7 @@ def _print(told: dict[str, Any], rows: list[Any]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, head in enumerate(report.HEADS):
-        table.add_column(head, justify="right" if number else "left", no_wrap=number > 0, min_width=0 if number else 16)
+        table.add_column(head, justify="right" if number else "left", no_wrap=number > 0, min_width=0 if number else 10)
     for row in rows:
         table.add_row(*report.cells(row))
     console = Console(highlight=False, markup=False)
@@ -176,7 +177,9 @@ def _print(told: dict[str, Any], rows: list[Any]) -> None:
     for row in rows:
         if row.note:
             console.print(f"{row.outcome.name}: {row.note}")
-    console.print(f"policy: {told['policy']}", soft_wrap=True)
+    console.print(f"as given: {told['given']}", soft_wrap=True)
+    if told["search"]:
+        console.print(f"found: {told['policy']}", soft_wrap=True)
     recorded = f"{told['windows_recorded']} recorded windows, played over and over in random order"
     console.print(f"{told['scenario']}: {told['windows_of_the_day']} windows of {told['model']} out of {recorded}")
     console.print(f"energy {told['energy_model']}", soft_wrap=True)

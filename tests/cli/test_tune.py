@@ -58,7 +58,7 @@ def test_it_prints_the_policy_beside_its_rivals_and_saves_what_it_found(
     command = [*TUNE, "--policy", "battery", "--save", "mine.toml", "--picture", "day.svg"]
     assert main(command) == 0
     out = capsys.readouterr().out
-    for word in ("battery, as given", "battery, found", "oracle", "estimated by 'nrf52840_lsm6dso'", "search: 4 tried"):
+    for word in ("as given", "found", "oracle", "estimated by 'nrf52840_lsm6dso'", "search: 4 tried"):
         assert word in out
     assert 'kind = "battery"' in (here / "mine.toml").read_text()
     assert "hours = 0.33" in (here / "mine.toml").read_text()
@@ -74,7 +74,7 @@ def test_its_json_tells_every_fixed_subnetwork_too(here: Path, capsys: pytest.Ca
     assert main([*TUNE, "--policy", "persistence:hop=2", "--goal", "energy", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["name"] for row in told["fixed"]} >= {"0.25x-32", "1.00x-40"}
-    assert told["rows"][0]["name"] == "persistence:hop=2, as given"
+    assert told["rows"][0]["name"] == "as given"
     assert 0 <= told["rows"][0]["accuracy"] <= 1
     assert told["rows"][-1]["name"] == "oracle"
     assert told["windows_of_the_day"] == int(0.33 * 3600 / 0.4)
