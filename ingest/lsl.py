@@ -81,7 +81,7 @@ class LslSource:
             found = await self._call(lsl.resolve_byprop, "name", self._stream, 1, _PATIENCE_S)
         if self._closed:
             return
-        recover = self._query.get("once") != "1"
+        recover, lost = self._query.get("once") != "1", _lost_error(lsl)
         self._inlet = inlet = lsl.StreamInlet(found[0], recover=recover, processing_flags=lsl.proc_clocksync)
         info = await self._call(inlet.info, 5.0)
         columns, scales, channels = self._columns(info)
@@ -90,7 +90,7 @@ class LslSource:
         while not self._closed:
             try:
                 rows, stamps = await self._call(self._pull)
-            except lsl.LostError:
+            except lost:
                 return
             if stamps:
                 x = np.asarray(rows, np.float64)[:, columns] * scales
@@ -242,6 +242,11 @@ def load() -> Any:
         return import_module("pylsl")
     except (ImportError, RuntimeError, OSError) as error:  # without liblsl it raises RuntimeError
         raise MissingExtra("lsl", "lsl://") from error
+
+
+def _lost_error(lsl: Any) -> type[Exception]:
+    """What pylsl raises when a stream has gone: in its first module until 1.17, in ``util`` since."""
+    return getattr(lsl, "LostError", None) or import_module("pylsl.util").LostError
 
 
 def _described(info: Any) -> tuple[Sequence[str], Sequence[str]]:

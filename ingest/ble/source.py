@@ -127,7 +127,7 @@ class BleSource:
             status = link.status()
             parts = [status.state]
             if status.reconnects:
-                parts.append(f"{status.reconnects} reconnects")
+                parts.append(f"{status.reconnects} reconnect{'s' * (status.reconnects != 1)}")
             if status.battery_frac is not None:
                 parts.append(f"battery {status.battery_frac:.0%}")
             _, stream = self._streams.get(link, (None, None))
@@ -138,7 +138,7 @@ class BleSource:
                 )
             if stream and stream.last_error:
                 parts.append(f"last malformed: {stream.last_error}")
-            told.append(f"{status.name}: {', '.join(parts)}")
+            told.append(f"{stream.name if stream else status.name}: {', '.join(parts)}")
         return told
 
     def status(self) -> list[LinkStatus]:

@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     record.add_argument("source", metavar="URI", help="as for run")
     record.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="a new folder (default named by the time)")
     record.add_argument("--label", metavar="L", help="what is done at the start, and key 1 (default: the source's own)")
-    record.add_argument("--labels", nargs="+", default=[], metavar="L", help="what keys 1 to 9 choose from")
+    record.add_argument("--labels", nargs="+", default=[], metavar="L", help="what keys 1 to 9 choose from (or L,L,L)")
     record.add_argument("--wearer", metavar="NAME", help="who wears the sensor; training parts people by it")
     record.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much time")
     add_source_options(record)
@@ -89,8 +89,8 @@ def run_record(args: argparse.Namespace) -> int:
 
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
-    told = [canonical_label(name) for name in ([args.label] if args.label else []) + args.labels]
-    labels = list(dict.fromkeys(told))
+    named = [*([args.label] if args.label else []), *(name for text in args.labels for name in text.split(","))]
+    labels = list(dict.fromkeys(canonical_label(name) for name in named if name.strip()))
     if len(labels) > 9:
         raise ConfigError(f"{len(labels)} labels; a key each, 1 to 9, is all there is")
     folder = args.folder or Path(time.strftime("recording-%Y%m%d-%H%M%S"))

@@ -88,7 +88,7 @@ def _relay(args: argparse.Namespace) -> int:
             relay = Relay(args.to, journal, insecure=args.insecure, tell=tell)
             source = build_source(args) if args.source else None
             if journal.newest > journal.delivered:
-                tell(f"{folder} still holds {journal.size_bytes / 1e6:.1f} MB, which go first")
+                tell(f"{folder} still holds {max(1, journal.size_bytes // 1000)} kB, which go first")
             task = asyncio.ensure_future(relay.run(source))
             stop_on_signals(task.cancel)
             try:
@@ -99,7 +99,8 @@ def _relay(args: argparse.Namespace) -> int:
             for notice in source.notices() if isinstance(source, Noticing) else ():
                 tell(notice)
             counts = {**(source.counts() if source else {}), **relay.counts()}
-            tell(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "nothing to deliver")
+            told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+            tell(told or ("nothing delivered" if journal.newest > journal.delivered else "nothing to deliver"))
             return 0
 
     return asyncio.run(run())

@@ -165,7 +165,7 @@ def test_without_a_terminal_it_just_records(folder: Path, tmp_path: Path) -> Non
 def test_keys_change_the_label_while_it_records(folder: Path, tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="a terminal to press keys at")
     terminal, inside = pty.openpty()
-    words = ["record", "wearer://?seed=4&live=1", tmp_path / "r", "--labels", "walking", "sitting", "--limit", "60"]
+    words = ["record", "wearer://?seed=4&live=1", tmp_path / "r", "--labels", "walking,sitting", "--limit", "60"]
     with subprocess.Popen(
         [*KINESTREAM, *map(str, words)],
         env=environment(folder),

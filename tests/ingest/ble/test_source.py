@@ -130,8 +130,10 @@ def test_two_devices_with_equal_handles_and_names_stay_apart(bluez: BlueZ) -> No
         streams = [chunk.stream for chunk in chunks]
         return len(set(streams)) == 2 and min(streams.count(name) for name in set(streams)) > 10
 
-    chunks = read(BleSource("ble://thingy52,thingy52"), (both, done))
+    source = BleSource("ble://thingy52,thingy52")
+    chunks = read(source, (both, done))
     names = {chunk.stream for chunk in chunks}
+    assert {notice.rpartition(": ")[0] for notice in source.notices()} == names
     assert names in ({"Thingy", f"Thingy {SECOND}"}, {"Thingy", f"Thingy {FIRST}"})
     means = [np.concatenate([c.x for c in chunks if c.stream == name]).mean(axis=0) for name in names]
     assert np.abs(means[0] - means[1]).max() > 0.05  # two different wearers
