@@ -61,13 +61,20 @@ def add_parser(commands: Any) -> None:
         "run",
         help="a live source: a Bluetooth sensor, a phone, ZeroMQ, the built-in wearer",
         description="Recognise a live stream until it ends or Ctrl-C.",
-        epilog="examples:\n  kinestream run zmq+tcp://127.0.0.1:5556 --json\n  kinestream run 'wearer://?seed=3&loss=0.01'",
+        epilog="examples:\n"
+        "  kinestream run ble://polar --dashboard                 any Polar; kinestream scan shows what is near\n"
+        "  kinestream run ble://polar,thingy52 --record morning\n"
+        "  kinestream run phone:// --model phone_acc\n"
+        "  kinestream run zmq+tcp://127.0.0.1:5556 --json\n"
+        "  kinestream run relay://0.0.0.0:5557                    what 'kinestream relay' sends\n"
+        "  kinestream run morning --policy fixed:0.5x-128         a recording, decided otherwise\n"
+        "  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
     run.add_argument(
         "source",
         metavar="URI",
         help="ble://DEVICE, phone://, zmq+tcp://HOST:PORT, relay://HOST:PORT, lsl://NAME, wearer://?seed=N, "
-        "replay://NAME?speed=X",
+        "replay://NAME?speed=X, or a recording's folder",
     )
     _add_options(run)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")

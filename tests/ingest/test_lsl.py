@@ -139,20 +139,16 @@ async def test_what_is_sent_comes_back_and_a_recording_s_times_are_moved_to_this
 async def test_a_source_that_is_to_run_once_ends_when_its_stream_has_gone() -> None:
     out = outlet("kst-once", [*ACC], ["g"] * 3)
     source = LslSource("lsl://kst-once?once=1")
-    got: list[SampleChunk] = []
-
-    async def read() -> None:
-        async for chunk in source.chunks():
-            got.append(chunk)
-
-    reading = asyncio.create_task(read())
+    chunks = source.chunks()
+    first = asyncio.ensure_future(anext(chunks))
     async with asyncio.timeout(PATIENCE_S):
-        while not got:
+        while not first.done():
             out.push_chunk(np.ones((50, 3), np.float32))
             await asyncio.sleep(0.05)
         del out
-        await reading
+        rest = [chunk async for chunk in chunks]
     await source.aclose()
+    assert {chunk.session for chunk in [first.result(), *rest]} == {first.result().session}
 
 
 async def test_aclose_ends_a_source_that_waits_for_its_stream() -> None:
