@@ -133,8 +133,8 @@ def known_dataset(name: str) -> Known:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise ConfigError(
-            f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and to replay any .csv, .tsv or .parquet file "
-            "or a recording's folder"
+            f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and to replay any .csv, .tsv or .parquet file"
+            " or a recording's folder"
         )
     return DATASETS[name]
 
