@@ -187,7 +187,7 @@ class Link:
         if self._sighting is not None:  # the very device, and not a second one of its kind
             return sighting.address == self._sighting.address
         return sighting.address not in self._taken and self.target.accepts(
-            sighting.name, sighting.address, sighting.profile
+            sighting.advertisement, sighting.address, sighting.profile
         )
 
     def _told(self, error: BaseException) -> _Setback:

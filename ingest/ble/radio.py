@@ -37,14 +37,15 @@ class Sighting:
     """dBm"""
     profile: Profile | None
     """The kind of device, if it is recognised."""
+    advertisement: Advertisement
     device: BLEDevice
 
     @classmethod
     def of(cls, device: BLEDevice, data: AdvertisementData) -> Sighting:
         name = data.local_name or device.name
         services = frozenset(uuid.lower() for uuid in data.service_uuids)
-        profile = recognise(Advertisement(name, services, frozenset(data.manufacturer_data)))
-        return cls(device.address, name, data.rssi, profile, device)
+        advertisement = Advertisement(name, services, frozenset(data.manufacturer_data))
+        return cls(device.address, name, data.rssi, recognise(advertisement), advertisement, device)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})" if self.name else self.address

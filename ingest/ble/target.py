@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kinestream.errors import ConfigError
-from kinestream.ingest.devices import Profile, Settings, find_profile, profiles
-
-ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
-"""A Bluetooth address, or the identifier macOS gives in its place."""
+from kinestream.ingest.devices import Advertisement, Profile, Settings, find_profile, profiles
 
 _KEYS = {"rate": "rate_hz", "range": "acc_range_g", "gyro_range": "gyro_range_dps", "gyro": "gyro", "mag": "mag"}
 _OTHER_KEYS = ("profile", "adapter", "wait")
@@ -29,11 +25,13 @@ class Target:
     by_profile: bool
     """Any device of the profile will do."""
 
-    def accepts(self, name: str | None, address: str, profile: Profile | None) -> bool:
-        """Whether a device with this advertisement is the one."""
-        if self.by_profile:
-            return self.profile is not None and profile is not None and profile.name == self.profile.name
-        wanted = self.text.casefold()
+    def accepts(self, advertisement: Advertisement, address: str, profile: Profile | None) -> bool:
+        """Whether a device that advertises so, and is recognised as ``profile``, is the one."""
+        if self.by_profile and self.profile is not None:
+            if self.profile in profiles():
+                return profile is self.profile
+            return self.profile.signature.match(advertisement) > 0  # of one's own description nobody else knows
+        name, wanted = advertisement.name, self.text.casefold()
         return wanted == address.casefold() or (name is not None and name.casefold().startswith(wanted))
 
 
@@ -53,7 +51,7 @@ class BleAddress:
         """Read ``ble://WHAT[,WHAT...][?key=value&...]``; WHAT is a profile, the beginning of a name, or an address.
 
         Raises:
-            ConfigError: nothing is named, or a key or value is unknown.
+            ConfigError: nothing is named, a key or value is unknown, or a device is said to be of two kinds.
         """
         parts = urlsplit(uri)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
@@ -66,17 +64,16 @@ class BleAddress:
         named = _profile(query["profile"]) if "profile" in query else None
         texts = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
         texts = [text for text in texts if text]
-        if not texts and named:
-            texts = [named.name]
-        if not texts:
+        if not texts and not named:
             raise ConfigError(
                 f"{uri} names no device; write ble://polar (any of a kind), ble://NAME or ble://ADDRESS; "
                 "kinestream scan shows what is near"
             )
         settings = {field: _value(uri, key, query[key]) for key, field in _KEYS.items() if key in query}
         assert set(settings) <= {field.name for field in fields(Settings)}
+        targets = [_target(uri, text, named) for text in texts] or [Target(query["profile"], named, by_profile=True)]
         return cls(
-            tuple(_target(text, named) for text in texts),
+            tuple(targets),
             Settings(**settings),  # pyright: ignore[reportArgumentType]
             query.get("adapter"),
             _positive(uri, "wait", query.get("wait", "30")),
@@ -88,11 +85,15 @@ def _profile(text: str) -> Profile:
     return find_profile(text if ":" in text or not text.endswith(".toml") else f"generic:{text}")
 
 
-def _target(text: str, named: Profile | None) -> Target:
+def _target(uri: str, text: str, named: Profile | None) -> Target:
     own = next((profile for profile in profiles() if profile.name == text.lower()), None)
-    if own is not None and not ADDRESS.fullmatch(text):
-        return Target(text, named or own, by_profile=True)
-    return Target(text, named, by_profile=False)
+    if text.lower().startswith("generic:"):
+        own = find_profile(text)
+    if own is None:
+        return Target(text, named, by_profile=False)
+    if named is not None and named != own:
+        raise ConfigError(f"{uri}: '{text}' is one kind of device, profile={named.name} another; leave one out")
+    return Target(text, own, by_profile=True)
 
 
 def _value(uri: str, key: str, text: str) -> float | bool:

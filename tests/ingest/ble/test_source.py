@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +17,13 @@ from kinestream.errors import BluetoothUnavailable, ConfigError, DeviceRefused
 from kinestream.ingest.ble import life as life_module
 from kinestream.ingest.ble.source import BleSource
 from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
-from tests.ble.peripheral import Peripheral
-from tests.ble.sensors import Polar, Thingy
+from tests.ble.peripheral import Characteristic, Peripheral
+from tests.ble.sensors import DEGREE, Polar, Sensor, Thingy, int16
 
 if TYPE_CHECKING:
     from tests.ble.bluez import BlueZ
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "generic_profile.md"
 FIRST, SECOND = "C0:00:00:00:00:01", "C0:00:00:00:00:02"
 
 Step = tuple[Callable[[list[SampleChunk]], bool], Callable[[], Any]]
@@ -237,3 +241,39 @@ def test_settings_that_the_device_cannot_do_are_refused_with_those_it_can(bluez:
     bluez.add(Polar(FIRST))
     with pytest.raises(ConfigError, match="52"):
         read(BleSource("ble://polar?rate=200"))
+
+
+class Nano(Sensor):
+    """An Arduino Nano 33 BLE with the sketch of docs/generic_profile.md."""
+
+    name = "Kinestream IMU"
+    UUID = "5b0d000%d-6c1f-4b43-9a70-6b696e657374"
+    advertised = (UUID % 0,)
+    rate_hz = true_rate_hz = 119.0
+
+    def __init__(self, address: str, seed: int = 1, **options: Any) -> None:
+        super().__init__(address, seed, **options)
+        self.services = {self.UUID % 0: [Characteristic(self.UUID % 1, ("notify",))]}
+
+    def subscribed(self, uuid: str, on: bool) -> None:
+        self.start() if on else self.stop()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        (one,) = samples
+        acc, gyro = int16(one[:3] / STANDARD_GRAVITY * 8192), int16(one[3:] / DEGREE * 16.384)
+        return [(self.UUID % 1, struct.pack("<I", int(on_for_s * 1e6)) + acc.tobytes() + gyro.tobytes())]
+
+
+@pytest.mark.parametrize("address", ["ble://generic:%s", "ble://?profile=%s", "ble://Kinestream?profile=generic:%s"])
+def test_a_sensor_of_one_s_own_is_found_by_the_advertisement_in_its_description(
+    bluez: BlueZ, tmp_path: Path, address: str
+) -> None:
+    (description,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "nano33.toml").write_text(description)
+    bluez.add(Thingy(SECOND))
+    bluez.add(Nano(FIRST))
+    source = BleSource(address % (tmp_path / "nano33.toml"))
+    chunks = read(source, (lambda chunks: samples(chunks) > 100, done))
+    assert {(chunk.stream, chunk.channels, chunk.fs_hz) for chunk in chunks} == {("Kinestream IMU", ACC + GYRO, 119.0)}
+    x = np.concatenate([chunk.x for chunk in chunks])
+    assert np.linalg.norm(x[:, :3], axis=1).mean() == pytest.approx(STANDARD_GRAVITY, rel=0.2)

@@ -4,28 +4,28 @@ import pytest
 
 from kinestream.errors import ConfigError
 from kinestream.ingest.ble.target import BleAddress
-from kinestream.ingest.devices import find_profile
+from kinestream.ingest.devices import Advertisement, find_profile
 
 
 def test_a_profile_s_name_accepts_any_device_of_its_kind_and_no_other() -> None:
     (target,) = BleAddress.parse("ble://polar").targets
-    assert target.accepts("Polar H10 1", "AA:00:00:00:00:01", find_profile("polar"))
-    assert not target.accepts("polar bear", "AA:00:00:00:00:01", find_profile("thingy52"))
-    assert not target.accepts("polar bear", "AA:00:00:00:00:01", None)
+    assert target.accepts(Advertisement("Polar H10 1"), "AA:00:00:00:00:01", find_profile("polar"))
+    assert not target.accepts(Advertisement("polar bear"), "AA:00:00:00:00:01", find_profile("thingy52"))
+    assert not target.accepts(Advertisement("polar bear"), "AA:00:00:00:00:01", None)
 
 
 def test_another_word_is_the_beginning_of_a_name_in_any_case() -> None:
     (target,) = BleAddress.parse("ble://My%20Sensor").targets
     assert target.text == "My Sensor"
-    assert target.accepts("my sensor 7", "AA:00:00:00:00:01", None)
-    assert not target.accepts("the sensor", "AA:00:00:00:00:01", None)
-    assert not target.accepts(None, "AA:00:00:00:00:01", None)
+    assert target.accepts(Advertisement("my sensor 7"), "AA:00:00:00:00:01", None)
+    assert not target.accepts(Advertisement("the sensor"), "AA:00:00:00:00:01", None)
+    assert not target.accepts(Advertisement(), "AA:00:00:00:00:01", None)
 
 
 @pytest.mark.parametrize("address", ["c0:11:22:33:44:55", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"])
 def test_an_address_is_that_device_on_linux_and_on_macos(address: str) -> None:
     (target,) = BleAddress.parse(f"ble://{address}?profile=polar").targets
-    assert target.accepts(None, address.upper(), None)
+    assert target.accepts(Advertisement(), address.upper(), None)
     assert target.profile is find_profile("polar")
     assert not target.by_profile
 
@@ -53,6 +53,8 @@ def test_settings_reach_the_profile() -> None:
         ("ble://polar?rate=inf", "expected a positive number"),
         ("ble://polar?gyro=perhaps", "expected yes or no"),
         ("ble://x?profile=polr", "did you mean 'polar'"),
+        ("ble://thingy52?profile=polar", "'thingy52' is one kind of device, profile=polar another"),
+        ("ble://generic:nosuch.toml", "nosuch.toml cannot be read"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_would(uri: str, said: str) -> None:
