@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import signal
 import sys
@@ -126,6 +127,14 @@ class DashboardApp(App[None]):
         sys.setswitchinterval(SWITCH_S)
         self.set_interval(1 / REFRESH_HZ, self.tick)
         self.set_interval(1 / POLL_HZ, self.poll)
+
+    def on_ready(self) -> None:
+        # What is there now stays. Looking through it for garbage again and again stops everything for 50 ms each time.
+        gc.collect()
+        gc.freeze()
+
+    def on_unmount(self) -> None:
+        gc.unfreeze()
 
     async def _run(self) -> None:
         try:

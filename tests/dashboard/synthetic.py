@@ -63,7 +63,7 @@ class SyntheticSession:
         self.failure: Exception | None = None
         self.is_live = live
         self.hop_s = HOP / FS_HZ
-        self.queued = (0, 256)
+        self.queued: tuple[int, int] = (0, 256)
         self.circumstances: Circumstances | None = None
         self.broken: list[str] = []
         """What ``failures`` tells."""
