@@ -117,16 +117,14 @@ class EnergyModel:
     def applied(self, table: OperatingTable) -> OperatingTable:
         """The table with this model's energies and, where the model says how fast its processor is, its latencies."""
         speed = self.processor.macs_per_s
-        points = tuple(
-            replace(point, energy_mj=self.window_mj(point))
-            if speed is None
-            else replace(
-                point, energy_mj=self.window_mj(point), p50_ms=self.window_ms(point), p95_ms=self.window_ms(point)
-            )
-            for point in table.points
-        )
+        points = tuple(self._applied(point) for point in table.points)
         machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:g} million MACs a second"
         return OperatingTable(table.model, machine, self.told(), points)
+
+    def _applied(self, point: OperatingPoint) -> OperatingPoint:
+        ms = self.window_ms(point)
+        # From window to window it varies as it does here: nobody knows how it varies there.
+        return replace(point, energy_mj=self.window_mj(point), p50_ms=ms, p95_ms=ms * (point.p95_ms / point.p50_ms))
 
     def told(self) -> str:
         """How the energy of one window is estimated, in words."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "latency": {"low": (0.5, 0.6, 0.7, 0.8), "high": (0.85, 0.9, 0.95, 1.0), "span": (1, 2, 3, 5)},
-    "slowdown": {"sure": (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)},
+    "slowdown": {"sure": (0.8, 0.9, 0.95, 0.98, 0.99, 0.999), "calm": (0.0, 0.05, 0.1, 0.2)},
     "battery": {"period_s": (20.0, 60.0, 180.0, 600.0), "leave": (0.0, 0.01, 0.02)},
     "persistence": {
         "sure": (0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
