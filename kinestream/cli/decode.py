@@ -27,9 +27,14 @@ examples:
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command; what it runs is imported when it runs."""
     parser = subparsers.add_parser(
-        "decode", help="decode Bluetooth packets of a known sensor", epilog=EXAMPLES, description=__doc__
+        "decode",
+        help="decode Bluetooth packets of a known sensor",
+        description="What the bytes of a sensor mean, in SI units, as its profile reads them.",
+        epilog=EXAMPLES,
     )
-    parser.add_argument("device", metavar="DEVICE", help="polar, movesense, muse, ...; a wrong name lists all")
+    parser.add_argument(
+        "device", metavar="DEVICE", help="polar, movesense, muse, ..., generic:FILE.toml; a wrong name lists all"
+    )
     parser.add_argument(
         "packets",
         metavar="[CHAR=]HEX",
