@@ -24,6 +24,7 @@ def test_the_dashboard_looks_as_it_did(snap_compare, size: tuple[int, int], keys
     async def play(pilot: Pilot[None]) -> None:
         await asyncio.wait_for(session.played.wait(), 20)
         await pilot.press(*("question_mark" if key == "?" else key for key in keys))
+        app.poll()
         app.tick()
         await pilot.pause()
 
