@@ -209,24 +209,26 @@ def _row(
     for kind in ("every_window", "any_hop"):
         learnt, judged = ([o for o in grid if kind == "any_hop" or " every " not in o.name] for grid in grids)
         known = [o for o in learnt if _fair(o, before.missed) and o.energy_j <= before.energy_j]
-        likely = max(known, key=lambda o: o.accuracy)
-        beforehand = next(o for o in judged if o.name == likely.name)
+        likely = max(known, key=lambda o: o.accuracy, default=None)
+        beforehand = next((o for o in judged if likely and o.name == likely.name), None)
         within = [o for o in judged if _fair(o, outcome.missed) and o.energy_j <= outcome.energy_j]
-        afterwards = max(within, key=lambda o: o.accuracy)
+        afterwards = max(within, key=lambda o: o.accuracy, default=None)
         enough = [o for o in judged if _fair(o, outcome.missed) and o.accuracy >= outcome.accuracy]
         cheapest = min(enough, key=lambda o: o.energy_j, default=None)
         told |= {
             **_told(f"{kind}_beforehand_", beforehand),
             **_told(f"{kind}_afterwards_", afterwards),
-            f"{kind}_gain_beforehand": round(outcome.accuracy - beforehand.accuracy, 5),
-            f"{kind}_gain_afterwards": round(outcome.accuracy - afterwards.accuracy, 5),
+            f"{kind}_gain_beforehand": beforehand and round(outcome.accuracy - beforehand.accuracy, 5),
+            f"{kind}_gain_afterwards": afterwards and round(outcome.accuracy - afterwards.accuracy, 5),
             f"{kind}_saved_against_cheapest_as_accurate": cheapest
             and round(1 - outcome.energy_j / cheapest.energy_j, 4),
         }
     return told
 
 
-def _told(prefix: str, outcome: Outcome) -> dict[str, Any]:
+def _told(prefix: str, outcome: Outcome | None) -> dict[str, Any]:
+    if outcome is None:  # nothing fixed costs so little
+        return {}
     named = {} if not prefix else {f"{prefix}name": outcome.name}
     return named | {
         f"{prefix}accuracy": round(outcome.accuracy, 5),

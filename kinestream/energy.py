@@ -114,9 +114,16 @@ class EnergyModel:
         sensor = self.sensor.power_mw(sensing) if self.sensor else 0.0
         return self.processor.sleep_mw + radio + sensor
 
-    def applied(self, table: OperatingTable) -> OperatingTable:
-        """The table with this model's energies and, where the model says how fast its processor is, its latencies."""
+    def applied(self, table: OperatingTable, *, latency: bool = True) -> OperatingTable:
+        """The table with this model's energies and, where the model says how fast its processor is, its latencies.
+
+        Args:
+            latency: False keeps the table's own, for a run on the machine that was measured.
+        """
         speed = self.processor.macs_per_s
+        if not latency:
+            kept = tuple(replace(point, energy_mj=self.window_mj(point)) for point in table.points)
+            return replace(table, points=kept, energy_model=self.told())
         points = tuple(self._applied(point) for point in table.points)
         machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:g} million MACs a second"
         return OperatingTable(table.model, machine, self.told(), points)

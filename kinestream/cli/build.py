@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kinestream.axes_file import is_axes_file, read_axes_file
 from kinestream.conclusion import Concluder
+from kinestream.energy import read_energy_model
 from kinestream.episodes import EpisodeFinder
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
@@ -65,11 +66,14 @@ def build_session(args: argparse.Namespace) -> Session:
     hop = _hop(args.hop, model)
     channel_map = _channel_map(args.axes, model) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
+    energy = read_energy_model(args.energy) if args.energy else None
     policy_text = args.policy or POLICY
     if policy_text == "fixed":
         policy_text = f"fixed:{most_accurate(model)}"
     parts = parse_policy(policy_text)
     table = _table(engine, parts, everything=getattr(args, "dashboard", False))
+    if energy:
+        table = energy.applied(table, latency=False)
     policy = build_policy(parts, table)
     engine.warm([point.subnet for point in table.front])
     if battery is None and any(part.kind == "battery" for part in parts_of(policy)):
@@ -121,7 +125,7 @@ def _channel_map(text: str, model: Model) -> ChannelMap:
 
 def is_rerun(args: argparse.Namespace) -> bool:
     """Whether the source is a recorded run, and nothing was said of running it otherwise."""
-    told = (args.model, args.policy, args.deadline, args.battery, args.hop, args.max_gap, args.axes)
+    told = (args.model, args.policy, args.deadline, args.battery, args.energy, args.hop, args.max_gap, args.axes)
     if any(one is not None for one in told) or not Path(args.source).is_dir():
         return False
     from kinestream.replay_data.sessions import is_recording

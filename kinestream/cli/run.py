@@ -128,6 +128,9 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
     group.add_argument(
         "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
     )
+    group.add_argument(
+        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
+    )
     group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
     group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
     group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")

@@ -117,3 +117,19 @@ def test_a_table_can_be_estimated_by_a_model_but_not_by_two(here: Path, capsys: 
     first = told["points"][0]
     assert first["energy_mj"] == pytest.approx(first["macs"] / 25.6e6 * 9.9, rel=1e-4)
     assert main(["table", "tiny.safetensors", "--energy", "laptop", "--power", "3"]) == 2
+
+
+def test_a_run_estimates_by_a_named_model_and_keeps_this_machines_latency(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["replay", "walk.csv", "--model", "tiny.safetensors", "--speed", "max", "--json"]
+    assert main([*command, "--energy", "nrf52840_lsm6dso", "--policy", "fixed:1x-40"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "'nrf52840_lsm6dso'" in lines[-1]["energy_model"]
+    macs = next(p["macs"] for p in _points(capsys) if p["subnet"] == "1.00x-40")
+    assert lines[0]["energy_mj"] == pytest.approx(macs / 25.6e6 * 9.9, rel=1e-3)
+
+
+def _points(capsys: pytest.CaptureFixture[str]) -> list[dict[str, float]]:
+    assert main(["table", "tiny.safetensors", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["points"]
