@@ -39,6 +39,7 @@ class ArrivalRate:
         self._buckets: deque[tuple[float, float]] = deque()  # (device time, lateness) of the earliest arrivals
         self._end = -math.inf
         self._due = -math.inf
+        self._off, self._off_at = 0.0, -math.inf
         self.slow = 0.0
         """By what share the period is longer than nominal."""
 
@@ -72,7 +73,15 @@ class ArrivalRate:
         return self._buckets[-1][0] - self._buckets[0][0] if self._buckets else 0.0
 
     def off(self) -> float:
-        """By what share arrivals steadily come slower than nominal; 0 if a silence or a stall makes the difference."""
+        """By what share arrivals steadily come slower than nominal; 0 if a silence or a stall makes the difference.
+
+        Looked at once a bucket: a packet asks for it every time.
+        """
+        if self._off_at != self._end:
+            self._off_at, self._off = self._end, self._measure_off()
+        return self._off
+
+    def _measure_off(self) -> float:
         u, late = np.array(self._buckets).T
         steady = float(np.median(np.diff(late) / np.diff(u)))
         level = late - (late[-1] - late[0]) / (u[-1] - u[0]) * u

@@ -10,6 +10,10 @@ from .state import BatteryReading
 JUMP_FRAC = 0.02
 """A charge that rises by more than this without a charger is doubted; a gauge may well waver by a per cent."""
 
+DROP_FRAC = 0.04
+"""A charge that falls by more than this from one window to the next was set by hand, or another battery was put in: no
+device draws so much. The measure of the drain begins anew there."""
+
 BELIEVED_AFTER = 3
 """Windows after which a charge that rose is believed after all: a battery was changed."""
 
@@ -72,7 +76,7 @@ def observed(before: Drain | None, now_s: float, battery: BatteryReading, ran_mj
     if not battery.charging and battery.frac > before.frac + JUMP_FRAC and before.doubts + 1 < BELIEVED_AFTER:
         return replace(before, doubts=before.doubts + 1, spent_mj=before.spent_mj + ran_mj)
     now = replace(before, frac=battery.frac, doubts=0.0, spent_mj=before.spent_mj + ran_mj)
-    if battery.charging or battery.frac > before.anchor_frac:
+    if battery.charging or battery.frac > before.anchor_frac or battery.frac < before.frac - DROP_FRAC:
         return replace(now, anchor_s=now_s, anchor_frac=battery.frac, spent_mj=0.0)
     drop, elapsed_s = now.anchor_frac - now.frac, now_s - now.anchor_s
     if drop < MEASURE_FRAC or elapsed_s < MEASURE_S:
