@@ -3,7 +3,7 @@
     python -m benchmarks.policy --data ../shared/data --json benchmarks/results/policy.json [--only PART ...]
 
 Parts: ``levers`` (what a slower sensor, or one without gyroscope, costs on the validation people), ``gains`` (settings
-searched on the validation people, then one look at the test people), ``battery`` (1,000 random days), ``load`` (the
+searched on the validation people, judged on the test people), ``battery`` (1,000 random days), ``load`` (the
 paper's demonstration). Real predictions of every subnetwork on every window, asked once and kept; latencies and
 energies by the energy model named in the file, an estimate. A part writes its own rows anew and leaves the others.
 """
