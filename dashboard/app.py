@@ -151,6 +151,8 @@ class DashboardApp(App[None]):
 
     def tick(self) -> None:
         """Draw what has changed."""
+        if not self.screen_stack:  # the application is ending
+            return
         main = self.screen_stack[0]
         for panel in main.query(StatusLine if self._frozen else Panel):
             panel.tick()

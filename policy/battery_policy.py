@@ -128,8 +128,8 @@ class BatteryPolicy:
             return Budget(inf, f"{charge}: the {number(self.hours)} h are over", drain=drain)
         if battery.energy_mj is None:
             return self._by_charge(drain, state, left_s, charge, rungs)
-        assert battery.capacity_j is not None
-        left_mj = (drain.frac - self.leave) * battery.capacity_j * 1000.0
+        assert battery.full_j is not None
+        left_mj = (drain.frac - self.leave) * battery.full_j * 1000.0
         base_mw = drain.base_mw(battery)
         windows = max(ceil(left_s / state.hop_s - 1e-9), 1)
         budget_mj = (left_mj - base_mw * left_s) / windows

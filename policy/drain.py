@@ -58,9 +58,9 @@ class Drain:
 
     def base_mw(self, battery: BatteryReading) -> float:
         """What the device draws without inference: as measured, else as the battery says."""
-        if self.other_rate is None or battery.capacity_j is None:
+        if self.other_rate is None or battery.full_j is None:
             return battery.base_mw
-        return self.other_rate * battery.capacity_j * 1000.0
+        return self.other_rate * battery.full_j * 1000.0
 
 
 def observed(before: Drain | None, now_s: float, battery: BatteryReading, ran_mj: float) -> Drain:
@@ -82,8 +82,8 @@ def observed(before: Drain | None, now_s: float, battery: BatteryReading, ran_mj
     if drop < MEASURE_FRAC or elapsed_s < MEASURE_S:
         return now
     other_rate = None
-    if battery.capacity_j is not None:
-        other_rate = max(drop - now.spent_mj / 1000.0 / battery.capacity_j, 0.0) / elapsed_s
+    if battery.full_j is not None:
+        other_rate = max(drop - now.spent_mj / 1000.0 / battery.full_j, 0.0) / elapsed_s
         # Half of what was measured before: one step of a coarse gauge may come too early or too late.
         other_rate = other_rate if now.other_rate is None else (other_rate + now.other_rate) / 2
     return replace(

@@ -33,9 +33,13 @@ class BatteryReading:
     @property
     def energy_mj(self) -> float | None:
         """What is left in millijoules; None where the capacity or the charge is not known."""
-        if not self.known or self.capacity_j is None or not (math.isfinite(self.capacity_j) and self.capacity_j > 0):
-            return None
-        return self.frac * self.capacity_j * 1000.0
+        return self.frac * self.full_j * 1000.0 if self.known and self.full_j is not None else None
+
+    @property
+    def full_j(self) -> float | None:
+        """The capacity in joules, if it is a positive number."""
+        told = self.capacity_j
+        return told if told is not None and math.isfinite(told) and told > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
