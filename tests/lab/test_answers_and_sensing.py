@@ -26,7 +26,7 @@ def recording(seconds: float = 20.0, fs_hz: float = 50.0) -> Recording:
     """Half of it one activity of the model's, then one it was never taught."""
     n = int(seconds * fs_hz)
     t = np.arange(n) / fs_hz
-    x = np.random.default_rng(0).normal(0, 1, (n, 6)).cumsum(0).astype(np.float32) / 5
+    x = (np.random.default_rng(0).normal(0, 0.2, (n, 6)).cumsum(0)).astype(np.float32)
     labels = np.where(np.arange(n) < n // 2, 0, 1).astype(np.int16)
     return Recording("made", "one", "anna", fs_hz, (*ACC, *GYRO), t, x, labels, (MODEL.labels[1], "swimming"))
 

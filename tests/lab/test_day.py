@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 class Every:
     """One subnetwork on every ``hop``-th window, and what it was told."""
 
-    kind = "every"
+    kind: ClassVar[str] = "every"
 
     def __init__(self, subnet: Subnet, hop: int = 1) -> None:
         self.subnet, self.hop = subnet, hop
