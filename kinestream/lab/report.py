@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinestream.errors import MissingExtra
 
-from .rivals import best_fixed, cheapest_as_accurate, oracle
+from .rivals import best_fixed, cheapest_as_accurate, oracle, rest_j
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,16 +100,15 @@ def draw(path: Path, day: Day, policies: Sequence[Outcome], fixed: Sequence[Outc
         figure = Figure(figsize=(8, 5), layout="constrained")
         axes = figure.add_subplot()
         axes.scatter(*_points(fixed), s=12, c="#9aa5b1", label="fixed subnetworks")
-        rest_j = min(outcome.energy_j - outcome.processor_j for outcome in fixed)
         greatest_j = max(outcome.processor_j for outcome in fixed)
         budgets_j = np.linspace(0, greatest_j, ORACLE_POINTS)[1:]
         best = [100 * oracle(day, 1000 * budget) for budget in budgets_j]
-        axes.plot(rest_j + budgets_j, best, c="#2f855a", lw=1, label="oracle at equal energy")
+        axes.plot(rest_j(day) + budgets_j, best, c="#2f855a", lw=1, label="oracle at equal energy")
         for outcome, colour in zip(policies, ("#dd6b20", "#c53030", "#6b46c1"), strict=False):
             axes.scatter(*_points([outcome]), s=60, c=colour, zorder=3, label=outcome.name)
         lowest = min((outcome.accuracy for outcome in [*policies, *fixed] if not outcome.empty), default=0.0)
         axes.set_ylim(100 * lowest - 1, min(100.0, max(best) + 1))
-        axes.set_xlabel(f"energy of the whole day, J\n{energy_model}", fontsize=8)
+        axes.set_xlabel("\n".join(["energy of the whole day, J", *wrap(energy_model, 120)]), fontsize=8)
         axes.set_ylabel("accuracy inside one activity, %")
         axes.set_title(f"{day.scenario.name}: {day.scenario.hours:g} h of {day.table.model}")
         axes.legend(fontsize=8)

@@ -147,21 +147,23 @@ def cheapest_as_accurate(outcomes: list[Outcome], accuracy: float) -> Outcome | 
 def oracle_outcome(day: Day, processor_mj: float) -> Outcome:
     """The oracle as a row beside the others."""
     spent_j = min(max(processor_mj, 0.0), float(max(day.table[s].energy_mj for s in day.subnets)) * day.steps) / 1000.0
-    hop_s = day.material.hop_s
-    rest_j = sum(
-        (day.draws.base_mw + p.extra_mw) * hop_s / 1000.0 * int((day.phase == number).sum())
-        for number, p in enumerate(day.scenario.phases)
-    )
+    without_j = rest_j(day)
     nothing = day.outcome(
         "oracle",
         np.full(day.steps, NOBODY),
         missed=0.0,
-        energy_j=rest_j + spent_j,
+        energy_j=without_j + spent_j,
         processor_j=spent_j,
         empty_step=None,
-        left_j=day.given_j - rest_j - spent_j,
+        left_j=day.given_j - without_j - spent_j,
         switches=0,
         shares={},
         predictions=day.steps,
     )
     return replace(nothing, accuracy=oracle(day, processor_mj), accuracy_with_transitions=float("nan"))
+
+
+def rest_j(day: Day) -> float:
+    """What the device draws over the whole day without inference."""
+    drawn_mw = np.array([day.draws.base_mw + p.extra_mw for p in day.scenario.phases])[day.phase]
+    return float(drawn_mw.sum()) * day.material.hop_s / 1000.0
