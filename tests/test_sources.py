@@ -55,7 +55,9 @@ def test_an_option_the_source_cannot_heed_is_refused(address: str, options: Sour
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"'mqtt://' is no kind of source; known: wearer://, zmq\+tcp://, relay://.*, replay://"):
+    with pytest.raises(
+        ConfigError, match=r"'mqtt://' is no kind of source; known: wearer://, zmq\+tcp://, relay://.*, replay://"
+    ):
         open_source("mqtt://broker")
 
 
