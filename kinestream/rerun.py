@@ -210,7 +210,9 @@ def _pipeline(manifest: dict[str, Any], script: _Script) -> Pipeline:
     told = manifest["model"]
     model = _same_model(told)
     table = _table(manifest["table"])
-    axes = {key: tuple(value) if isinstance(value, list) else value for key, value in (told["axes"] or {}).items()}
+    axes: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in (told["axes"] or {}).items()
+    }
     policy = _ToldPolicy(script, table, manifest["policy"]["text"], manifest["policy"]["deadline_ms"])
     return Pipeline(
         _ToldEngine(model, script),
