@@ -54,7 +54,7 @@ def stand_in(bus: str, devices: int, rate_hz: float) -> None:
 async def measure(devices: int, rate_hz: float, seconds: float) -> dict[str, float]:
     source = BleSource(f"ble://{','.join(['thingy52'] * devices)}?rate={rate_hz:g}")
     chunks = samples = 0
-    began_s = began_cpu_s = 0.0
+    began_s = began_cpu_s = complete_s = 0.0
     streams: set[str] = set()
     age_s: list[float] = []
     async for chunk in source.chunks():
@@ -62,8 +62,9 @@ async def measure(devices: int, rate_hz: float, seconds: float) -> dict[str, flo
         streams.add(chunk.stream)
         if not began_s:
             if len(streams) == devices:
-                await asyncio.sleep(SETTLE_S)
-                began_s, began_cpu_s = time.monotonic(), time.process_time()
+                complete_s = complete_s or now_s
+                if now_s - complete_s > SETTLE_S:
+                    began_s, began_cpu_s = now_s, time.process_time()
             continue
         chunks += 1
         samples += len(chunk)
