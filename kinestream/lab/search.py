@@ -144,7 +144,7 @@ def _with(parts: Sequence[Part], space: list[tuple[int, str, Sequence[Any]]], va
 def _by_optuna(
     attempt: Callable[[Sequence[Any]], float], space: list[tuple[int, str, Sequence[Any]]], trials: int, seed: int
 ) -> None:
-    import optuna
+    import optuna  # pyright: ignore[reportMissingImports]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
