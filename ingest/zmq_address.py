@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import unknown
 
 SECURITY_OPTIONS = ("insecure", "keys", "server")
 """What every address may say: go without keys, use those of a folder, expect the server known by a name."""
@@ -99,9 +99,7 @@ class ZmqAddress:
         query = parse_qsl(parts.query, keep_blank_values=True)
         for key, _ in query:
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
-                raise ConfigError(f"'{uri}': unknown key '{key}'{hint}; known: {', '.join(known)}")
+                raise ConfigError(f"'{uri}': {unknown('key', key, known, 0.6)}")
         last = dict(query)
         servers = tuple(value for key, value in query if key == "server")
         if len(servers) not in (0, 1, len(places)):

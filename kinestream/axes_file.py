@@ -5,7 +5,6 @@ It holds ``axes``, and where a unit was wrong ``acc_factor`` and ``gyro_factor``
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import unknown
 from kinestream.windowing import ChannelMap
 
 SUFFIX = ".toml"
@@ -64,9 +64,7 @@ def read_axes_file(path: Path) -> AxesFile:
     known = [field.name for field in fields(AxesFile)]
     for key in told:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
-            raise ConfigError(f"{path}: unknown key '{key}'{hint}; known: {', '.join(known)}")
+            raise ConfigError(f"{path}: {unknown('key', key, known, 0.6)}")
     if not isinstance(told.get("axes"), str):
         raise ConfigError(f'{path}: expected axes = "-y x z", found {told.get("axes", "nothing")}')
     for key in ("acc_factor", "gyro_factor"):

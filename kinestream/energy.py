@@ -8,19 +8,16 @@ window is computed, and is told as a power.
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinestream.described import bundled_names, check_keys, parse_toml, read_description
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from kinestream.operating_table import OperatingPoint
 
@@ -153,8 +150,7 @@ def busy_core(power_w: float) -> EnergyModel:
 
 def energy_model_names() -> tuple[str, ...]:
     """The models that come with kinestream."""
-    folder = files("kinestream.energy_models")
-    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+    return bundled_names("kinestream.energy_models")
 
 
 def read_energy_model(name_or_path: str) -> EnergyModel:
@@ -163,17 +159,8 @@ def read_energy_model(name_or_path: str) -> EnergyModel:
     Raises:
         ConfigError: no such model (the nearest is named), or a key or value the format does not have.
     """
-    if not name_or_path.endswith(".toml"):
-        names = energy_model_names()
-        if name_or_path not in names:
-            raise ConfigError(_unknown("energy model", name_or_path, names) + ", or a file.toml")
-        text = (files("kinestream.energy_models") / f"{name_or_path}.toml").read_text("utf-8")
-        return parse_energy_model(name_or_path, text)
-    path = Path(name_or_path)
-    try:
-        return parse_energy_model(path.stem, path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"energy model {path}: {getattr(error, 'strerror', None) or error}") from None
+    told = read_description("energy model", "kinestream.energy_models", name_or_path)
+    return parse_energy_model(told.name, told.text, str(told.path or ""))
 
 
 def parse_energy_model(name: str, text: str, where: str = "") -> EnergyModel:
@@ -183,11 +170,8 @@ def parse_energy_model(name: str, text: str, where: str = "") -> EnergyModel:
         ConfigError: no TOML, an unknown key (the nearest is named), a key missing, or a value out of range.
     """
     where = f"energy model {where or name}"
-    try:
-        told = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{where} is no TOML file: {' '.join(str(error).split())}") from None
-    _known(where, told, ("about", "processor", "radio", "sensor", "sources"))
+    told = parse_toml(where, text)
+    check_keys(where, told, ("about", "processor", "radio", "sensor", "sources"))
     if not isinstance(told.get("about"), str) or "processor" not in told:
         raise ConfigError(f'{where}: expected about = "..." and a [processor] table')
     sources = told.get("sources", {})
@@ -204,7 +188,7 @@ def parse_energy_model(name: str, text: str, where: str = "") -> EnergyModel:
 
 
 def _sensor(where: str, told: Any) -> Sensor:
-    _known(where, told, [f.name for f in fields(Sensor)])
+    check_keys(where, told, [f.name for f in fields(Sensor)])
     curves: dict[str, Curve] = {}
     for name in (f.name for f in fields(Sensor)):
         pairs = told.get(name)
@@ -219,7 +203,7 @@ def _sensor(where: str, told: Any) -> Sensor:
 
 def _numbers(where: str, told: Any, cls: type[Any], positive: tuple[str, ...] = ()) -> dict[str, float]:
     known = {f.name: f for f in fields(cls)}
-    _known(where, told, known)
+    check_keys(where, told, known)
     for key, value in told.items():
         if not _is_number(value) or (key in positive and value == 0):
             least = "above 0" if key in positive else "of 0 or more"
@@ -228,22 +212,6 @@ def _numbers(where: str, told: Any, cls: type[Any], positive: tuple[str, ...] = 
     if missing := [key for key in required if key not in told]:
         raise ConfigError(f"{where}: {missing[0]} is missing")
     return {key: float(value) for key, value in told.items()}
-
-
-def _known(where: str, told: Any, known: Iterable[str]) -> None:
-    if not isinstance(told, dict):
-        raise ConfigError(f"{where}: expected a table")
-    known = list(known)
-    for key in told:
-        if key not in known:
-            raise ConfigError(f"{where}: {_unknown('key', key, known)}")
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"unknown {what} '{name}'{hint}; known: {', '.join(known)}"
 
 
 def _is_number(value: Any) -> bool:

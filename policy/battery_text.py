@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import unknown
 
 from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
-from .settings_text import converted, settings, unknown
+from .settings_text import converted, settings
 
 BATTERIES = ("simulated", "laptop")
 """The named batteries; a number from 0 to 1 is a fixed charge."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from kinestream.errors import ConfigError
 from kinestream.signals import Subnet
+from kinestream.unknown import unknown
 
 from .composed import parts_of
 from .own_policy import is_file, name_of
 from .registry import Part, keys_of, settings_of
-from .settings_text import unknown
 from .state import Policy
 
 

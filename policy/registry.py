@@ -11,6 +11,7 @@ from typing import Any
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
 from kinestream.signals import Subnet
+from kinestream.unknown import unknown
 
 from .battery_policy import BatteryPolicy
 from .composed import ComposedPolicy, parts_of
@@ -20,7 +21,7 @@ from .latency import LatencyPolicy
 from .loss import LossPolicy
 from .own_policy import OwnPolicy, installed, is_file, name_of, own_policy
 from .persistence import PersistencePolicy
-from .settings_text import Reader, converted, real, settings, unknown, whole
+from .settings_text import Reader, converted, real, settings, whole
 from .slowdown import SlowdownPolicy
 from .state import Policy
 from .utility import UtilityPolicy

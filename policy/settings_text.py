@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import unknown
 
 Reader = Callable[[Any], Any]
 """Makes the value of a setting from its text, or from what a TOML file says; ValueError where it is none."""
@@ -44,13 +44,6 @@ def converted(owner: str, given: Mapping[str, Any], readers: Mapping[str, Reader
         except (ValueError, TypeError, OverflowError):
             raise ConfigError(f"{owner}: {key}={value} is not {_expected(readers[key])}") from None
     return values
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The complaint about a name nobody knows, with the nearest one that is known."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"unknown {what} '{name}'{hint}; known: {', '.join(known)}"
 
 
 def real(value: Any) -> float:

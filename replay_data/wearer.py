@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import heapq
 import math
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 from kinestream.errors import ConfigError
 from kinestream.signals import ACC, GYRO, SampleChunk
+from kinestream.unknown import unknown
 
 from .device_effects import PACKET, Device, DeviceEffects
 from .pacing import PlayedSource
@@ -98,9 +98,7 @@ class Wearer(PlayedSource):
         given: dict[str, float] = {}
         for key, text in parse_qsl(parts.query, keep_blank_values=True):
             if key not in _KEYS:
-                near = difflib.get_close_matches(key, _KEYS, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
-                raise ConfigError(f"{uri}: unknown key '{key}'{hint}; known: {', '.join(_KEYS)}")
+                raise ConfigError(f"{uri}: {unknown('key', key, _KEYS, 0.6)}")
             given[key] = _number(key, text)
         return cls(
             seed=int(given.get("seed", 0)),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-GROUND = {"signals", "errors", "input_spec", "operating_table", "source", "calibration", "smoothing", "energy"}
+GROUND = {"signals", "errors", "unknown", "described", "input_spec", "operating_table", "source"}
+GROUND |= {"calibration", "smoothing", "energy"}
 ALLOWED: dict[str, set[str]] = {
     "ingest": GROUND,
     "windowing": GROUND,

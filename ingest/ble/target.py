@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from kinestream.errors import ConfigError
 from kinestream.ingest.devices import Advertisement, Profile, Settings, find_profile, profiles
+from kinestream.unknown import unknown
 
 _KEYS = {"rate": "rate_hz", "range": "acc_range_g", "gyro_range": "gyro_range_dps", "gyro": "gyro", "mag": "mag"}
 _OTHER_KEYS = ("profile", "adapter", "wait")
@@ -58,9 +58,7 @@ class BleAddress:
         known = (*_KEYS, *_OTHER_KEYS)
         for key in query:
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
-                raise ConfigError(f"{uri}: unknown setting '{key}'{hint}; known: {', '.join(known)}")
+                raise ConfigError(f"{uri}: {unknown('setting', key, known, 0.6)}")
         named = _profile(query["profile"]) if "profile" in query else None
         texts = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
         texts = [text for text in texts if text]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import did_you_mean
 
 from .profile import Advertisement, Profile
 
@@ -56,8 +56,7 @@ def find_profile(name: str) -> Profile:
     wanted += separator + file
     if wanted in _NAMES:
         return import_module(f".{wanted}", __package__).PROFILE
-    near = get_close_matches(wanted, _NAMES, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    hint = did_you_mean(wanted, _NAMES)
     raise ConfigError(f"'{name}' is no known device{hint}; known: {', '.join(_NAMES)}, {GENERIC}:FILE.toml")
 
 

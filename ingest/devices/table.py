@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import did_you_mean
 
 from .packet import MAX_PACKET_BYTES, uuid16
 
@@ -35,8 +35,7 @@ class Table:
         """Refuse keys that are not known, with the nearest known one."""
         for key in self.given:
             if key not in self._asked:
-                near = get_close_matches(key, self._asked, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                hint = did_you_mean(key, self._asked)
                 raise self.error(f"has the unknown key '{key}'{hint}; known: {', '.join(sorted(self._asked))}")
 
     def text(self, key: str, default: str | None = None, choices: tuple[str, ...] = ()) -> str:

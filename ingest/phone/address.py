@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from kinestream.errors import ConfigError
+from kinestream.unknown import did_you_mean
 
 from .recipe import CONVENTIONS, Convention
 
@@ -59,8 +59,7 @@ class PhoneAddress:
         known = _OPTIONS[app]
         for key in query:
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                hint = did_you_mean(key, known)
                 raise ConfigError(f"{uri}: unknown setting '{key}'{hint}; known for {app}: {', '.join(known)}")
         if parts.path.strip("/"):
             raise ConfigError(f"{uri}: '{parts.path}' means nothing; settings follow after '?'")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from kinestream.described import bundled_names, check_keys, parse_toml, read_description
 from kinestream.errors import ConfigError
 
 
@@ -113,8 +109,7 @@ def _check_supply(where: str, supply: Supply) -> None:
 
 def scenario_names() -> tuple[str, ...]:
     """The scenarios that come with kinestream."""
-    folder = files("kinestream.lab.scenarios")
-    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+    return bundled_names("kinestream.lab.scenarios")
 
 
 def read_scenario(name_or_path: str) -> Scenario:
@@ -123,16 +118,8 @@ def read_scenario(name_or_path: str) -> Scenario:
     Raises:
         ConfigError: no such scenario (the nearest is named), or a key or value the format does not have.
     """
-    if not name_or_path.endswith(".toml"):
-        if name_or_path not in scenario_names():
-            raise ConfigError(_unknown("scenario", name_or_path, scenario_names()) + ", or a file.toml")
-        text = (files("kinestream.lab.scenarios") / f"{name_or_path}.toml").read_text("utf-8")
-        return parse_scenario(name_or_path, text)
-    path = Path(name_or_path)
-    try:
-        return parse_scenario(path.stem, path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"scenario {path}: {getattr(error, 'strerror', None) or error}") from None
+    told = read_description("scenario", "kinestream.lab.scenarios", name_or_path)
+    return parse_scenario(told.name, told.text)
 
 
 def parse_scenario(name: str, text: str) -> Scenario:
@@ -142,11 +129,8 @@ def parse_scenario(name: str, text: str) -> Scenario:
         ConfigError: no TOML, an unknown key (the nearest is named), or a value of another kind or out of range.
     """
     where = f"scenario {name}"
-    try:
-        told = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{where} is no TOML file: {' '.join(str(error).split())}") from None
-    _known(where, told, ("about", "hours", "noise", "battery", "phase"))
+    told = parse_toml(where, text)
+    check_keys(where, told, ("about", "hours", "noise", "battery", "phase"))
     phases = told.get("phase", [{}])
     if not isinstance(phases, list):
         raise ConfigError(f"{where}: expected [[phase]] tables")
@@ -166,7 +150,7 @@ def parse_scenario(name: str, text: str) -> Scenario:
 
 def _values(where: str, told: Any, cls: type[Any]) -> dict[str, Any]:
     kinds = {f.name: str(f.type) for f in fields(cls)}
-    _known(where, told, kinds)
+    check_keys(where, told, kinds)
     return {key: _value(where, key, value, kinds[key]) for key, value in told.items()}
 
 
@@ -178,18 +162,3 @@ def _value(where: str, key: str, value: Any, kind: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         raise ConfigError(f"{where}: {key} = {value!r}; expected a number")
     return float(value)
-
-
-def _known(where: str, told: Any, known: Iterable[str]) -> None:
-    if not isinstance(told, Mapping):
-        raise ConfigError(f"{where}: expected a table")
-    for key in told:
-        if key not in known:
-            raise ConfigError(f"{where}: {_unknown('key', key, known)}")
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"unknown {what} '{name}'{hint}; known: {', '.join(known)}"
