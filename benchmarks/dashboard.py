@@ -4,9 +4,10 @@
     python benchmarks/dashboard.py --picture docs/images/dashboard.svg      the picture
 
 Each figure is of a whole process (live wearer at 100 Hz, so that every refresh has new samples; windowing, network,
-policy; four predictions a second), once without a screen and once for each size of a terminal that discards what it is
-sent: CPU time over wall time, and how much longer than the fastest one predictions took from the moment their last
-packet was due until they were handed out, by the machine's clock.
+policy; four predictions a second): CPU time over wall time, and how much longer than the fastest one predictions took
+from the moment their last packet was due until they were handed out, by the machine's clock. Beside each process on a
+terminal, which discards what it is sent, another one runs without a screen at the same time: whatever else keeps the
+machine busy holds up both, and the difference is the dashboard's.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ BATTERY = "simulated:capacity_j=35,base_mw=2"
 
 
 HOP_S = 0.25
-"""Predictions are asked for more often than the model's own hop, for a p99 within a minute."""
+"""Predictions are asked for more often than the model's own hop, for a p99 within a minute or two."""
 
 
 def make_session(model: str, source: str, hop_s: float | None = None) -> Session:
@@ -86,6 +87,15 @@ class Cost(NamedTuple):
     """p50 and p99, from when the packet that completes a window is due to its prediction in a subscriber's hands,
     above the fastest of the run."""
     predictions: int
+
+    @classmethod
+    def read(cls, path: Path) -> Cost:
+        share, (p50_ms, p99_ms), predictions = json.loads(path.read_text())
+        return cls(share, (p50_ms, p99_ms), predictions)
+
+    def __str__(self) -> str:
+        p50_ms, p99_ms = self.delays_ms
+        return f"{self.share:6.1%} of a core; predictions later by {p50_ms:4.1f} ms, p99 {p99_ms:5.1f} ms"
 
 
 async def measured(session: Session, seconds: float) -> Cost:
@@ -126,8 +136,10 @@ async def on_screen(session: Session, seconds: float) -> Cost:
     return cost
 
 
-def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[Cost, float]:
-    """What a process of this file measures on a terminal of its own, and what it sent there, kB/s."""
+def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[Cost, Cost, float]:
+    """What a process of this file measures on a terminal of its own, what another one measures at the same time without
+    any, and what the first one sent there, kB/s.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
     sent_bytes = 0
@@ -142,31 +154,34 @@ def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[Cost, floa
 
     reader = threading.Thread(target=discard, daemon=True)
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "share.json"
+        drawn, alone = Path(folder) / "drawn.json", Path(folder) / "alone.json"
         environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        command = [sys.executable, __file__, *arguments, "--measure-into", str(result)]
+        command = [sys.executable, __file__, *arguments, "--measure-into"]
         started_s = time.monotonic()
-        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "env": environment}
+        processes = [subprocess.Popen([*command, str(drawn)], **terminal)]
+        processes += [subprocess.Popen([*command, str(alone), "--no-screen"])]
         os.close(theirs)
         reader.start()
-        if process.wait() != 0:
-            raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+        statuses = [process.wait() for process in processes]
+        if any(statuses):
+            raise SystemExit(f"{' '.join(command)} failed")
         wall_s = time.monotonic() - started_s
         reader.join(1.0)
         os.close(ours)
-        share, delays_ms, predictions = json.loads(result.read_text())
-        return Cost(share, tuple(delays_ms), predictions), sent_bytes / wall_s / 1000
+        return Cost.read(drawn), Cost.read(alone), sent_bytes / wall_s / 1000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="uci_cnn")
     parser.add_argument("--terminal", metavar="COLUMNSxROWS", help="measure this size only")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long each figure is measured (default 20)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each figure is measured (default 60)")
     parser.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw this instead of measuring")
     parser.add_argument("--size", default="130x42", metavar="COLUMNSxROWS", help="of the picture")
     parser.add_argument("--windows", type=int, default=14, help="predictions before the picture is taken (default 14)")
     parser.add_argument("--measure-into", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--no-screen", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
 
     if args.picture:
@@ -174,27 +189,20 @@ def main() -> None:
         drain(session, args.windows)
         asyncio.run(take_picture(session, args.picture, size=_size(args.size), after_windows=args.windows))
         return
-    session = make_session(args.model, "wearer://?seed=1&rate=100&live=1", HOP_S)
     if args.measure_into:
-        cost = asyncio.run(on_screen(session, args.seconds))
-        args.measure_into.write_text(json.dumps(cost))
+        session = make_session(args.model, "wearer://?seed=1&rate=100&live=1", HOP_S)
+        measure = without_screen if args.no_screen else on_screen
+        args.measure_into.write_text(json.dumps(asyncio.run(measure(session, args.seconds))))
         return
-    alone = asyncio.run(without_screen(session, args.seconds))
-    print(f"{'without a screen':<18}{alone.share:7.1%} of a core; {_delays(alone)}")
     for columns, rows in (_size(args.terminal),) if args.terminal else SIZES:
-        cost, sent_kb = in_terminal((columns, rows), ["--model", args.model, "--seconds", str(args.seconds)])
-        own = f"{cost.share:7.1%} of a core, {cost.share - alone.share:6.1%} for the dashboard"
-        print(f"{f'{columns} x {rows}':<18}{own}; {_delays(cost)}; {sent_kb:.0f} kB/s sent")
+        drawn, alone, sent_kb = in_terminal((columns, rows), ["--model", args.model, "--seconds", str(args.seconds)])
+        print(f"{f'{columns} x {rows}':<18}{drawn} ({drawn.predictions}); {sent_kb:.0f} kB/s sent")
+        print(f"{'  without a screen':<18}{alone} ({alone.predictions})", flush=True)
 
 
 def _size(text: str) -> tuple[int, int]:
     columns, rows = map(int, text.split("x"))
     return columns, rows
-
-
-def _delays(cost: Cost) -> str:
-    p50, p99 = cost.delays_ms
-    return f"predictions {p50:.1f} ms later than the fastest, p99 {p99:.1f} ms ({cost.predictions})"
 
 
 if __name__ == "__main__":

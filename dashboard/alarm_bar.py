@@ -21,10 +21,10 @@ class AlarmBar(Panel):
             alarms = [*alarms[: MOST - 1], f"and {len(alarms) - MOST + 1} more; i shows all"]
         return [[(f" ! {alarm} ".ljust(width), f"bold {theme.BACKGROUND} on {theme.BAD}")] for alarm in alarms]
 
-    def tick(self) -> None:
+    def tick(self) -> bool:
         count = min(len(self.state.alarms), MOST)
         if self.display != (count > 0):
             self.display = count > 0
         if count and self.styles.height != count:
             self.styles.height = count
-        super().tick()
+        return super().tick()

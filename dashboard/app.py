@@ -56,6 +56,10 @@ if TYPE_CHECKING:
 
 REFRESH_HZ = 10.0
 POLL_HZ = 2.0
+FRAME_S = 1 / 60
+"""Textual puts what changes within this time on the screen at once."""
+FRAMES = 5
+"""So many fit into the time of a refresh."""
 SWITCH_S = 0.0005
 """After so long the thread that draws lets the one that computes go on."""
 PAGES = 3
@@ -90,6 +94,7 @@ class DashboardApp(App[None]):
         self._ascii = ascii or plain.wanted()
         self._frozen = False
         self._page = 0
+        self._turn = 0
         self._watch = Watch()
         self._dropped = 0
         self._session_worker: Worker[None] | None = None
@@ -125,7 +130,7 @@ class DashboardApp(App[None]):
         self._session_worker = self.run_worker(self._run(), exit_on_error=True)
         # Drawing is one long stretch of Python: without this, the network's thread would wait 5 ms each time it asks.
         sys.setswitchinterval(SWITCH_S)
-        self.set_interval(1 / REFRESH_HZ, self.tick)
+        self.set_interval(1 / REFRESH_HZ, self._draw_by_and_by)
         self.set_interval(1 / POLL_HZ, self.poll)
 
     def on_ready(self) -> None:
@@ -150,12 +155,30 @@ class DashboardApp(App[None]):
         self.replay.on_chunk(chunk)
 
     def tick(self) -> None:
-        """Draw what has changed."""
-        if not self.screen_stack:  # the application is ending
-            return
-        main = self.screen_stack[0]
-        for panel in main.query(StatusLine if self._frozen else Panel):
+        """Draw all that has changed."""
+        for panel in self._panels():
             panel.tick()
+
+    async def _draw_by_and_by(self) -> None:
+        """The same, but each panel in a frame of its own: samples that arrive wait for one panel, not for all.
+
+        The traces change every time; the others take turns where more change than there are frames.
+        """
+        panels = self._panels()
+        turn = self._turn % max(1, len(panels))
+        drawn = 0
+        for panel in sorted(panels[turn:] + panels[:turn], key=lambda panel: not isinstance(panel, TracePanel)):
+            if drawn == FRAMES:
+                return
+            if panel.is_attached and panel.tick():
+                self._turn = panels.index(panel) + 1
+                drawn += 1
+                await asyncio.sleep(FRAME_S)
+
+    def _panels(self) -> list[Panel]:
+        if not self.screen_stack:  # the application is ending
+            return []
+        return list(self.screen_stack[0].query(StatusLine if self._frozen else Panel))
 
     def poll(self) -> None:
         """Ask the session for what it does not tell by itself, and tell what is new of it."""

@@ -1,25 +1,32 @@
-"""What all parts of the dashboard have in common: a titled frame, drawn again only when it would look different."""
+"""What all parts of the dashboard have in common: a titled frame, of which only lines that change are drawn again."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from textual.content import Content
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.strip import Strip
 from textual.widget import Widget
 
 if TYPE_CHECKING:
     from .contract import SessionLike
     from .state import DashboardState, StreamState
 
-Piece = str | Content | tuple[str, str]
+Piece = str | tuple[str, str]
 """Text, or text with its style."""
+_ELLIPSIS = "…"
 
 
 class Panel(Widget):
     """A part of the dashboard.
 
-    A subclass draws ``stream`` in ``draw`` and names in ``seen`` what the drawing depends on.
+    A subclass draws ``stream`` in ``draw`` and names in ``seen`` what the drawing depends on. The widget hands over
+    its lines itself (Textual's line API), and as long as a line says the same it is the same object: of a dashboard
+    that changes ten times a second, most lines stay.
     """
 
     TITLE = ""
@@ -30,6 +37,9 @@ class Panel(Widget):
         self.state = state
         self.border_title = self.TITLE
         self._drawn: Hashable = None
+        self._made_for: Size | None = None
+        self._lines: list[list[Piece]] = []
+        self._strips: list[Strip] = []
 
     @property
     def stream(self) -> StreamState | None:
@@ -40,19 +50,76 @@ class Panel(Widget):
         raise NotImplementedError
 
     def draw(self, width: int, height: int) -> Sequence[Sequence[Piece]]:
-        """The lines of the panel, at most ``height`` of them, each at most ``width`` cells wide."""
+        """The lines of the panel; what is wider or lower than it is cut off."""
         raise NotImplementedError
 
-    def tick(self) -> None:
-        """Called ten times a second."""
+    def tick(self) -> bool:
+        """Draw what has changed since the last time. Whether anything has."""
         seen = (self.state.shown, self.seen())
-        if seen != self._drawn:
-            self._drawn = seen
+        if seen == self._drawn:
+            return False
+        self._drawn = seen
+        if not self.is_on_screen:
+            self._made_for = None  # drawn when it comes back
+            return False
+        size, before = self._made_for, self._strips
+        self._make()
+        if self._made_for != size:
             self.refresh()
+            return True
+        changed = [y for y, (old, new) in enumerate(zip(before, self._strips, strict=True)) if old is not new]
+        if changed:
+            self.refresh(*(Region(0, y, self.content_size.width, 1) for y in changed))
+        return bool(changed)
 
-    def render(self) -> Content:
-        width, height = self.content_size
-        if width < 1 or height < 1:
-            return Content()
-        lines = self.draw(width, height)[:height]
-        return Content("\n").join([Content.assemble(*line).truncate(width, ellipsis=True) for line in lines])
+    def notify_style_update(self) -> None:
+        self._made_for = None
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        if self._made_for != self.content_size:
+            self._make()
+        return self._strips[y]
+
+    def _make(self) -> None:
+        """Draw all lines; those that are as they were stay the same strips."""
+        size, style = self.content_size, self.rich_style
+        known = dict(enumerate(self._lines)) if size == self._made_for else {}
+        self._made_for = size
+        lines = [list(line) for line in self.draw(*size)[: size.height]] if size else []
+        lines += [[] for _ in range(size.height - len(lines))]
+        self._strips = [
+            self._strips[y] if line == known.get(y) else strip_of(line, size.width, style)
+            for y, line in enumerate(lines)
+        ]
+        self._lines = lines
+
+
+def strip_of(line: Sequence[Piece], width: int, style: Style) -> Strip:
+    """One line, filled or cut to ``width`` cells; where something is cut off it ends in an ellipsis."""
+    segments: list[Segment] = []
+    room = width
+    for text, own in fitted(line, width):
+        segments.append(Segment(text, style + Style.parse(own)))
+        room -= cell_len(text)
+    return Strip([*segments, Segment(" " * room, style)] if room else segments, width)
+
+
+def fitted(line: Sequence[Piece], width: int) -> list[tuple[str, str]]:
+    """The pieces that fit into ``width`` cells; where something is cut off they end in an ellipsis."""
+    pieces = [(piece, "") if isinstance(piece, str) else piece for piece in line]
+    if cells(line) <= width:
+        return pieces
+    kept: list[tuple[str, str]] = []
+    room = max(width, 1) - 1
+    for text, style in pieces:
+        if cell_len(text) > room:
+            return [*kept, (set_cell_size(text, room) + _ELLIPSIS, style)]
+        kept.append((text, style))
+        room -= cell_len(text)
+    return kept
+
+
+def cells(line: Sequence[Piece]) -> int:
+    """How wide a line is."""
+    return sum(cell_len(piece if isinstance(piece, str) else piece[0]) for piece in line)

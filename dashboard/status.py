@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
-from textual.content import Content
-
 from . import theme
 from .decisions import clock
-from .panel import Panel, Piece
+from .panel import Panel, Piece, cells, fitted
 
 _TOTALS = ("samples", "windows")
 
@@ -33,11 +31,12 @@ class StatusLine(Panel):
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         brand: Piece = (" kinestream ", f"bold {theme.BACKGROUND} on {theme.ACCENT}")
-        what, losses = Content.assemble(brand, "  ", *self._what()), Content.assemble(*self._losses(), " ")
-        room = max(1, width - losses.cell_length - 1)  # what was lost is always told in full
-        if what.cell_length > room:
-            what = Content.assemble(" ", *self._what())
-        return [[what.truncate(room, ellipsis=True, pad=True), " ", losses]]
+        what, losses = [brand, "  ", *self._what()], [*self._losses(), " "]
+        room = max(1, width - cells(losses) - 1)  # what was lost is always told in full
+        if cells(what) > room:
+            what = [" ", *self._what()]
+        kept = fitted(what, room)
+        return [[*kept, " " * (room - cells(kept) + 1), *losses]]
 
     def _what(self) -> list[Piece]:
         session = self.session

@@ -8,13 +8,10 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
-from rich.segment import Segment
-from rich.style import Style
-from textual.strip import Strip
 
 from . import theme
 from .draw import braille, columns, nice_range
-from .panel import Panel
+from .panel import Panel, Piece
 from .ring import TRACE_S, Hole
 
 SENSORS = {
@@ -34,11 +31,7 @@ _SHRINK = 0.3
 
 
 class TracePanel(Panel):
-    """The traces of one sensor; ``next_sensor`` shows the next.
-
-    It renders its lines itself (Textual's line API) and hands over few long segments: this is the part
-    of the dashboard that changes with every refresh.
-    """
+    """The traces of one sensor; ``next_sensor`` shows the next."""
 
     TITLE = "Signal"
 
@@ -46,8 +39,6 @@ class TracePanel(Panel):
         super().__init__(*args, **kwargs)
         self._sensor_index = 0
         self._ranges: dict[str, tuple[float, float]] = {}
-        self._lines: list[Strip] | None = None
-        self._lines_size = (0, 0)
 
     def next_sensor(self) -> None:
         self._sensor_index += 1
@@ -55,8 +46,7 @@ class TracePanel(Panel):
     def seen(self) -> Hashable:
         return self.stream and self.stream.chunk_count, self._sensor_index
 
-    def draw(self, width: int, height: int) -> list[list[tuple[str, str]]]:
-        """The lines as text; the widget itself draws the same lines as strips."""
+    def draw(self, width: int, height: int) -> list[list[Piece]]:
         trace = self.stream.trace if self.stream else None
         if trace is None:
             return [[("waiting for samples", theme.MUTED)]]
@@ -75,7 +65,7 @@ class TracePanel(Panel):
         low, high = columns(t, x[:, shown], broken, t_start_s, step_s, count)
         rows = max(1, (height - 1) // len(shown))
         apart = height - 1 - rows * len(shown) >= len(shown) - 1
-        lines: list[list[tuple[str, str]]] = []
+        lines: list[list[Piece]] = []
         for place, index in enumerate(shown):
             name = trace.channels[index]
             floor, ceiling = self._range(name, low[:, place], high[:, place], least)
@@ -90,40 +80,19 @@ class TracePanel(Panel):
                 lines.append([(f"{axis:>2}", f"bold {colour}"), (f"{scale[row]:>4} ", theme.FAINT), (text, colour)])
         return [*lines, _time_axis(width, trace.holes(), t_start_s, 2 * step_s)][:height]
 
-    def tick(self) -> None:
-        seen = (self.state.shown, self.seen())
-        if seen != self._drawn:
-            self._drawn = seen
-            self._lines = None
-            self.refresh(self.content_size.region)
-
-    def render_line(self, y: int) -> Strip:
-        width, height = self.content_size
-        if self._lines is None or self._lines_size != (width, height):
-            plain = self.rich_style
-            drawn = [
-                Strip([Segment(text, plain + Style.parse(style)) for text, style in line]).adjust_cell_length(
-                    width, plain
-                )
-                for line in self.draw(width, height)
-            ]
-            self._lines = drawn + [Strip.blank(width, plain)] * (height - len(drawn))
-            self._lines_size = (width, height)
-        return self._lines[y]
-
     def _range(self, name: str, low: np.ndarray, high: np.ndarray, least: float) -> tuple[float, float]:
         """The scale of one channel: the one it has as long as the signal fits in it well."""
         if np.isnan(low).all():
             return self._ranges.get(name, (-least / 2, least / 2))
         lowest, highest = float(np.nanmin(low)), float(np.nanmax(high))
-        floor, ceiling = self._ranges.get(name, (0.0, 0.0))
+        floor, ceiling = self._ranges.get(name, (math.nan, math.nan))
         fits = floor <= lowest and highest <= ceiling
         if not fits or max(highest - lowest, least) < _SHRINK * (ceiling - floor):
             self._ranges[name] = nice_range(lowest, highest, least)
         return self._ranges[name]
 
 
-def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -> list[tuple[str, str]]:
+def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -> list[Piece]:
     """The times, and over them crosses where samples were lost, a dotted line where there were none to lose."""
     half = f"−{TRACE_S / 2:g} s"
     left, right = f"−{TRACE_S:g} s", "now"
@@ -142,5 +111,5 @@ def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -
         told = f"{hole.lost} lost"
         if hole.lost and last - first > len(told):
             cells[first + 1 : first + 1 + len(told)] = [(character, colour) for character in told]
-    line = [(" " * _GUTTER, theme.FAINT)]
+    line: list[Piece] = [(" " * _GUTTER, theme.FAINT)]
     return line + [("".join(sign for sign, _ in run), colour) for colour, run in groupby(cells, key=itemgetter(1))]
