@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from kinestream import lab
-from kinestream.energy import EnergyModel, Sensing, read_energy_model
+from kinestream.energy import EnergyModel, read_energy_model
 from kinestream.inference import Engine, candidates, find_model, load_model, macs
 from kinestream.inference.measure import cache_dir
-from kinestream.lab import Day, Draws, Material, Outcome, Phase, Resensed, Scenario, Supply
+from kinestream.lab import Day, Draws, Material, Outcome, Phase, Scenario, Supply
 from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.policy import BatteryPolicy, make_policy, parse_policy, write_policy
-from kinestream.signals import Subnet
+from kinestream.signals import Sensing, Subnet
 from kinestream.sources import SourceOptions, open_source
 
 ENERGY = "nrf52840_lsm6dso"
@@ -87,7 +87,7 @@ def people(model_name: str, dataset: str, part: str, data: Path, energy: EnergyM
         for subnet in model.subnets
     ]
     table = energy.applied(OperatingTable(model.name, energy.name, "", tuple(nothing)))
-    seen = OperatingTable(table.model, table.machine, table.energy_model, tuple(table[s] for s in candidates(model)))
+    seen = replace(table, points=tuple(table[subnet] for subnet in candidates(model)))
     rate = 1 / material.hop_s
     draws = Draws(
         energy.base_mw(Sensing(model.input.fs_hz), rate), energy.base_mw(Sensing(model.input.fs_hz, gyro=False), rate)
@@ -95,36 +95,28 @@ def people(model_name: str, dataset: str, part: str, data: Path, energy: EnergyM
     return People(material, answers, table, seen, draws)
 
 
-def levers(model_name: str, dataset: str, data: Path, energy: EnergyModel) -> list[dict[str, Any]]:
-    """What the sensor run otherwise costs and saves, on the validation people."""
+def levers(model_name: str, energy: EnergyModel) -> list[dict[str, Any]]:
+    """What the sensor run otherwise costs, on the validation people by the model's file, and saves."""
     model = load_model(find_model(model_name))
-    engine = Engine(model)
+    streaming = read_energy_model("nrf52840_lsm6dso_streaming")
     rows = []
-    for share in (1, 2, 4):
-        for gyro in (True, False):
-            sensing = Sensing(model.input.fs_hz / share, gyro)
-            subjects = tuple(model.card["subjects"]["validation"])
-            source = open_source(dataset, SourceOptions(data_dir=data, subjects=subjects, speed=math.inf))
-            material = lab.collect(source, model, Resensed(sensing))
-            answers = lab.answers_of(engine, material, candidates(model), cache=cache_dir() / "lab")
-            right = answers.right(material)[:, material.pure].mean(axis=1)
-            streaming = read_energy_model("nrf52840_lsm6dso_streaming")
-            for subnet, accuracy in zip(answers.subnets, right.tolist(), strict=True):
-                cost = macs(model.architecture, subnet)
-                rows.append(
-                    {
-                        "name": f"{model_name}: {sensing}",
-                        "model": model_name,
-                        "subnet": str(subnet),
-                        "macs": cost,
-                        "fs_hz": sensing.fs_hz,
-                        "gyro": gyro,
-                        "accuracy": round(accuracy, 5),
-                        "latency_ms": round(cost / (energy.processor.macs_per_s or math.nan) * 1000, 3),
-                        "device_mw": round(energy.base_mw(sensing, 1 / model.input.hop_s), 4),
-                        "streaming_mw": round(streaming.base_mw(sensing), 4),
-                    }
-                )
+    for sensing, accuracies in model.sensing.items():
+        for subnet, accuracy in accuracies.items():
+            cost = macs(model.architecture, subnet)
+            rows.append(
+                {
+                    "name": f"{model_name}: {sensing}",
+                    "model": model_name,
+                    "subnet": str(subnet),
+                    "macs": cost,
+                    "fs_hz": sensing.fs_hz,
+                    "gyro": sensing.gyro,
+                    "accuracy": accuracy,
+                    "latency_ms": round(cost / (energy.processor.macs_per_s or math.nan) * 1000, 3),
+                    "device_mw": round(energy.base_mw(sensing, 1 / model.input.hop_s), 4),
+                    "streaming_mw": round(streaming.base_mw(sensing), 4),
+                }
+            )
     return rows
 
 
@@ -381,7 +373,7 @@ def main() -> None:
             continue
         for model, dataset in SETS if part in ("levers", "gains") else SETS[:1]:
             if part == "levers":
-                made += levers(model, dataset, args.data, energy)
+                made += levers(model, energy)
             elif part == "gains":
                 made += gains(model, dataset, args.data, energy)
             else:

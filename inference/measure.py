@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 from kinestream.energy import busy_core
 from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.signals import Subnet
 
 from .architecture import macs
@@ -88,6 +88,7 @@ def operating_table(
             )
             for subnet in wanted
         ),
+        sensing=tuple(SensingRow(sensing, accuracy) for sensing, accuracy in model.sensing.items()),
     )
     return energy.applied(measured)
 

@@ -19,21 +19,11 @@ from kinestream.operating_table import OperatingTable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kinestream.operating_table import OperatingPoint
+    from kinestream.operating_table import OperatingPoint, SensingRow
+    from kinestream.signals import Sensing
 
 Curve = tuple[tuple[float, float], ...]
 """Sampling rates in Hz, ascending, and the power in mW at each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sensing:
-    """How the sensor is run."""
-
-    fs_hz: float
-    gyro: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.fs_hz:g} Hz, {'accelerometer and gyroscope' if self.gyro else 'accelerometer only'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +108,16 @@ class EnergyModel:
             latency: False keeps the table's own, for a run on the machine that was measured.
         """
         speed = self.processor.macs_per_s
+        sensing = tuple(self._costed(row) for row in table.sensing)
         if not latency:
             kept = tuple(replace(point, energy_mj=self.window_mj(point)) for point in table.points)
-            return replace(table, points=kept, energy_model=self.told())
+            return replace(table, points=kept, energy_model=self.told(), sensing=sensing)
         points = tuple(self._applied(point) for point in table.points)
         machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:g} million MACs a second"
-        return OperatingTable(table.model, machine, self.told(), points)
+        return OperatingTable(table.model, machine, self.told(), points, sensing)
+
+    def _costed(self, row: SensingRow) -> SensingRow:
+        return replace(row, base_mw=self.base_mw(row.sensing))
 
     def _applied(self, point: OperatingPoint) -> OperatingPoint:
         ms = self.window_ms(point)

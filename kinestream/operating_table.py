@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from kinestream.errors import ConfigError
-from kinestream.signals import Subnet
+from kinestream.signals import Sensing, Subnet
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,22 @@ class OperatingPoint:
     """Estimated energy of one window, by the table's ``energy_model``."""
 
 
+@dataclass(frozen=True, slots=True)
+class SensingRow:
+    """What a sensor that runs in one way is worth to the model, and what it draws."""
+
+    sensing: Sensing
+    accuracy: Mapping[Subnet, float]
+    """Share of right windows on the validation subjects' whole recordings, of the subnetworks worth running."""
+    base_mw: float = math.nan
+    """Drawn whatever the network does, by the table's ``energy_model``; NaN before one was applied."""
+
+    @property
+    def best(self) -> float:
+        """The most accurate subnetwork's."""
+        return max(self.accuracy.values(), default=math.nan)
+
+
 @dataclass(frozen=True)
 class OperatingTable:
     """All subnetworks of one model, measured on one machine.
@@ -37,6 +55,8 @@ class OperatingTable:
     energy_model: str
     """How ``energy_mj`` was estimated, in words."""
     points: tuple[OperatingPoint, ...]
+    sensing: tuple[SensingRow, ...] = ()
+    """Ways to run the sensor, the model's own first; none where they were never measured."""
     _by_subnet: dict[Subnet, OperatingPoint] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +79,12 @@ class OperatingTable:
                 f"({len(widths)}), resolutions {', '.join(map(str, resolutions))}"
             )
         return point
+
+    def saved_mw(self, sensing: Sensing | None) -> float:
+        """What a sensor run so draws less than as it runs by itself; 0 where nobody knows."""
+        base_mw = {row.sensing: row.base_mw for row in self.sensing}
+        saved = base_mw[self.sensing[0].sensing] - base_mw.get(sensing, math.nan) if sensing and base_mw else 0.0
+        return saved if math.isfinite(saved) else 0.0
 
     def __contains__(self, subnet: Subnet) -> bool:
         return subnet in self._by_subnet

@@ -13,13 +13,17 @@ from typing import Any
 
 from kinestream.errors import InputMismatch
 from kinestream.inference import Engine
+from kinestream.input_spec import MIN_RATE_SHARE
 from kinestream.operating_table import OperatingTable
 from kinestream.policy import Battery, Policy, PolicyState
-from kinestream.signals import Decision, Prediction, SampleChunk, Subnet, Window
-from kinestream.windowing import ChannelMap, Segmenter
+from kinestream.signals import Decision, Prediction, SampleChunk, Sensing, Subnet, Window
+from kinestream.windowing import ChannelMap, Segmenter, Sensed
 
 REMEMBERED = 8
 """How many predictions a policy sees of the past."""
+
+TOLD_S = 1.0
+"""A sensor is told to run otherwise, and does so this much later: what a Bluetooth sensor takes to be told, at best."""
 
 MAX_STREAMS = 64
 """More streams than this in one pipeline are a mistake or an attack, not wearers."""
@@ -80,6 +84,7 @@ class Pipeline:
         """Told of every prediction and its circumstances at once, in the thread that pushes."""
         self._clock = clock
         self._segmenters: dict[str, Segmenter] = {}
+        self._sensed: dict[str, Sensed] = {}
         self._elapsed = _Elapsed()
         self._recent: deque[Prediction] = deque(maxlen=REMEMBERED)
         self._own: dict[str, deque[Prediction]] = {}  # the same of each stream
@@ -97,7 +102,15 @@ class Pipeline:
         segmenter = self._segmenters.get(chunk.stream)
         if segmenter is None:
             segmenter = self._admit(chunk.stream)
-        return self._predict_due(segmenter.push(chunk))
+        sensed = self._sensed[chunk.stream]
+        if not chunk.fs_hz >= MIN_RATE_SHARE * sensed.slowest_hz:
+            self.spec.check_rate(chunk.fs_hz)
+        predictions: list[Prediction] = []
+        # In pieces so short that what a decision asks of the sensor always begins after the piece that brought it.
+        for piece in _pieces(chunk, max(1, int(TOLD_S * chunk.fs_hz))):
+            for part in sensed.push(piece):
+                predictions += self._predict_due(segmenter.push(part))
+        return predictions
 
     def flush(self) -> list[Prediction]:
         """What is still to come when no chunk will follow."""
@@ -106,12 +119,14 @@ class Pipeline:
     def counts(self) -> dict[str, int]:
         """What happened to the samples of all streams so far, by kind; may be asked from another thread."""
         counts = added(segmenter.counts() for segmenter in list(self._segmenters.values()))
-        return counts | ({"passed_over": self._passed} if self._passed else {})
+        wished = {"passed_over": self._passed, "thinned": sum(sensed.thinned for sensed in list(self._sensed.values()))}
+        return counts | {kind: count for kind, count in wished.items() if count}
 
     def _admit(self, stream: str) -> Segmenter:
         if len(self._segmenters) == MAX_STREAMS:
             raise InputMismatch(f"stream '{stream}' is one too many: a pipeline takes {MAX_STREAMS}")
-        segmenter = self._segmenters[stream] = Segmenter(self.spec)
+        self._sensed[stream] = Sensed()
+        segmenter = self._segmenters[stream] = Segmenter(self.spec, any_rate=True)
         return segmenter
 
     def _predict_due(self, windows: Iterable[Window]) -> list[Prediction]:
@@ -146,6 +161,7 @@ class Pipeline:
             coverage=window.coverage,
         )
         decision = policy.decide(state)
+        self._sense(window, decision, now_s)
         output = self.engine.predict(window.x, decision.subnet)
         energy_mj = self.table[decision.subnet].energy_mj
         battery_frac = None
@@ -181,10 +197,21 @@ class Pipeline:
             self.on_prediction(prediction, Circumstances(policy, state, ready_s))
         return prediction
 
+    def _sense(self, window: Window, decision: Decision, now_s: float) -> None:
+        """Have the sensor run as the policy wants it; a device that can was asked by the session already."""
+        sensed = self._sensed[window.stream]
+        if decision.sensing == sensed.asked:
+            return
+        # The sample that completed the window may be as late as the longest hole that is bridged.
+        sensed.ask(decision.sensing, window.t_end_s + TOLD_S + self.spec.max_gap_s)
+        if self.battery:
+            self.battery.save(now_s, sum(self.table.saved_mw(one.asked) for one in self._sensed.values()))
+
     def state(self) -> dict[str, Any]:
         """Everything needed to go on elsewhere with the same model and policy: plain values and arrays."""
         return {
             "segmenters": {stream: segmenter.state() for stream, segmenter in self._segmenters.items()},
+            "sensed": {stream: sensed.state() for stream, sensed in self._sensed.items()},
             "elapsed": self._elapsed.state(),
             "recent": [asdict(prediction) for prediction in self._recent],
             "own": {stream: [asdict(prediction) for prediction in own] for stream, own in self._own.items()},
@@ -195,9 +222,10 @@ class Pipeline:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` was taken; the predictions that follow are the same, to the last bit."""
-        self._segmenters = {}
+        self._segmenters, self._sensed = {}, {}
         for stream, kept in state["segmenters"].items():
             self._admit(stream).restore(kept)
+            self._sensed[stream].restore(state["sensed"][stream])
         self._elapsed.restore(state["elapsed"])
         self._recent = deque(map(_prediction, state["recent"]), maxlen=REMEMBERED)
         self._own = {stream: deque(map(_prediction, own), maxlen=REMEMBERED) for stream, own in state["own"].items()}
@@ -210,10 +238,11 @@ class Pipeline:
 def _prediction(kept: dict[str, Any]) -> Prediction:
     """The prediction that ``dataclasses.asdict`` took apart."""
     decision = kept["decision"]
+    sensing = decision["sensing"] and Sensing(**decision["sensing"])
     return Prediction(
         **kept
         | {
-            "decision": Decision(**decision | {"subnet": Subnet(**decision["subnet"])}),
+            "decision": Decision(**decision | {"subnet": Subnet(**decision["subnet"]), "sensing": sensing}),
             "labels": tuple(kept["labels"]),
         }
     )
@@ -239,6 +268,11 @@ class _Elapsed:
 
     def restore(self, state: dict[str, Any]) -> None:
         self._streams = {stream: (kept[0], kept[1], kept[2]) for stream, kept in state.items()}
+
+
+def _pieces(chunk: SampleChunk, most: int) -> Iterable[SampleChunk]:
+    n = len(chunk)
+    return (chunk,) if n <= most else (chunk.part(at, min(at + most, n)) for at in range(0, n, most))
 
 
 def added(counts: Iterable[dict[str, int]]) -> dict[str, int]:

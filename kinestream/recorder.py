@@ -249,5 +249,13 @@ def describe(
             }
             for point in table.points
         ],
+        "sensing": [
+            {
+                "sensing": [row.sensing.fs_hz, row.sensing.gyro],
+                "accuracy": {str(subnet): share for subnet, share in row.accuracy.items()},
+                "base_mw": row.base_mw if math.isfinite(row.base_mw) else None,
+            }
+            for row in table.sensing
+        ],
     }
     return about

@@ -17,12 +17,12 @@ import numpy as np
 
 from kinestream.errors import DataDamaged, ModelError
 from kinestream.inference import Engine, Model, Output, find_model, load_model
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.pipeline import Pipeline
 from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
 from kinestream.replay_data.sessions import PredictionRecord, SessionPlayer, SessionReader
 from kinestream.session import Session
-from kinestream.signals import Decision, Prediction, Subnet
+from kinestream.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.windowing import ChannelMap
 
 
@@ -199,6 +199,9 @@ class _ToldBattery:
     def spend(self, now_s: float, energy_mj: float) -> None:
         """The charge is the recorded one."""
 
+    def save(self, now_s: float, power_mw: float) -> None:
+        """The charge is the recorded one."""
+
     def state(self) -> dict[str, float]:
         return {}
 
@@ -250,4 +253,12 @@ def _table(told: dict[str, Any]) -> OperatingTable:
         )
         for point in told["points"]
     )
-    return OperatingTable(told["model"], told["machine"], told["energy_model"], points)
+    sensing = tuple(
+        SensingRow(
+            Sensing(*row["sensing"]),
+            {Subnet.parse(subnet): share for subnet, share in row["accuracy"].items()},
+            math.nan if row["base_mw"] is None else row["base_mw"],
+        )
+        for row in told.get("sensing", ())  # recordings from before there were such rows have none
+    )
+    return OperatingTable(told["model"], told["machine"], told["energy_model"], points, sensing)

@@ -8,7 +8,7 @@ in SI units, rows are samples.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,6 +79,17 @@ class SampleChunk:
     def __len__(self) -> int:
         return len(self.t)
 
+    def part(self, start: int, stop: int) -> SampleChunk:
+        """Samples start to stop as a chunk of their own."""
+        return replace(
+            self,
+            t=self.t[start:stop],
+            x=self.x[start:stop],
+            seq=self.seq + start,
+            labels=None if self.labels is None else self.labels[start:stop],
+            t_device=None if self.t_device is None else self.t_device[start:stop],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -130,6 +141,17 @@ class Subnet:
         return cls(float(match[1]), int(match[2]))
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Sensing:
+    """How the motion sensor is run."""
+
+    fs_hz: float
+    gyro: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.fs_hz:g} Hz, {'accelerometer and gyroscope' if self.gyro else 'accelerometer only'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Which subnetwork runs now, and why; levers beyond the network are fields with a default that changes nothing."""
@@ -139,6 +161,8 @@ class Decision:
     """In words, for the person at the dashboard."""
     hop: int = 1
     """Predict only every ``hop``-th window of this stream, from the next one on."""
+    sensing: Sensing | None = None
+    """How this stream's sensor shall run from now on; None: as it does by itself."""
     memory: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
     """What the policy wants to know at the next window, plain numbers; it is not asked to keep anything itself."""
 

@@ -27,6 +27,10 @@ class Battery(Protocol):
         """Note that a window was computed. A battery that measures itself ignores it."""
         ...
 
+    def save(self, now_s: float, power_mw: float) -> None:
+        """From now on the device draws so much less than it said: its sensor was told to rest. As ``spend``."""
+        ...
+
     def state(self) -> dict[str, float]:
         """What must be kept to go on later; plain numbers."""
         ...
@@ -55,6 +59,7 @@ class SimulatedBattery:
         self.capacity_j = capacity_j
         self.base_mw = base_mw
         self._left_j = 0.0
+        self._saved_mw = 0.0
         self._seen_s: float | None = None
         self.charge(frac)
 
@@ -68,23 +73,34 @@ class SimulatedBattery:
 
     def read(self, now_s: float) -> BatteryReading:
         self._advance(now_s)
-        return BatteryReading(self._left_j / self.capacity_j, self.capacity_j, base_mw=self.base_mw)
+        return BatteryReading(self._left_j / self.capacity_j, self.capacity_j, base_mw=self._drawn_mw)
 
     def spend(self, now_s: float, energy_mj: float) -> None:
         self._advance(now_s)
         self._left_j = max(self._left_j - energy_mj / 1000.0, 0.0)
 
+    def save(self, now_s: float, power_mw: float) -> None:
+        self._advance(now_s)
+        self._saved_mw = power_mw
+
+    @property
+    def _drawn_mw(self) -> float:
+        return max(self.base_mw - self._saved_mw, 0.0)
+
     def _advance(self, now_s: float) -> None:
         # A clock that goes back (a seek, a late stream) gives nothing back: charge is never gained.
         elapsed_s = 0.0 if self._seen_s is None else max(now_s - self._seen_s, 0.0)
         self._seen_s = now_s
-        self._left_j = max(self._left_j - elapsed_s * self.base_mw / 1000.0, 0.0)
+        self._left_j = max(self._left_j - elapsed_s * self._drawn_mw / 1000.0, 0.0)
 
     def state(self) -> dict[str, float]:
-        return {"left_j": self._left_j} | ({} if self._seen_s is None else {"seen_s": self._seen_s})
+        return {"left_j": self._left_j, "saved_mw": self._saved_mw} | (
+            {} if self._seen_s is None else {"seen_s": self._seen_s}
+        )
 
     def restore(self, state: Mapping[str, float]) -> None:
         self._left_j = state["left_j"]
+        self._saved_mw = state.get("saved_mw", 0.0)
         self._seen_s = state.get("seen_s")
 
 
@@ -112,6 +128,9 @@ class LaptopBattery:
     def spend(self, now_s: float, energy_mj: float) -> None:
         """Ignored: the machine's gauge sees the energy itself."""
 
+    def save(self, now_s: float, power_mw: float) -> None:
+        """Ignored, as ``spend``."""
+
     def state(self) -> dict[str, float]:
         return {}
 
@@ -134,6 +153,9 @@ class FixedBattery:
 
     def spend(self, now_s: float, energy_mj: float) -> None:
         """Ignored: the charge is fixed."""
+
+    def save(self, now_s: float, power_mw: float) -> None:
+        """Ignored, as ``spend``."""
 
     def state(self) -> dict[str, float]:
         return {"frac": self.frac}

@@ -8,14 +8,19 @@ from typing import ClassVar
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision
+from kinestream.signals import Decision, Sensing
 
 from .drain import Drain, observed
 from .ladder import hull, ladder, number, within
+from .sensing import thriftiest, told
 from .state import BatteryReading, PolicyState
 
 COOLER_C = 5.0
 """The budget begins to shrink so many degrees below the greatest temperature: no switching to and fro at its edge."""
+
+
+PLENTY = 1.5
+"""A sensor made thrifty runs as before only when the budget is so many times the cheapest subnetwork's energy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class BatteryPolicy:
     """At this temperature of the battery and above, the cheapest."""
     period_s: float = 60.0
     """In each such period the dearer neighbour runs first, then the cheaper."""
+    lose: float = 0.02
+    """Share of right windows that a thriftier sensor may cost, where even the cheapest subnetwork is too dear."""
 
     def __post_init__(self) -> None:
         if not (isfinite(self.hours) and self.hours > 0):
@@ -67,6 +74,8 @@ class BatteryPolicy:
             raise ConfigError(f"battery hot_c={self.hot_c}: expected a temperature in degrees Celsius")
         if not (isfinite(self.period_s) and self.period_s > 0):
             raise ConfigError(f"battery period_s={self.period_s}: expected a positive number of seconds")
+        if not 0 <= self.lose <= 1:
+            raise ConfigError(f"battery lose={self.lose}: expected a share from 0 to 1")
 
     def decide(self, state: PolicyState) -> Decision:
         points, limit = within(state.choices(self.table), state.deadline_ms)
@@ -75,7 +84,18 @@ class BatteryPolicy:
         point, how = self._share(rungs, budget, state)
         kept = {name: value for name, value in state.memory.items() if name.startswith("battery.")}
         memory = budget.drain.memory() if budget.drain else kept
-        return Decision(point.subnet, f"{budget.why}{how}{limit}", memory=memory)
+        sensing, slower = self._sensing(budget, rungs[0], state)
+        return Decision(point.subnet, f"{budget.why}{how}{slower}{limit}", sensing=sensing, memory=memory)
+
+    def _sensing(self, budget: Budget, cheapest: OperatingPoint, state: PolicyState) -> tuple[Sensing | None, str]:
+        """A thriftier way to run the sensor where nothing else reaches the hour, and what to add to the reason."""
+        asked = state.last is not None and state.last.sensing is not None
+        # What the thrifty sensor saves makes room in the budget: it is left only when there is plenty.
+        enough_mj = cheapest.energy_mj * (PLENTY if asked else 1.0)
+        if asked and isfinite(budget.mj):
+            enough_mj += self.table.saved_mw(state.last.sensing if state.last else None) * state.hop_s
+        row = thriftiest(self.table, self.lose) if isfinite(budget.mj) and budget.mj < enough_mj else None
+        return (row.sensing, f"; sensor at {told(self.table, row)}") if row else (None, "")
 
     def budget(self, state: PolicyState) -> Budget:
         """What this window may cost, in mJ, and why."""

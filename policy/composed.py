@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision
+from kinestream.signals import Decision, Sensing
 
 from .ladder import no_dearer
 from .own_policy import name_of
@@ -18,7 +19,8 @@ from .state import Limit, Limiter, Policy, PolicyState
 class ComposedPolicy:
     """The first policy chooses; each later one limits what those before it may choose from.
 
-    The last is asked first and sees the whole table. The greatest hop of all holds, and so does the shortest deadline.
+    The last is asked first and sees the whole table. The greatest hop of all holds, and so do the
+    shortest deadline and the sparest way to run the sensor.
 
     Raises:
         ConfigError: fewer than two policies, or one kind twice.
@@ -52,7 +54,9 @@ class ComposedPolicy:
         for limit in limits:
             memory |= limit.memory
         reason = " | ".join([decision.reason, *(limit.reason for limit in reversed(limits))])
-        return Decision(decision.subnet, reason, max(decision.hop, *(limit.hop for limit in limits)), memory)
+        hop = max(decision.hop, *(limit.hop for limit in limits))
+        sensing = _sparest([decision.sensing, *(limit.sensing for limit in limits)])
+        return Decision(decision.subnet, reason, hop, sensing, memory)
 
 
 def limit_of(policy: Policy, state: PolicyState, table: OperatingTable) -> Limit:
@@ -61,7 +65,13 @@ def limit_of(policy: Policy, state: PolicyState, table: OperatingTable) -> Limit
         return policy.limit(state)
     decision = policy.decide(state)
     points = no_dearer(state.choices(table), table[decision.subnet])
-    return Limit(points, decision.reason, hop=decision.hop, memory=decision.memory)
+    return Limit(points, decision.reason, hop=decision.hop, sensing=decision.sensing, memory=decision.memory)
+
+
+def _sparest(wished: Iterable[Sensing | None]) -> Sensing | None:
+    """The least rate of all, and a gyroscope only where all want it."""
+    asked = [sensing for sensing in wished if sensing]
+    return Sensing(min(one.fs_hz for one in asked), all(one.gyro for one in asked)) if asked else None
 
 
 def parts_of(policy: Policy) -> tuple[Policy, ...]:

@@ -12,6 +12,7 @@ from kinestream.operating_table import OperatingTable
 from kinestream.signals import Decision
 
 from .ladder import ladder, number, within
+from .sensing import sparsest
 from .state import Limit, PolicyState
 
 
@@ -21,7 +22,8 @@ class LossPolicy:
 
     The link is judged over the stream's remembered windows and this one: the mean share of samples that were
     missing (lost or interpolated), and the median age of the data. At its limit each is one step: the next lower
-    resolution of the table and one window more in the hop; at twice the limit two, and so on.
+    resolution of the table and one window more in the hop; at twice the limit two, and so on. From the first step on
+    the sensor is asked for as few samples as the table says cost at most ``lose``.
 
     Raises:
         ConfigError: a setting outside its range.
@@ -36,6 +38,8 @@ class LossPolicy:
     """The age of the newest sample, when its prediction comes out, from which the link is poor."""
     hop: int = 4
     """The longest hop, in windows."""
+    lose: float = 0.005
+    """Share of right windows that fewer samples may cost."""
 
     def __post_init__(self) -> None:
         if not 0 < self.missing <= 1:
@@ -44,11 +48,13 @@ class LossPolicy:
             raise ConfigError(f"loss age_s={self.age_s}: expected a positive number of seconds")
         if not 1 <= self.hop <= 100:
             raise ConfigError(f"loss hop={self.hop}: expected 1 to 100 windows")
+        if not 0 <= self.lose <= 1:
+            raise ConfigError(f"loss lose={self.lose}: expected a share from 0 to 1")
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
         points, kept = within(limit.points, state.deadline_ms)
-        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop)
+        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop, limit.sensing)
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)
@@ -64,4 +70,11 @@ class LossPolicy:
         hop = min(1 + steps, self.hop)
         points = tuple(point for point in choices if point.subnet.resolution <= most)
         every = "every window" if hop == 1 else f"every {hop} windows"
-        return Limit(points, f"{seen}: at most {most} samples, {every}", hop=hop)
+        spare = sparsest(self.table, self.lose)
+        slower = f", sensor at {spare.sensing}" if spare else ""
+        return Limit(
+            points,
+            f"{seen}: at most {most} samples, {every}{slower}",
+            hop=hop,
+            sensing=spare.sensing if spare else None,
+        )

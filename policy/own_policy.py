@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from math import isfinite
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision, Subnet
+from kinestream.signals import Decision, Sensing, Subnet
 
 from .ladder import ladder, within
 from .settings_text import Reader, converted, real, truth, whole
@@ -62,6 +63,9 @@ class OwnPolicy:
             raise ValueError(f"it chose {answer.subnet}, which {self.table.model} does not have")
         if not isinstance(answer.hop, int) or isinstance(answer.hop, bool) or answer.hop < 1:
             raise ValueError(f"hop {answer.hop!r}, expected a whole number from 1")
+        sensing = answer.sensing
+        if sensing is not None and not (isinstance(sensing, Sensing) and isfinite(sensing.fs_hz) and sensing.fs_hz > 0):
+            raise ValueError(f"sensing {sensing!r}, expected a Sensing at a positive rate, or None")
         if not all(isinstance(key, str) and isinstance(value, Real) for key, value in answer.memory.items()):
             raise TypeError("memory holds something else than numbers by name")
         reason, memory = str(answer.reason), {key: float(value) for key, value in answer.memory.items()}
@@ -71,7 +75,7 @@ class OwnPolicy:
             cheaper = [one for one in choices if one.energy_mj <= point.energy_mj]
             point = ladder(cheaper)[-1] if cheaper else ladder(choices)[0]
             reason += f"; {answer.subnet} is not allowed: {point.subnet}"
-        return Decision(point.subnet, reason, answer.hop, memory)
+        return Decision(point.subnet, reason, answer.hop, sensing, memory)
 
 
 def is_file(kind: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Subnet
+from kinestream.signals import Decision, Sensing, Subnet
 
 from .ladder import ladder, number, within
 from .state import PolicyState
@@ -46,6 +46,8 @@ class PersistencePolicy:
     """The longest time without a wide look."""
     hop: int = 1
     """While the activity goes on, predict only every so many windows."""
+    fs_hz: float | None = None
+    """While the activity goes on, sample only so often; None: as ever."""
 
     def __post_init__(self) -> None:
         for name in ("sure", "margin"):
@@ -57,6 +59,8 @@ class PersistencePolicy:
             raise ConfigError(f"persistence look_s={self.look_s}: expected a positive number of seconds")
         if not 1 <= self.hop <= 100:
             raise ConfigError(f"persistence hop={self.hop}: expected 1 to 100 windows")
+        if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
+            raise ConfigError(f"persistence fs_hz={self.fs_hz}: expected a positive rate in Hz")
         for subnet in (self.thin, self.wide):
             if subnet is not None:
                 _ = self.table[subnet]
@@ -72,7 +76,10 @@ class PersistencePolicy:
         ago = f"last wide look {number(state.now_s - looked_s)} s ago"
         chosen = self._named(self.thin, points) or rungs[0]
         reason = f"{last.label} goes on, {last.confidence:.0%} sure, {ago}: thin{limit}"
-        return Decision(chosen.subnet, reason, self.hop, {LOOKED: looked_s})
+        sensing = None
+        if self.fs_hz is not None:
+            sensing, reason = Sensing(self.fs_hz), f"{reason}, {self.fs_hz:g} Hz"
+        return Decision(chosen.subnet, reason, self.hop, sensing, {LOOKED: looked_s})
 
     def _doubt(self, state: PolicyState) -> str:
         """Why the activity may have changed; empty where it plainly goes on."""

@@ -21,7 +21,8 @@ from .latency import LatencyPolicy
 from .loss import LossPolicy
 from .own_policy import OwnPolicy, installed, is_file, name_of, own_policy
 from .persistence import PersistencePolicy
-from .settings_text import Reader, converted, real, settings, whole
+from .sensing import SensingPolicy
+from .settings_text import Reader, converted, real, settings, truth, whole
 from .slowdown import SlowdownPolicy
 from .state import Policy
 from .utility import UtilityPolicy
@@ -30,7 +31,7 @@ POLICIES: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         *(FixedPolicy, LatencyPolicy, SlowdownPolicy, BatteryPolicy),
-        *(PersistencePolicy, UtilityPolicy, LossPolicy, DeadlinePolicy),
+        *(PersistencePolicy, UtilityPolicy, LossPolicy, DeadlinePolicy, SensingPolicy),
     )
 }
 """Every kind of policy that is built in, by the name it is asked for with."""
@@ -97,6 +98,7 @@ _READ: dict[str, Reader] = {
     "float": real,
     "float | None": real,
     "int": whole,
+    "bool": truth,
     "Subnet | None": lambda value: Subnet.parse(str(value)),
 }
 

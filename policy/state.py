@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Prediction
+from kinestream.signals import Decision, Prediction, Sensing
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ class Limit:
     """The deadline from here on; None: as it was."""
     hop: int = 1
     """The least hop."""
+    sensing: Sensing | None = None
+    """How the sensor shall run at most; None: as it does by itself."""
     memory: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from kinestream.errors import ConfigError, InputMismatch
 from kinestream.inference import Engine, operating_table
-from kinestream.operating_table import OperatingTable
+from kinestream.operating_table import OperatingTable, SensingRow
 from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
-from kinestream.signals import ACC, GYRO, Prediction, SampleChunk, Subnet
-from tests.random_models import random_model
+from kinestream.signals import ACC, GYRO, Prediction, SampleChunk, Sensing, Subnet
+from tests.random_models import TINY, random_model
 from tests.windowing.streams import cut, regular
 
 MODEL = random_model()
@@ -87,6 +87,69 @@ def test_predictions_are_the_same_to_the_last_bit_however_the_stream_was_cut(siz
     assert content(run(pipeline(table, "battery:hours=0.1", **battery), cut(regular(900), sizes))) == expected
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=4))
+def test_a_sensor_run_slower_by_a_policy_gives_the_same_however_the_stream_was_cut(sizes: list[int]) -> None:
+    whole = regular(900)
+    pipes = [pipeline(TABLE, "persistence:settle=1,sure=0,margin=0,look_s=4,fs_hz=12.5") for _ in range(2)]
+    expected = run(pipes[0], [whole])
+    assert {p.decision.sensing for p in expected} == {None, Sensing(12.5)}
+    assert content(run(pipes[1], cut(whole, sizes))) == content(expected)
+    assert pipes[0].counts() == pipes[1].counts()
+    assert pipes[0].counts()["thinned"] > 100
+    assert pipes[0].counts()["samples"] + pipes[0].counts()["thinned"] == 900
+    assert pipes[0].counts()["gaps"] == pipes[0].counts()["lost"] == 0
+
+
+def test_a_gyroscope_put_to_sleep_by_a_policy_reads_nothing_and_no_window_is_lost() -> None:
+    engine = Engine(random_model("six", replace(TINY, columns=6)))
+    table = replace(TABLE, model="six")
+    told = [
+        run(Pipeline(engine, make_policy(policy, table), table), cut(regular(600), 25))
+        for policy in ("fixed", "fixed+sensing:fs_hz=50,gyro=false")
+    ]
+    awake, asleep = told
+    assert [p.index for p in asleep] == [p.index for p in awake]
+    same = {one.t_start_s: one.probs.tobytes() == other.probs.tobytes() for one, other in zip(*told, strict=True)}
+    assert same[0.0]
+    assert not any(equal for start_s, equal in same.items() if start_s > 2.1)
+    assert "by hand" in asleep[-1].decision.reason
+
+
+def test_a_slower_device_is_taken_where_a_policy_asked_for_it_and_refused_else() -> None:
+    whole = regular(800)
+    first, then = whole.part(0, 400), whole.part(400, 800)
+    slower = replace(then, t=then.t[::2], x=then.x[::2], fs_hz=25.0)
+    asked = pipeline(TABLE, "fixed+sensing:fs_hz=25")
+    predictions = run(asked, [*cut(first, 25), *cut(slower, 25)])
+    assert predictions[-1].t_end_s > 15
+    assert asked.counts()["gaps"] == 0
+    with pytest.raises(InputMismatch, match="the source offers 25 Hz"):
+        run(pipeline(TABLE), [*cut(first, 25), slower])
+
+
+def test_a_battery_drains_slower_by_what_the_sensor_saves() -> None:
+    rows = (SensingRow(Sensing(50.0), {}, 10.0), SensingRow(Sensing(25.0), {}, 4.0))
+    table = replace(TABLE, sensing=rows)
+    batteries = [SimulatedBattery(capacity_j=1.0, base_mw=10.0) for _ in range(2)]
+    for battery, policy in zip(batteries, ("fixed", "fixed+sensing:fs_hz=25"), strict=True):
+        run(pipeline(table, policy, battery=battery), cut(regular(800), 25))
+    full, spared = (battery.state()["left_j"] for battery in batteries)
+    windows_s = (800 - 40) / 50  # from the first window's end on
+    assert (spared - full) == pytest.approx(6.0 / 1000 * windows_s, rel=0.05)
+
+
+def test_a_pipeline_restored_goes_on_with_the_sensor_as_it_was_asked() -> None:
+    policy = "persistence:settle=1,sure=0,margin=0,look_s=4,fs_hz=12.5"
+    chunks = cut(regular(900), 25)
+    one, other = pipeline(TABLE, policy), pipeline(TABLE, policy)
+    for chunk in chunks[:15]:
+        one.push(chunk)
+    other.restore(one.state())
+    assert content(run(other, chunks[15:])) == content(run(one, chunks[15:]))
+    assert other.counts() == one.counts()
+
+
 TABLE = replace(
     operating_table(ENGINE, power_w=1.0),
     points=tuple(
@@ -134,7 +197,7 @@ def test_streams_side_by_side_do_not_touch_each_other() -> None:
 def test_a_battery_runs_down_and_the_subnetwork_with_it() -> None:
     pipe = pipeline(TABLE, "battery:hours=0.02", battery=SimulatedBattery(capacity_j=0.03, base_mw=0.1))
     predictions = run(pipe, cut(regular(50 * 60), 50))
-    charges = [p.battery_frac for p in predictions]
+    charges = [p.battery_frac or 0.0 for p in predictions]
     assert charges == sorted(charges, reverse=True)
     assert charges[-1] < charges[0]
     assert len({p.decision.subnet for p in predictions}) > 1

@@ -56,18 +56,14 @@ class Conditioner:
         available: the source's channels.
         fs_in_hz: the source's nominal rate.
     Raises:
-        InputMismatch: the source lacks a channel the model needs, or is too slow for it.
+        InputMismatch: the source lacks a channel the model needs.
     """
 
     def __init__(self, spec: InputSpec, available: tuple[str, ...], fs_in_hz: float) -> None:
         self.needed = spec.needed_from(available)
-        spec.check_rate(fs_in_hz)
         self._max_gap_s = spec.max_gap_s
         columns = len(self.needed)
         self._resampler = Resampler(fs_in_hz, spec.fs_hz, columns)
-        points = spec.max_gap_s * self._resampler.rate_hz  # of the fine grid, that one sample can complete
-        self.most_at_once = max(1, min(MOST_SAMPLES, int(MOST_POINTS / points)))
-        """How many samples ``push`` had better be given."""
         self._noise = None
         if spec.lowpass_hz is not None:
             self._noise = LowPass(ORDER, spec.lowpass_hz, spec.fs_hz, columns)
@@ -90,6 +86,16 @@ class Conditioner:
         self.interpolated = 0
         self.not_finite = 0
         self.out_of_order = 0
+
+    @property
+    def most_at_once(self) -> int:
+        """How many samples ``push`` had better be given."""
+        points = self._max_gap_s * self._resampler.rate_hz  # of the fine grid, that one sample can complete
+        return max(1, min(MOST_SAMPLES, int(MOST_POINTS / points)))
+
+    def retune(self, fs_in_hz: float) -> None:
+        """Go on with samples at another nominal rate; where none is missing, nothing breaks."""
+        self._resampler.retune(fs_in_hz)
 
     def _is_split(self, name: str, family: tuple[str, ...]) -> bool:
         return name in family and name not in self.needed

@@ -55,6 +55,17 @@ class Resampler:
     """
 
     def __init__(self, fs_in_hz: float, fs_hz: float, columns: int) -> None:
+        self._fs_hz, self._columns = fs_hz, columns
+        self._set_rate(fs_in_hz)
+        self._bridge_steps = 0.0  # how far the first sample after a change of rate may be from the one before
+        self._t0 = math.nan
+        self._next = 0  # number of the next point on the fine grid
+        self._last_p = math.nan  # where the newest sample lies, in fine steps from t0
+        self._last_x: NDArray[Any] = np.empty(0)
+        self._last_label = UNLABELLED
+
+    def _set_rate(self, fs_in_hz: float) -> None:
+        fs_hz = self._fs_hz
         # A source within 5 % of the grid's rate has nothing above the grid's Nyquist frequency to fold down.
         self._k = 1 if fs_in_hz <= 1.05 * fs_hz else math.ceil(fs_in_hz / fs_hz - 0.05)
         self.rate_hz = fs_hz * self._k
@@ -63,13 +74,16 @@ class Resampler:
         self._snap_s2 = (SNAP / 2 / self.rate_hz) ** 2
         self._hole_steps = HOLE * self.rate_hz / fs_in_hz
         self._anti_alias = (
-            LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self.rate_hz, columns) if self._k > 1 else None
+            LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self.rate_hz, self._columns) if self._k > 1 else None
         )
-        self._t0 = math.nan
-        self._next = 0  # number of the next point on the fine grid
-        self._last_p = math.nan  # where the newest sample lies, in fine steps from t0
-        self._last_x: NDArray[Any] = np.empty(0)
-        self._last_label = UNLABELLED
+
+    def retune(self, fs_in_hz: float) -> None:
+        """Go on with samples that come at another nominal rate; the grid stays where it is."""
+        before, hole_steps = self._k, self._hole_steps
+        self._set_rate(fs_in_hz)
+        self._bridge_steps = hole_steps * self._k / before
+        self._last_p *= self._k / before
+        self._next = -(-self._next // before) * self._k
 
     def start(self, t0: float) -> None:
         """Begin a new stretch; its first sample, at ``t0``, is grid point 0."""
@@ -133,6 +147,9 @@ class Resampler:
         if len(hits):  # not even the sign of a zero may differ from the quick way
             grid_x[hits] = after[hits]
         measured = exact | (span <= self._hole_steps)
+        if self._bridge_steps:
+            measured |= (left == 0) & (span <= self._bridge_steps)
+            self._bridge_steps = 0.0
         grid_labels = None
         if labels is not None:
             codes = np.concatenate(([self._last_label], labels)).astype(np.int16)
@@ -153,11 +170,13 @@ class Resampler:
             "last_p": self._last_p,
             "last_x": np.array(self._last_x),
             "last_label": self._last_label,
+            "bridge_steps": self._bridge_steps,
             "anti_alias": self._anti_alias.state() if self._anti_alias else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self._t0, self._next, self._last_p = state["t0"], state["next"], state["last_p"]
         self._last_x, self._last_label = np.array(state["last_x"]), state["last_label"]
+        self._bridge_steps = state["bridge_steps"]
         if self._anti_alias:
             self._anti_alias.restore(state["anti_alias"])

@@ -28,14 +28,17 @@ class Segmenter:
     collected, because looking at them in one go costs less than chunk by chunk; so ``counts`` may lag behind
     by up to one hop until ``flush``.
 
-    Within a session, a change of the channels, of the rate, or of what the label codes mean is a gap.
+    Within a session, a change of the channels or of what the label codes mean is a gap. A change of the rate is none:
+    a sensor may be told to run slower, and the windows go on.
 
     Args:
         spec: the model's input; ``spec.hop`` is the stride.
+        any_rate: take a source however slow, because somebody wants it so.
     """
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, *, any_rate: bool = False) -> None:
         self.spec = spec
+        self._any_rate = any_rate
         self._stream = ""
         self._session: str | None = None
         self._channels: tuple[str, ...] = ()
@@ -65,12 +68,15 @@ class Segmenter:
             InputMismatch: the stream lacks a channel the model needs, or is too slow for it.
         """
         t, labels = chunk.t, chunk.labels
-        if chunk.session != self._session or chunk.channels != self._channels or chunk.fs_hz != self._fs_in_hz:
+        if chunk.session != self._session or chunk.channels != self._channels:
             self._begin(chunk)
-        elif labels is not None and chunk.label_names != self._label_names:
-            if self._labelled:
-                self._begin(chunk)
-            self._label_names = chunk.label_names
+        else:
+            if chunk.fs_hz != self._fs_in_hz:
+                self._retune(chunk.fs_hz)
+            if labels is not None and chunk.label_names != self._label_names:
+                if self._labelled:
+                    self._begin(chunk)
+                self._label_names = chunk.label_names
         n = len(t)
         if chunk.seq != self._next_seq:
             self._closed["lost"] += max(0, chunk.seq - self._next_seq)
@@ -117,6 +123,7 @@ class Segmenter:
                 f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names"
             )
         conditioner = Conditioner(self.spec, chunk.channels, chunk.fs_hz)
+        self._check_rate(chunk.fs_hz)
         self._work()
         self._closed = self.counts()
         self._closed["samples"] -= self._inbox_size
@@ -139,6 +146,19 @@ class Segmenter:
             self._next_seq = chunk.seq
         else:
             self._closed["gaps"] += 1
+
+    def _retune(self, fs_in_hz: float) -> None:
+        """The same session at another rate."""
+        self._check_rate(fs_in_hz)
+        self._work()
+        assert self._conditioner is not None
+        self._conditioner.retune(fs_in_hz)
+        self._fs_in_hz = fs_in_hz
+        self._schedule()
+
+    def _check_rate(self, fs_in_hz: float) -> None:
+        if not self._any_rate:
+            self.spec.check_rate(fs_in_hz)
 
     def _grow(self, size: int) -> None:
         self._inbox_t = np.resize(self._inbox_t, 2 * size)

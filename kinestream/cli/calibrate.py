@@ -1,4 +1,4 @@
-"""``kinestream calibrate``: confidence that holds, and how activities change, for a model that is trained already."""
+"""``kinestream calibrate``: what a trained model's word is worth, and what a slower sensor costs it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "calibrate",
-        help="learn confidence and smoothing for a model, without training it again",
+        help="learn confidence, smoothing and what a slower sensor costs, without training again",
         description="Learn what --smooth and --unknown go by: how sure the model may be, and how often activities "
-        "change.\nFrom the people it was trained and validated on, never from test people; or from your recordings. "
+        "change;\nand what policies go by: how much a slower sensor, or one without gyroscope, costs.\n"
+        "From the people it was trained and validated on, never from test people; or from your recordings. "
         "Weights stay.",
         epilog="examples:\n"
         "  kinestream calibrate runs/uci/uci_cnn.safetensors\n"
@@ -60,10 +61,11 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
     with extra_for("train", "kinestream calibrate"):
         from kinestream.train.calibrate import calibrate
+        from kinestream.train.sensing import sensing_accuracy
     from rich.console import Console
     from rich.progress import Progress
 
-    from kinestream.inference import find_model, load_model, save_model
+    from kinestream.inference import candidates, find_model, load_model, save_model
 
     path = find_model(args.model)
     model = load_model(path)
@@ -86,7 +88,15 @@ def run(args: argparse.Namespace) -> int:
             order=args.order,
             track=lambda recordings: progress.track(recordings, description="watching recordings"),
         )
-    save_model(out, replace(model, calibration=calibration))
+        sensing = sensing_accuracy(
+            model,
+            dataset,
+            validated,
+            candidates(model),
+            track=lambda recordings: progress.track(recordings, description="running the sensor otherwise"),
+        )
+    model = replace(model, calibration=calibration, sensing=sensing)
+    save_model(out, model)
     _tell(console, model, calibration)
     print(out)
     return 0
@@ -119,11 +129,12 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
 def _tell(console: Console, model: Model, calibration: Calibration) -> None:
     lasts = 1 / calibration.rates(len(model.labels)).sum(1)
     told = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in zip(model.labels, lasts, strict=True))
-    found = calibration.temperature.values()
+    temperatures = calibration.temperature.values()
     for line in (
         calibration.about,
         f"an activity lasts in the mean: {told}",
-        f"temperature {min(found):.2f} to {max(found):.2f} (below 1: it was not sure enough); a window's evidence "
-        f"counts {calibration.evidence:g} x the share that is new",
+        f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: it was not sure enough); a window's "
+        f"evidence counts {calibration.evidence:g} x the share that is new",
+        *(f"sensor at {way}: {max(accuracy.values()):.1%} right" for way, accuracy in model.sensing.items()),
     ):
         console.print(line)

@@ -39,7 +39,8 @@ def run_energy(args: argparse.Namespace) -> int:
     """Print the names, or one model's coefficients, each with where it comes from."""
     from dataclasses import asdict
 
-    from kinestream.energy import Sensing, energy_model_names, read_energy_model
+    from kinestream.energy import energy_model_names, read_energy_model
+    from kinestream.signals import Sensing
 
     if args.model is None:
         models = [read_energy_model(name) for name in energy_model_names()]

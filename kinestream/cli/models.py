@@ -132,7 +132,7 @@ def run_table(args: argparse.Namespace) -> int:
     rows = [row for row in _rows(table) if row["front"] or not args.front]
     if args.json:
         facts = {"model": table.model, "machine": table.machine, "energy_model": table.energy_model}
-        print(json.dumps(facts | {"points": rows}))
+        print(json.dumps(facts | {"points": rows, "sensing": _sensing_rows(table)}))
         return 0
     shown = _rich_table("", "subnetwork", "accuracy", "million MACs", "p50 ms", "p95 ms", "mJ")
     for row in rows:
@@ -146,6 +146,11 @@ def run_table(args: argparse.Namespace) -> int:
             f"{row['energy_mj']:.3f}",
         )
     _print(shown)
+    if table.sensing:
+        ways = _rich_table("sensor", "best", "narrowest", "mW without inference")
+        for row in _sensing_rows(table):
+            ways.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), f"{row['base_mw']:.3f}")
+        _print(ways)
     print(f"{table.model} on {table.machine}\nenergy: {table.energy_model}\n* Pareto front of accuracy and energy")
     return 0
 
@@ -181,6 +186,21 @@ def _rows(table: OperatingTable) -> list[dict[str, Any]]:
             "front": point.subnet in front,
         }
         for point in table.points
+    ]
+
+
+def _sensing_rows(table: OperatingTable) -> list[dict[str, Any]]:
+    """What a sensor that runs otherwise costs: accuracies on the validation people's whole recordings."""
+    return [
+        {
+            "sensing": str(row.sensing),
+            "fs_hz": row.sensing.fs_hz,
+            "gyro": row.sensing.gyro,
+            "best": row.best,
+            "narrowest": row.accuracy[min(row.accuracy)],
+            "base_mw": row.base_mw,
+        }
+        for row in table.sensing
     ]
 
 

@@ -71,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
     from kinestream import lab
     from kinestream.cli.build import most_accurate
-    from kinestream.energy import Sensing, read_energy_model
+    from kinestream.energy import read_energy_model
     from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report
-    from kinestream.operating_table import OperatingTable
     from kinestream.policy import build_policy, named_subnets, parse_policy, save_policy, write_policy
+    from kinestream.signals import Sensing
+    from kinestream.source import Source
     from kinestream.sources import SourceOptions, open_source
 
     if args.scenarios:
@@ -94,18 +95,29 @@ def run(args: argparse.Namespace) -> int:
     parts = _for_the_day(parse_policy(args.policy), scenario.hours)
     model = load_model(find_model(args.model))
     engine = Engine(model)
-    source = open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
+
+    def opened() -> Source:
+        return open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
+
+    def answers_to(material: lab.Material, what: str) -> lab.Answers:
+        return lab.answers_of(engine, material, cache=cache_dir() / "lab", progress=_progress(what))
+
+    source = opened()
     if source.live or math.isinf(getattr(source, "duration_s", 0.0)):
         raise ConfigError(f"{source.name} never ends; record some of it (kinestream record) and tune on that")
     material = lab.collect(source, model)
-    answers = lab.answers_of(engine, material, cache=cache_dir() / "lab", progress=_progress("asking subnetworks"))
+    answers = answers_to(material, "asking subnetworks")
     table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))
     worth = dict.fromkeys([*candidates(model), *named_subnets(parts)])
-    seen = OperatingTable(table.model, table.machine, table.energy_model, tuple(table[subnet] for subnet in worth))
+    seen = replace(table, points=tuple(table[subnet] for subnet in worth))
     base_mw = energy.base_mw(Sensing(model.input.fs_hz), 1 / material.hop_s)
     asleep_mw = energy.base_mw(Sensing(model.input.fs_hz, gyro=False), 1 / material.hop_s)
     draws = lab.Draws(base_mw, None if args.sleepless else asleep_mw)
-    day = lab.Day(scenario, material, answers, table, draws, seed=args.seed)
+
+    def otherwise(sensing: Sensing) -> lab.Answers:
+        return answers_to(lab.collect(opened(), model, sensing).like(material), f"asking them at {sensing}")
+
+    day = lab.Day(scenario, material, answers, table, draws, seed=args.seed, otherwise=otherwise)
     fixed = [lab.fixed(day, subnet) for subnet in model.subnets]
     policy = build_policy(parts, seen)
     policies = [day.run(policy, "as given")]

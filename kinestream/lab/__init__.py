@@ -1,12 +1,12 @@
 """Policies tried on recorded days in seconds, and their settings searched."""
 
 from .answers import Answers, answers_of
-from .day import Day, Draws, Outcome
+from .day import Day, Draws
 from .material import Material, collect
+from .outcome import Outcome
 from .rivals import best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, oracle_outcome
 from .scenario import Phase, Scenario, Supply, parse_scenario, read_scenario, scenario_names
 from .search import Found, search
-from .sensing import Resensed
 
 __all__ = [
     "Answers",
@@ -16,7 +16,6 @@ __all__ = [
     "Material",
     "Outcome",
     "Phase",
-    "Resensed",
     "Scenario",
     "Supply",
     "answers_of",

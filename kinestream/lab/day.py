@@ -8,8 +8,8 @@ shared computes no more. While windows are passed over, the last label holds; wh
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +19,14 @@ from kinestream.pipeline import REMEMBERED
 from kinestream.policy import BatteryReading, PolicyState
 from kinestream.signals import Prediction
 
+from .outcome import Outcome
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kinestream.operating_table import OperatingTable
     from kinestream.policy import Policy
-    from kinestream.signals import Decision, Subnet
+    from kinestream.signals import Decision, Sensing, Subnet
 
     from .answers import Answers
     from .material import Material
@@ -46,33 +48,6 @@ class Draws:
     """How long before it is needed it wakes: data sheets say 35 to 80 ms to turn on, the rest is for the filters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a day came to."""
-
-    name: str
-    accuracy: float
-    """Of the windows inside one activity; a window nobody answered is wrong. NaN where there is none."""
-    accuracy_with_transitions: float
-    missed: float
-    """Share of the predictions that took longer than the deadline of their time."""
-    energy_j: float
-    """All that the device drew."""
-    processor_j: float
-    """What inference drew of it."""
-    hours: float
-    """Until the battery was empty; if it was not, how long its charge would last at the mean power. Infinite without
-    battery."""
-    empty: bool
-    left: float
-    """Charge at the end, 0 to 1; NaN without battery."""
-    predictions: int
-    switches: int
-    """Predictions by another subnetwork than the one before."""
-    shares: Mapping[str, float] = field(default_factory=dict)
-    """Share of the predictions by subnetwork, the most frequent first."""
-
-
 class Day:
     """A scenario laid out over material: the same for every policy tried on it.
 
@@ -81,6 +56,8 @@ class Day:
         table: latency, energy and (validation) accuracy of each subnetwork; what policies see.
         draws: sensor, radio and the sleeping processor.
         seed: of the order of the recordings and of the noise.
+        otherwise: what the subnetworks say of the same windows when the sensor is run another way; asked at most once
+            for each. Without it a policy's wish for another way changes nothing.
     Raises:
         ConfigError: the table lacks a subnetwork that answered.
     """
@@ -94,7 +71,10 @@ class Day:
         draws: Draws,
         *,
         seed: int = 0,
+        otherwise: Callable[[Sensing], Answers] | None = None,
     ) -> None:
+        self._otherwise = otherwise
+        self._sensed: dict[Sensing | None, Answers] = {None: answers}
         self.scenario, self.material, self.answers, self.table, self.draws = scenario, material, answers, table, draws
         self.subnets: tuple[Subnet, ...] = answers.subnets
         self.best: NDArray[np.int64] = answers.best
@@ -147,13 +127,14 @@ class Day:
         said = np.full(self.steps, NOBODY)
         counts: Counter[Subnet] = Counter()
         last: Decision | None = None
+        answers, sensing = self.answers, None
         held, resting = NOBODY, 0
         missed = due = switches = 0
         energy_j = processor_j = 0.0
         empty_step: int | None = None
         for k, (window, slower) in enumerate(zip(self.window.tolist(), self.slower.tolist(), strict=True)):
             phase = phases[self.phase[k]]
-            drawn_j = (self.base_mw(resting) + phase.extra_mw) * hop_s / 1000.0
+            drawn_j = (self.base_mw(resting, sensing) + phase.extra_mw) * hop_s / 1000.0
             if capacity_j is not None:
                 left_j += phase.charge_mw * hop_s / 1000.0 - (drawn_j if left_j > 0 else 0.0)
                 left_j = min(left_j, capacity_j)
@@ -176,7 +157,7 @@ class Day:
                     frac - frac % supply.gauge if supply.gauge else frac,
                     capacity_j if supply.tells_capacity else None,
                     phase.charge_mw > 0,
-                    self.draws.base_mw * supply.tells_base,
+                    self.base_mw(0, sensing) * supply.tells_base,
                     phase.temperature_c,
                 )
             state = PolicyState(
@@ -200,8 +181,8 @@ class Day:
             processor_j += point.energy_mj / 1000.0
             switches += last is not None and last.subnet != decision.subnet
             counts[decision.subnet] += 1
-            held = said[k] = int(self.best[row, window])
-            probs = self.answers.probs[row, window]
+            probs = answers.probs[row, window]
+            held = said[k] = int(probs.argmax())
             recent.append(
                 Prediction(
                     stream="day",
@@ -221,6 +202,8 @@ class Day:
                 )
             )
             last, resting = decision, decision.hop - 1
+            if decision.sensing != sensing and self._otherwise:  # from the next window on
+                answers, sensing = self._answers(decision.sensing), decision.sensing
         if left_j <= 0 and empty_step is None:
             empty_step = self.steps
         total = sum(counts.values())
@@ -237,13 +220,22 @@ class Day:
             predictions=total,
         )
 
-    def base_mw(self, resting: int) -> float:
+    def _answers(self, sensing: Sensing | None) -> Answers:
+        if sensing not in self._sensed:
+            assert sensing
+            assert self._otherwise
+            self._sensed[sensing] = self._otherwise(sensing)
+        return self._sensed[sensing]
+
+    def base_mw(self, resting: int, sensing: Sensing | None = None) -> float:
         """Mean power over one hop without inference, when so many windows, this one included, are passed over."""
         draws, spare = self.draws, resting - self.window_hops
+        base_mw = draws.base_mw - self.table.saved_mw(sensing)
         if draws.asleep_mw is None or spare < 0:
-            return draws.base_mw
+            return base_mw
         awake = min(draws.wake_s / self.material.hop_s, 1.0) if spare == 0 else 0.0
-        return draws.asleep_mw + awake * (draws.base_mw - draws.asleep_mw)
+        asleep_mw = min(draws.asleep_mw, base_mw)
+        return asleep_mw + awake * (base_mw - asleep_mw)
 
     def outcome(
         self,

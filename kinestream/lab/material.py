@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataMissing
+from kinestream.errors import ConfigError, DataMissing
 from kinestream.summary import judged_as
-from kinestream.windowing import Segmenter
-
-from .sensing import any_rate
+from kinestream.windowing import Segmenter, Sensed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from kinestream.inference import Model
-    from kinestream.signals import SampleChunk, Window
+    from kinestream.signals import Sensing, Window
     from kinestream.source import Source
+
+RATE_TOLERANCE = 0.05
+"""How far a thinned rate may be from the one that was asked for."""
 
 NOBODY_KNOWS = -1
 """The truth of a window that cannot be judged: without a label, or of an activity the model was never taught."""
@@ -42,6 +42,8 @@ class Material:
     """(n,) whether all samples carry that label."""
     hop_s: float
     window_s: float
+    keys: tuple[tuple[str, str, int], ...] = ()
+    """Stream, session and index of each window."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,17 +53,25 @@ class Material:
         """SHA-256 over the windows, in hex."""
         return hashlib.sha256(np.ascontiguousarray(self.x).data).hexdigest()
 
+    def like(self, other: Material) -> Material:
+        """The other's windows in its order, as this material has them; where a slower sensor brought none, its own."""
+        mine = {key: row for row, key in enumerate(self.keys)}
+        rows = [mine.get(key) for key in other.keys]
+        x = [other.x[at] if row is None else self.x[row] for at, row in enumerate(rows)]
+        return replace(other, x=np.stack(x))
 
-def collect(source: Source, model: Model, change: Callable[[SampleChunk], SampleChunk] | None = None) -> Material:
+
+def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Material:
     """All windows of a source that ends; a live one would never.
 
     Args:
-        change: done to every chunk before it is cut, as a sensor run another way would bring it.
+        sensing: how the sensor is run; None: as it was.
     Raises:
+        ConfigError: the recording's rate cannot be thinned to the wished one.
         InputMismatch: the source lacks a channel of this model.
         DataMissing: there is not one window in it.
     """
-    windows = asyncio.run(_windows(source, model, change))
+    windows = asyncio.run(_windows(source, model, sensing))
     if not windows:
         raise DataMissing(f"{source.name} holds no window of {model.input.window_s:g} s; choose a longer recording")
     kinds = [_judged(window, model.labels) for window in windows]
@@ -79,16 +89,26 @@ def collect(source: Source, model: Model, change: Callable[[SampleChunk], Sample
         np.array([kind == "pure" for kind in kinds]),
         model.input.hop_s,
         model.input.window_s,
+        tuple((window.stream, window.session, window.index) for window in windows),
     )
 
 
-async def _windows(source: Source, model: Model, change: Callable[[SampleChunk], SampleChunk] | None) -> list[Window]:
+async def _windows(source: Source, model: Model, sensing: Sensing | None) -> list[Window]:
     segmenters: dict[str, Segmenter] = {}
+    sensors: dict[str, Sensed] = {}
     found: list[Window] = []
     try:
         async for chunk in source.chunks():
-            segmenter = segmenters.setdefault(chunk.stream, Segmenter(any_rate(model.input)))
-            found += segmenter.push(change(chunk) if change else chunk)
+            if chunk.stream not in segmenters:
+                segmenters[chunk.stream], sensors[chunk.stream] = Segmenter(model.input, any_rate=True), Sensed()
+                sensors[chunk.stream].ask(sensing, -math.inf)
+            for part in sensors[chunk.stream].push(chunk):
+                if sensing and abs(part.fs_hz / sensing.fs_hz - 1) > RATE_TOLERANCE:
+                    raise ConfigError(
+                        f"{source.name} was recorded at {chunk.fs_hz:g} Hz, which cannot be thinned to "
+                        f"{sensing.fs_hz:g} Hz; choose a whole part of it"
+                    )
+                found += segmenters[chunk.stream].push(part)
         for segmenter in segmenters.values():
             found += segmenter.flush()
     finally:

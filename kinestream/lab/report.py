@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from .day import Day, Outcome
+    from .day import Day
+    from .outcome import Outcome
 
 ORACLE_POINTS = 25
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from kinestream.signals import Subnet
 
-from .day import NOBODY, Day, Outcome
+from .day import NOBODY, Day
+from .outcome import Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

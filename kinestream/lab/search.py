@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from kinestream.operating_table import OperatingTable
     from kinestream.policy import Policy
 
-    from .day import Day, Outcome
+    from .day import Day
+    from .outcome import Outcome
 
 SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "latency": {"low": (0.5, 0.6, 0.7, 0.8), "high": (0.85, 0.9, 0.95, 1.0), "span": (1, 2, 3, 5)},
@@ -77,6 +78,11 @@ def space_of(parts: Sequence[Part], table: OperatingTable) -> list[tuple[int, st
         space = dict(SPACES.get(part.kind, {}))
         if part.kind == "persistence":
             space |= {"thin": named, "wide": named}
+            spared = [
+                row.sensing.fs_hz for row in table.sensing if row.sensing.gyro and table.saved_mw(row.sensing) > 0
+            ]
+            if spared:
+                space["fs_hz"] = (table.sensing[0].sensing.fs_hz, *spared)
         found += [(number, key, values) for key, values in space.items() if key not in part.settings]
     return found
 

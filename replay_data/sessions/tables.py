@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kinestream.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Subnet
+from kinestream.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,9 +64,13 @@ PREDICTIONS = pa.schema(
         ("read_base_mw", pa.float64()),
         ("read_temperature_c", pa.float64()),
         ("hop", pa.int32()),
+        ("sensing_hz", pa.float64()),
+        ("sensing_gyro", pa.bool_()),
     ]
 )
-"""One row a prediction, with its decision and all that this depended on: ``read_*`` is what the battery said before."""
+"""One row a prediction, with its decision and all that this depended on: ``read_*`` is what the battery said before.
+
+``sensing_*`` is how the sensor was asked to run from then on, null for as it does by itself."""
 
 EVENTS = pa.schema([("at_s", pa.float64()), ("kind", pa.string()), ("chunk", pa.int64()), ("value", pa.string())])
 """What happened besides: ``chunk`` is the number of the next chunk then, ``value`` a JSON object."""
@@ -230,6 +234,7 @@ def predictions_batch(records: Sequence[PredictionRecord]) -> pa.RecordBatch:
     rows = []
     for record in records:
         p, battery = record.prediction, record.battery or {}
+        sensing = p.decision.sensing
         rows.append(
             {
                 **{name: getattr(p, name) for name in _PLAIN},
@@ -238,6 +243,8 @@ def predictions_batch(records: Sequence[PredictionRecord]) -> pa.RecordBatch:
                 "resolution": p.decision.subnet.resolution,
                 "reason": p.decision.reason,
                 "hop": p.decision.hop,
+                "sensing_hz": sensing and sensing.fs_hz,
+                "sensing_gyro": sensing and sensing.gyro,
                 "ready_s": record.ready_s,
                 "policy": record.policy,
                 "deadline_ms": record.deadline_ms,
@@ -265,11 +272,12 @@ def predictions_of(table: pa.Table, labels: tuple[str, ...]) -> Iterator[Predict
     """
     for row in table.to_pylist():
         battery = {name: row[f"read_{name}"] for name in _BATTERY}
+        sensing = None if row.get("sensing_hz") is None else Sensing(row["sensing_hz"], row["sensing_gyro"])
         prediction = Prediction(
             **{name: row[name] for name in _PLAIN},
             probs=np.array(row["probs"], np.float32),
             labels=labels,
-            decision=Decision(Subnet(row["width"], row["resolution"]), row["reason"], row["hop"] or 1),
+            decision=Decision(Subnet(row["width"], row["resolution"]), row["reason"], row["hop"] or 1, sensing),
         )
         known = battery if battery["frac"] is not None else None
         yield PredictionRecord(prediction, row["ready_s"], row["policy"], row["deadline_ms"], known)

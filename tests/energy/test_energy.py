@@ -10,7 +10,6 @@ from kinestream.energy import (
     EnergyModel,
     Processor,
     Radio,
-    Sensing,
     Sensor,
     busy_core,
     energy_model_names,
@@ -19,7 +18,7 @@ from kinestream.energy import (
 )
 from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Subnet
+from kinestream.signals import Sensing, Subnet
 
 POINT = OperatingPoint(Subnet(0.5, 128), 0.96, 2_000_000, 0.1, 0.2, 7.0)
 TABLE = OperatingTable("cnn", "this machine", "by hand", (POINT,))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from kinestream.lab import Answers, Day, Draws, Material, Phase, Scenario, Supply
 from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Subnet
+from kinestream.signals import Sensing, Subnet
 
 THIN, MIDDLE, WIDE = Subnet(0.1, 96), Subnet(0.5, 96), Subnet(1.0, 128)
 
@@ -48,9 +50,19 @@ class Days:
         draws: Draws | None = None,
         noise: float = 0.0,
         seed: int = 0,
+        table: OperatingTable | None = None,
+        otherwise: Callable[[Sensing], Answers] | None = None,
     ) -> Day:
         scenario = Scenario("test", "", seconds / 3600, phases or (Phase(),), supply, noise)
-        return Day(scenario, self.material, self.answers, self.table, draws or Draws(1.0), seed=seed)
+        return Day(
+            scenario,
+            self.material,
+            self.answers,
+            table or self.table,
+            draws or Draws(1.0),
+            seed=seed,
+            otherwise=otherwise,
+        )
 
 
 @pytest.fixture

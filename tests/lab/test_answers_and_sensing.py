@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.energy import Sensing
 from kinestream.errors import ConfigError, DataMissing
 from kinestream.inference import Engine
-from kinestream.lab import Resensed, answers_of, collect
+from kinestream.lab import answers_of, collect
 from kinestream.pipeline import Pipeline
 from kinestream.policy import FixedPolicy
 from kinestream.replay_data import Player, Recording
-from kinestream.signals import ACC, GYRO, SampleChunk
+from kinestream.signals import ACC, GYRO, SampleChunk, Sensing
 from tests.random_models import TINY, random_model
 
 MODEL = random_model("tiny", replace(TINY, columns=6))
@@ -92,35 +91,20 @@ def test_each_session_is_an_unbroken_stretch_of_its_own() -> None:
     assert set(material.session.tolist()) == {0, 1}
 
 
-def test_a_slower_sensor_brings_every_kth_sample_however_the_chunks_are_cut() -> None:
-    source = recording()
-    whole = SampleChunk("s", "a", source.t, source.x, source.channels, 50.0, 0, 0.0, source.labels, source.label_names)
-    slow = Resensed(Sensing(25.0))
-    one = slow(whole)
-    assert (one.fs_hz, len(one)) == (25.0, 500)
-    pieces = Resensed(Sensing(25.0))
-    parts = []
-    for at in range(0, len(whole), 37):
-        part = slice(at, at + 37)
-        parts.append(
-            pieces(replace(whole, t=whole.t[part], x=whole.x[part], labels=source.labels[part], seq=at))  # pyright: ignore[reportOptionalSubscript]
-        )
-    np.testing.assert_allclose(np.concatenate([p.x for p in parts]), one.x, rtol=0, atol=1e-5)
-    assert (np.concatenate([p.t for p in parts]) == one.t).all()
-    assert [p.seq for p in parts] == np.cumsum([0, *(len(p) for p in parts[:-1])]).tolist()
-
-
-def test_a_gyroscope_that_is_off_reads_nothing_and_the_accelerometer_as_before() -> None:
-    source = recording()
-    off = Resensed(Sensing(50.0, gyro=False))(SampleChunk("s", "a", source.t, source.x, source.channels, 50.0, 0, 0.0))
-    assert not off.x[:, 3:].any()
-    assert (off.x[:, :3] == source.x[:, :3]).all()
-    assert source.x[:, 3:].any()
-
-
-def test_a_slower_sensor_still_gives_windows_at_the_models_rate() -> None:
-    fast, slow = collect(player(), MODEL), collect(player(), MODEL, Resensed(Sensing(12.5)))
-    assert slow.x.shape[1:] == fast.x.shape[1:]
+def test_a_slower_sensor_gives_the_same_windows_at_the_models_rate_with_less_in_them() -> None:
+    fast, slow = collect(player(), MODEL), collect(player(), MODEL, Sensing(12.5))
     assert abs(len(slow) - len(fast)) <= 1
-    with pytest.raises(ConfigError, match="no whole fraction"):
-        collect(player(), MODEL, Resensed(Sensing(30.0)))
+    alike = slow.like(fast)
+    assert alike.keys == fast.keys
+    assert (alike.truth == fast.truth).all()
+    assert alike.x.shape == fast.x.shape
+    assert np.abs(np.diff(alike.x[5:-5], axis=1)).sum() < 0.8 * np.abs(np.diff(fast.x[5:-5], axis=1)).sum()
+    with pytest.raises(ConfigError, match=r"cannot be thinned to 30 Hz"):
+        collect(player(), MODEL, Sensing(30.0))
+
+
+def test_where_a_slower_sensor_brought_no_window_the_other_one_stands_in() -> None:
+    fast, slow = collect(player(), MODEL), collect(player(), MODEL, Sensing(12.5))
+    fewer = replace(slow, keys=slow.keys[3:], x=slow.x[3:])
+    assert (fewer.like(fast).x[:3] == fast.x[:3]).all()
+    assert (fewer.like(fast).x[3] == slow.x[3]).all()

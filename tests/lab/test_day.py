@@ -6,14 +6,15 @@ import math
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinestream.lab import Draws, Phase, Supply, fixed
-from kinestream.operating_table import OperatingTable
+from kinestream.lab import Answers, Draws, Phase, Supply, fixed
+from kinestream.operating_table import OperatingTable, SensingRow
 from kinestream.policy import FixedPolicy, PolicyState, make_policy
-from kinestream.signals import Decision, Subnet
+from kinestream.signals import Decision, Sensing, Subnet
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
 
@@ -22,13 +23,13 @@ class Every:
 
     kind: ClassVar[str] = "every"
 
-    def __init__(self, subnet: Subnet, hop: int = 1) -> None:
-        self.subnet, self.hop = subnet, hop
+    def __init__(self, subnet: Subnet, hop: int = 1, sensing: Sensing | None = None) -> None:
+        self.subnet, self.hop, self.sensing = subnet, hop, sensing
         self.states: list[PolicyState] = []
 
     def decide(self, state: PolicyState) -> Decision:
         self.states.append(state)
-        return Decision(self.subnet, "", self.hop)
+        return Decision(self.subnet, "", self.hop, self.sensing)
 
 
 def test_accuracy_and_energy_of_a_fixed_subnetwork_are_those_reckoned_by_hand(days: Days) -> None:
@@ -48,6 +49,26 @@ def test_passed_over_windows_cost_nothing_and_keep_the_last_label(days: Days) ->
     assert outcome.processor_j == pytest.approx(0.8)
     outcome = days.day().run(Every(WIDE, hop=4))
     assert (outcome.predictions, outcome.accuracy) == (100, 0.5)
+
+
+def test_a_slower_sensor_answers_otherwise_and_draws_less_from_the_next_window_on(days: Days) -> None:
+    rows = (SensingRow(Sensing(50.0), {}, 10.0), SensingRow(Sensing(25.0), {}, 4.0))
+    table = replace(days.table, sensing=rows)
+    asked: list[Sensing] = []
+
+    def otherwise(sensing: Sensing) -> Answers:
+        asked.append(sensing)
+        wrong = np.where(np.arange(2) == 1 - days.material.truth[:, None], 0.9, 0.1)
+        return replace(days.answers, probs=np.broadcast_to(wrong, days.answers.probs.shape).astype(np.float32))
+
+    day = days.day(table=table, otherwise=otherwise, draws=Draws(10.0))
+    outcome = day.run(policy := Every(WIDE, sensing=Sensing(25.0)))
+    assert asked == [Sensing(25.0)]
+    assert outcome.accuracy == 1 / 400
+    assert outcome.energy_j - outcome.processor_j == pytest.approx((10 + 399 * 4) / 1000)
+    assert policy.states[-1].last == Decision(WIDE, "", sensing=Sensing(25.0))
+    day.run(policy)
+    assert len(asked) == 1
 
 
 def test_the_gyroscope_sleeps_only_while_no_coming_window_needs_it(days: Days) -> None:

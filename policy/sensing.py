@@ -1,0 +1,82 @@
+"""The sensor run slower, or without its gyroscope: by hand, or as a limit on others, ``battery+sensing``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable, SensingRow
+from kinestream.signals import Decision, Sensing
+
+from .ladder import ladder, within
+from .state import Limit, PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class SensingPolicy:
+    """Asks for one way to run the sensor, all the time; on its own, the most accurate subnetwork.
+
+    Without settings it asks for what draws least and costs at most ``lose`` of the accuracy, by the operating table.
+
+    Raises:
+        ConfigError: a setting outside its range.
+    """
+
+    kind: ClassVar[str] = "sensing"
+
+    table: OperatingTable = field(repr=False)
+    fs_hz: float | None = None
+    """Samples a second; None: by the table."""
+    gyro: bool = True
+    """Whether the gyroscope runs, where ``fs_hz`` is given."""
+    lose: float = 0.005
+    """Share of right windows that may be lost, where ``fs_hz`` is not given."""
+
+    def __post_init__(self) -> None:
+        if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
+            raise ConfigError(f"sensing fs_hz={self.fs_hz}: expected a positive rate in Hz")
+        if not 0 <= self.lose <= 1:
+            raise ConfigError(f"sensing lose={self.lose}: expected a share from 0 to 1")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limit = self.limit(state)
+        points, kept = within(limit.points, state.deadline_ms)
+        return Decision(ladder(points)[-1].subnet, limit.reason + kept, sensing=limit.sensing)
+
+    def limit(self, state: PolicyState) -> Limit:
+        choices = state.choices(self.table)
+        if self.fs_hz is not None:
+            sensing = Sensing(self.fs_hz, self.gyro)
+            return Limit(choices, f"sensor at {sensing}, by hand", sensing=sensing)
+        row = thriftiest(self.table, self.lose)
+        if row is None:
+            return Limit(choices, "sensor as it is: the table knows no thriftier way that is accurate enough")
+        return Limit(choices, f"sensor at {told(self.table, row)}", sensing=row.sensing)
+
+
+def thriftiest(table: OperatingTable, lose: float) -> SensingRow | None:
+    """The way to run the sensor that draws least, of those that cost at most ``lose``; None: as it is."""
+    rows = _accurate(table, lose)
+    best = min(rows, key=lambda row: -table.saved_mw(row.sensing), default=None)
+    return best if best and table.saved_mw(best.sensing) > 0 else None
+
+
+def sparsest(table: OperatingTable, lose: float) -> SensingRow | None:
+    """The way that sends least, of those that cost at most ``lose``; None: as it is."""
+    rows = _accurate(table, lose)
+    best = min(rows, key=lambda row: row.sensing.fs_hz * (6 if row.sensing.gyro else 3), default=None)
+    return best if best != next(iter(rows), None) else None
+
+
+def _accurate(table: OperatingTable, lose: float) -> list[SensingRow]:
+    """The rows that cost at most ``lose``, the model's own way first."""
+    return [row for row in table.sensing if row.best >= table.sensing[0].best - lose]
+
+
+def told(table: OperatingTable, row: SensingRow) -> str:
+    """A way to run the sensor, what it costs and saves."""
+    lost, saved_mw = table.sensing[0].best - row.best, table.saved_mw(row.sensing)
+    saves = f", saves {saved_mw:.3g} mW" if saved_mw > 0 else ""
+    return f"{row.sensing}: costs {100 * max(lost, 0.0):.1f} points{saves}"
