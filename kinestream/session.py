@@ -22,8 +22,8 @@ from kinestream.errors import ConfigError
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
-from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source
+from kinestream.signals import Prediction, SampleChunk, Sensing
+from kinestream.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.summary import ConclusionTally, Tally
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Session:
         self._stopping = asyncio.Event()
         self._dropped = 0
         self._dropped_of: dict[str, tuple[str, int]] = {}  # of each stream: its session, samples dropped in it
+        self._asked: dict[str, Sensing | None] = {}  # of each stream's sensor
         self._rates: dict[str, _Rate] = {}
         self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
@@ -287,6 +288,7 @@ class Session:
         self._ended_s = time.perf_counter()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
+            self._steer(prediction)
             if self._concluder:
                 prediction = self._concluder.conclude(prediction)
                 self._concluded.add(prediction)
@@ -294,6 +296,13 @@ class Session:
                 tell(prediction)
             if self._episodes:
                 self._tell_episodes(self._episodes.add(prediction))
+
+    def _steer(self, prediction: Prediction) -> None:
+        """Tell the sensor how the policy wants it to run; where it cannot, the pipeline does as if it could."""
+        sensing = prediction.decision.sensing
+        if isinstance(self.source, Steerable) and sensing != self._asked.get(prediction.stream):
+            self._asked[prediction.stream] = sensing
+            self.source.sense(prediction.stream, sensing)
 
     def _tell_episodes(self, episodes: list[Episode]) -> None:
         self._episodes_told += len(episodes)
@@ -308,10 +317,7 @@ class Session:
         left_s = self._limit_s - self._read_s.get(chunk.stream, 0.0)
         room = left_s * chunk.fs_hz - 1e-6  # a sum of floats may fall short of the limit
         if len(chunk) > room:
-            n = max(1, math.ceil(room))
-            labels = None if chunk.labels is None else chunk.labels[:n]
-            t_device = None if chunk.t_device is None else chunk.t_device[:n]
-            return replace(chunk, t=chunk.t[:n], x=chunk.x[:n], labels=labels, t_device=t_device), True
+            return chunk.part(0, max(1, math.ceil(room))), True
         self._read_s[chunk.stream] = self._read_s.get(chunk.stream, 0.0) + len(chunk) / chunk.fs_hz
         return chunk, False
 

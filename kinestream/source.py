@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kinestream.signals import SampleChunk
+from kinestream.signals import SampleChunk, Sensing
 
 
 @runtime_checkable
@@ -78,6 +78,15 @@ class Linked(Protocol):
 
     def status(self) -> Sequence[LinkStatus]:
         """How each link stands now."""
+        ...
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """A source whose sensors can be told to run slower, or without their gyroscope."""
+
+    def sense(self, stream: str, sensing: Sensing | None) -> None:
+        """Have that stream's sensor run so, as far as it can; None: as it was set up. Returns at once."""
         ...
 
 

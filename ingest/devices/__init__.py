@@ -3,6 +3,7 @@
 from .packet import Clock, Decoder, Group, Packet
 from .profile import Advertisement, Plan, Profile, Settings, Signature
 from .registry import find_profile, profiles, recognise
+from .sparing import spared
 from .steps import Await, Dialogue, Find, Periodic, Read, Step, Subscribe, Wait, Write
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "find_profile",
     "profiles",
     "recognise",
+    "spared",
 ]

@@ -68,4 +68,5 @@ PROFILE = Profile(
     signature=Signature(("BlueMS", "BM2V", "BVBox", "STWIN"), (SERVICE,), (0x0030,)),
     plan=plan,
     tested_on="packets built from the vendor's library",
+    obeys=False,
 )

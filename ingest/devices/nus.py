@@ -202,4 +202,5 @@ PROFILE = Profile(
     signature=Signature(("Bangle.js", "Puck.js"), (SERVICE,)),
     plan=plan,
     tested_on="lines as the makers' documentation shows them",
+    obeys=False,
 )

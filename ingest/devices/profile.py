@@ -89,6 +89,8 @@ class Profile:
     """The plan for some settings; raises ``ConfigError`` for what no such device can do."""
     tested_on: str = "packets of the vendor's or a library's own tests"
     """What its decoder was checked against, for people to judge by."""
+    obeys: bool = True
+    """Whether settings change what it does; else they only say what it does by itself."""
 
 
 def choose(setting: str, wanted: float | None, possible: Iterable[float], default: float) -> float:
