@@ -11,21 +11,26 @@ All are pure: the same packets give the same times. A reconnect needs a new one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .devices.packet import Clock
 
 
 class Timed(NamedTuple):
-    """The times of one packet's samples."""
+    """The times of one packet's samples, as plain numbers: many a packet has one sample, which needs no array."""
 
-    t: NDArray[np.float64]
-    """(n,) seconds on the host's clock; strictly ascending, also over packets until a ``fresh`` one."""
+    n: int
+    first_s: float
+    """When the first was taken, on the host's clock; strictly ascending, also over packets until a ``fresh`` one."""
+    step_s: float
+    """Between two of the samples."""
     lost: int = 0
     """Samples that were taken between the packet before and this one, or shortly before, and never came."""
     fresh: bool = False
@@ -34,6 +39,28 @@ class Timed(NamedTuple):
     """When the last sample was taken on the device's own clock, unwrapped; None for devices that tell no time."""
     device_step_s: float = 0.0
     """Between two of the samples on that clock."""
+
+    @property
+    def t(self) -> NDArray[np.float64]:
+        """(n,) seconds on the host's clock."""
+        return np.arange(self.n, dtype=np.float64) * self.step_s + self.first_s
+
+    @property
+    def t_device(self) -> NDArray[np.float64] | None:
+        """(n,) seconds on the device's own clock, where it has one."""
+        if self.device_s is None:
+            return None
+        return self.device_s - self.device_step_s * np.arange(self.n - 1, -1, -1, dtype=np.float64)
+
+
+def host_times(run: Sequence[Timed]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """``t`` and ``t_device`` of packets that follow one another: (samples,) each; the latter if each packet has it."""
+    if all(timed.n == 1 for timed in run):
+        t = np.array([timed.first_s for timed in run])
+        t_device = [timed.device_s for timed in run if timed.device_s is not None]
+        return t, np.array(t_device) if len(t_device) == len(run) else None
+    device = [each for timed in run if (each := timed.t_device) is not None]
+    return np.concatenate([timed.t for timed in run]), np.concatenate(device) if len(device) == len(run) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,9 @@ class ArrivalTime:
         u_last = self._index * self._period_s
         above = self._steady.push(u_last, received_s)
         self._watch(above, received_s)
-        t, far = self._steady.emit(u_last - (n - 1) * self._period_s, self._period_s, n, received_s)
+        t, step, far = self._steady.emit(u_last - (n - 1) * self._period_s, self._period_s, n, received_s)
         self._jumps += fresh or far
-        return Timed(t, self._tell(lost), fresh or far)
+        return Timed(n, t, step, self._tell(lost), fresh or far)
 
     def _losses(self, received_s: float, n: int) -> int:
         """Samples that by now must have been lost before this packet."""

@@ -68,19 +68,19 @@ class DeviceTime(ABC):
         self._suspects.clear()
         self._advance(n, lost, u_last, trusted=True)
         self._steady.push(u_last, received_s)
-        t, far = self._steady.emit(u_last - (n - 1) * step, step, n, received_s)
+        t, step_t, far = self._steady.emit(u_last - (n - 1) * step, step, n, received_s)
         self._lost += lost
         self._gaps += lost > 0
         self._jumps += far
-        return Timed(t, lost, anew or far, self._device_s(u_last), step)
+        return Timed(n, t, step_t, lost, anew or far, self._device_s(u_last), step)
 
     def _by_place(self, n: int, received_s: float) -> Timed:
         """Samples without a stamp that can be believed follow those before them."""
         self._outliers += 1
         self._advance(n, 0, self._newest_u + n * self._period_s, trusted=False)
-        t, far = self._steady.emit(self._newest_u - (n - 1) * self._period_s, self._period_s, n, received_s)
+        t, step_t, far = self._steady.emit(self._newest_u - (n - 1) * self._period_s, self._period_s, n, received_s)
         self._jumps += far
-        return Timed(t, 0, far, self._device_s(self._newest_u), self._period_s)
+        return Timed(n, t, step_t, 0, far, self._device_s(self._newest_u), self._period_s)
 
     def _device_s(self, u: float) -> float | None:
         return None if self._zero_s is None else self._zero_s + u

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, Protocol
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from typing import Literal, Protocol
 
 EASE_S = 2.0
 """How quickly what is handed out follows what is known now: a low-pass against a saw-tooth."""
@@ -78,8 +73,9 @@ class SteadyTime:
         self.jitter_s += (max(above, 0.0) - self.jitter_s) * JITTER_SHARE
         return above
 
-    def emit(self, u_first: float, step: float, n: int, received_s: float) -> tuple[NDArray[np.float64], bool]:
-        """When ``n`` samples were taken, on the host's clock: (n,); and whether they begin anew.
+    def emit(self, u_first: float, step: float, n: int, received_s: float) -> tuple[float, float, bool]:
+        """When ``n`` samples were taken, on the host's clock: the first one's time, how far apart they are, and whether
+        they begin anew.
 
         The times are strictly ascending, also over calls, but where they begin anew.
 
@@ -102,9 +98,4 @@ class SteadyTime:
         self._u = u_last
         self._t = first_t + (n - 1) * step * slope
         self.age_s = max(received_s - self._t, 0.0)
-        if n == 1:
-            return np.array((first_t,)), fresh
-        t = np.arange(n, dtype=np.float64)
-        t *= step * slope
-        t += first_t
-        return t, fresh
+        return first_t, step * slope, fresh

@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from .life import Life
 
-
-class Notification(NamedTuple):
-    """Bytes from a device, and when they came."""
-
-    life: Life
-    """The connection it came through: what an earlier one left behind is told apart by it."""
-    characteristic: str
-    data: bytes
-    received_ns: int
-    """On ``time.monotonic_ns``."""
+Notification: TypeAlias = tuple["Life", str, bytes, int]
+"""The connection it came through (what an earlier one left behind is told apart by it), the characteristic, the bytes,
+and when they came, on ``time.monotonic_ns``. Plain, because one is made in every callback."""
 
 
 class Inbox:
-    """The notifications of one device that nobody has decoded yet; the oldest are dropped when it is full.
-
-    Args:
-        wake: set when something arrives; one event serves all devices of a source.
-    """
+    """The notifications of one device that nobody has decoded yet; the oldest are dropped when it is full."""
 
     SIZE = 4096
     """Notifications: twenty seconds at 200 a second; who is later than that wants the newest."""
 
-    def __init__(self, wake: asyncio.Event) -> None:
-        self.dropped = 0
-        self._waiting: deque[Notification] = deque()
-        self._wake = wake
+    def __init__(self) -> None:
+        self._waiting: deque[Notification] = deque(maxlen=self.SIZE)
+        self._put = self._taken = 0
 
     def put(self, notification: Notification) -> None:
-        if len(self._waiting) >= self.SIZE:
-            self._waiting.popleft()
-            self.dropped += 1
+        self._put += 1
         self._waiting.append(notification)
-        self._wake.set()
 
     def take(self) -> list[Notification]:
         """Everything that waits, oldest first."""
         taken = list(self._waiting)
         self._waiting.clear()
+        self._taken += len(taken)
         return taken
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    @property
+    def dropped(self) -> int:
+        return self._put - self._taken - len(self._waiting)

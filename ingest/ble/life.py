@@ -13,11 +13,13 @@ from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
 from kinestream.ingest.devices import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 
-from .inbox import Inbox, Notification
+from .inbox import Inbox
 
 if TYPE_CHECKING:
     from bleak import BleakClient
     from bleak.backends.characteristic import BleakGATTCharacteristic
+
+    from .inbox import Notification
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ STALE_S = 2.0
 STALE_GAPS = 5.0
 """A device that sends nothing for this long, or for this many of its usual gaps, is gone, whatever the radio says."""
 CHECK_S = 0.25
+"""How soon at the earliest a link is looked at again."""
 STOP_S = 5.0
 DISCONNECT_S = 5.0
 IO_S = 5.0
@@ -87,8 +90,10 @@ class Life:
                     return f"it no longer takes the command to {item.step.to}"
             if self.silence_s > self.patience_s:
                 return f"nothing came for {self.silence_s:.1f} s though the link seems up"
+            # Not before there can be something to do: every look costs, four devices' a tenth of a percent of a core.
+            pause_s = min(STALE_S, self.patience_s - self.silence_s, *(at - time.monotonic() for at in due_s.values()))
             with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), CHECK_S)
+                await asyncio.wait_for(lost.wait(), max(CHECK_S, pause_s))
         return "the link broke"
 
     async def stop(self, client: BleakClient) -> None:
@@ -157,13 +162,15 @@ class Life:
         return b""
 
     async def _subscribe(self, client: BleakClient, characteristic: str) -> None:
+        now_ns, put = self._now_ns, self._inbox.put
+
         def on_data(_: Any, data: bytearray) -> None:
             # As little as can be: the loop that runs this also serves the radio.
-            notification = Notification(self, characteristic, bytes(data), self._now_ns())
+            notification = (self, characteristic, bytes(data), now_ns())
             self._last_ns = time.monotonic_ns()
             if self._backlog is None:
                 self.received += 1
-                self._inbox.put(notification)
+                put(notification)
             else:
                 self._backlog.append(notification)
                 self._news.set()
@@ -184,10 +191,10 @@ class Life:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    for i, one in enumerate(self._backlog[self._asked :], self._asked):
-                        if one.characteristic == characteristic and one.data.startswith(prefix):
+                    for i, (_, came_on, data, _) in enumerate(self._backlog[self._asked :], self._asked):
+                        if came_on == characteristic and data.startswith(prefix):
                             del self._backlog[i]
-                            return one.data
+                            return data
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -201,7 +208,7 @@ class Life:
             _LOG.debug("%s: %s", item.step.to, error)
             return False
         if isinstance(item.step, Read):
-            self._inbox.put(Notification(self, item.step.characteristic, data, self._now_ns()))
+            self._inbox.put((self, item.step.characteristic, data, self._now_ns()))
         return True
 
 

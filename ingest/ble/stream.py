@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinestream.errors import DecodeError
-from kinestream.ingest.clock import HostClock, TimeStatus, host_clock
+from kinestream.ingest.clock import HostClock, Timed, TimeStatus, host_clock, host_times
 from kinestream.ingest.devices import Decoder
 from kinestream.ingest.join import Joiner
 from kinestream.signals import SampleChunk
@@ -36,13 +36,11 @@ class Stream:
         self._session = session
         self._part = 0
         self._counts: Counter[str] = Counter()
-        self._clocks = {group.name: host_clock(group.fs_hz, group.clock, group.on_change) for group in decoder.groups}
+        self._tracks = {
+            group.name: _Track(host_clock(group.fs_hz, group.clock, group.on_change)) for group in decoder.groups
+        }
         self._ready: list[SampleChunk] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self._joiner = Joiner(self.decoder.groups)
-        self._runs = {name: _Run() for name in self._clocks}
+        self._joiner = Joiner(decoder.groups)
 
     def push(self, characteristic: str, data: bytes, received_s: float) -> None:
         """Take a notification in; ``take`` gives what came of it.
@@ -62,26 +60,21 @@ class Stream:
             n = len(packet.samples)
             if not n:
                 continue
-            clock = self._clocks.get(packet.group)
-            if clock is None:  # a group that nobody asked for, e.g. left on by another program
+            track = self._tracks.get(packet.group)
+            if track is None:  # a group that nobody asked for, e.g. left on by another program
                 self._counts["not_wanted"] += n
                 continue
-            timed = clock.push(n, received_s, packet.device_time, packet.counter)
-            self.lost += timed.lost
+            timed = track.clock.push(n, received_s, packet.device_time, packet.counter)
             if timed.fresh:
-                self._join_all()
-                self._counts.update(self._joiner.counts)
-                self._part += 1
-                self._begin()
+                self.lost += timed.lost
+                self._begin_anew()
             elif timed.lost:
+                self.lost += timed.lost
                 self._join(packet.group)
-                self._runs[packet.group].seq += timed.lost
-            run = self._runs[packet.group]
-            run.t.append(timed.t)
-            run.x.append(packet.samples)
-            if timed.device_s is not None:
-                run.t_device.append(timed.device_s - timed.device_step_s * np.arange(n - 1, -1, -1, dtype=np.float64))
-            run.received_s = received_s
+                track.seq += timed.lost
+            track.timed.append(timed)
+            track.x.append(packet.samples)
+            track.received_s = received_s
 
     def take(self) -> list[SampleChunk]:
         """The chunks that are complete, in order."""
@@ -89,16 +82,26 @@ class Stream:
         ready, self._ready = self._ready, []
         return ready
 
+    def _begin_anew(self) -> None:
+        """Time began anew: what comes belongs to another session."""
+        self._join_all()
+        self._counts.update(self._joiner.counts)
+        self._part += 1
+        self._joiner = Joiner(self.decoder.groups)
+        for track in self._tracks.values():
+            track.seq = 0
+
     def _join_all(self) -> None:
-        for group in self._runs:
+        for group in self._tracks:
             self._join(group)
 
     def _join(self, group: str) -> None:
         """Hand on an unbroken run of a group."""
-        run = self._runs[group]
-        if not run.t:
+        track = self._tracks[group]
+        if not track.timed:
             return
-        t, x, t_device = (_whole(parts) for parts in (run.t, run.x, run.t_device))
+        t, t_device = host_times(track.timed)
+        x = track.x[0] if len(track.x) == 1 else np.concatenate(track.x)
         session = f"{self._session}.{self._part}" if self._part else self._session
         channels, fs_hz = self._joiner.channels, self._joiner.leader.fs_hz
         self._ready += [
@@ -110,13 +113,13 @@ class Stream:
                 channels,
                 fs_hz,
                 one.seq,
-                run.received_s,
+                track.received_s,
                 t_device=one.t_device,
             )
-            for one in self._joiner.push(group, t, x, run.seq, t_device if run.t_device else None)
+            for one in self._joiner.push(group, t, x, track.seq, t_device)
         ]
-        run.seq += len(t)
-        run.t, run.x, run.t_device = [], [], []
+        track.seq += len(t)
+        track.timed, track.x = [], []
 
     def counts(self) -> Counter[str]:
         """``malformed`` notifications, samples ``unpaired``, ``interpolated`` or ``not_wanted``, clock events.
@@ -124,31 +127,27 @@ class Stream:
         Not the leader's lost samples: the jumps of the numbers tell windowing of them.
         """
         counts = self._counts + self._joiner.counts + self.decoder.counts
-        for clock in self._clocks.values():
-            status = clock.status()
+        for track in self._tracks.values():
+            status = track.clock.status()
             counts["clock_outliers"] += status.outliers
             counts["clock_jumps"] += status.jumps
         return +counts
 
     def time(self) -> TimeStatus | None:
         """How the leader's clock stands; None before it has one."""
-        clock: HostClock | None = self._clocks.get(self._joiner.leader.name)
-        return clock.status() if clock else None
+        track = self._tracks.get(self._joiner.leader.name)
+        return track.clock.status() if track else None
 
 
-class _Run:
-    """Packets of a group that follow one another without a loss."""
+class _Track:
+    """A group's clock, and its packets since the last that were handed on: they follow one another without a loss."""
 
-    __slots__ = ("received_s", "seq", "t", "t_device", "x")
+    __slots__ = ("clock", "received_s", "seq", "timed", "x")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: HostClock) -> None:
+        self.clock = clock
         self.seq = 0
-        self.t: list[NDArray[np.float64]] = []
+        """Of the first sample that was not handed on, within the session."""
+        self.timed: list[Timed] = []
         self.x: list[NDArray[np.float32]] = []
-        self.t_device: list[NDArray[np.float64]] = []
         self.received_s = 0.0
-
-
-def _whole(parts: list[Any]) -> Any:
-    """The arrays of a run as one."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0)

@@ -66,11 +66,11 @@ class Timeline:
     def _emit(self, newest_s: float, received_s: float) -> bool:
         first = not self._steady.started
         self._steady.push(newest_s, received_s)
-        t, fresh = self._steady.emit(newest_s, 1.0, 1, received_s)
+        newest_t, _, fresh = self._steady.emit(newest_s, 1.0, 1, received_s)
         if first or fresh:
             self._knots.clear()
             self._jumps += fresh
-        self._knots.append((newest_s, float(t[0])))
+        self._knots.append((newest_s, newest_t))
         return fresh
 
     def rebase(self) -> None:
