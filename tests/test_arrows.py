@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Who may know whom; ``pipeline``, ``session``, ``sources``, ``summary`` and ``cli`` join and may know all."""
 
-TRAIN_MAY_USE_OF_INFERENCE = {"kinestream.inference.architecture", "kinestream.inference.model_file"}
+TRAIN_MAY_USE_OF_INFERENCE = {f"kinestream.inference.{module}" for module in ("architecture", "engine", "model_file")}
 HEAVY = {"torch", "textual", "pyarrow", "onnxruntime", "onnx", "scipy", "pandas", "matplotlib", "numpy"}
 
 
@@ -60,7 +60,7 @@ def test_a_stage_knows_only_what_lies_below_it(room: str) -> None:
                 assert known == room or known in ALLOWED[room], f"{path.relative_to(REPOSITORY)} imports {module}"
 
 
-def test_training_uses_only_the_model_file_and_the_architecture_of_inference() -> None:
+def test_training_uses_only_the_architecture_the_model_file_and_the_engine_of_inference() -> None:
     for path in files_of("train"):
         used = {module for module in imports_of(path) if module.startswith("kinestream.inference")}
         assert used <= TRAIN_MAY_USE_OF_INFERENCE, f"{path.relative_to(REPOSITORY)} imports {used}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from kinestream.inference.engine import Engine
 from kinestream.signals import Subnet
 
 from .scores import Score, score_of, to_json
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from kinestream.inference.model_file import Model
 
     from .networks import SwitchableNet
     from .statistics import Track
@@ -43,16 +46,26 @@ def score(
 
 
 def score_grid(
-    net: SwitchableNet,
-    x: Tensor,
+    model: Model,
+    x: NDArray[np.float32],
     labels: NDArray[np.int64],
-    subnets: Sequence[Subnet],
     subjects: Sequence[str] = (),
     *,
+    subnets: Sequence[Subnet] = (),
     track: Track = iter,
 ) -> dict[Subnet, Score]:
-    """``score`` for every subnetwork; ``track`` wraps them, to draw a progress bar."""
-    return {subnet: score(net, x, labels, subnet, subjects) for subnet in track(subnets)}
+    """What ``score`` says of every subnetwork, counted on what ONNX Runtime serves: thin ones take a third of the time.
+
+    Args:
+        x: (n, length, columns) windows in SI units.
+        subnets: all of the model's by default.
+        track: wraps them, to draw a progress bar.
+    """
+    engine = Engine(model, threads=torch.get_num_threads(), max_sessions=1)
+    whose = subjects or np.full(len(x), "all")
+    return {
+        subnet: score_of(engine.predict_batch(x, subnet), labels, whose) for subnet in track(subnets or model.subnets)
+    }
 
 
 def corners(subnets: Sequence[Subnet]) -> tuple[Subnet, ...]:

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from kinestream.signals import Subnet
-
-    from .evaluate import Score
     from .recipe import Recipe
 
 
@@ -27,10 +24,9 @@ def to_model(
     net: SwitchableNet,
     mean: Tensor,
     std: Tensor,
-    validation: dict[Subnet, Score],
     card: dict[str, Any],
 ) -> Model:
-    """The model: weights and recorded statistics of ``net``, and the accuracy on the validation subjects.
+    """The model: weights and recorded statistics of ``net``.
 
     Args:
         mean, std: (columns,) of the training windows, in SI units.
@@ -47,7 +43,6 @@ def to_model(
         widths=network.widths,
         resolutions=network.resolutions,
         tensors=weights | statistics.to_arrays(net, network.widths, network.resolutions),
-        accuracy={subnet: score.accuracy for subnet, score in validation.items()},
         card=card,
     )
 

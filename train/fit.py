@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def fit(
         draw_curve(run_dir / "curve.png", history)
         note(run_dir, "  ".join(f"{key} {value}" for key, value in history[-1].items()))
         progress.advance(task)
-    return _finish(trainer, run_dir, card, progress)
+    return _finish(trainer, validation, run_dir, card, progress)
 
 
 @dataclass
@@ -117,7 +117,6 @@ class Trainer:
     validation_x: Tensor
     """(n, length, columns) normalised."""
     validation_labels: NDArray[np.int64]
-    validation_subjects: tuple[str, ...]
 
     @classmethod
     def begin(cls, recipe: Recipe, train: Windows, validation: Windows) -> Trainer:
@@ -136,7 +135,7 @@ class Trainer:
         labels = torch.from_numpy(train.labels)
         balanced = recipe.training.class_weights == "balanced"
         weights = balanced_weights(labels, len(recipe.data.labels)) if balanced else None
-        judging = validation_x, validation.labels, validation.subjects
+        judging = validation_x, validation.labels
         return cls(recipe, net, averaged, best, optimizer, x, labels, weights, mean, std, *judging)
 
     def restore(self, run_dir: Path) -> tuple[dict[str, Any], ...]:
@@ -235,20 +234,20 @@ class Trainer:
         return accuracies | {MEASURE: round(float(np.mean([found.macro_f1 for found in scores.values()])), 5)}
 
 
-def _finish(trainer: Trainer, run_dir: Path, card: dict[str, Any], progress: Progress) -> Model:
+def _finish(trainer: Trainer, validation: Windows, run_dir: Path, card: dict[str, Any], progress: Progress) -> Model:
     """Statistics and accuracy of every subnetwork, and the model file."""
     recipe = trainer.recipe
-    subnets = recipe.network.subnets
 
     def track(what: str) -> statistics.Track:
         return lambda items: progress.track(items, description=what)
 
     net = trainer.finished_net()
-    statistics.record(net, trainer.sample(recipe.training.statistics_windows), subnets, track=track("statistics"))
-    judging = trainer.validation_x, trainer.validation_labels, subnets, trainer.validation_subjects
-    scores = score_grid(net, *judging, track=track("validation"))
-    card = {**card, "validation": summary(scores, recipe.data.labels)}
-    model = to_model(recipe, net, trainer.mean, trainer.std, scores, card)
+    sample = trainer.sample(recipe.training.statistics_windows)
+    statistics.record(net, sample, recipe.network.subnets, track=track("statistics"))
+    model = to_model(recipe, net, trainer.mean, trainer.std, card)
+    scores = score_grid(model, validation.x, validation.labels, validation.subjects, track=track("validation"))
+    accuracy = {subnet: score.accuracy for subnet, score in scores.items()}
+    model = replace(model, accuracy=accuracy, card={**card, "validation": summary(scores, recipe.data.labels)})
     save_model(run_dir / f"{recipe.name}.safetensors", model)
     draw_heat_map(run_dir / "heat_map.png", model.accuracy, f"{recipe.name}: accuracy on validation subjects")
     return model

@@ -6,6 +6,7 @@ ECCV 2020; the blocks are those of Qin et al., IEEE TAI 2024 (``inference/archit
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +30,6 @@ from .statistics import channel_moments, pooled_moments
 if TYPE_CHECKING:
     from kinestream.signals import Subnet
 
-    from .statistics import Moments
 
 
 class SwitchableConv(nn.Module):
@@ -60,24 +60,24 @@ class SwitchableNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(layer.out_channels))
         self.moments: dict[Subnet, tuple[Tensor, Tensor]] = {}
         self.recording = 0.0
-        """Share of what runs through in the moments that are recorded: 0 records nothing, 1 forgets what was."""
+        """Share of what runs through in the moments that ``record`` sets: 0 records nothing, 1 forgets what was."""
 
     def forward(self, x: Tensor, subnet: Subnet) -> Tensor:
         weight, bias = self.weight[: x.shape[1]], self.bias[: x.shape[1]]
         if self.training:
             return F.batch_norm(x, None, None, weight, bias, training=True, eps=BN_EPS)
-        if self.recording:
-            self.moments[subnet] = self._recorded(channel_moments(x), subnet)
         if subnet not in self.moments:
             raise ModelError(f"no batch-norm statistics for {subnet}; run train.statistics.record first")
         mean, var = (moment[: x.shape[1]] for moment in self.moments[subnet])
         return F.batch_norm(x, mean, var, weight, bias, eps=BN_EPS)
 
-    def _recorded(self, fresh: Moments, subnet: Subnet) -> Moments:
-        if self.recording == 1 or subnet not in self.moments:
-            return fresh
-        mean, var = (moment[: len(fresh[0])] for moment in self.moments[subnet])
-        return pooled_moments((mean, var), fresh, self.recording)
+    def record(self, parts: Sequence[Tensor], subnet: Subnet) -> None:
+        """Take the moments of ``parts``, (n, channels, ...) each, for the subnetwork's, by the share ``recording``."""
+        fresh = channel_moments(parts)
+        if self.recording < 1 and subnet in self.moments:
+            mean, var = (moment[: len(fresh[0])] for moment in self.moments[subnet])
+            fresh = pooled_moments((mean, var), fresh, self.recording)
+        self.moments[subnet] = fresh
 
 
 class SwitchableNet(nn.Module):
@@ -101,31 +101,43 @@ class SwitchableNet(nn.Module):
 
     def features(self, x: Tensor, subnet: Subnet) -> Tensor:
         """(n, inputs) what the linear layer reads: channel-major, so that a narrow network reads its first inputs."""
+        return max_pool_to_grid(self.maps([x], subnet)[0], self.architecture.pool).flatten(1)
+
+    def maps(self, parts: Sequence[Tensor], subnet: Subnet) -> list[Tensor]:
+        """What the last block gives, for each part of many (n, length, columns) windows: all parts go through a layer
+        before any goes through the next."""
         arch = self.architecture
         if subnet.resolution != arch.length:
-            x = x[:, torch.from_numpy(resize_indices(arch.length, subnet.resolution))]
-        x = x.unsqueeze(1)  # (n, 1, resolution, columns)
+            kept = torch.from_numpy(resize_indices(arch.length, subnet.resolution))
+            parts = [x[:, kept] for x in parts]
+        maps = [x.unsqueeze(1) for x in parts]  # (n, 1, resolution, columns)
         for block in blocks(arch, subnet.width):
-            x = self._block(x, block, subnet)
-        return max_pool_to_grid(x, arch.pool).flatten(1)
+            maps = self._block(maps, block, subnet)
+        return maps
 
     def norms(self) -> dict[str, SwitchableNorm]:
         """Every batch norm by its name in the model file."""
         return {name: module for name, module in self.named_modules() if isinstance(module, SwitchableNorm)}
 
-    def _block(self, x: Tensor, block: Block, subnet: Subnet) -> Tensor:
-        shortcut = x if block.identity else None
+    def _block(self, maps: list[Tensor], block: Block, subnet: Subnet) -> list[Tensor]:
+        shortcut = maps if block.identity else None
         if block.shortcut is not None:
-            shortcut = self._layer(x, block.shortcut, subnet)
+            shortcut = list(self._layer(maps, block.shortcut, subnet))
         *inner, last = block.main
         for layer in inner:
-            x = F.relu(self._layer(x, layer, subnet))
-        x = self._layer(x, last, subnet)
-        return F.relu(x if shortcut is None else x + shortcut)
+            maps = [F.relu_(x) for x in self._layer(maps, layer, subnet)]
+        ends = self._layer(maps, last, subnet)
+        if shortcut is None:
+            return [F.relu_(x) for x in ends]
+        return [F.relu_(x + y) for x, y in zip(ends, shortcut, strict=True)]
 
-    def _layer(self, x: Tensor, layer: ConvLayer, subnet: Subnet) -> Tensor:
-        x = self.get_submodule(layer.conv)(x, layer.out_channels)
-        return self.get_submodule(layer.norm)(x, subnet)
+    def _layer(self, maps: list[Tensor], layer: ConvLayer, subnet: Subnet) -> Iterator[Tensor]:
+        conv, norm = self.get_submodule(layer.conv), self.get_submodule(layer.norm)
+        convolved = [conv(x, layer.out_channels) for x in maps]
+        if norm.recording:
+            norm.record(convolved, subnet)
+        while convolved:  # each goes when its successor is there: the next one's memory is then still in the cache
+            yield norm(convolved.pop(0), subnet)
 
     def _put(self, name: str, module: nn.Module) -> None:
         """Register ``module`` under a dotted name, making the modules on the way."""

@@ -121,13 +121,12 @@ def evaluate_model(
     test = how.fold(dataset.subjects, data).test
     seen = [subject for subject in test if subject in {*learnt["train"], *learnt["validation"]}]
     windows = load_part(dataset, judged, "test", track=_track(progress, "reading recordings"))
-    x = normalised(model, windows.x)
     track = _track(progress, "testing")
-    net = from_model(model)
-    scores = score_grid(net, x, windows.labels, model.subnets, windows.subjects, track=track)
+    scores = score_grid(model, windows.x, windows.labels, windows.subjects, track=track)
     groups: dict[str, Any] = {}
     if data.groups:
         detailed = subnets or corners(model.subnets)
+        net, x = from_model(model), normalised(model, windows.x)
         found = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
         groups = {"groups": found}
     return {

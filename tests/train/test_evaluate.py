@@ -1,13 +1,17 @@
 """Scores against counting by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from kinestream.inference.architecture import PRESETS
+from kinestream.inference.model_file import Model
 from kinestream.signals import Subnet
-from kinestream.train import statistics
+from kinestream.train import load_recipe, statistics
 from kinestream.train.evaluate import BATCH, corners, probabilities, score, score_grid, summary
+from kinestream.train.export import from_model, normalised, to_model
 from kinestream.train.networks import SwitchableNet
 from kinestream.train.scores import from_json
 
@@ -36,14 +40,43 @@ def test_probabilities_are_those_of_the_network_whole_batch_or_not():
     assert np.allclose(probabilities(net, x, subnet), want, atol=1e-5)
 
 
+def small_model(preset: str = "uci", resolutions: tuple[int, ...] = (96, 112, 128)) -> Model:
+    """Untrained, with a grid of nine."""
+    recipe = load_recipe(preset)
+    recipe = replace(recipe, network=replace(recipe.network, widths=(0.1, 0.5, 1.0), resolutions=resolutions))
+    torch.manual_seed(0)
+    net, mean, std = SwitchableNet(recipe.network.architecture), torch.full((9,), 0.3), torch.full((9,), 2.0)
+    statistics.record(net, (torch.from_numpy(windows(1).x) - mean) / std, recipe.network.subnets)
+    return to_model(recipe, net, mean, std, {})
+
+
+@pytest.mark.parametrize(
+    ("preset", "resolutions"), [("uci", (96, 112, 128)), ("resnet_uci", (96, 112, 128)), ("kinet_uci", (64, 96, 128))]
+)
+def test_the_whole_grid_is_scored_as_each_subnetwork_of_it_by_pytorch(preset, resolutions):
+    model, made = small_model(preset, resolutions), windows(0, 70)
+    whose = [f"p{i % 3}" for i in range(70)]
+    net, x = from_model(model), normalised(model, made.x)
+    found = score_grid(model, made.x, made.labels, whose)
+    assert list(found) == list(model.subnets)
+    for subnet, got in found.items():
+        want = score(net, x, made.labels, subnet, whose)
+        assert got.subjects == want.subjects
+        assert np.array_equal(got.by_subject, want.by_subject)
+        assert np.allclose(got.bins, want.bins, atol=1e-4)
+
+
+def test_some_of_the_grid_can_be_scored_alone():
+    model, made = small_model(), windows(0, 20)
+    one = score_grid(model, made.x, made.labels, subnets=[Subnet(0.5, 112)])
+    assert list(one) == [Subnet(0.5, 112)]
+    assert one[Subnet(0.5, 112)].windows == 20
+
+
 def test_a_summary_names_the_four_corners_and_every_cut():
-    net = SwitchableNet(PRESETS["uci"])
-    subnets = [Subnet(width, resolution) for width in (0.1, 0.5, 1.0) for resolution in (96, 112, 128)]
-    made = windows(0, 32)
-    x = torch.from_numpy(made.x)
-    statistics.record(net, x, subnets)
+    model, made = small_model(), windows(0, 32)
     whose = [f"p{i % 3}" for i in range(32)]
-    scores = score_grid(net, x, made.labels, subnets, whose)
+    scores = score_grid(model, made.x, made.labels, whose)
     told = summary(scores, LABELS, counts=True)
     assert list(told["scores"]) == ["1.00x-128", "1.00x-96", "0.10x-128", "0.10x-96"]
     assert len(told["accuracy"]) == 9

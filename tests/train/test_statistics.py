@@ -8,7 +8,10 @@ from kinestream.inference.architecture import PRESETS, kept_channels
 from kinestream.signals import Subnet
 from kinestream.train import statistics
 from kinestream.train.networks import SwitchableNet
+from kinestream.train.statistics import BATCH
 
+WINDOWS = 3 * BATCH // 2
+"""In two parts, the last one smaller."""
 WIDTHS, RESOLUTIONS = (0.1, 0.6, 1.0), (96, 128)
 SUBNETS = [Subnet(width, resolution) for width in WIDTHS for resolution in RESOLUTIONS]
 
@@ -19,7 +22,7 @@ def net(request):
     return SwitchableNet(PRESETS[request.param])
 
 
-def sample(n: int = 24) -> torch.Tensor:
+def sample(n: int = WINDOWS) -> torch.Tensor:
     return torch.randn(n, 128, 9, generator=torch.Generator().manual_seed(5))
 
 
@@ -71,14 +74,14 @@ def test_recording_leaves_the_weights_alone(net):
 @pytest.mark.parametrize("shift", [0.0, 3.0, -30.0])
 def test_moments_are_those_of_float64(shift):
     x = torch.randn(300, 4, 13, 9, generator=torch.Generator().manual_seed(0)) * 2 + shift
-    mean, var = statistics.channel_moments(x)
+    mean, var = statistics.channel_moments(x.split(128))
     exact = x.double()
     assert torch.allclose(mean.double(), exact.mean(dim=(0, 2, 3)), rtol=1e-6, atol=1e-6)
     assert torch.allclose(var.double(), exact.var(dim=(0, 2, 3), correction=0), rtol=1e-4)
 
 
 def test_a_channel_that_never_changes_has_no_variance():
-    mean, var = statistics.channel_moments(torch.full((8, 2, 5, 3), 0.1))
+    mean, var = statistics.channel_moments([torch.full((8, 2, 5, 3), 0.1)])
     assert torch.allclose(mean, torch.tensor(0.1))
     assert (var >= 0).all()
     assert (var < 1e-8).all()
@@ -86,14 +89,15 @@ def test_a_channel_that_never_changes_has_no_variance():
 
 @pytest.mark.parametrize("share", [0.25, 0.75])
 def test_moments_recorded_with_a_share_are_those_of_both_samples_pooled(net, share):
-    old, new = sample(), 1.5 + 2 * sample(72)[24:]
-    statistics.record(net, old, SUBNETS)
-    statistics.record(net, new, SUBNETS, share=share)
+    subnet = SUBNETS[1]
+    old, new = sample(), 1.5 + 2 * sample(3 * WINDOWS)[WINDOWS:]
+    statistics.record(net, old, [subnet])
+    statistics.record(net, new, [subnet], share=share)
     first = next(iter(net.norms().values()))
-    recorded = first.moments[SUBNETS[1]]
-    pooled = torch.cat([old] * round(8 * (1 - share)) + [new[:24], new[24:]] * round(4 * share))
-    statistics.record(net, pooled, SUBNETS)
-    for mean_or_var, exact in zip(recorded, first.moments[SUBNETS[1]], strict=True):
+    recorded = first.moments[subnet]
+    pooled = torch.cat([old] * round(8 * (1 - share)) + list(new.split(WINDOWS)) * round(4 * share))
+    statistics.record(net, pooled, [subnet])
+    for mean_or_var, exact in zip(recorded, first.moments[subnet], strict=True):
         torch.testing.assert_close(mean_or_var, exact, rtol=1e-4, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What a sensor that runs slower, or without its gyroscope, costs a model that was never taught it."""
+"""What levers beyond the network cost a model that was never taught them: a slower sensor, no gyroscope, longer hops."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.errors import DataDamaged
+from kinestream.levers import Levers
 from kinestream.signals import GYRO, Sensing
 from kinestream.windowing import Segmenter, Sensed
 
@@ -17,6 +18,8 @@ from .export import from_model, normalised
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
     from kinestream.signals import Subnet, Window
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 SLOWER = (1, 2, 4)
 """Parts of the model's own rate that are tried."""
+HOPS = (1, 2, 3, 4, 6, 8)
+"""How many windows one prediction may have to serve."""
 
 
 def sensings_of(model: Model) -> tuple[Sensing, ...]:
@@ -33,51 +38,73 @@ def sensings_of(model: Model) -> tuple[Sensing, ...]:
     return tuple(Sensing(model.input.fs_hz / slower, has) for slower in SLOWER for has in gyro)
 
 
-def sensing_accuracy(
+def lever_accuracy(
     model: Model,
     dataset: Dataset,
     validated: Sequence[str],
     subnets: Sequence[Subnet],
     *,
     track: Track = iter,
-) -> dict[Sensing, dict[Subnet, float]]:
-    """The accuracy of each subnetwork on the windows inside one activity, as a sensor run in each way would bring them.
+) -> Levers:
+    """The accuracy of each subnetwork on the windows inside one activity, as each lever would have it.
 
     Args:
         dataset: labelled recordings, activities called as the model calls them (``data.open_data``).
         validated: people whom the model has not learnt from, and who do not test it.
         track: wraps their recordings, to draw a progress bar.
+    Returns:
+        By way to run the sensor, a way in which too few samples are left for a window missing; and by hop, every window
+        judged by the last that was predicted.
     Raises:
         InputMismatch: a recording cannot feed the model.
         DataDamaged: no window shows an activity that the model knows.
     """
     net, ways = from_model(model), sensings_of(model)
-    right = {way: dict.fromkeys(subnets, 0) for way in ways}
-    judged = dict.fromkeys(ways, 0)
+    sensed, held = {way: _Tally(subnets) for way in ways}, {hop: _Tally(subnets) for hop in HOPS}
     for recording in track(dataset.select(validated)):
         for way in ways:
             windows = _windows(model, recording, way)
             if not windows:
                 continue
-            truth = np.array([model.labels.index(window.truth or "") for window in windows])
             x = normalised(model, np.stack([window.x for window in windows]))
-            judged[way] += len(windows)
+            known = {label: code for code, label in enumerate(model.labels)}
+            truth = np.array([known.get(w.truth or "", -1) if w.truth_share == 1.0 else -1 for w in windows])
+            index = np.array([window.index for window in windows])
             for subnet in subnets:
-                right[way][subnet] += int((probabilities(net, x, subnet).argmax(axis=1) == truth).sum())
-    if not all(judged.values()):
+                said = probabilities(net, x, subnet).argmax(axis=1)
+                sensed[way].add(subnet, said, truth)
+                for hop in HOPS if way == ways[0] else ():
+                    # Windows of one session follow one another, so the one asked last lies index % hop before.
+                    held[hop].add(subnet, said[np.arange(len(said)) - index % hop], truth)
+    if not sensed[ways[0]].judged:
         raise DataDamaged(f"no window of {dataset.name} shows an activity that {model.name} knows")
-    return {
-        way: {subnet: round(count / judged[way], 5) for subnet, count in counts.items()}
-        for way, counts in right.items()
-    }
+    return Levers(
+        {way: tally.accuracy() for way, tally in sensed.items() if tally.judged},
+        {hop: tally.accuracy() for hop, tally in held.items()},
+    )
+
+
+class _Tally:
+    """Right windows of each subnetwork, and how many were judged."""
+
+    def __init__(self, subnets: Sequence[Subnet]) -> None:
+        self.right = dict.fromkeys(subnets, 0)
+        self.judged = 0
+
+    def add(self, subnet: Subnet, said: NDArray[np.int64], truth: NDArray[np.int64]) -> None:
+        """``truth`` below 0: nobody can judge."""
+        self.right[subnet] += int((said == truth).sum())
+        if subnet == next(iter(self.right)):
+            self.judged += int((truth >= 0).sum())
+
+    def accuracy(self) -> dict[Subnet, float]:
+        return {subnet: round(count / self.judged, 5) for subnet, count in self.right.items()}
 
 
 def _windows(model: Model, recording: Recording, way: Sensing) -> list[Window]:
-    """Those inside one activity that the model knows."""
     sensed, segmenter = Sensed(), Segmenter(model.input, any_rate=True)
     sensed.ask(way, -np.inf)
     windows = [
         window for chunk in chunks_of(recording) for part in sensed.push(chunk) for window in segmenter.push(part)
     ]
-    windows += segmenter.flush()
-    return [window for window in windows if window.truth in model.labels and window.truth_share == 1.0]
+    return windows + segmenter.flush()
