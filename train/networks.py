@@ -7,7 +7,7 @@ ECCV 2020; the blocks are those of Qin et al., IEEE TAI 2024 (``inference/archit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +132,7 @@ class SwitchableNet(nn.Module):
         return [F.relu_(x + y) for x, y in zip(ends, shortcut, strict=True)]
 
     def _layer(self, maps: list[Tensor], layer: ConvLayer, subnet: Subnet) -> Iterator[Tensor]:
-        conv, norm = self.get_submodule(layer.conv), self.get_submodule(layer.norm)
+        conv, norm = self.get_submodule(layer.conv), cast(SwitchableNorm, self.get_submodule(layer.norm))
         convolved = [conv(x, layer.out_channels) for x in maps]
         if norm.recording:
             norm.record(convolved, subnet)
