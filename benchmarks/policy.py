@@ -48,7 +48,7 @@ BUSY = ((0.0, 1.0), (0.1, 1.6), (0.25, 3.0), (0.35, 1.0), (0.5, 6.0), (0.55, 1.3
 DEADLINE = 1.3
 """As a multiple of the full network's typical latency."""
 RANDOM_DAYS = 1000
-LEAVES = (0.0, 0.01)
+LEAVES = (0.0, 0.01, 0.02)
 """The charge that shall be left at the hour."""
 P95 = 1.086
 """The 95th percentile of a latency over its median, for the days' noise of 5 %."""
@@ -100,7 +100,7 @@ def levers(model_name: str, energy: EnergyModel) -> list[dict[str, Any]]:
     model = load_model(find_model(model_name))
     streaming = read_energy_model("nrf52840_lsm6dso_streaming")
     rows = []
-    for sensing, accuracies in model.sensing.items():
+    for sensing, accuracies in model.levers.sensing.items():
         for subnet, accuracy in accuracies.items():
             cost = macs(model.architecture, subnet)
             rows.append(

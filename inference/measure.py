@@ -88,7 +88,8 @@ def operating_table(
             )
             for subnet in wanted
         ),
-        sensing=tuple(SensingRow(sensing, accuracy) for sensing, accuracy in model.sensing.items()),
+        sensing=tuple(SensingRow(sensing, accuracy) for sensing, accuracy in model.levers.sensing.items()),
+        hops=model.levers.hops,
     )
     return energy.applied(measured)
 

@@ -13,7 +13,8 @@ import numpy as np
 from kinestream.calibration import Calibration
 from kinestream.errors import ConfigError, ModelError
 from kinestream.input_spec import InputSpec
-from kinestream.signals import Sensing, Subnet
+from kinestream.levers import Levers
+from kinestream.signals import Subnet
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
 
@@ -51,8 +52,8 @@ class Model:
     """Data, terms, recipe, command, test figures and limits, as JSON values."""
     calibration: Calibration = field(default_factory=Calibration)
     """How its probabilities become decisions; learnt afterwards, by ``kinestream calibrate``."""
-    sensing: dict[Sensing, dict[Subnet, float]] = field(default_factory=dict)
-    """As ``accuracy``, by how the sensor runs, the model's own way first; measured by ``kinestream calibrate``."""
+    levers: Levers = field(default_factory=Levers)
+    """What a slower sensor and longer hops cost it; measured afterwards, too."""
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -72,7 +73,7 @@ class Model:
     def fingerprint(self) -> str:
         """SHA-256 over all but what is learnt afterwards, in hex: two models with the same one predict the same."""
         metadata = self.metadata()
-        for afterwards in ("calibration", "sensing"):  # what is measured or recorded with a model stays good then
+        for afterwards in ("calibration", "levers"):  # what is measured or recorded with a model stays good then
             metadata.pop(afterwards, None)
         return digest(metadata, self.all_tensors())
 
@@ -94,15 +95,8 @@ class Model:
         }
         if self.calibration.is_learnt:
             fields["calibration"] = self.calibration.to_json()
-        if self.sensing:
-            fields["sensing"] = [
-                {
-                    "fs_hz": sensing.fs_hz,
-                    "gyro": sensing.gyro,
-                    "accuracy": {str(subnet): share for subnet, share in sorted(accuracy.items())},
-                }
-                for sensing, accuracy in self.sensing.items()
-            ]
+        if self.levers.sensing:
+            fields["levers"] = self.levers.to_json()
         try:
             return json.loads(json.dumps(fields, allow_nan=False))
         except (TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ Layout, format version 1. Every tensor is float32:
 - ``input.mean``, ``input.std``: (columns,) the z-score applied before the network.
 
 The metadata key ``kinestream`` holds the rest as JSON: ``format_version, name, architecture, labels, input, widths,
-resolutions, accuracy, card``, if learnt ``calibration`` and ``sensing``, and ``sha256`` (over all else). Nothing in the
+resolutions, accuracy, card``, if learnt ``calibration`` and ``levers``, and ``sha256`` (over all else). Nothing in the
 file is code, so reading one cannot run any.
 """
 
@@ -25,7 +25,8 @@ import numpy as np
 from kinestream.calibration import Calibration
 from kinestream.errors import ConfigError, ModelError
 from kinestream.input_spec import InputSpec
-from kinestream.signals import Sensing, Subnet
+from kinestream.levers import Levers
+from kinestream.signals import Subnet
 
 from .architecture import Architecture
 from .model import Model, digest
@@ -169,26 +170,19 @@ def _from_parts(metadata: Mapping[str, Any], tensors: dict[str, NDArray[np.float
             widths=tuple(float(_typed(width, int, float)) for width in metadata["widths"]),
             resolutions=tuple(_typed(resolution, int) for resolution in metadata["resolutions"]),
             tensors=tensors,
-            accuracy=_accuracy(metadata["accuracy"]),
+            accuracy={Subnet.parse(key): float(value) for key, value in _typed(metadata["accuracy"], dict).items()},
             card=_typed(metadata["card"], dict),
             calibration=(
                 Calibration.from_json(_typed(metadata["calibration"], dict))
                 if "calibration" in metadata
                 else Calibration()
             ),
-            sensing={
-                Sensing(float(_typed(row["fs_hz"], int, float)), row["gyro"] is True): _accuracy(row["accuracy"])
-                for row in _typed(metadata.get("sensing", []), list)
-            },
+            levers=Levers.from_json(_typed(metadata["levers"], dict)) if "levers" in metadata else Levers(),
         )
     except KeyError as error:
         raise ModelError(f"the metadata lacks {error}; export the model again") from error
-    except (TypeError, ValueError, OverflowError, ConfigError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
         raise ModelError(f"the metadata is wrong ({error}); export the model again") from error
-
-
-def _accuracy(told: Any) -> dict[Subnet, float]:
-    return {Subnet.parse(key): float(value) for key, value in _typed(told, dict).items()}
 
 
 def _typed(value: Any, *kinds: type) -> Any:

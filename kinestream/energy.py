@@ -114,7 +114,7 @@ class EnergyModel:
             return replace(table, points=kept, energy_model=self.told(), sensing=sensing)
         points = tuple(self._applied(point) for point in table.points)
         machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:g} million MACs a second"
-        return OperatingTable(table.model, machine, self.told(), points, sensing)
+        return OperatingTable(table.model, machine, self.told(), points, sensing, table.hops)
 
     def _costed(self, row: SensingRow) -> SensingRow:
         return replace(row, base_mw=self.base_mw(row.sensing))

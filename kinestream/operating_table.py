@@ -57,6 +57,8 @@ class OperatingTable:
     points: tuple[OperatingPoint, ...]
     sensing: tuple[SensingRow, ...] = ()
     """Ways to run the sensor, the model's own first; none where they were never measured."""
+    hops: Mapping[int, Mapping[Subnet, float]] = field(default_factory=dict)
+    """As a sensing row's accuracy, by how many windows one prediction has to serve."""
     _by_subnet: dict[Subnet, OperatingPoint] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GROUND = {"signals", "errors", "unknown", "described", "input_spec", "operating_table", "source"}
-GROUND |= {"calibration", "smoothing", "energy"}
+GROUND |= {"calibration", "levers", "smoothing", "energy"}
 ALLOWED: dict[str, set[str]] = {
     "ingest": GROUND,
     "windowing": GROUND,

@@ -1,4 +1,4 @@
-"""What levers beyond the network cost a model that was never taught them: a slower sensor, no gyroscope, longer hops."""
+"""What a slower sensor, no gyroscope and longer hops cost a model that was never taught them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,5 @@ class _Tally:
 def _windows(model: Model, recording: Recording, way: Sensing) -> list[Window]:
     sensed, segmenter = Sensed(), Segmenter(model.input, any_rate=True)
     sensed.ask(way, -np.inf)
-    windows = [
-        window for chunk in chunks_of(recording) for part in sensed.push(chunk) for window in segmenter.push(part)
-    ]
-    return windows + segmenter.flush()
+    parts = (part for chunk in chunks_of(recording) for part in sensed.push(chunk))
+    return [window for part in parts for window in segmenter.push(part)] + segmenter.flush()

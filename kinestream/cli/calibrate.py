@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
     with extra_for("train", "kinestream calibrate"):
         from kinestream.train.calibrate import calibrate
-        from kinestream.train.sensing import sensing_accuracy
+        from kinestream.train.levers import lever_accuracy
     from rich.console import Console
     from rich.progress import Progress
 
@@ -88,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
             order=args.order,
             track=lambda recordings: progress.track(recordings, description="watching recordings"),
         )
-        sensing = sensing_accuracy(
+        levers = lever_accuracy(
             model,
             dataset,
             validated,
             candidates(model),
-            track=lambda recordings: progress.track(recordings, description="running the sensor otherwise"),
+            track=lambda recordings: progress.track(recordings, description="trying other levers"),
         )
-    model = replace(model, calibration=calibration, sensing=sensing)
+    model = replace(model, calibration=calibration, levers=levers)
     save_model(out, model)
     _tell(console, model, calibration)
     print(out)
@@ -135,6 +135,7 @@ def _tell(console: Console, model: Model, calibration: Calibration) -> None:
         f"an activity lasts in the mean: {told}",
         f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: it was not sure enough); a window's "
         f"evidence counts {calibration.evidence:g} x the share that is new",
-        *(f"sensor at {way}: {max(accuracy.values()):.1%} right" for way, accuracy in model.sensing.items()),
+        *(f"sensor at {way}: {max(accuracy.values()):.1%} right" for way, accuracy in model.levers.sensing.items()),
+        *(f"every {hop} windows: {max(accuracy.values()):.1%} right" for hop, accuracy in model.levers.hops.items()),
     ):
         console.print(line)

@@ -132,7 +132,7 @@ def run_table(args: argparse.Namespace) -> int:
     rows = [row for row in _rows(table) if row["front"] or not args.front]
     if args.json:
         facts = {"model": table.model, "machine": table.machine, "energy_model": table.energy_model}
-        print(json.dumps(facts | {"points": rows, "sensing": _sensing_rows(table)}))
+        print(json.dumps(facts | {"points": rows, "sensing": _sensing_rows(table), "hops": _hop_rows(table)}))
         return 0
     shown = _rich_table("", "subnetwork", "accuracy", "million MACs", "p50 ms", "p95 ms", "mJ")
     for row in rows:
@@ -151,6 +151,11 @@ def run_table(args: argparse.Namespace) -> int:
         for row in _sensing_rows(table):
             ways.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), f"{row['base_mw']:.3f}")
         _print(ways)
+        hops = _rich_table("predicted", "best", "narrowest")
+        for row in _hop_rows(table):
+            every = "every window" if row["hop"] == 1 else f"every {row['hop']} windows"
+            hops.add_row(every, _percent(row["best"]), _percent(row["narrowest"]))
+        _print(hops)
     print(f"{table.model} on {table.machine}\nenergy: {table.energy_model}\n* Pareto front of accuracy and energy")
     return 0
 
@@ -201,6 +206,14 @@ def _sensing_rows(table: OperatingTable) -> list[dict[str, Any]]:
             "base_mw": row.base_mw,
         }
         for row in table.sensing
+    ]
+
+
+def _hop_rows(table: OperatingTable) -> list[dict[str, Any]]:
+    """What it costs to let one prediction serve several windows, on the same recordings."""
+    return [
+        {"hop": hop, "best": max(accuracy.values()), "narrowest": accuracy[min(accuracy)]}
+        for hop, accuracy in table.hops.items()
     ]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def prediction_record(prediction: Prediction) -> dict[str, Any]:
     """One prediction as plain JSON values; what is not known is null."""
+    sensing = prediction.decision.sensing
     return {
         "stream": prediction.stream,
         "session": prediction.session,
@@ -36,6 +37,7 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         "truth": prediction.truth,
         "truth_share": round(prediction.truth_share, 4),
         "battery": None if prediction.battery_frac is None else round(prediction.battery_frac, 6),
+        **({"sensing": {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro}} if sensing else {}),
         **({"concluded": _concluded(prediction.conclusion, prediction.labels)} if prediction.conclusion else {}),
     }
 

@@ -52,6 +52,7 @@ def test_no_device_is_told_to_send_more_or_less_than_wished(name: str) -> None:
 @pytest.mark.parametrize("name", ["polar", "metamotion", "movesense", "muse", "esense"])
 def test_a_gyroscope_is_left_off_where_the_device_can(name: str) -> None:
     settings = spared(PROFILES[name], Settings(), Sensing(1000.0, gyro=False))
+    assert settings is not None
     assert settings == Settings(gyro=False)
     channels = {c for group in PROFILES[name].plan(settings).decoder().groups for c in group.channels}
     assert not channels & set(GYRO)
