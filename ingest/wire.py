@@ -91,7 +91,7 @@ def encode(chunk: SampleChunk) -> list[bytes]:
     flags = 0
     payload = chunk.x.astype(_F4, copy=False).tobytes()
     times = chunk.t.astype(_F8, copy=False).tobytes()
-    if times != (_offsets(n, chunk.fs_hz) + t0_s).tobytes():
+    if not isfinite(t0_s) or times != (_offsets(n, chunk.fs_hz) + t0_s).tobytes():  # the header's t0 must be a number
         flags |= _TIMES
         payload = times + payload
     labels = b""

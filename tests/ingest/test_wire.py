@@ -99,6 +99,13 @@ def test_uniform_times_are_not_sent_and_irregular_ones_are() -> None:
     assert len(encode(irregular)[2]) - len(encode(uniform)[2]) == 8 * 25
 
 
+def test_a_single_sample_at_no_finite_time_comes_back_too() -> None:
+    chunk = a_chunk(1, t=np.array([np.inf]))
+    back = decode(encode(chunk))
+    assert isinstance(back, SampleChunk)
+    assert same(chunk, back)
+
+
 def test_a_view_of_every_second_sample_is_sent_as_it_reads() -> None:
     whole = a_chunk(20)
     assert whole.labels is not None
