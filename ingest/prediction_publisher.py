@@ -31,7 +31,7 @@ class PredictionPublisher:
     """
 
     def __init__(self, to: str, *, hwm: int = 1000, insecure: bool = False) -> None:
-        self._out = OutSocket(zmq.PUB, to, {zmq.SNDHWM: hwm}, insecure=insecure)
+        self._out = OutSocket(to, {"publish": (zmq.PUB, {zmq.SNDHWM: hwm})}, insecure=insecure)
         self.address = self._out.address
         """Where it is bound, with the real port."""
         self._number = 0

@@ -39,9 +39,13 @@ class SequenceTracker:
     ``restarted``, and passed on as a new session, so that no window joins the two. Any other message that goes
     back, in number or to an earlier session, is refused and counted as ``repeated`` messages: somebody plays old
     ones again. If the message after it goes on from there, the sender really began anew and its head was missed.
+
+    Args:
+        expected: streams that are there sooner or later: before so many were heard of, not all have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 1) -> None:
+        self._expected = expected
         self._streams: dict[str, _Stream] = {}
         self._names = OrderedDict[tuple[str, str], int]()
         self.counts: Counter[str] = Counter()
@@ -52,8 +56,8 @@ class SequenceTracker:
 
     @property
     def all_ended(self) -> bool:
-        """Whether there were streams and every one has ended."""
-        return bool(self._streams) and all(stream.ended for stream in self._streams.values())
+        """Whether there were as many streams as expected and every one has ended."""
+        return len(self._streams) >= self._expected and all(stream.ended for stream in self._streams.values())
 
     def take(self, chunk: SampleChunk) -> SampleChunk | None:
         """The chunk, under a new session name where its sender began anew; None if it was refused."""

@@ -67,6 +67,19 @@ class ZmqAddress:
             raise ConfigError(f"'{self.uri}': {key}={given[-1]}; expected {' or '.join(choices)}")
         return given[-1]
 
+    def number(self, key: str, least: int, most: int, default: int) -> int:
+        """The last value of an option that is a whole number.
+
+        Raises:
+            ConfigError: it is none, or out of range.
+        """
+        given = self.values(key)
+        if not given:
+            return default
+        if not given[-1].isdecimal() or not least <= int(given[-1]) <= most:
+            raise ConfigError(f"'{self.uri}': {key}={given[-1]}; expected a whole number from {least} to {most}")
+        return int(given[-1])
+
     @classmethod
     def parse(
         cls,

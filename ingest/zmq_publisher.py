@@ -1,4 +1,4 @@
-"""Any source, offered to any number of ZeroMQ subscribers in the format of docs/wire.md."""
+"""Any source, offered to any number of ZeroMQ subscribers, or pushed to one, in the format of docs/wire.md."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ZmqPublisher:
 
     Args:
         to: ``tcp://HOST:PORT``, port 0 for any free one. ``connect=1`` connects to a subscriber that binds, which may
-            hear many publishers. ``keys=DIR`` and ``server=NAME`` say which CURVE keys (``curve.py``),
-            ``insecure=1`` that there shall be none beyond this machine.
-        wait_for_slow: what to do when a subscriber has ``hwm`` messages waiting. True: wait for it, so that
-            nothing is lost, and every subscriber goes at the pace of the slowest. False: that subscriber
+            hear many publishers. ``mode=push`` pushes to one puller. ``keys=DIR`` and ``server=NAME`` say which CURVE
+            keys (``curve.py``), ``insecure=1`` that there shall be none beyond this machine.
+        wait_for_slow: what to do when a subscriber has ``hwm`` messages waiting, or no puller is there. True: wait for
+            it, so that nothing is lost, and every subscriber goes at the pace of the slowest. False: that subscriber
             loses messages, and counts them by their sequence numbers.
         hwm: messages kept for each subscriber.
         farewell_s: how long to wait at most until slow subscribers have heard of the end.
@@ -56,8 +56,15 @@ class ZmqPublisher:
         self._ends: dict[str, EndOfStream] = {}
         self._topics: set[bytes] = set()
         self._counts: Counter[str] = Counter()
-        # XPUB is PUB that also hears of subscriptions.
-        self._out = OutSocket(zmq.XPUB, to, {zmq.SNDHWM: hwm, zmq.XPUB_NODROP: wait_for_slow}, insecure=insecure)
+        self._waits = wait_for_slow
+        modes = {
+            # XPUB is PUB that also hears of subscriptions.
+            "publish": (zmq.XPUB, {zmq.SNDHWM: hwm, zmq.XPUB_NODROP: wait_for_slow}),
+            # Nothing is queued for a puller that is not there: it may never come.
+            "push": (zmq.PUSH, {zmq.SNDHWM: hwm, zmq.IMMEDIATE: 1}),
+        }
+        self._out = OutSocket(to, modes, insecure=insecure)
+        self._pushes = self._out.mode == "push"
         self._socket = self._out.socket
         self.address = self._out.address
         """Where it is bound, with the real port."""
@@ -69,7 +76,7 @@ class ZmqPublisher:
         await self.aclose()
 
     async def subscribed(self) -> None:
-        """Return once somebody has subscribed: what is sent from then on reaches them from the first sample."""
+        """Return once somebody subscribes or pulls: what is sent from then on reaches them from the first sample."""
         while not self._listeners():
             await asyncio.sleep(_PAUSE_S)
 
@@ -81,21 +88,24 @@ class ZmqPublisher:
         """
         for part in parts(chunk):
             frames = encode(part)
-            while not self._try(frames):
+            while not (sent := self._try(frames)) and self._waits:
                 await asyncio.sleep(_PAUSE_S)
+            if not sent:  # pushed at a puller that is late or gone
+                self._counts["not_sent"] += len(part)
+                continue
             self._counts["messages"] += 1
+            self._counts["samples"] += len(part)
             self._counts["bytes"] += sum(map(len, frames))
             if self._counts["messages"] % _TURN == 0:
                 self._listeners()
                 await asyncio.sleep(0)
-        self._counts["samples"] += len(chunk)
-        self._ends[chunk.stream] = EndOfStream(chunk.stream, chunk.session, chunk.seq + len(chunk))
-        self._counts["streams"] = len(self._ends)
+            self._ends[chunk.stream] = EndOfStream(chunk.stream, chunk.session, chunk.seq + len(chunk))
+            self._counts["streams"] = len(self._ends)
 
     def counts(self) -> Mapping[str, int]:
-        """``messages``, ``samples``, ``bytes`` and ``streams`` so far, whether anybody listened or not.
+        """``messages``, ``samples``, ``bytes`` and ``streams`` so far, whether anybody subscribed or not.
 
-        And ``refused_keys``, if any were.
+        And, if there were any, samples ``not_sent`` because the puller was late or gone, and ``refused_keys``.
         """
         return {**self._counts, **self._out.counts()}
 
@@ -103,22 +113,27 @@ class ZmqPublisher:
         """Tell every subscriber that the streams have ended, and close; may be called twice.
 
         A full queue drops the end as it drops any message, so it is said again until everybody has gone,
-        as a ``ZmqSource`` does when it hears it, or ``farewell_s`` is over.
+        as a ``ZmqSource`` does when it hears it, or ``farewell_s`` is over. A puller is told once, when it has room:
+        its queue drops nothing.
         """
         if self._socket.closed:
             return
         deadline_s = time.monotonic() + self._farewell_s
         try:
-            while self._ends and self._listeners() and time.monotonic() < deadline_s:
-                for end in self._ends.values():
-                    self._try(encode_end(end))
-                await asyncio.sleep(_REPEAT_S)
+            while self._ends and (self._pushes or self._listeners()) and time.monotonic() < deadline_s:
+                for stream, end in list(self._ends.items()):
+                    if self._try(encode_end(end)) and self._pushes:
+                        del self._ends[stream]
+                if self._ends:
+                    await asyncio.sleep(_REPEAT_S)
         finally:
             left_s = max(deadline_s - time.monotonic(), 0.0)
             await self._out.aclose(left_s)
 
     def _listeners(self) -> int:
-        """How many topics are subscribed to now, by all that subscribers said so far."""
+        """How many topics are subscribed to now, by all that subscribers said so far; whether a puller has room."""
+        if self._pushes:
+            return bool(self._socket.poll(0, zmq.POLLOUT))
         while True:
             try:
                 message = self._socket.recv(zmq.NOBLOCK)
@@ -146,7 +161,7 @@ async def publish(
     A recording waits for slow subscribers; a live source cannot, so they lose what they cannot take.
 
     Args:
-        to: where to bind, e.g. ``tcp://127.0.0.1:5556``.
+        to: where to bind, e.g. ``tcp://127.0.0.1:5556``; see ``ZmqPublisher``.
         wait: do not begin before the first subscriber is there; a fast replay then loses nothing at its head.
         hwm: messages kept for each subscriber.
         insecure: as if the address said ``insecure=1``.

@@ -17,17 +17,19 @@ class OutSocket:
     """A socket in a context of its own.
 
     Args:
-        kind: ``zmq.XPUB``, ``zmq.PUB``.
         to: ``tcp://HOST:PORT``; it binds there unless the address says ``connect=1``.
-        options: of the socket.
+        modes: what the address may choose by ``mode=``: the kind of socket, e.g. ``zmq.XPUB``, and its options. The
+            first is chosen where it says nothing.
         insecure: as if the address said ``insecure=1``.
     Raises:
         ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
     """
 
-    def __init__(self, kind: int, to: str, options: Mapping[int, int], *, insecure: bool = False) -> None:
-        address = ZmqAddress.parse(to, schemes=("tcp", "zmq+tcp"), options=("connect",), insecure=insecure)
+    def __init__(self, to: str, modes: Mapping[str, tuple[int, Mapping[int, int]]], *, insecure: bool = False) -> None:
+        address = ZmqAddress.parse(to, schemes=("tcp", "zmq+tcp"), options=("connect", "mode"), insecure=insecure)
         connects = address.choice("connect", ("0", "1")) == "1"
+        self.mode = address.choice("mode", tuple(modes))
+        kind, options = modes[self.mode]
         keys = keys_for(address)
         self._context = zmq.Context()
         self._doorkeeper = None

@@ -14,7 +14,7 @@ from kinestream.errors import ConfigError, DecodeError
 from kinestream.signals import SampleChunk
 
 from .curve import Doorkeeper, keys_for, secure_client, secure_server
-from .sequence import SequenceTracker
+from .sequence import MAX_STREAMS, SequenceTracker
 from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
 from .zmq_address import ZmqAddress
 
@@ -30,15 +30,17 @@ _TURN = 64
 class ZmqSource:
     """Listens to ``zmq+tcp://HOST:PORT[,HOST:PORT...]`` and waits as long as it takes for a sender.
 
-    It ends when every stream it heard of has said that it ended, or on ``aclose``. A chunk's ``received_s``
+    It ends when every stream has said that it ended, or on ``aclose``. A chunk's ``received_s``
     is the sender's, on the clock of ``t``: the two ends may have clocks that started at different times, so
     the way between them cannot be told and is not part of a prediction's age.
 
     Args:
         uri: several places are listened to at once. ``stream=NAME`` takes one stream only and may be repeated.
             ``mode=pull`` pulls from senders that push, each message going to one puller, instead of subscribing.
-            ``bind=1`` binds, and the senders connect. ``keys=DIR`` and ``server=NAME`` say which CURVE keys
-            (``curve.py``), ``insecure=1`` that there shall be none beyond this machine.
+            ``bind=1`` binds, and the senders connect. ``expect=N`` says how many streams there will be, so that it
+            does not end with the first (default: as many as streams are named, else as places are connected to).
+            ``keys=DIR`` and ``server=NAME`` say which CURVE keys (``curve.py``), ``insecure=1`` that there shall be
+            none beyond this machine.
         hwm: messages kept for a reader that falls behind; a publisher drops what comes on top, and it is counted.
         insecure: as if the address said ``insecure=1``.
     Raises:
@@ -50,13 +52,14 @@ class ZmqSource:
 
     def __init__(self, uri: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self.name = uri
-        self._address = ZmqAddress.parse(uri, options=("stream", "mode", "bind"), insecure=insecure)
+        self._address = ZmqAddress.parse(uri, options=("stream", "mode", "bind", "expect"), insecure=insecure)
         self._pulls = self._address.choice("mode", ("subscribe", "pull")) == "pull"
         self._binds = self._address.choice("bind", ("0", "1")) == "1"
         self._streams = frozenset(self._address.values("stream"))
         self._keys = keys_for(self._address)
         self._hwm = hwm
-        self._tracker = SequenceTracker()
+        places = 1 if self._binds else len(self._address.places)
+        self._tracker = SequenceTracker(self._address.number("expect", 1, MAX_STREAMS, len(self._streams) or places))
         self._counts = Counter[str]()
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None

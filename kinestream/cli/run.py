@@ -83,9 +83,11 @@ def add_parser(commands: Any) -> None:
     publish = commands.add_parser(
         "publish",
         help="send any source to ZeroMQ subscribers (docs/wire.md)",
-        description="Send a source's samples to any number of subscribers, in the format of docs/wire.md.",
+        description="Send a source's samples to any number of subscribers, or push them to one puller,\n"
+        "in the format of docs/wire.md.",
         epilog="examples:\n  kinestream publish hapt --subject 2 --to tcp://127.0.0.1:5556 --wait\n"
-        "  kinestream publish 'wearer://?seed=3' --to tcp://127.0.0.1:5556",
+        "  kinestream publish 'wearer://?seed=3' --to tcp://127.0.0.1:5556\n"
+        "  kinestream publish ble://polar --to 'tcp://10.0.0.5:5556?mode=push&connect=1'",
     )
     publish.add_argument("source", metavar="SOURCE", help="a dataset, a file, or an address as for run")
     publish.add_argument(

@@ -230,3 +230,38 @@ def test_what_is_published_arrives_whole_and_is_recognised_alike(environment: di
     assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
     *direct, _ = replay(environment, folder)
     assert [(p["probs"], p["truth"]) for p in received] == [(p["probs"], p["truth"]) for p in direct]
+
+
+@pytest.mark.parametrize(
+    ("listens", "sends", "places"),
+    [
+        ("?mode=pull&bind=1&expect=2", "?mode=push&connect=1", 1),
+        ("", "", 2),
+    ],
+)
+def test_one_run_hears_two_senders(
+    environment: dict[str, str], folder: Path, listens: str, sends: str, places: int
+) -> None:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        ports = [one.getsockname()[1], other.getsockname()[1]][:places]
+    address = "zmq+tcp://" + ",".join(f"127.0.0.1:{port}" for port in ports) + listens
+    listen = [*KINESTREAM, "run", address, "--model", str(folder / "tiny.safetensors"), "--json"]
+    with subprocess.Popen(listen, env=environment, stdout=subprocess.PIPE, text=True) as listener:
+        senders = []
+        for i in range(2):
+            to = f"tcp://127.0.0.1:{ports[i % places]}{sends}"
+            source = f"wearer://?seed={i + 1}&duration=30&speed=max"
+            senders.append(
+                subprocess.Popen(
+                    [*KINESTREAM, "publish", source, "--to", to, "--wait"], env=environment, stderr=subprocess.PIPE
+                )
+            )
+        *received, summary = map(json.loads, listener.communicate(timeout=60)[0].splitlines())
+        for sender in senders:
+            with sender:
+                assert sender.wait(timeout=20) == 0
+    assert {p["stream"] for p in received} == {"wearer-1", "wearer-2"}
+    assert summary["counts"]["samples"] == 2 * 30 * 50
+    assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)

@@ -223,6 +223,48 @@ async def test_a_puller_takes_what_is_pushed_to_it(port: int) -> None:
     assert [bits(item) for item in await reading] == [bits(item) for item in sent]
 
 
+async def test_pushers_wait_for_their_puller_and_nothing_is_lost(port: int) -> None:
+    sent = {name: [chunk(seq, stream=name) for seq in range(0, 25 * 500, 25)] for name in ("wrist", "hip")}
+    to = f"tcp://127.0.0.1:{port}?mode=push&connect=1"
+    pushing = [asyncio.create_task(publish(Recorded(items), to, hwm=5)) for items in sent.values()]
+    await asyncio.sleep(0.05)  # nobody is there yet
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2", hwm=5)
+    got = await everything(source)
+    assert [(await task)["samples"] for task in pushing] == [25 * 500] * 2
+    for name, items in sent.items():
+        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in items]
+    assert source.counts() == {}
+
+
+async def test_a_live_source_drops_what_a_late_puller_cannot_take_and_both_ends_count_it(port: int) -> None:
+    n = 25 * 3000
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull", hwm=5)
+    reading = asyncio.create_task(everything(source))
+    chunks = [chunk(0), *(chunk(seq, n=25) for seq in range(25, n, 25))]
+    counts = await publish(Recorded(chunks, live=True), f"tcp://127.0.0.1:{port}?mode=push", wait=True, hwm=5)
+    got = await reading
+    assert 0 < counts["not_sent"] == n - counts["samples"]
+    received = sum(map(len, got))
+    assert received == counts["samples"]
+    # The last chunks may be among those not sent: the end tells of what came before them.
+    missing = got[-1].seq + 25 - received
+    assert source.counts()["not_received"] == missing
+
+
+async def test_a_source_that_expects_two_streams_does_not_end_with_the_first(port: int) -> None:
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2")
+    reading = asyncio.create_task(everything(source))
+    for name in ("wrist", "hip"):  # the second comes when the first has gone
+        await publish(Recorded([chunk(0, stream=name)]), f"tcp://127.0.0.1:{port}?mode=push&connect=1")
+    assert [item.stream for item in await reading] == ["wrist", "hip"]
+
+
+@pytest.mark.parametrize("expect", ["0", "65", "two", "-1"])
+def test_an_impossible_number_of_streams_is_refused(expect: str) -> None:
+    with pytest.raises(ConfigError, match=f"expect={expect}; expected a whole number from 1 to 64"):
+        ZmqSource(f"zmq+tcp://127.0.0.1:1?expect={expect}")
+
+
 async def test_a_message_longer_than_the_format_allows_is_not_taken_off_the_socket(port: int) -> None:
     """The sender is disconnected by ZeroMQ; a well-behaved one is heard as before."""
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
