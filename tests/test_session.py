@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from kinestream.inference import Engine, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.session import QUEUE_CHUNKS, Session
-from kinestream.signals import Prediction, SampleChunk
+from kinestream.signals import Prediction, SampleChunk, Sensing
 from tests.random_models import random_model
 from tests.windowing.streams import cut, regular
 
@@ -101,6 +102,23 @@ async def test_a_source_that_fails_the_pipeline_is_not_told_to_forget() -> None:
     with pytest.raises(InputMismatch):
         await session(Kept(unfit)).run()
     assert acknowledged == []
+
+
+async def test_a_sensor_hears_of_a_policys_wish_once_and_when_it_is_over() -> None:
+    told: list[tuple[str, Sensing | None]] = []
+
+    class Steered(Chunks):
+        def sense(self, stream: str, sensing: Sensing | None) -> None:
+            told.append((stream, sensing))
+
+    chunks = cut(regular(1000), 25)
+    run = session(Steered(chunks), "persistence:settle=1,sure=0,margin=0,look_s=6,fs_hz=25")
+    decisions: list[Sensing | None] = []
+    run.subscribe(on_prediction=lambda p: decisions.append(p.decision.sensing))
+    await run.run()
+    changes = [after for before, after in pairwise([None, *decisions]) if after != before]
+    assert told == [(chunks[0].stream, sensing) for sensing in changes]
+    assert changes[:2] == [Sensing(25.0), None]
 
 
 async def test_a_live_source_drops_its_oldest_chunks_and_counts_them_once() -> None:

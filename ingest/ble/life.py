@@ -1,4 +1,4 @@
-"""One connection to one device, from start dialogue to stop commands: carries out what a profile's plan says."""
+"""One session of one device, from start dialogue to stop commands: carries out what a profile's plan says."""
 
 from __future__ import annotations
 
@@ -35,17 +35,33 @@ DISCONNECT_S = 5.0
 IO_S = 5.0
 
 
+class _Line:
+    """One connection's notifications; they go to the life that is on."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.subscribed: set[str] = set()
+
+
 class Life:
-    """The state of one connection; the next one begins with another, so nothing old is left over.
+    """The state of one session; the next one begins with another, so nothing old is left over.
 
     Args:
-        number: counts the connections to this device from 1.
+        number: counts the sessions of this device from 1.
         plan: what to say to it.
         inbox: where its data go.
         now_ns: the host's clock, by which arrivals are stamped.
+        before: the life that this one follows on the same connection; None on a new one.
     """
 
-    def __init__(self, number: int, plan: Plan, inbox: Inbox, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        number: int,
+        plan: Plan,
+        inbox: Inbox,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+        before: Life | None = None,
+    ) -> None:
         self.number = number
         self.plan = plan
         self.decoder = plan.decoder()
@@ -58,6 +74,8 @@ class Life:
         self._asked = 0
         """Where the backlog stood at the last write: a reply comes after."""
         self._news = asyncio.Event()
+        self._line = before._line if before else _Line(self)
+        self._line.life = self
 
     async def start(self, client: BleakClient) -> None:
         """Hold the plan's start dialogue with the device; afterwards its data flow into the inbox.
@@ -74,13 +92,17 @@ class Life:
         self._backlog = None
         self._since_ns = time.monotonic_ns()
 
-    async def watch(self, client: BleakClient, lost: asyncio.Event) -> str:
+    async def watch(self, client: BleakClient, lost: asyncio.Event, over: Callable[[], bool] = lambda: False) -> str:
         """Stay until the link is gone or nothing comes any more; repeats the plan's periodic steps meanwhile.
 
-        Returns: why it ended, in words.
+        Args:
+            over: whether the device is to be set up otherwise; asked now and then.
+        Returns: why it ended, in words; nothing where it is over.
         """
         due_s = dict.fromkeys(self.plan.periodic, 0.0)
         while not lost.is_set():
+            if over():
+                return ""
             for item in [item for item, at_s in due_s.items() if at_s <= time.monotonic()]:
                 if await self._repeat(client, item):
                     due_s[item] = time.monotonic() + item.every_s
@@ -98,17 +120,21 @@ class Life:
 
     async def stop(self, client: BleakClient) -> None:
         """Stop the device's streams and disconnect, as far as the link still carries it; never raises."""
+        await self.quiet(client)
+        try:
+            async with asyncio.timeout(DISCONNECT_S):
+                await client.disconnect()
+        except Exception as error:
+            _LOG.debug("disconnect: %s", error)
+
+    async def quiet(self, client: BleakClient) -> None:
+        """Stop the device's streams, as far as the link still carries it; never raises."""
         if client.is_connected:
             try:
                 async with asyncio.timeout(STOP_S):
                     await self._hold(client, self.plan.stop(self.decoder))
             except Exception as error:
                 _LOG.debug("stop: %s", error)
-        try:
-            async with asyncio.timeout(DISCONNECT_S):
-                await client.disconnect()
-        except Exception as error:
-            _LOG.debug("disconnect: %s", error)
 
     @property
     def silence_s(self) -> float:
@@ -162,19 +188,23 @@ class Life:
         return b""
 
     async def _subscribe(self, client: BleakClient, characteristic: str) -> None:
-        now_ns, put = self._now_ns, self._inbox.put
+        line, now_ns, put = self._line, self._now_ns, self._inbox.put
+        if characteristic in line.subscribed:
+            return
 
         def on_data(_: Any, data: bytearray) -> None:
             # As little as can be: the loop that runs this also serves the radio.
-            notification = (self, characteristic, bytes(data), now_ns())
-            self._last_ns = time.monotonic_ns()
-            if self._backlog is None:
-                self.received += 1
+            life = line.life
+            notification = (life, characteristic, bytes(data), now_ns())
+            life._last_ns = time.monotonic_ns()
+            if life._backlog is None:
+                life.received += 1
                 put(notification)
             else:
-                self._backlog.append(notification)
-                self._news.set()
+                life._backlog.append(notification)
+                life._news.set()
 
+        line.subscribed.add(characteristic)
         found = client.services.get_characteristic(characteristic)
         # A socket of its own has a third of the latency of a signal on the bus; indications need the bus.
         if found is not None and "indicate" not in found.properties:

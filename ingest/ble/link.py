@@ -11,9 +11,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bleak.exc import BleakError
 
 from kinestream.errors import ConfigError
-from kinestream.ingest.devices import Settings
+from kinestream.ingest.devices import Profile, Settings, spared
+from kinestream.signals import Sensing
 from kinestream.source import LinkStatus
 
 from .inbox import Inbox
@@ -22,12 +26,17 @@ from .radio import Radio, Sighting
 from .target import Target
 from .trouble import Trouble, tell
 
+if TYPE_CHECKING:
+    from bleak import BleakClient
+
 _LOG = logging.getLogger(__name__)
 
 PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Between one link and the search for the next; the last one for ever."""
 SEEK_S = 30.0
 """How long one search lasts before the radio is left to other devices for a pause."""
+STEADY_S = 30.0
+"""A wish to sample less must stand for so long before the device hears of it: while it is told, it sends nothing."""
 FIRST_ATTEMPTS = 3
 """So often a device that was found may fail to start before a person is told; later it is tried for ever."""
 NAMED = 8
@@ -68,7 +77,7 @@ class Link:
         self.target = target
         self.inbox = inbox
         self.counts: Counter[str] = Counter()
-        """``reconnects``, ``stalled`` links and ``failed_attempts``."""
+        """``reconnects``, ``stalled`` links, ``failed_attempts``, and how often it was ``told_otherwise``."""
         self.state = "looking"
         self.battery_frac: float | None = None
         self._settings = settings
@@ -82,6 +91,10 @@ class Link:
         self._failures = 0
         self._lost = asyncio.Event()
         self._closing = False
+        self._sensing: Sensing | None = None
+        self._wished_s = 0.0
+        self._running = settings
+        self._refused: set[Settings] = set()
 
     @property
     def name(self) -> str:
@@ -98,9 +111,17 @@ class Link:
             self.state,
             self._sighting.rssi if self._sighting else None,
             self.battery_frac,
-            max(0, self._lives - 1),
+            self.counts["reconnects"],
             self._life.silence_s if self._life and self.state == "streaming" else None,
         )
+
+    def sense(self, sensing: Sensing | None) -> None:
+        """Have the device run so, as far as it can, once the wish has stood for ``STEADY_S``; None: as it was set up.
+
+        It is then stopped and started anew, on the same connection, which begins a new session.
+        """
+        if sensing != self._sensing:
+            self._sensing, self._wished_s = sensing, time.monotonic()
 
     async def keep(self) -> None:
         """Keep the device connected until cancelled.
@@ -151,7 +172,8 @@ class Link:
                 f"{sighting} is no kind of device that is recognised; say which with ?profile=..., "
                 "or describe it in a file (docs/generic_profile.md)"
             )
-        plan = profile.plan(self._settings)
+        self._running = self._wish(profile)
+        plan = profile.plan(self._running)
         self.state = "connecting"
         self._lost = lost = asyncio.Event()
         if self._closing:
@@ -162,19 +184,18 @@ class Link:
             raise self._told(error) from error
         life = Life(self._lives + 1, plan, self.inbox, self._now_ns)
         try:
-            self.state = "starting"
-            try:
-                await life.start(client)
-            except ConfigError:
-                raise
-            except Exception as error:
-                raise self._told(error) from error
-            self.counts["reconnects"] += bool(self._lives)
-            self._lives, self._life, self._failures = life.number, life, 0
-            self.state = "streaming"
+            await self._start(life, client)
+            self.counts["reconnects"] += life.number > 1
             if life.number > 1:
                 _LOG.warning("%s: connected again", self.name)
-            why = await life.watch(client, lost)
+            while not (
+                why := await life.watch(client, lost, lambda: self._is_steady and self._wish(profile) != self._running)
+            ):
+                self._running = self._wish(profile)
+                self.counts["told_otherwise"] += 1
+                await life.quiet(client)
+                life = Life(life.number + 1, profile.plan(self._running), self.inbox, self._now_ns, before=life)
+                await self._start(life, client)
             if not self._closing:
                 self.counts["stalled"] += not lost.is_set()
                 _LOG.warning("%s: %s; looking for it again", self.name, why)
@@ -182,6 +203,30 @@ class Link:
             if not self._closing:  # else the link did not break: how it stood until then is what to tell
                 self.state = "lost"
             await life.stop(client)
+
+    async def _start(self, life: Life, client: BleakClient) -> None:
+        self.state = "starting"
+        try:
+            await life.start(client)
+        except Exception as error:
+            if self._running != self._settings and not isinstance(error, BleakError):
+                # It is not what a person asked for, and the pipeline can do it instead.
+                self._refused.add(self._running)
+                _LOG.warning("%s does not let itself be told to run at %s", self.name, self._sensing)
+            elif isinstance(error, ConfigError):
+                raise
+            raise self._told(error) from error
+        self._lives, self._life, self._failures = life.number, life, 0
+        self.state = "streaming"
+
+    @property
+    def _is_steady(self) -> bool:
+        return self._sensing is None or time.monotonic() - self._wished_s >= STEADY_S
+
+    def _wish(self, profile: Profile) -> Settings:
+        """The settings that come nearest to how it shall run."""
+        wish = spared(profile, self._settings, self._sensing) if self._sensing else None
+        return self._settings if wish is None or wish in self._refused else wish
 
     def _wanted(self, sighting: Sighting) -> bool:
         if self._sighting is not None:  # the very device, and not a second one of its kind

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
-from kinestream.signals import SampleChunk
+from kinestream.signals import SampleChunk, Sensing
 from kinestream.source import LinkStatus
 
 from .inbox import Inbox
@@ -108,6 +108,12 @@ class BleSource:
         stream = Stream(name, f"{name}#{life.number}", life.decoder)
         self._streams[link] = (life, stream)
         return stream
+
+    def sense(self, stream: str, sensing: Sensing | None) -> None:
+        """Have that stream's device sample less, where its profile can, or again as it was set up."""
+        for link, (_, known) in self._streams.items():
+            if known.name == stream:
+                link.sense(sensing)
 
     def counts(self) -> Mapping[str, int]:
         """What was dropped, malformed, joined over holes or reconnected, by kind; only what happened."""

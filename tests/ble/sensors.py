@@ -126,6 +126,12 @@ class Thingy(Sensor):
     def written(self, uuid: str, data: bytes) -> None:
         if uuid == self.CONFIG:
             self.services[self.BASE % "0400"][0].value = data
+            rate_hz = float(struct.unpack_from("<H", data, 6)[0])
+            if rate_hz != self.true_rate_hz:
+                self.true_rate_hz = rate_hz
+                if self.streaming:
+                    self.stop()
+                    self.start()
 
     def subscribed(self, uuid: str, on: bool) -> None:
         if uuid == self.RAW:

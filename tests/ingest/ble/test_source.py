@@ -15,8 +15,9 @@ import pytest
 
 from kinestream.errors import BluetoothUnavailable, ConfigError, DeviceRefused
 from kinestream.ingest.ble import life as life_module
+from kinestream.ingest.ble import link as link_module
 from kinestream.ingest.ble.source import BleSource
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
+from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk, Sensing
 from tests.ble.peripheral import Characteristic, Peripheral
 from tests.ble.sensors import DEGREE, Polar, Sensor, Thingy, int16
 
@@ -106,6 +107,72 @@ def test_a_lost_link_comes_back_as_a_new_session(bluez: BlueZ) -> None:
     assert {chunk.stream for chunk in chunks} == {"Thingy"}
     assert next(chunk for chunk in chunks if chunk.session == "Thingy#2").seq == 0
     assert source.counts()["reconnects"] == 1
+
+
+def test_a_device_told_to_sample_less_does_so_on_the_same_connection_and_goes_back(
+    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "STEADY_S", 0.5)
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    source = BleSource("ble://thingy52")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 30, lambda: source.sense("Thingy", Sensing(25.0))),
+        (lambda c: len(sessions(c)) == 2 and len(c) > 20, lambda: source.sense("Thingy", None)),
+        (lambda c: len(sessions(c)) == 3 and samples(c) > 150, done),
+    )
+    assert sessions(chunks) == ["Thingy#1", "Thingy#2", "Thingy#3"]
+    rates = {chunk.session: chunk.fs_hz for chunk in chunks}
+    assert rates == {"Thingy#1": 50.0, "Thingy#2": 25.0, "Thingy#3": 50.0}
+    t = np.concatenate([chunk.t for chunk in chunks if chunk.session == "Thingy#2"])
+    assert np.diff(t[5:]).mean() == pytest.approx(1 / 25, rel=0.2)
+    assert source.counts()["told_otherwise"] == 2
+    assert "reconnects" not in source.counts()
+    assert len(thingy.links) == 1
+
+
+def test_a_gyroscope_is_put_to_sleep_in_the_device(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "STEADY_S", 0.0)
+    polar = Polar(FIRST)
+    bluez.add(polar)
+    source = BleSource("ble://polar")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 60, lambda: source.sense(polar.name, Sensing(52.0, gyro=False))),
+        (lambda c: len(sessions(c)) == 2 and samples(c) > 120, done),
+    )
+    assert chunks[-1].channels == ACC
+    assert not polar.on  # stopped in the end, as before
+
+
+def test_a_device_that_refuses_to_sample_less_goes_on_as_it_was(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This one offers 52 Hz only, though its kind has 26."""
+    monkeypatch.setattr(link_module, "STEADY_S", 0.0)
+    polar = Polar(FIRST)
+    bluez.add(polar)
+    source = BleSource("ble://polar")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 60, lambda: source.sense(polar.name, Sensing(26.0))),
+        (lambda c: len(sessions(c)) == 2 and samples(c) > 120, done),
+    )
+    assert {chunk.fs_hz for chunk in chunks} == {52}
+    assert source.counts()["failed_attempts"] == 1
+
+
+def test_a_wish_that_does_not_last_is_not_told(bluez: BlueZ) -> None:
+    thingy = Thingy(FIRST)
+    bluez.add(thingy)
+    source = BleSource("ble://thingy52")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 30, lambda: source.sense("Thingy", Sensing(25.0))),
+        (lambda c: samples(c) > 80, lambda: source.sense("Thingy", None)),
+        (lambda c: samples(c) > 120, done),
+    )
+    assert sessions(chunks) == ["Thingy#1"]
+    assert thingy.true_rate_hz == 50.0
 
 
 def test_a_device_that_was_switched_off_is_awaited(bluez: BlueZ) -> None:
