@@ -2,8 +2,9 @@
 
 An LSL stream names its channels and units in its description (``desc/channels/channel/label`` and ``unit``); what they
 are is decided there or in the address, never guessed. LSL's clock is this machine's monotonic clock on Linux and macOS,
-and its time stamps are mapped to it. LSL drops the oldest samples of a reader that falls behind, and tells nobody, so
-its losses cannot be counted: they show as gaps of time.
+and its time stamps are mapped to it. LSL drops the oldest samples of a reader that falls behind, sends a reader nothing
+of what was before it came, and throws away what an outlet holds when that closes; it tells nobody, so these losses
+cannot be counted: those in the middle show as gaps of time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from .wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
 MAX_SAMPLES = 1024
 _PATIENCE_S = 0.2
 """How long one call into liblsl may block a thread."""
+_FAREWELL_S = 1.0
+"""How long the last samples are given to be read: what an outlet holds is gone with it, and LSL does not tell of it."""
 
 _SCALES: dict[str, dict[str, float]] = {
     "m/s^2": {"m/s^2": 1.0, "m/s2": 1.0, "m/s²": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY / 1000},
@@ -180,20 +183,31 @@ class LslOutlets:
             raise ConfigError(f"'{to}': expected lsl://NAME")
         self._lsl = load()
         self._names: dict[str, str] = {}
-        self._outlets: dict[str, tuple[tuple[tuple[str, ...], float], Any, float]] = {}
+        self._outlets: dict[str, tuple[tuple[tuple[str, ...], float], Any]] = {}
+        self._offsets_s: dict[str, float] = {}
+        """What is added to the times of each stream."""
 
     def send(self, chunk: SampleChunk) -> None:
         """Push one chunk. Times that are not on this machine's clock, as a recording's, are moved to it."""
+        outlet = self.open(chunk)
+        offset_s = self._offsets_s.get(chunk.stream)
+        if offset_s is None:
+            now_s = self._lsl.local_clock()
+            offset_s = 0.0 if abs(now_s - chunk.received_s) < 5 else now_s - float(chunk.t[-1])
+            self._offsets_s[chunk.stream] = offset_s
+        outlet.push_chunk(np.ascontiguousarray(chunk.x), (chunk.t + offset_s).tolist())
+
+    def open(self, chunk: SampleChunk) -> Any:
+        """The outlet of a chunk's stream, from now on there for readers to find."""
         shape = (chunk.channels, chunk.fs_hz)
         known = self._outlets.get(chunk.stream)
         if known is None or known[0] != shape:
-            now_s = self._lsl.local_clock()
-            offset_s = 0.0 if abs(now_s - chunk.received_s) < 5 else now_s - float(chunk.t[-1])
-            known = self._outlets[chunk.stream] = (shape, self._outlet(chunk), offset_s)
-        known[1].push_chunk(np.ascontiguousarray(chunk.x), (chunk.t + known[2]).tolist())
+            known = self._outlets[chunk.stream] = (shape, self._outlet(chunk))
+            self._offsets_s.pop(chunk.stream, None)
+        return known[1]
 
     def have_consumers(self) -> bool:
-        return any(outlet.have_consumers() for _, outlet, _ in self._outlets.values())
+        return any(outlet.have_consumers() for _, outlet in self._outlets.values())
 
     def _outlet(self, chunk: SampleChunk) -> Any:
         lsl = self._lsl
@@ -213,7 +227,7 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
 
     Args:
         to: ``lsl://NAME``.
-        wait: hold the second chunk back until somebody reads.
+        wait: hold the first chunk back until somebody reads; what was sent before is lost to who comes later.
     Returns:
         ``samples`` and ``messages``, and the source's own counts.
     """
@@ -221,12 +235,15 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
     counts = {"messages": 0, "samples": 0}
     try:
         async for chunk in source.chunks():
+            outlets.open(chunk)
+            while wait and not outlets.have_consumers():
+                await asyncio.sleep(0.01)
             outlets.send(chunk)
             counts["messages"] += 1
             counts["samples"] += len(chunk)
-            while wait and not outlets.have_consumers():
-                await asyncio.sleep(0.01)
             await asyncio.sleep(0)
+        if outlets.have_consumers():
+            await asyncio.sleep(_FAREWELL_S)
     finally:
         await source.aclose()
     return {**source.counts(), **counts}

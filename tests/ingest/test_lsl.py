@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from kinestream.errors import ConfigError, InputMismatch, MissingExtra
-from kinestream.ingest.lsl import LslOutlets, LslSource, load
+from kinestream.ingest.lsl import LslOutlets, LslSource, load, publish_lsl
 from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.source import Source
-from tests.ingest.test_zmq import PATIENCE_S
+from tests.ingest.test_zmq import PATIENCE_S, Recorded
 
 try:
     pylsl: Any = load()
@@ -134,6 +134,19 @@ async def test_what_is_sent_comes_back_and_a_recording_s_times_are_moved_to_this
     times = np.concatenate([item.t for item in got])
     np.testing.assert_allclose(np.diff(times[-75:]), 0.02, atol=1e-3)
     assert abs(times[-1] - pylsl.local_clock()) < 60
+
+
+async def test_published_for_a_waiting_reader_the_first_and_the_last_sample_arrive() -> None:
+    x = np.arange(3 * 1000, dtype=np.float32).reshape(1000, 3)
+    t = 7.0 + np.arange(1000) / 50
+    cut = [slice(k, k + 25) for k in range(0, 1000, 25)]
+    chunks = [SampleChunk("wrist", "a", t[c], x[c], ACC, 50.0, c.start, float(t[c][-1])) for c in cut]
+    source = LslSource("lsl://kst-whole?once=1")
+    reading = asyncio.create_task(collect(source, 10**6))  # until the stream has gone
+    counts = await publish_lsl(Recorded(chunks), "lsl://kst-whole", wait=True)
+    assert counts["samples"] == 1000
+    got = await reading
+    assert np.concatenate([item.x for item in got]).tobytes() == x.tobytes()
 
 
 async def test_a_source_that_is_to_run_once_ends_when_its_stream_has_gone() -> None:
