@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from .data import Windows
     from .recipe import Recipe
 
+CURVE_EVERY_S = 10.0
+"""The least time between two drawings of the learning curve: one takes as long as an epoch of a small network."""
 WATCH_WINDOWS = 1024
 """Training windows over which the statistics of an epoch's two watched subnetworks are taken."""
 
@@ -70,6 +72,7 @@ def fit(
     open_run(run_dir, recipe, resume=resume)
     trainer = Trainer.begin(recipe, train, validation)
     history: list[dict[str, Any]] = []
+    drawn_s = time.monotonic()
     if (run_dir / CHECKPOINT).exists():
         history += trainer.restore(run_dir)
         note(run_dir, f"resumed after epoch {len(history)}")
@@ -90,9 +93,12 @@ def fit(
         trainer.keep_best(history)
         trainer.save(run_dir, history)
         write_metrics(run_dir, history)
-        draw_curve(run_dir / "curve.png", history)
+        if time.monotonic() - drawn_s > CURVE_EVERY_S:
+            draw_curve(run_dir / "curve.png", history)
+            drawn_s = time.monotonic()
         note(run_dir, "  ".join(f"{key} {value}" for key, value in history[-1].items()))
         progress.advance(task)
+    draw_curve(run_dir / "curve.png", history)
     return _finish(trainer, validation, run_dir, card, progress)
 
 

@@ -19,7 +19,7 @@ import zmq
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
 
-CHUNKS = 2000
+CHUNKS = 1000
 PATIENCE_S = 60.0
 
 RELAY = """

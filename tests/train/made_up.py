@@ -32,9 +32,9 @@ def dataset(people: int = 8, **how) -> Dataset:
 
 
 def small_recipe(**training) -> Recipe:
-    """The UCI network with a grid of four, two epochs."""
+    """The UCI network with half its channels and a grid of four, two epochs."""
     recipe = load_recipe("uci")
-    network = replace(recipe.network, widths=(0.1, 1.0), resolutions=(96, 128))
+    network = replace(recipe.network, widths=(0.1, 1.0), resolutions=(96, 128), channels=(32, 64, 128))
     data = replace(recipe.data, dataset="made_up", test_subjects=("6", "7"), validation_subjects=2)
     how = {"epochs": 2, "batch_size": 16, "statistics_windows": 48, "ema_decay": 0.5, "learning_rate": 3e-3} | training
     return replace(recipe, name="small", network=network, data=data, training=replace(recipe.training, **how))
