@@ -6,6 +6,8 @@ from collections.abc import Hashable
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from . import theme
 from .draw import bar, number
 from .panel import Panel, Piece
@@ -22,7 +24,7 @@ class BatteryPanel(Panel):
     TITLE = "Battery"
 
     def on_mount(self) -> None:
-        self.border_subtitle = f"energy: {self.session.table.energy_model}"
+        self.border_subtitle = Content(f"mJ {self.session.table.energy_model}")
 
     def seen(self) -> Hashable:
         prediction = self.stream.prediction if self.stream else None

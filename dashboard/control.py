@@ -121,6 +121,16 @@ class Control:
         kind = ladder[(place + step) % len(ladder)]
         self.set_policy(policy_settings.limited(policy, self.session.table, [kind] if kind else []))
 
+    def change_hop(self, step: int) -> None:
+        """Predict at more (-1) or fewer (1) of the windows, where a part of the policy can let some pass."""
+        policy = self.policy
+        found = policy_settings.settings(policy, self.session.table) if policy else []
+        hop = next((setting for setting in found if setting.key == "hop"), None)
+        if hop is None:
+            self._refuse("this policy looks at every window; limited by persistence or loss it can let some pass")
+        else:
+            self.change(hop, step)
+
     def change_deadline(self, step: int) -> None:
         deadline_ms = commands.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
         self.session.set_deadline(deadline_ms)

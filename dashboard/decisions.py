@@ -5,11 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Hashable
 
+from textual.content import Content
+
 from . import theme
 from .panel import Panel, Piece
 from .state import ALARM, NOTE, YOU, LogLine
 
-_GUTTER = 21
+_WIDE = 60
+"""A narrower panel has no room for a column of text of its own: what is long goes on below the time."""
 _MOST_LINES = 3
 """The newest entry is told in full, or nearly; the others in a line each."""
 _COLOURS = {YOU: theme.WARN, NOTE: theme.TEXT, ALARM: theme.BAD}
@@ -34,23 +37,24 @@ class DecisionPanel(Panel):
 
     def filter(self, words: str) -> None:
         self.words = words
-        self.border_title = f"Decisions with '{words}'" if words else self.TITLE
+        self.border_title = Content(f"Decisions with '{words}'" if words else self.TITLE)
         self.tick()
 
     def seen(self) -> Hashable:
         return self.stream and self.stream.log_count, self.words
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
+        time_width, gap = (8, "  ") if width >= _WIDE else (5, " ")
         lines: list[list[Piece]] = []
         for entry in reversed(self.stream.log if self.stream else ()):
             if self._wanted(entry):
                 text = theme.MUTED if lines else theme.TEXT
-                who = (f"{entry.who:<9}", _COLOURS.get(entry.who, theme.ACCENT))
-                room = max(1, width - _GUTTER)
-                told = textwrap.wrap(entry.text, room)[:_MOST_LINES] if not lines else []
-                first, *more = told or [entry.text]
-                lines.append([(f"{clock(entry.t_s):>8}  ", theme.MUTED), who, "  ", (first, text)])
-                lines += [[" " * _GUTTER, (rest, text)] for rest in more]
+                time = f"{clock(entry.t_s):>{time_width}}{gap}"
+                who = f"{entry.who:<9}{gap}"
+                gutter = len(time) + len(who)
+                first, *more = _wrapped(entry.text, width, gutter) if not lines else [entry.text]
+                lines.append([(time, theme.MUTED), (who, _COLOURS.get(entry.who, theme.ACCENT)), (first, text)])
+                lines.extend([(rest, text)] for rest in more)
             if len(lines) >= height:
                 break
         return lines or [[("none with these words" if self.words else "none yet", theme.MUTED)]]
@@ -58,3 +62,10 @@ class DecisionPanel(Panel):
     def _wanted(self, entry: LogLine) -> bool:
         line = f"{entry.who} {entry.text}".lower()
         return all(word in line for word in self.words.lower().split())
+
+
+def _wrapped(text: str, width: int, gutter: int) -> list[str]:
+    """The lines of a text of which the first one begins behind the gutter."""
+    before, below = " " * gutter, " " * (gutter if width >= _WIDE else 2)
+    lines = textwrap.wrap(text, max(width, gutter + 1), initial_indent=before, subsequent_indent=below) or [before]
+    return [lines[0][gutter:], *lines[1:]][:_MOST_LINES]

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.binding import Binding
 from textual.color import Color
+from textual.content import Content
 
 from kinestream.signals import Subnet
 
 from . import theme
 from .draw import number
+from .figures import FIGURES, Scale
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
     from kinestream.operating_table import OperatingPoint
+    from kinestream.signals import Decision
 
     from .control import Control
 
 _MOST_CELL = 5
-_FRONT, _NOW = "•", "◆"
+_NOW, _FRONT, _LATE = "◆", "•", "╌"
+_LEFT, _RIGHT = "▏", "▕"
+"""The sides of a cell on the front; its lower side is an underline. A cell too narrow for sides has ``_FRONT``."""
 _DIMMED = 0.72
 """How far the colour of a cell that misses the deadline goes over to the background."""
-
-
-class Figure(NamedTuple):
-    """What the cells can be coloured by."""
-
-    name: str
-    of: Callable[[OperatingPoint], float]
-    text: Callable[[float], str]
-    is_cost: bool
-    """Less is better, and costs differ by factors: bright is cheap, on a logarithmic scale."""
-
-
-FIGURES = (
-    Figure("accuracy", lambda point: point.accuracy, lambda value: f"{value:.0%}", False),
-    Figure("latency", lambda point: point.p50_ms, lambda value: f"{number(value)} ms", True),
-    Figure("energy", lambda point: point.energy_mj, lambda value: f"{number(value)} mJ", True),
-)
 
 
 class GridPanel(Panel, can_focus=True):
@@ -67,35 +55,35 @@ class GridPanel(Panel, can_focus=True):
         self._widths = sorted({point.subnet.width for point in table.points})
         self._resolutions = sorted({point.subnet.resolution for point in table.points}, reverse=True)
         self._front = {point.subnet for point in table.front}
-        self._figure = 0
         self._clicked: Subnet | None = None  # a click first gives the focus, and with it the cursor a place
-        self._scale()
+        self._colour_by(0)
 
-    def _scale(self) -> None:
-        known = [self.figure.of(point) for point in self.session.table.points]
-        known = [value for value in known if math.isfinite(value) and (value > 0 or not self.figure.is_cost)]
-        self._least, self._most = (min(known), max(known)) if known else (0.0, 1.0)
-        self.border_subtitle = f"{self.figure.name}, m next"
-
-    @property
-    def figure(self) -> Figure:
-        return FIGURES[self._figure]
+    def _colour_by(self, figure: int) -> None:
+        self._figure = figure
+        self._scale = Scale(FIGURES[figure], self.session.table)
 
     def next_figure(self) -> None:
-        self._figure = (self._figure + 1) % len(FIGURES)
-        self._scale()
+        self._colour_by((self._figure + 1) % len(FIGURES))
         self.tick()
+
+    @property
+    def _decision(self) -> Decision | None:
+        """The newest."""
+        prediction = self.stream.prediction if self.stream else None
+        return prediction.decision if prediction else None
 
     @property
     def now(self) -> Subnet | None:
         """The subnetwork that made the newest prediction."""
-        prediction = self.stream.prediction if self.stream else None
-        return prediction.decision.subnet if prediction else None
+        return self._decision.subnet if self._decision else None
 
     def seen(self) -> Hashable:
-        return self.now, self.state.cursor, self._figure, self.session.deadline_ms, self.session.policy_text
+        decision = self._decision
+        why = decision and (decision.subnet, decision.reason, decision.hop)
+        return why, self.state.cursor, self._figure, self.session.deadline_ms, self.session.policy_text
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
+        self.entitle(self._title(), Content(f"{FIGURES[self._figure].name}, m next"))
         gutter, cell = self._cells(width)
         if cell < 1:
             return [self._point()]
@@ -105,6 +93,11 @@ class GridPanel(Panel, can_focus=True):
             extra = [extra[1], extra[0], *extra[2:]]
         return [*lines, *extra]
 
+    def _title(self) -> Content:
+        """With the reason, where the terminal is too small to show the log beside the grid."""
+        is_small = any(self.screen.has_class(name) for name in ("-narrow", "-short"))
+        return Content(f"{self.TITLE}: {self._decision.reason}" if self._decision and is_small else self.TITLE)
+
     def _cells(self, width: int) -> tuple[int, int]:
         """How wide the names at the left are, and how wide a cell."""
         gutter = max(len(str(resolution)) for resolution in self._resolutions) + 1
@@ -112,32 +105,32 @@ class GridPanel(Panel, can_focus=True):
 
     def _row(self, resolution: int, gutter: int, cell: int) -> list[Piece]:
         line: list[Piece] = [(f"{resolution:>{gutter - 1}} ", theme.MUTED)]
-        table, deadline_ms = self.session.table, self.session.deadline_ms
         for width in self._widths:
             subnet = Subnet(width, resolution)
-            if subnet not in table:
-                line.append(" " * cell)
-                continue
-            sign = _NOW if subnet == self.now else _FRONT if subnet in self._front else ""
-            text = f"[{sign or ' '}]" if cell >= 3 and subnet == self.state.cursor else sign
-            if subnet == self.state.cursor:
-                line.append((text.center(cell, "▌" if cell < 3 else " "), f"bold {theme.BACKGROUND} on {theme.ACCENT}"))
-            elif subnet == self.now:
-                line.append((text.center(cell), f"bold {theme.BACKGROUND} on #ffffff"))
-            else:
-                colour = Color.parse(theme.ramp(self._share(self.figure.of(table[subnet]))))
-                if deadline_ms is not None and table[subnet].p95_ms > deadline_ms:
-                    colour = colour.blend(Color.parse(theme.BACKGROUND), _DIMMED)
-                line.append((text.center(cell), f"#ffffff on {colour.hex}"))
+            line.append(self._cell(subnet, cell) if subnet in self.session.table else " " * cell)
         return line
 
-    def _share(self, value: float) -> float:
-        """Where a value lies between the worst (0) and the best (1); NaN where it is not known."""
-        if not self.figure.is_cost:
-            return (value - self._least) / ((self._most - self._least) or 1.0)
-        if not (math.isfinite(value) and value > 0):
-            return math.nan
-        return math.log(self._most / value) / (math.log(self._most / self._least) or 1.0)
+    def _cell(self, subnet: Subnet, cell: int) -> Piece:
+        on_front = subnet in self._front
+        if subnet == self.state.cursor:
+            sign = _NOW if subnet == self.now else _FRONT if on_front else ""
+            text = f"[{sign or ' '}]" if cell >= 3 else sign
+            return text.center(cell, "▌" if cell < 3 else " "), f"bold {theme.BACKGROUND} on {theme.ACCENT}"
+        if subnet == self.now:
+            return _NOW.center(cell), f"bold {theme.BACKGROUND} on #ffffff"
+        late = self._is_late(self.session.table[subnet])
+        colour = Color.parse(theme.ramp(self._scale.share(self.session.table[subnet])))
+        if late:
+            colour = colour.blend(Color.parse(theme.BACKGROUND), _DIMMED)
+        filling = _LATE if late else " "
+        if not on_front:
+            return filling * cell, f"{theme.MUTED} on {colour.hex}"
+        text = f"{_LEFT}{filling * (cell - 2)}{_RIGHT}" if cell >= 2 else _FRONT
+        return text, f"{'' if late else 'bold '}underline {theme.MUTED if late else '#ffffff'} on {colour.hex}"
+
+    def _is_late(self, point: OperatingPoint) -> bool:
+        """It misses the deadline by its p95."""
+        return self.session.deadline_ms is not None and point.p95_ms > self.session.deadline_ms
 
     def _axis(self, gutter: int, cell: int) -> list[Piece]:
         """Every width's name under its column, as many as fit."""
@@ -161,16 +154,18 @@ class GridPanel(Panel, can_focus=True):
         line.append(f" {number(point.energy_mj)} mJ {number(point.p50_ms)} ms")
         if subnet == self._control.pinned:
             line.append((" pinned", f"bold {theme.WARN}"))
-        elif self.session.deadline_ms is not None and point.p95_ms > self.session.deadline_ms:
+        elif self._decision and self._decision.hop > 1 and subnet == self.now:
+            line.append((f" 1 in {self._decision.hop}", theme.WARN))
+        elif self._is_late(point):
             line.append((" late", theme.BAD))
         return line
 
     def _legend(self) -> list[Piece]:
         steps: list[Piece] = [(" ", f"on {theme.ramp(step / 7)}") for step in range(8)]
-        worst, best = (self._most, self._least) if self.figure.is_cost else (self._least, self._most)
-        low, high = f"{self.figure.text(worst)} ", f" {self.figure.text(best)}"
-        front = ("  dim late" if self.session.deadline_ms is not None else "") + f"  {_FRONT} Pareto front"
-        return [(low, theme.MUTED), *steps, (high, theme.MUTED), (front, theme.MUTED)]
+        low, high = f"{self._scale.worst} ", f" {self._scale.best}"
+        late = f"  {_LATE} late" if self.session.deadline_ms is not None else ""
+        front = ("  ", ""), (f"{_LEFT}{_RIGHT}", f"underline {theme.TEXT}"), (" Pareto front", theme.MUTED)
+        return [(low, theme.MUTED), *steps, (high, theme.MUTED), (late, theme.MUTED), *front]
 
     def _put(self, subnet: Subnet | None) -> None:
         self.state.cursor = subnet

@@ -13,9 +13,10 @@ from . import theme
 
 _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
-    ("•", "on the Pareto front: no cheaper one is as accurate"),
+    ("▏▕", "outlined: on the Pareto front, no cheaper one is as accurate"),
+    ("╌", "dim: misses the deadline, by its p95"),
     ("✓ ✗ ·", "right, wrong, cannot be told (no label, two activities)"),
-    ("┊", "the deadline, in the histogram; dim cells of the grid miss it"),
+    ("┊", "the deadline, in the histogram"),
     ("× ┄ ┊", "under the traces: samples lost, none for a while, the stream began anew"),
     ("you", "in the decision log: a command you gave"),
 )

@@ -14,7 +14,7 @@ def _key(key: str, action: str, name: str, tooltip: str = "", shown_as: str = ""
 KEYS = [
     _key("space", "pause", "pause", "pause a recording; freeze the picture of a live stream", show=True),
     _key("full_stop", "step", "step", "play on to the next window, and pause", "."),
-    _key("right", f"seek({SEEK_S})", "seek", "seek 10 s; with shift 60 s", "←/→", show=True),
+    _key("right", f"seek({SEEK_S})", "seek", "seek 10 s; with shift 60 s", "←/→"),
     _key("left", f"seek({-SEEK_S})", "back"),
     _key("shift+right", f"seek({FAR_S})", "far"),
     _key("shift+left", f"seek({-FAR_S})", "far back"),
@@ -29,6 +29,8 @@ KEYS = [
     _key("m", "figure", "colours", "colour the grid by accuracy, latency or energy"),
     _key("d", "deadline(-1)", "deadline", "deadline shorter or longer", "d/D", show=True),
     _key("D", "deadline(1)", "longer"),
+    _key("h", "hop(1)", "hop", "let more or fewer windows pass unpredicted", "h/H"),
+    _key("H", "hop(-1)", "shorter"),
     _key("b", "battery(-1)", "battery", "simulated battery down or up", "b/B", show=True),
     _key("B", "battery(1)", "up"),
     _key("t", "sensor", "sensor", "show the traces of the next sensor"),

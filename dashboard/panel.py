@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -40,6 +41,13 @@ class Panel(Widget):
         self._made_for: Size | None = None
         self._lines: list[list[Piece]] = []
         self._strips: list[Strip] = []
+
+    def entitle(self, title: Content, subtitle: Content) -> None:
+        """Write both into the frame, where they differ: Textual draws a whole panel again for that."""
+        if self.border_title != title.markup:
+            self.border_title = title
+        if self.border_subtitle != subtitle.markup:
+            self.border_subtitle = subtitle
 
     @property
     def stream(self) -> StreamState | None:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from kinestream.operating_table import OperatingTable
     from kinestream.policy import Policy
 
-LIMITS = ("", "slowdown", "persistence", "loss", "battery")
+LIMITS = ("", "slowdown", "persistence", "loss", "battery", "sensing")
 """What a key can put a policy under; a text can put it under more."""
 _TIMES = tuple(float(f"{digit}e{power}") for power in range(-1, 4) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8))
+_RATES_HZ = (5.0, 10.0, 12.5, 20.0, 25.0, 50.0)
 _SHARE_STEP = 0.05
 
 
@@ -80,10 +81,14 @@ def next_value(setting: Setting, step: int, table: OperatingTable) -> Any:
         ladder: list[Subnet | None] = [None, *(point.subnet for point in table.front)]
         place = ladder.index(value) + step if value in ladder else 0
         return ladder[min(max(place, 0), len(ladder) - 1)]
+    if key == "fs_hz":
+        if step > 0:  # left open, the sensor runs as fast as it does by itself
+            return None if value is None or value >= _RATES_HZ[-1] else stepped(_RATES_HZ, value, step)
+        return _RATES_HZ[-1] if value is None else stepped(_RATES_HZ, value, step)
     if key == "ms":
         return next_deadline_ms(value, step, table)
     if isinstance(value, bool):
-        return not value
+        return step > 0
     if isinstance(value, int):
         return value + step
     if not isinstance(value, float):

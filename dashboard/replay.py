@@ -11,6 +11,8 @@ from .decisions import clock
 from .status import speed_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kinestream.signals import SampleChunk
     from kinestream.source import Playback
 
@@ -19,27 +21,46 @@ if TYPE_CHECKING:
 
 
 class Replay:
-    """The commands; each does nothing where the source cannot be played with."""
+    """The commands; each does nothing where the source cannot be played with.
 
-    def __init__(self, session: SessionLike, state: DashboardState) -> None:
+    Args:
+        refuse: told, in words, why something cannot be.
+    """
+
+    def __init__(self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None]) -> None:
         self._session = session
         self._state = state
+        self._refuse = refuse
+        self._has_ended = False
         self._step: tuple[str, float] | None = None  # the stream that steps, and seconds of it that are left
 
     @property
     def playback(self) -> Playback | None:
         return self._session.playback
 
+    def end(self) -> None:
+        """Obey no more: the session has ended."""
+        self._has_ended = True
+
+    def _playing(self) -> Playback | None:
+        """What obeys, if anything does."""
+        if self.playback is not None and self._has_ended:
+            self._refuse("the recording has ended; start it again to play on")
+            return None
+        return self.playback
+
     def pause(self) -> None:
-        if self.playback is not None:
+        playback = self._playing()
+        if playback is not None:
             self._step = None
-            self.playback.paused = not self.playback.paused
+            playback.paused = not playback.paused
 
     def step(self) -> None:
         """Play on to the next window of the stream that is shown, and pause there."""
-        if self.playback is not None:
+        playback = self._playing()
+        if playback is not None:
             self._step = self._state.shown, self._session.hop_s
-            self.playback.paused = False
+            playback.paused = False
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         """Told of every chunk as it is played, before the next one is."""
@@ -52,7 +73,7 @@ class Replay:
 
     def seek(self, by_s: float) -> None:
         """Go on from so many seconds later or earlier; from the start or the end where there is nothing beyond."""
-        playback = self.playback
+        playback = self._playing()
         if playback is None:
             return
         duration_s = playback.duration_s
@@ -61,17 +82,19 @@ class Replay:
         self._note(f"to {clock(to_s)}")
 
     def speed(self, step: int) -> None:
-        if self.playback is not None:
-            self.playback.speed = commands.stepped(commands.SPEEDS, self.playback.speed, step)
-            self._note(f"speed {speed_text(self.playback.speed)}")
+        playback = self._playing()
+        if playback is not None:
+            playback.speed = commands.stepped(commands.SPEEDS, playback.speed, step)
+            self._note(f"speed {speed_text(playback.speed)}")
 
     @property
     def knows_activities(self) -> bool:
         return isinstance(self.playback, KnowsActivities)
 
     def next_activity(self) -> None:
-        if isinstance(self.playback, KnowsActivities):
-            self.playback.next_activity()
+        playback = self._playing()
+        if isinstance(playback, KnowsActivities):
+            playback.next_activity()
             self._note("to the next activity")
 
     def _note(self, text: str) -> None:

@@ -19,7 +19,7 @@ from .health import StreamHealth
 from .ring import TraceRing
 
 if TYPE_CHECKING:
-    from kinestream.signals import Conclusion, Prediction, SampleChunk, Subnet
+    from kinestream.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 LATENCIES = 600
 """How many windows the latency's history and percentiles look back."""
@@ -111,7 +111,7 @@ class StreamState:
             lengthen(self.truth, prediction.truth, start_s, end_s)
         if prediction.battery_frac is not None:
             self.charges.append((end_s, prediction.battery_frac))
-        if before is None or before.decision.subnet != prediction.decision.subnet:
+        if before is None or _levers(before.decision) != _levers(prediction.decision):
             self._append(end_s, str(prediction.decision.subnet), prediction.decision.reason)
 
     def note(self, text: str, who: str = YOU) -> None:
@@ -172,6 +172,11 @@ class DashboardState:
         names = list(self.streams)
         if names:
             self.shown = names[(names.index(self.shown) + 1) % len(names)]
+
+
+def _levers(decision: Decision) -> tuple[Subnet, int, Sensing | None]:
+    """All that a decision moves."""
+    return decision.subnet, decision.hop, decision.sensing
 
 
 def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
+from textual.content import Content
 
 from . import theme
 from .draw import braille, columns, nice_range
@@ -53,8 +54,8 @@ class TracePanel(Panel):
         sensors = list(dict.fromkeys(name.rsplit("_", 1)[0] for name in trace.channels))
         sensor = sensors[self._sensor_index % len(sensors)]
         title, unit, least = SENSORS[sensor]
-        self.border_title = f"{title} [{theme.MUTED}]{unit}[/]"
-        self.border_subtitle = "t next sensor" if len(sensors) > 1 else ""
+        next_sensor = "t next sensor" if len(sensors) > 1 else ""
+        self.entitle(Content.assemble(title, " ", (unit, theme.MUTED)), Content(next_sensor))
         shown = [index for index, name in enumerate(trace.channels) if name.rsplit("_", 1)[0] == sensor]
 
         count = 2 * max(1, width - _GUTTER)

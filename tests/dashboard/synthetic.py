@@ -118,6 +118,8 @@ class SyntheticSession:
         """Sixty samples are lost every 700; what is done changes every 20 s; every ninth prediction is wrong."""
         chunks = int(self._seconds * FS_HZ) // CHUNK
         for number in range(chunks):
+            while self.playback and self.playback.paused and not self._stop.is_set():
+                await asyncio.sleep(0.01)
             if self._stop.is_set():
                 return
             if number % 140 >= 128:
@@ -127,8 +129,6 @@ class SyntheticSession:
             self.play(number)
             if (number + 1) * CHUNK // HOP > number * CHUNK // HOP:
                 self.predict(number)
-            while self.playback and self.playback.paused and not self._stop.is_set():
-                await asyncio.sleep(0.01)
             await asyncio.sleep(self._pace_s)
         self.played.set()
         if self.failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from kinestream.dashboard.help import HelpScreen
 from kinestream.dashboard.latency import LatencyPanel
 from kinestream.dashboard.panel import Panel
 from kinestream.dashboard.prediction import PredictionPanel
+from kinestream.dashboard.refresh import FRAMES, Refresh
 from kinestream.dashboard.status import StatusLine
 from kinestream.dashboard.theme import ACCENT, BAD
 from kinestream.dashboard.trace import TracePanel
 from kinestream.errors import SourceLost
 from kinestream.policy import POLICIES
+from kinestream.signals import ACC, SampleChunk
 
 from .synthetic import SyntheticSession
 
@@ -36,10 +39,12 @@ async def settled(pilot: Pilot[None], session: SyntheticSession) -> None:
 
 
 async def drawn(pilot: Pilot[None]) -> None:
+    """The panels show what the state says: nothing comes in between the last drawing and whoever looks next."""
     app = pilot.app
     assert isinstance(app, DashboardApp)
     app.tick()
     await pilot.pause()
+    app.tick()
 
 
 def text(app: DashboardApp, panel: type[Panel]) -> str:
@@ -86,7 +91,7 @@ async def test_the_grid_marks_the_front_and_the_subnetwork_that_runs() -> None:
         assert [resolution for resolution, line in rows.items() if "◆" in line] == [str(now.resolution)]
         others = [point.subnet for point in session.table.front if point.subnet != now]
         for resolution, line in rows.items():
-            assert line.count("•") == sum(subnet.resolution == int(resolution) for subnet in others)
+            assert line.count("▏▕") == sum(subnet.resolution == int(resolution) for subnet in others)
 
 
 async def test_lost_samples_leave_a_blank_in_the_trace() -> None:
@@ -221,8 +226,8 @@ async def test_a_battery_that_cannot_be_set_says_so_and_nothing_else_happens() -
         await settled(pilot, session)
         await pilot.press("b")
         await pilot.pause()
-        assert [note.message for note in app._notifications] == [
-            "the battery is the laptop's own and cannot be set; start with --battery simulated"
+        assert "the battery is the laptop's own and cannot be set; start with --battery simulated" in [
+            note.message for note in app._notifications
         ]
         assert "you" not in text(app, DecisionPanel)
         assert "no battery known" in text(app, BatteryPanel)
@@ -279,7 +284,7 @@ async def test_the_help_names_every_key_and_closes_again() -> None:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         page = str(app.screen.query_one("#help").render())
-        for key in ("space", "+/-", "p", "d/D", "b/B", "t", "n", "s", "?", "q"):
+        for key in ("space", "+/-", "p", "d/D", "h/H", "b/B", "t", "n", "s", "?", "q"):
             assert any(line.split()[:1] == [key] for line in page.splitlines()), key
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
@@ -306,6 +311,19 @@ async def test_the_picture_stays_when_the_source_has_ended() -> None:
         assert app.ended
         assert "ended" in text(app, StatusLine)
         assert app.is_running
+
+
+async def test_the_replay_keys_say_that_a_recording_has_ended() -> None:
+    session = SyntheticSession(5, hold=False)
+    app = DashboardApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, session)
+        assert session.playback is not None
+        before = session.playback.position_s, session.playback.speed
+        await pilot.press("space", "plus", "right", "full_stop")
+        assert (session.playback.position_s, session.playback.speed) == before
+        assert not session.playback.paused
+        assert {note.message for note in app._notifications} == {"the recording has ended; start it again to play on"}
 
 
 async def test_an_error_of_the_source_closes_the_dashboard_and_is_kept() -> None:
@@ -346,6 +364,56 @@ async def test_nothing_is_drawn_again_while_nothing_changes() -> None:
         app.tick()
         assert {type(panel) for panel in asked} >= {PredictionPanel, LatencyPanel, BatteryPanel}
         assert TracePanel not in {type(panel) for panel in asked}
+
+
+async def test_of_a_panel_only_the_lines_that_change_are_made_anew() -> None:
+    session = SyntheticSession(57)
+    app = DashboardApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, session)
+        panel = app.query_one(GridPanel)
+        before = [panel.render_line(y) for y in range(panel.content_size.height)]
+        cursor = min(point.subnet for point in session.table.points)  # the first cell of the last row
+        app.state.cursor = cursor
+        app.tick()
+        after = [panel.render_line(y) for y in range(panel.content_size.height)]
+        changed = [y for y, (old, new) in enumerate(zip(before, after, strict=True)) if old is not new]
+        assert changed == [8, 10], "the row of the cell, and the words about it"
+
+
+async def test_every_panel_gets_its_turn_and_the_traces_every_time() -> None:
+    session = SyntheticSession(30)
+    app = DashboardApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, session)
+        panels = list(app.query(Panel))
+        drawn_now: list[Panel] = []
+
+        def tick(panel: Panel) -> bool:
+            drawn_now.append(panel)
+            return True
+
+        for panel in panels:
+            panel.tick = partial(tick, panel)  # type: ignore[method-assign]
+        refresh = Refresh(panels, lambda _: True)
+        seen: list[Panel] = []
+        for _ in range(math.ceil((len(panels) - 1) / (FRAMES - 1))):
+            drawn_now.clear()
+            await refresh.by_and_by()
+            assert sum(isinstance(panel, TracePanel) for panel in drawn_now) >= 1
+            seen += drawn_now
+        assert set(seen) == set(panels)
+
+
+async def test_a_sensor_that_says_nothing_but_zero_is_drawn() -> None:
+    session = SyntheticSession(0)
+    app = DashboardApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, session)
+        t = np.arange(100) / 50
+        app.state.on_chunk(SampleChunk("still", "one", t, np.zeros((100, 3), np.float32), ACC, 50.0, 0, 2.0))
+        await drawn(pilot)
+        assert "⠒" in text(app, TracePanel) or "⠤" in text(app, TracePanel)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60), (40, 12)])

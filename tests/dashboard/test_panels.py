@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -37,7 +39,7 @@ async def at_end(pilot: Pilot[None], session: SyntheticSession) -> DashboardApp:
 async def polled(pilot: Pilot[None]) -> None:
     assert isinstance(pilot.app, DashboardApp)
     pilot.app.poll()
-    await drawn(pilot)
+    await drawn(pilot)  # an alarm first makes itself room, then is drawn
 
 
 async def test_enter_pins_the_cell_under_the_cursor_and_enter_unpins_it() -> None:
@@ -114,6 +116,64 @@ async def test_cells_that_miss_the_deadline_are_dimmed() -> None:
         late = [point.subnet for point in session.table.points if point.p95_ms > 0.3 and point.subnet.resolution == 128]
         assert sum(changed) == 2 * len(late), "cells of two, and no others"
         assert changed == sorted(changed), "the widest are late"
+
+
+@pytest.mark.parametrize("how", ["colour", "no colour", "ascii"])
+async def test_front_and_deadline_are_told_by_signs_as_well_as_by_colour(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "no colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    session = SyntheticSession(5)
+    async with DashboardApp(session, ascii=how == "ascii").run_test(size=SIZE) as pilot:
+        app = await at_end(pilot, session)
+        session.set_deadline(0.3)
+        await drawn(pilot)
+        await pilot.pause()
+        panel = app.query_one(GridPanel)
+        row = app.screen._compositor.render_strips()[panel.content_region.y]
+        cells = [(sign, segment.style) for segment in row for sign in segment.text][panel.content_region.x + 4 :]
+        now = panel.now
+        front = {point.subnet for point in session.table.front} - {now}
+        for place, width in enumerate(sorted({point.subnet.width for point in session.table.points})):
+            subnet = Subnet(width, 128)
+            signs = "".join(sign for sign, _ in cells[2 * place : 2 * place + 2])
+            style = cells[2 * place][1]
+            late = session.table[subnet].p95_ms > 0.3
+            assert subnet in front or subnet == now, "of the synthetic table, all of the top row are"
+            if subnet != now:
+                assert signs == ("||" if how == "ascii" else "▏▕")
+                assert style is not None
+                assert style.underline
+                assert bool(style.bold) != late
+        row = app.screen._compositor.render_strips()[panel.content_region.y + 8]
+        last = "".join(segment.text for segment in row)[panel.content_region.x + 4 :][: 2 * 19]
+        assert last.endswith("----" if how == "ascii" else "╌╌╌╌"), "late, and not on the front"
+        assert not last.startswith("-" if how == "ascii" else "╌")
+
+
+async def test_a_small_terminal_tells_the_reason_over_the_grid() -> None:
+    session = SyntheticSession(5)
+    async with DashboardApp(session).run_test(size=(80, 24)) as pilot:
+        app = await at_end(pilot, session)
+        stream = app.state.stream
+        assert stream is not None
+        assert stream.prediction is not None
+        assert stream.prediction.decision.reason in str(app.query_one(GridPanel).border_title)
+
+
+async def test_h_lets_more_windows_pass_where_the_policy_can() -> None:
+    session = SyntheticSession(5)
+    async with DashboardApp(session).run_test(size=SIZE) as pilot:
+        app = await at_end(pilot, session)
+        await pilot.press("h")
+        assert session.policy_text == "battery:hours=6"
+        assert any("limited by persistence or loss" in note.message for note in app._notifications)
+        session.set_policy("battery:hours=6+persistence")
+        await pilot.press("h", "h")
+        assert session.policy_text == "battery:hours=6+persistence:hop=3"
+        await pilot.press("H", "H", "H")
+        assert session.policy_text == "battery:hours=6+persistence", "every window, and not more"
 
 
 async def test_the_arrow_keys_change_the_policys_settings() -> None:
@@ -199,6 +259,26 @@ async def test_the_log_shows_only_lines_with_the_words_asked_for() -> None:
         await pilot.press("escape")
         await drawn(pilot)
         assert len([line for line in text(app, DecisionPanel).splitlines() if line]) > 1
+
+
+async def test_brackets_in_the_filter_are_words_like_others() -> None:
+    session = SyntheticSession(5)
+    async with DashboardApp(session).run_test(size=SIZE) as pilot:
+        app = await at_end(pilot, session)
+        await pilot.press("slash", *"[/")
+        await drawn(pilot)
+        assert "[/'" in str(app.query_one(DecisionPanel).border_title)
+        assert "none with these words" in text(app, DecisionPanel)
+
+
+async def test_in_a_narrow_log_the_newest_line_goes_on_below_its_time() -> None:
+    session = SyntheticSession(5)
+    async with DashboardApp(session).run_test(size=(100, 40)) as pilot:
+        app = await at_end(pilot, session)
+        stream = app.state.stream
+        assert stream is not None
+        told = " ".join(text(app, DecisionPanel).split())
+        assert stream.log[-1].text in told
 
 
 async def test_the_streams_are_listed_and_one_is_chosen() -> None:
@@ -352,8 +432,17 @@ async def test_the_palette_finds_a_command_by_its_name() -> None:
     async with DashboardApp(session).run_test(size=SIZE) as pilot:
         app = await at_end(pilot, session)
         await pilot.press("ctrl+p", *"policy slowdown")
-        await pilot.pause(0.5)
+
+        async def found() -> None:  # the palette searches while one types
+            while not app.screen.query_one(CommandList).option_count:
+                await pilot.pause(0.02)
+
+        async def done() -> None:
+            while session.policy_text != "slowdown":
+                await pilot.pause(0.02)
+
+        await asyncio.wait_for(found(), 20)
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert session.policy_text == "slowdown"
+        await asyncio.wait_for(done(), 20)
+        await drawn(pilot)
         assert "→ slowdown" in text(app, StatusLine)

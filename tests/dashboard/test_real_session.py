@@ -49,7 +49,6 @@ async def test_the_wearer_runs_through_every_panel(make_session: MakeSession) ->
     async with app.run_test(size=SIZE) as pilot:
         await windows(pilot, session, 20)
         await pilot.press("space")
-        await asyncio.sleep(0.2)  # what was on its way arrives
         await drawn(pilot)
         stream = app.state.stream
         assert stream is not None
