@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .control import Control
 
 _MARK = "›"
+_VALUE = 13
+"""Names make room for values of so many cells: the setting of a composition is still known by its beginning."""
 
 
 class Row(NamedTuple):
@@ -88,7 +90,7 @@ class PolicyPanel(Panel, can_focus=True):
             *rows,
         ]
         for one in settings(policy, self.session.table):
-            name = one.key if len(kinds) == 1 else f"{one.kind} {one.key}"
+            name = one.key if len(kinds) == 1 else f"{one.key}, {one.kind}"
             typed = "" if one.value is None else str(one.value)
             change, type_ = partial(control.change, one), partial(control.type, one)
             rows.append(Row(name, shown(one.value), typed, one.is_changed, change, type_))
@@ -97,11 +99,13 @@ class PolicyPanel(Panel, can_focus=True):
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         self._place = min(self._place, len(self.rows) - 1)
         self._top = min(max(self._top, self._place - height + 1), self._place)
-        name_width = max(len(row.name) for row in self.rows) + 1
+        values = min(max(len(row.value) for row in self.rows), _VALUE)
+        name_width = min(max(len(row.name) for row in self.rows) + 1, max(1, width - 2 - values))
         lines: list[list[Piece]] = []
         for place, row in list(enumerate(self.rows))[self._top : self._top + height]:
             chosen = place == self._place and self.has_focus
-            name = f"{_MARK if chosen else ' '} {row.name:<{name_width}}"
+            short = row.name if len(row.name) < name_width else f"{row.name[: name_width - 2]}… "
+            name = f"{_MARK if chosen else ' '} {short:<{name_width}}"
             colour = theme.WARN if row.is_changed else theme.TEXT
             value = f"‹ {row.value} ›" if chosen else row.value
             lines.append(
