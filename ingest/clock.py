@@ -12,13 +12,15 @@ All are pure: the same packets give the same times. A reconnect needs a new one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from kinestream.source import LinkStatus
 
     from .devices.packet import Clock
 
@@ -86,6 +88,17 @@ class TimeStatus:
     """Packets whose stamp or number made no sense and was set aside; their samples were timed by their place."""
     jumps: int
     """How often the device's time began anew."""
+
+
+def timed_link(link: LinkStatus, time: TimeStatus) -> LinkStatus:
+    """What is known of a link, with what is known of its stream's time."""
+    return replace(
+        link,
+        clock=f"{time.kind}, {time.state}",
+        slope_ppm=time.slope_ppm,
+        jitter_ms=time.jitter_ms,
+        age_ms=time.age_ms,
+    )
 
 
 class HostClock(Protocol):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
+from kinestream.ingest.clock import timed_link
 from kinestream.signals import SampleChunk, Sensing
 from kinestream.source import LinkStatus
 
@@ -156,14 +157,7 @@ class BleSource:
         time = stream.time() if stream else None
         if stream is None or time is None:
             return status
-        return replace(
-            status,
-            name=stream.name,
-            clock=f"{time.kind}, {time.state}",
-            slope_ppm=time.slope_ppm,
-            jitter_ms=time.jitter_ms,
-            age_ms=time.age_ms,
-        )
+        return timed_link(replace(status, name=stream.name), time)
 
     async def aclose(self) -> None:
         """Stop the devices' streams and disconnect; takes up to some seconds."""

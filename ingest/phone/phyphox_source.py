@@ -13,8 +13,10 @@ from yarl import URL
 
 from kinestream.errors import DecodeError, InputMismatch, SourceLost
 from kinestream.signals import SampleChunk
+from kinestream.source import LinkStatus
 
 from .address import PhoneAddress
+from .link import Pulse, phone_link
 from .phyphox import MAX_ANSWER_BYTES, NOTHING, Answer, Buffers, question, read_answer, read_config
 from .recipe import choose
 from .stream import PhoneStream
@@ -59,6 +61,7 @@ class PhyphoxSource:
         self._counts: Counter[str] = Counter()
         self._stream: PhoneStream | None = None
         self._sessions = 0
+        self._pulse = Pulse()
         self._started = False
         self._closed = asyncio.Event()
         self._lost = 0
@@ -144,11 +147,15 @@ class PhyphoxSource:
     def _take(self, answer: Answer, received_s: float, whole: bool) -> list[SampleChunk]:
         if not answer.batch:
             return []
+        self._pulse.beat(received_s)
         if self._stream is None:
             self._sessions += 1
-            name = f"phyphox-{self._address.host}"
-            self._stream = PhoneStream(name, f"{name}#{self._sessions}", choose, prompt=True)
+            self._stream = PhoneStream(self._stream_name, f"{self._stream_name}#{self._sessions}", choose, prompt=True)
         return self._stream.push(answer.batch, received_s, whole=whole)
+
+    @property
+    def _stream_name(self) -> str:
+        return f"phyphox-{self._address.host}"
 
     def _end_session(self) -> None:
         if self._stream is not None:
@@ -186,6 +193,10 @@ class PhyphoxSource:
             f"{stream.name}: {stream.rate_hz:.2f} Hz, data {stream.time().age_ms:.0f} ms old on arrival, "
             f"about {self._lost + stream.lost} samples lost, plain HTTP without a token: anyone in the network can read"
         ]
+
+    def status(self) -> list[LinkStatus]:
+        """How the phone stands now."""
+        return [phone_link(self._stream_name, self._stream, self._pulse, self._sessions, self._now())]
 
     async def aclose(self) -> None:
         """End soon; may be called twice."""

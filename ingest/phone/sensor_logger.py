@@ -42,6 +42,8 @@ class Message:
     batch: Batch
     counts: Counter[str] = field(default_factory=Counter)
     """``malformed_readings`` that were left out."""
+    battery_frac: float | None = None
+    """The phone's charge, 0 to 1, where the app logs it."""
 
 
 def decode(data: bytes) -> Message | None:
@@ -63,7 +65,8 @@ def decode(data: bytes) -> Message | None:
         return None
     if number is None:
         raise DecodeError("'messageId' is no whole number", data[:64])
-    return Message(_name(body, "deviceId", data), _name(body, "sessionId", data), number, batch, counts)
+    device, session = _name(body, "deviceId", data), _name(body, "sessionId", data)
+    return Message(device, session, number, batch, counts, _battery_frac(payload))
 
 
 def payload_matters(batch: Batch, counts: Counter[str]) -> bool:
@@ -76,6 +79,15 @@ def _name(body: dict[str, Any], key: str, data: bytes) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise DecodeError(f"'{key}' is no name of 1 to {MAX_NAME} printable characters", data[:64])
     return name
+
+
+def _battery_frac(payload: list[Any]) -> float | None:
+    """The newest charge a message tells of; a phone that does not know it says -1."""
+    for reading in reversed(payload):
+        if isinstance(reading, dict) and reading.get("name") == "battery" and isinstance(reading.get("values"), dict):
+            level = measured(reading["values"].get("batteryLevel"))
+            return level if level is not None and 0 <= level <= 1 else None
+    return None
 
 
 def _batch(payload: list[Any], counts: Counter[str]) -> Batch:

@@ -12,9 +12,11 @@ from typing import Literal
 
 from kinestream.errors import DecodeError
 from kinestream.signals import SampleChunk
+from kinestream.source import LinkStatus
 
 from .address import PhoneAddress
 from .invitation import invitation, push_urls
+from .link import Pulse, phone_link
 from .recipe import Convention, choose
 from .reorder import PATIENCE_S, Reorder, Turn
 from .sensor_logger import Message
@@ -146,6 +148,11 @@ class SensorLoggerSource:
             told.append("a phone got here, but sent no motion: switch on Accelerometer, and Start Recording")
         return told
 
+    def status(self) -> list[LinkStatus]:
+        """How each phone stands now; before the first, that one is awaited."""
+        links = [device.status(self._now()) for device in self._devices.values()]
+        return links or [phone_link("phone", None, Pulse(), 0, self._now())]
+
     async def aclose(self) -> None:
         """Stop listening; may be called twice."""
         if not self._closed:
@@ -183,9 +190,14 @@ class _Device:
         self._open = opening
         self._sessions: OrderedDict[str, _Session] = OrderedDict()  # the last one runs
         self._opened = 0
+        self._pulse = Pulse()
+        self._battery_frac: float | None = None
         self._counts: Counter[str] = Counter()  # of sessions that are forgotten
 
     def take(self, message: Message, now_s: float) -> list[SampleChunk]:
+        self._pulse.beat(now_s)
+        if message.battery_frac is not None:
+            self._battery_frac = message.battery_frac
         chunks: list[SampleChunk] = []
         session = self._sessions.get(message.session)
         if session is None:
@@ -218,6 +230,10 @@ class _Device:
         for session in self._sessions.values():
             total += session.reorder.counts + session.stream.counts()
         return total
+
+    def status(self, now_s: float) -> LinkStatus:
+        stream = self._running.stream if self._running else None
+        return phone_link(self.name, stream, self._pulse, self._opened, now_s, self._battery_frac)
 
     def notices(self) -> list[str]:
         session = self._running

@@ -19,7 +19,7 @@ from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.phyphox import Buffers, question, read_answer, read_config
 from kinestream.ingest.phone.phyphox_source import PhyphoxSource
 from kinestream.signals import ACC, GYRO, SampleChunk
-from kinestream.source import Noticing, Source
+from kinestream.source import Linked, Noticing, Source
 
 from .phones import UP, motion, turning
 from .phyphox_phone import PhyphoxPhone
@@ -141,8 +141,13 @@ async def test_a_pause_begins_a_new_session(phone: PhyphoxPhone) -> None:
     async with running(phone) as run:
         await run.until(lambda: phone.measuring)
         await run.measure(4.0)
+        assert isinstance(run.source, Linked)
+        (link,) = run.source.status()
+        assert (link.name, link.state, link.reconnects) == (name(1).partition("#")[0], "streaming", 0)
+        assert link.clock.startswith("device clock, ")
         phone.measuring = False
         await run.polls(3)
+        assert run.source.status()[0].state == "lost"
         run.now_s += 30
         phone.measuring = True
         await run.measure(4.0)
@@ -152,6 +157,7 @@ async def test_a_pause_begins_a_new_session(phone: PhyphoxPhone) -> None:
         np.testing.assert_array_equal(seq, np.arange(400))
         np.testing.assert_allclose(x[:, 0], motion(4 + np.arange(400) / 100)[:, 0], atol=1e-5)
         assert after[0] - before[-1] == pytest.approx(30, abs=1.0)
+        assert [(link.state, link.reconnects) for link in run.source.status()] == [("streaming", 1)]
 
 
 @pytest.mark.parametrize("said", [True, False])

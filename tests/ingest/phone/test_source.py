@@ -25,7 +25,7 @@ from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.session import Session
 from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Noticing, Source
+from kinestream.source import Linked, Noticing, Source
 
 from .phones import T0_NS, UP, bodies, messages, motion
 
@@ -176,6 +176,32 @@ async def test_a_new_recording_ends_the_one_before_with_what_waits_of_it() -> No
             found[chunk.session] += len(chunk)
         assert found == {"phone-3f2a91#1": 380, "phone-3f2a91#2": 400}
         assert phone.source.counts() == {"messages_lost": 1, "messages_late": 1}
+
+
+async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is() -> None:
+    async with listening() as phone:
+        assert isinstance(phone.source, Linked)
+        (link,) = phone.source.status()
+        assert (link.state, link.silence_s, link.clock) == ("looking", None, "")
+        sent = messages(12, system="android")
+        await phone.send(sent[:1])
+        (link,) = phone.source.status()
+        assert (link.name, link.state, link.clock) == ("phone-3f2a91", "starting", "")
+        await phone.send(sent[1:])
+        (link,) = phone.source.status()
+        assert (link.state, link.reconnects, link.silence_s) == ("streaming", 0, 0.0)
+        assert link.clock.startswith("device clock, ")
+        assert link.battery_frac == 0.7
+        assert link.age_ms is not None
+        assert link.jitter_ms is not None
+        phone.clock.now_s += 2.0  # no longer than some of its pauses
+        assert phone.source.status()[0].state == "streaming"
+        phone.clock.now_s += 10.0
+        (link,) = phone.source.status()
+        assert (link.state, link.silence_s) == ("lost", None)
+        await phone.send(messages(4, session="two", t0_ns=T0_NS + 60 * 10**9))
+        (link,) = phone.source.status()
+        assert (link.state, link.reconnects) == ("streaming", 1)
 
 
 async def test_two_phones_whose_names_begin_alike_are_two_streams() -> None:
