@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.inference import median_us
 from benchmarks.result_file import ResultFile
-from benchmarks.rivals import TINIER, interleaved_us, tinier_call
+from benchmarks.rivals import TINIER, tinier_call
 from kinestream.inference import Engine, Model, load_model, macs
 from kinestream.inference.measure import machine
 from kinestream.train import Recipe, load_recipe
@@ -59,7 +60,7 @@ def timed(results: ResultFile, model: Model) -> None:
     arch, engine = model.architecture, Engine(model)
     window = np.tile(model.mean, (arch.length, 1)).astype(np.float32)
     calls: dict[str, Any] = {str(at): (lambda at=at: engine.predict(window, at)) for at in model.subnets}
-    found = interleaved_us(calls | {TINIER: tinier_call(arch.columns, arch.classes, arch.length)}, rounds=30)
+    found = median_us(calls | {TINIER: tinier_call(arch.columns, arch.classes, arch.length)}, rounds=30, runs=5)
     for row in results.rows:
         row["latency_us"] = round(found[row["subnet"]], 1)
     results.about |= {

@@ -29,10 +29,10 @@ ROUNDS = 60
 RUNS = 20
 
 
-def median_us(calls: dict[str, Callable[[], object]], runs: int = RUNS) -> dict[str, float]:
+def median_us(calls: dict[str, Callable[[], object]], *, rounds: int = ROUNDS, runs: int = RUNS) -> dict[str, float]:
     """The median time of each call, hot: one untimed, then ``runs`` timed, call after call, round after round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, call in calls.items():
             call()
             for _ in range(runs):

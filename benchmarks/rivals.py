@@ -17,7 +17,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +28,7 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.inference import median_us
 from benchmarks.result_file import ResultFile
 from kinestream.inference import Engine, find_model, load_model, macs
 from kinestream.inference.measure import machine
@@ -80,19 +80,6 @@ def tinier_call(columns: int, classes: int, length: int) -> Call:
         options.intra_op_num_threads = 1
         session = ort.InferenceSession(str(path), options)
     return lambda: session.run(None, {"x": window})
-
-
-def interleaved_us(calls: dict[str, Call], rounds: int = 60, runs: int = 5) -> dict[str, float]:
-    """The median time of each call, all in turn in every round, so that the machine's noise meets all alike."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            call()
-            for _ in range(runs):
-                started = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - started)
-    return {name: float(np.median(spent)) * 1e6 for name, spent in times.items()}
 
 
 def show(results: ResultFile) -> None:
@@ -148,13 +135,14 @@ def main() -> None:
         if not results.has(TINIER, None, seed):
             results.add(TINIER, None, seed, figures(tinier_har(recipe, train, test, seed=seed), test))
 
-    timed = interleaved_us(
+    timed = median_us(
         {
             TINIER: tinier_call(test.x.shape[2], len(recipe.data.labels), test.x.shape[1]),
             **{str(s): (lambda s=s: engine.predict(test.x[0], s)) for s in SHOWN if s in model.subnets},
-        }
+        },
+        runs=5,
     )
-    features_us = interleaved_us(
+    features_us = median_us(
         {FOREST: lambda: forest.predict(window_features(test.x[:1], recipe.input.fs_hz))}, rounds=5, runs=3
     )
     for row in results.rows:

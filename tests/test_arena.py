@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.arena import NAME, fold_of, timed
 from benchmarks.result_file import ResultFile
-from benchmarks.rivals import TINIER, interleaved_us, tinier_call
+from benchmarks.inference import median_us
+from benchmarks.rivals import TINIER, tinier_call
 from kinestream.inference import save_model
 from kinestream.train import load_recipe
 from tests.random_models import random_model
@@ -36,6 +37,6 @@ def test_calls_take_turns_and_the_slower_one_takes_longer():
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
     order: list[str] = []
     calls = {"idle": lambda: order.append("idle"), TINIER: tinier_call(9, 6, 128)}
-    found = interleaved_us(calls, rounds=2, runs=1)
+    found = median_us(calls, rounds=2, runs=1)
     assert order == ["idle"] * 4
     assert found["idle"] < found[TINIER]

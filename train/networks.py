@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kinestream.signals import Subnet
 
 
-
 class SwitchableConv(nn.Module):
     """A convolution without bias, of which the first channels may be used alone."""
 

@@ -38,8 +38,6 @@ class Protocol:
     """A way to part people into those learnt from, those who choose and those who judge."""
 
     name: str
-    help: str
-    """For the command line."""
     part: Callable[[Sequence[str], Data], tuple[Split, ...]]
     """The folds of these people, every one a test person exactly once (``official`` and ``holdout``: one fold)."""
     define: Callable[[Data], str]
@@ -206,20 +204,12 @@ def _define_leaky(data: Data) -> str:
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol("official", "the dataset's own test people", _official, _define_official),
-        Protocol("holdout", "test people named by the recipe, or a drawn share of all", _holdout, _define_holdout),
-        Protocol("groups", "ten groups of people, each tested once (as WHAR Arena)", _groups, _define_groups),
-        Protocol("loso", "leave one subject out: each person tested once", _loso, _define_loso),
-        Protocol("named", "people named by the recipe validate, nobody tests", _named, _define_named),
-        Protocol(
-            "blocks",
-            "the last part of each activity validates, of the same people; nobody tests",
-            _blocks,
-            _define_blocks,
-            by_time=True,
-        ),
-        Protocol(
-            "leaky", "LEAKY, for comparison only: windows shuffled 70/30 over people", _leaky, _define_leaky, leaks=True
-        ),
+        Protocol("official", _official, _define_official),
+        Protocol("holdout", _holdout, _define_holdout),
+        Protocol("groups", _groups, _define_groups),
+        Protocol("loso", _loso, _define_loso),
+        Protocol("named", _named, _define_named),
+        Protocol("blocks", _blocks, _define_blocks, by_time=True),
+        Protocol("leaky", _leaky, _define_leaky, leaks=True),
     )
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinestream.cli.extras import extra_for
+from kinestream.cli.new_model import check_out
 from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,11 +58,7 @@ def run(args: argparse.Namespace) -> int:
     path = find_model(args.model)
     model = load_model(path)
     out = args.out or Path(f"{model.name}_adapted.safetensors")
-    if out.exists():
-        same = "the original, which stays as it is" if out.samefile(path) else "there already"
-        raise ConfigError(f"{out} is {same}; choose another file with --out")
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"--out {out} must end in .safetensors")
+    check_out(out, path, in_place=False)
     columns = ColumnMap.parse(args.columns) if args.columns else None
     dataset, people = open_sessions(args.sessions, columns, args.data)
     if args.subject is None and len(people) > 1:

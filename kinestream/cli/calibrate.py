@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.cli.extras import extra_for
+from kinestream.cli.new_model import check_out
 from kinestream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,10 +72,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(path)
     bundled = not Path(args.model).is_file()
     out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"--out {out} must end in .safetensors")
-    if out.exists() and not out.samefile(path):
-        raise ConfigError(f"{out} is there already; choose another file with --out")
+    check_out(out, path, in_place=True)
     dataset, learnt, validated = _people(args, model)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for line in dataset.notices:
