@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from kinestream.inference.model_file import Model
 
-    from .data import Split, Windows
+    from .data import Windows
     from .recipe import Recipe
+    from .split import Split
 
 
 def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows, command: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from kinestream.errors import ConfigError
 from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS as UCI_TEST_SUBJECTS
 
-from .data import Split, split_subjects
+from .split import Split, split_subjects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,8 @@ from kinestream.errors import DataDamaged
 from kinestream.inference import Engine, Model, load_model, save_model
 from kinestream.signals import Subnet
 from kinestream.train import adapt as adapting
-from kinestream.train.adapt import Strength, accuracy_of, adapt, adapted_card, held_out_gain, spanning
+from kinestream.train.adapt import Strength, adapt, spanning
+from kinestream.train.adapted import accuracy_of, adapted_card, held_out_gain
 from kinestream.train.data import Windows
 from kinestream.train.export import from_model, normalised
 

@@ -9,10 +9,10 @@ import torch
 from kinestream.errors import ConfigError
 from kinestream.train import statistics
 from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown
-from kinestream.train.data import split_subjects
 from kinestream.train.evaluate import score_grid, summary
 from kinestream.train.export import to_model
 from kinestream.train.networks import SwitchableNet
+from kinestream.train.split import split_subjects
 
 from .made_up import small_recipe, windows
 

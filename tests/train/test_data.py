@@ -11,8 +11,9 @@ from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.signals import ACC, SampleChunk
 from kinestream.train import load_recipe
-from kinestream.train.data import load_windows, open_data, split_subjects
+from kinestream.train.data import load_windows, open_data
 from kinestream.train.protocols import protocol_of
+from kinestream.train.split import split_subjects
 from kinestream.windowing import Segmenter
 
 from .made_up import LABELS, dataset, recording, small_recipe
