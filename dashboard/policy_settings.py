@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from kinestream.policy import POLICIES, Part, build_policy, parts_of
@@ -95,7 +96,11 @@ def next_value(setting: Setting, step: int, table: OperatingTable) -> Any:
         return value
     if key == "hours" or key.endswith("_s"):
         return stepped(_TIMES, value, step)
-    return value + step if key.endswith("_c") else round(value + step * _SHARE_STEP, 4)
+    if key.endswith("_c"):
+        return value + step
+    places = value / _SHARE_STEP  # of the round shares; 0.02 lies between the first two
+    place = floor(places + 1e-6) + 1 if step > 0 else ceil(places - 1e-6) - 1
+    return round(place * _SHARE_STEP, 4)
 
 
 def short_text(policy: Policy, table: OperatingTable) -> str:

@@ -53,8 +53,8 @@ class BatteryPolicy:
     table: OperatingTable = field(repr=False)
     hours: float = 8.0
     """How long the battery shall last, counted from the start of the run."""
-    leave: float = 0.0
-    """The charge that shall be left at that hour, 0 to 1."""
+    leave: float = 0.02
+    """The charge that shall be left at that hour, 0 to 1: for uses that nobody foresaw."""
     low: float = 0.0
     """At this charge and below, the cheapest, whatever the plan."""
     hot_c: float = 45.0

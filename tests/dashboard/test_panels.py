@@ -185,12 +185,12 @@ async def test_the_arrow_keys_change_the_policys_settings() -> None:
         await pilot.press("down", "right", "right")
         assert session.policy_text == "battery:hours=5,leave=0.1"
         await pilot.press("left", "left", "left")
-        assert session.policy_text == "battery:hours=5", "a charge below 0 is refused"
+        assert session.policy_text == "battery:hours=5,leave=0", "a charge below 0 is refused"
         assert any("leave=-0.05" in note.message for note in app._notifications)
         await pilot.press("up", "up", "left")
         assert session.deadline_ms == 0.3
         await pilot.press("up", "right")
-        assert session.policy_text == "battery:hours=5+slowdown"
+        assert session.policy_text == "battery:hours=5,leave=0+slowdown"
         await pilot.press("up", "right")
         assert session.policy_text.partition(":")[0] != "battery"
 

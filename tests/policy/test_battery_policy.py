@@ -81,7 +81,7 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
     ],
 )
 def test_the_battery_policy(table: OperatingTable, now: PolicyState, hours: float, chosen: str, because: str) -> None:
-    decision = BatteryPolicy(table, hours).decide(now)
+    decision = BatteryPolicy(table, hours, leave=0.0).decide(now)
     assert str(decision.subnet) == chosen
     assert because in decision.reason
 
@@ -92,8 +92,8 @@ def test_a_deadline_brings_back_what_the_front_leaves_out() -> None:
     fast = OperatingPoint(Subnet(0.5, 128), 0.96, 2, 40.0, 44.0, 3.0)
     small = OperatingPoint(Subnet(0.1, 96), 0.93, 1, 10.0, 11.0, 1.0)
     table = OperatingTable("t", "by hand", "none", (slow, fast, small))
-    assert BatteryPolicy(table, 1).decide(state(joules(1.0))).subnet == slow.subnet
-    assert BatteryPolicy(table, 1).decide(state(joules(1.0), deadline_ms=50.0)).subnet == fast.subnet
+    assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0))).subnet == slow.subnet
+    assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0), deadline_ms=50.0)).subnet == fast.subnet
 
 
 points = st.builds(
@@ -129,7 +129,7 @@ def test_over_a_period_it_spends_the_budget_unless_no_point_is_as_cheap_or_as_de
     """The period is chosen so that this very moment lies at each fiftieth of it."""
     now = replace(now, now_s=max(now.now_s, 1.0))
     phases = [(k + 0.5) / 50 for k in range(50)]
-    policies = [BatteryPolicy(table, hours, period_s=now.now_s / phase) for phase in phases]
+    policies = [BatteryPolicy(table, hours, leave=0.0, period_s=now.now_s / phase) for phase in phases]
     spent_mj = [table[policy.decide(now).subnet].energy_mj for policy in policies]
     budget_mj = policies[0].budget(now).mj
     allowed = [p for p in table.points if now.deadline_ms is None or p.p95_ms <= now.deadline_ms]
@@ -147,7 +147,7 @@ def test_over_a_period_it_spends_the_budget_unless_no_point_is_as_cheap_or_as_de
 def test_more_charge_never_means_a_cheaper_choice(
     table: OperatingTable, hours: float, now: PolicyState, one: float, other: float
 ) -> None:
-    policy = BatteryPolicy(table, hours)
+    policy = BatteryPolicy(table, hours, leave=0.0)
     less, more = sorted((one, other))
 
     def energy_mj(frac: float) -> float:
@@ -207,7 +207,7 @@ def test_a_day_that_is_possible_is_never_empty_before_its_hour_and_little_is_lef
     base_mw = 2.0
     table = day_table(spare_mw * hop_s * need)
     battery = SimulatedBattery((base_mw + spare_mw * 1.001) / 1000 * hours * HOUR_S / frac, frac, base_mw)
-    left, ran, _ = drained(BatteryPolicy(table, hours), battery, hours, hop_s)
+    left, ran, _ = drained(BatteryPolicy(table, hours, leave=0.0), battery, hours, hop_s)
     assert left > 0
     dearest_j = table.points[-1].energy_mj / 1000
     if need >= 1.01:
@@ -249,14 +249,14 @@ def test_a_charge_without_capacity_is_spent_by_the_measured_drain() -> None:
         def without(reading: BatteryReading) -> BatteryReading:
             return BatteryReading(round(reading.frac, 2), None)
 
-        left, _, _ = drained(BatteryPolicy(table, 8.0), battery, 8.0, 60.0, without)
+        left, _, _ = drained(BatteryPolicy(table, 8.0, leave=0.0), battery, 8.0, 60.0, without)
         assert 0 < left < 0.15, base_mw
 
 
 def test_two_neighbours_that_share_the_time_skip_a_point_below_the_line_between_them() -> None:
     rows = [("0.1x-96", 0.90, 1.0), ("0.3x-96", 0.91, 4.0), ("0.5x-96", 0.95, 5.0), ("1x-96", 0.96, 10.0)]
     points = tuple(OperatingPoint(Subnet.parse(name), accuracy, 1, mj, mj, mj) for name, accuracy, mj in rows)
-    policy = BatteryPolicy(OperatingTable("t", "by hand", "none", points), 8000 / 3600)
+    policy = BatteryPolicy(OperatingTable("t", "by hand", "none", points), 8000 / 3600, leave=0.0)
     reason = policy.decide(state(joules(1.0))).reason
     assert "0.50x-96 for 88% of the time, else 0.10x-96" in reason
 
@@ -278,18 +278,18 @@ def test_heat_takes_the_budget_away_before_the_limit(
 ) -> None:
     for charging in (False, True):
         now = state(replace(joules(1.0, charging=charging), temperature_c=temperature_c))
-        decision = BatteryPolicy(table, 1).decide(now)
+        decision = BatteryPolicy(table, 1, leave=0.0).decide(now)
         assert str(decision.subnet) == chosen
         assert charging or because in decision.reason
 
 
 def test_a_low_charge_runs_the_cheapest_and_a_charge_to_be_left_is_not_planned_with(table: OperatingTable) -> None:
-    decision = BatteryPolicy(table, 0.1, low=0.2).decide(state(joules(0.2)))
+    decision = BatteryPolicy(table, 0.1, leave=0.0, low=0.2).decide(state(joules(0.2)))
     assert (str(decision.subnet), decision.reason) == (
         "0.10x-96",
         "battery 20% is at its limit of 20%: the cheapest, to be safe",
     )
-    assert str(BatteryPolicy(table, 0.1, low=0.2).decide(state(joules(0.21))).subnet) == "1.00x-128"
+    assert str(BatteryPolicy(table, 0.1, leave=0.0, low=0.2).decide(state(joules(0.21))).subnet) == "1.00x-128"
     assert "allows 2 mJ" in BatteryPolicy(table, 4, leave=0.2).decide(state(joules(1.0))).reason
 
 
@@ -304,18 +304,18 @@ def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> li
 
 
 def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable) -> None:
-    said = asked_on(BatteryPolicy(table, 10), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
+    said = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
     assert said[1].startswith("battery 30% (the 80% it says now is doubted: no charger)")
     assert said[2].startswith("battery 30% (the 80%")
     assert said[3].startswith("battery 80%: ")
-    wavering = asked_on(BatteryPolicy(table, 10), [joules(f) for f in (0.30, 0.31, 0.30)])
+    wavering = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.30, 0.31, 0.30)])
     assert not any("doubted" in reason for reason in wavering)
-    charged = asked_on(BatteryPolicy(table, 10), [joules(0.3), joules(0.8, charging=True), joules(0.79)])
+    charged = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(0.3), joules(0.8, charging=True), joules(0.79)])
     assert charged[2].startswith("battery 79%: ")
 
 
 def test_a_battery_that_vanishes_is_missed_and_believed_when_it_is_back(table: OperatingTable) -> None:
-    policy = BatteryPolicy(table, 10)
+    policy = BatteryPolicy(table, 10, leave=0.0)
     said = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
     assert said[1] == "the battery cannot be read any more: the cheapest, to be safe"
     assert said[2].startswith("the battery says nan")
@@ -326,7 +326,7 @@ def test_the_measured_drain_replaces_what_the_battery_says_of_the_device(table: 
     """It says 0 mW and truly draws 1 mW besides inference: after a per cent that is known."""
     battery = SimulatedBattery(36.0, 1.0, base_mw=1.0)
     last: Decision | None = None
-    policy = BatteryPolicy(table, 5)
+    policy = BatteryPolicy(table, 5, leave=0.0)
     budgets_mj: list[float] = []
     for k in range(3):
         now = PolicyState(600.0 * k, 0.0, None, replace(battery.read(600.0 * k), base_mw=0.0), last, (), 600.0)

@@ -24,7 +24,7 @@ FULL = BatteryReading(1.0, 36.0)
     [
         # A battery plan under a deadline: the battery affords 1x, the deadline only 0.25x.
         ("battery:hours=1+deadline=30", situation(battery=FULL), "0.25x-128", "0.25x-128 costs 2 | 2 of 6 meet 30 ms"),
-        ("battery:hours=10+deadline=100", situation(battery=FULL), "0.10x-96", "allows 1 mJ"),
+        ("battery:hours=10,leave=0+deadline=100", situation(battery=FULL), "0.10x-96", "allows 1 mJ"),
         ("battery:hours=1+deadline=5", situation(battery=FULL), "0.10x-96", "no subnetwork meets 5 ms; 0.10x-96"),
         # A load under a battery plan: the deadline would let 1x run, the battery only 0.25x.
         ("slowdown+battery:hours=5", situation(battery=FULL, deadline_ms=100.0), "0.25x-128", "0.25x-128 is expected"),

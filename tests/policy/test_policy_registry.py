@@ -43,7 +43,7 @@ def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
     [
         ("deadline=20", "deadline:ms=20.0"),
         ("fixed=0.5x-128", "fixed:subnet=0.50x-128"),
-        ("battery=9", "battery:hours=9.0,leave=0.0,low=0.0,hot_c=45.0,period_s=60.0,lose=0.02"),
+        ("battery=9", "battery:hours=9.0,leave=0.02,low=0.0,hot_c=45.0,period_s=60.0,lose=0.02"),
         ("slowdown:sure=0.99 + deadline=2e+1", "slowdown:sure=0.99,calm=0.1+deadline:ms=20.0"),
         ("persistence:thin=0.1x-96,hop=2+loss", None),
         ("slowdown+battery:hours=1e+2,leave=0.2+deadline=20", None),
