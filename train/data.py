@@ -119,7 +119,7 @@ def load_windows(
         every_class: whether a class without a window is an error; a few test people may well never show a rare one.
         track: wraps the recordings as they are read, to draw a progress bar.
     Raises:
-        InputMismatch: the dataset lacks a channel the network needs.
+        InputMismatch: the dataset lacks a channel the network needs, or is too slow for it.
         NotEnoughMemory: the windows would not fit.
         DataDamaged: a class of the recipe has no window, or there is no window at all.
     """
@@ -162,6 +162,7 @@ def windows_of(
             f"{held + more} windows or more of {dataset.name}",
             "raise train_hop in [data], or name fewer subjects",
         )
+        spec.check_rate(recording.fs_hz)
         found = training_windows(spec, chunks_of(recording), hop=hop)
         code_of = np.array([names.index(called[n]) if n in called else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]
