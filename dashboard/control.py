@@ -122,14 +122,16 @@ class Control:
         self.set_policy(policy_settings.limited(policy, self.session.table, [kind] if kind else []))
 
     def change_hop(self, step: int) -> None:
-        """Predict at more (-1) or fewer (1) of the windows, where a part of the policy can let some pass."""
+        """Predict at fewer (1) or more (-1) of the windows: by the first part that has a hop, else by one more part."""
         policy = self.policy
-        found = policy_settings.settings(policy, self.session.table) if policy else []
+        if policy is None:
+            return
+        found = policy_settings.settings(policy, self.session.table)
         hop = next((setting for setting in found if setting.key == "hop"), None)
-        if hop is None:
-            self._refuse("this policy looks at every window; limited by persistence or loss it can let some pass")
-        else:
+        if hop is not None:
             self.change(hop, step)
+        elif step > 0:
+            self.set_policy(f"{policy_settings.short_text(policy, self.session.table)}+hop")
 
     def change_deadline(self, step: int) -> None:
         deadline_ms = commands.next_deadline_ms(self.session.deadline_ms, step, self.session.table)

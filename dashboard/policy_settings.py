@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kinestream.operating_table import OperatingTable
     from kinestream.policy import Policy
 
-LIMITS = ("", "slowdown", "persistence", "loss", "battery", "sensing")
+LIMITS = ("", "slowdown", "persistence", "loss", "battery", "sensing", "hop")
 """What a key can put a policy under; a text can put it under more."""
 _TIMES = tuple(float(f"{digit}e{power}") for power in range(-1, 4) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8))
 _RATES_HZ = (5.0, 10.0, 12.5, 20.0, 25.0, 50.0)

@@ -17,6 +17,7 @@ from .battery_policy import BatteryPolicy
 from .composed import ComposedPolicy, parts_of
 from .deadline import DeadlinePolicy
 from .fixed import FixedPolicy
+from .hop import HopPolicy
 from .latency import LatencyPolicy
 from .loss import LossPolicy
 from .own_policy import OwnPolicy, installed, is_file, name_of, own_policy
@@ -31,7 +32,7 @@ POLICIES: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         *(FixedPolicy, LatencyPolicy, SlowdownPolicy, BatteryPolicy),
-        *(PersistencePolicy, UtilityPolicy, LossPolicy, DeadlinePolicy, SensingPolicy),
+        *(PersistencePolicy, UtilityPolicy, LossPolicy, DeadlinePolicy, HopPolicy, SensingPolicy),
     )
 }
 """Every kind of policy that is built in, by the name it is asked for with."""

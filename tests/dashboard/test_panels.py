@@ -162,18 +162,17 @@ async def test_a_small_terminal_tells_the_reason_over_the_grid() -> None:
         assert stream.prediction.decision.reason in str(app.query_one(GridPanel).border_title)
 
 
-async def test_h_lets_more_windows_pass_where_the_policy_can() -> None:
+async def test_h_lets_more_windows_pass() -> None:
     session = SyntheticSession(5)
     async with DashboardApp(session).run_test(size=SIZE) as pilot:
-        app = await at_end(pilot, session)
-        await pilot.press("h")
-        assert session.policy_text == "battery:hours=6"
-        assert any("limited by persistence or loss" in note.message for note in app._notifications)
+        await at_end(pilot, session)
+        await pilot.press("h", "h")
+        assert session.policy_text == "battery:hours=6+hop:hop=3"
+        await pilot.press("H", "H", "H")
+        assert session.policy_text == "battery:hours=6+hop:hop=1", "every window, and not more"
         session.set_policy("battery:hours=6+persistence")
         await pilot.press("h", "h")
-        assert session.policy_text == "battery:hours=6+persistence:hop=3"
-        await pilot.press("H", "H", "H")
-        assert session.policy_text == "battery:hours=6+persistence", "every window, and not more"
+        assert session.policy_text == "battery:hours=6+persistence:hop=3", "a part's own hop goes before"
 
 
 async def test_the_arrow_keys_change_the_policys_settings() -> None:

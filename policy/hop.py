@@ -1,0 +1,41 @@
+"""Predict only every so many windows, whatever else decides: ``battery:hours=8+hop=4``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable
+from kinestream.signals import Decision
+
+from .ladder import ladder, within
+from .state import Limit, PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class HopPolicy:
+    """Lets windows pass unpredicted, by hand; on its own, the most accurate subnetwork that meets the deadline.
+
+    Raises:
+        ConfigError: a hop outside its range.
+    """
+
+    kind: ClassVar[str] = "hop"
+
+    table: OperatingTable = field(repr=False)
+    hop: int = 2
+    """Predict only every so many windows; the greatest hop of all parts holds."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hop <= 100:
+            raise ConfigError(f"hop {self.hop}: expected 1 to 100 windows")
+
+    def decide(self, state: PolicyState) -> Decision:
+        limit = self.limit(state)
+        points, kept = within(limit.points, state.deadline_ms)
+        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop)
+
+    def limit(self, state: PolicyState) -> Limit:
+        told = "every window" if self.hop == 1 else f"every {self.hop} windows, by hand"
+        return Limit(state.choices(self.table), told, hop=self.hop)
