@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SILENT_S = 3.0
 SILENT_GAPS = 5.0
-"""A phone from which nothing came for so long, and for so many of its usual gaps, is lost: one message may hold some."""
+"""A phone from which nothing came for so long, and for so many of its usual gaps, is lost: a message may hold some."""
 GAP_SHARE = 1 / 8
 """Weight of one gap in the usual one."""
 
@@ -23,6 +23,7 @@ class Pulse:
     def __init__(self) -> None:
         self._heard_s: float | None = None
         self._gap_s = 0.0
+        self._told_lost = False
 
     def beat(self, now_s: float) -> None:
         """Something came."""
@@ -42,6 +43,13 @@ class Pulse:
     def is_lost(self, now_s: float) -> bool:
         silence_s = self.silence_s(now_s)
         return silence_s is not None and silence_s > max(SILENT_S, SILENT_GAPS * self._gap_s)
+
+    def news(self, now_s: float) -> str | None:
+        """What a person should be told since the last time this was asked: that it is lost, or back."""
+        if self.is_lost(now_s) == self._told_lost:
+            return None
+        self._told_lost = not self._told_lost
+        return "nothing comes from it any more; waiting for it" if self._told_lost else "it is heard again"
 
 
 def phone_link(

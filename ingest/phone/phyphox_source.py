@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ from .link import Pulse, phone_link
 from .phyphox import MAX_ANSWER_BYTES, NOTHING, Answer, Buffers, question, read_answer, read_config
 from .recipe import choose
 from .stream import PhoneStream
+
+_LOG = logging.getLogger(__name__)
 
 POLL_S = 0.1
 """The app's server has one thread and much else to do; its own page asks as often."""
@@ -91,6 +94,8 @@ class PhyphoxSource:
         session: str | None = None
         backoff_s, since_s = self._poll_s, self._now()
         while not self._closed.is_set():
+            if news := self._pulse.news(self._now()):
+                _LOG.warning("%s: %s", self._stream_name, news)
             try:
                 if not known.buffers:
                     known.buffers = read_config(await self._get(http, "config"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections import Counter, OrderedDict, deque
@@ -22,6 +23,8 @@ from .reorder import PATIENCE_S, Reorder, Turn
 from .sensor_logger import Message
 from .server import PushServer, TooMany
 from .stream import PhoneStream
+
+_LOG = logging.getLogger(__name__)
 
 MAX_DEVICES = 16
 MAX_SESSIONS = 64
@@ -93,6 +96,8 @@ class SensorLoggerSource:
             await asyncio.sleep(TICK_S)
             for device in self._devices.values():
                 self._hand_out(device.due(self._now()))
+                if news := device.pulse.news(self._now()):
+                    _LOG.warning("%s: %s", device.name, news)
 
     def _take(self, message: Message, agent: str, received_s: float) -> None:
         self._counts += message.counts
@@ -190,12 +195,12 @@ class _Device:
         self._open = opening
         self._sessions: OrderedDict[str, _Session] = OrderedDict()  # the last one runs
         self._opened = 0
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._battery_frac: float | None = None
         self._counts: Counter[str] = Counter()  # of sessions that are forgotten
 
     def take(self, message: Message, now_s: float) -> list[SampleChunk]:
-        self._pulse.beat(now_s)
+        self.pulse.beat(now_s)
         if message.battery_frac is not None:
             self._battery_frac = message.battery_frac
         chunks: list[SampleChunk] = []
@@ -233,7 +238,7 @@ class _Device:
 
     def status(self, now_s: float) -> LinkStatus:
         stream = self._running.stream if self._running else None
-        return phone_link(self.name, stream, self._pulse, self._opened, now_s, self._battery_frac)
+        return phone_link(self.name, stream, self.pulse, self._opened, now_s, self._battery_frac)
 
     def notices(self) -> list[str]:
         session = self._running

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder
     from kinestream.replay_data.sessions import Recovery
+    from kinestream.source import LinkStatus
 
 SHOWN_EVERY_S = 0.25
+CLEAR_LINE = "\r\x1b[K"
 ACTIVITIES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
 
 
@@ -84,6 +88,7 @@ def run_record(args: argparse.Namespace) -> int:
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder, describe
     from kinestream.replay_data.tabular import canonical_label
+    from kinestream.source import Linked
 
     from .build import build_source, say
 
@@ -98,19 +103,26 @@ def run_record(args: argparse.Namespace) -> int:
     labelled = LabelledSource(source, labels or ACTIVITIES, at_first=0 if args.label else None)
     about = describe(source_name=source.name, live=source.live, wearer=args.wearer)
     recorder = Recorder(folder, about, live=source.live, on_failure=say)
-    return asyncio.run(_record(labelled, recorder, args.limit))
+    links = source.status if isinstance(source, Linked) else tuple
+    return asyncio.run(_record(labelled, links, recorder, args.limit))
 
 
-async def _record(source: LabelledSource, recorder: Recorder, limit_s: float | None) -> int:
-    chunks = samples = 0
+async def _record(
+    source: LabelledSource, links: Callable[[], Sequence[LinkStatus]], recorder: Recorder, limit_s: float | None
+) -> int:
+    chunks = samples = lost = 0
+    ends_at: dict[str, tuple[str, int]] = {}  # of each stream: its session, and the number of the next sample
     started_s = time.monotonic()
 
     async def read() -> None:
-        nonlocal chunks, samples
+        nonlocal chunks, samples, lost
         async for chunk in source.chunks():
             await recorder.take(chunk)
             chunks += 1
             samples += len(chunk)
+            session, expected = ends_at.get(chunk.stream, ("", 0))
+            lost += chunk.seq - expected if session == chunk.session else 0
+            ends_at[chunk.stream] = chunk.session, chunk.seq + len(chunk)
 
     reader = asyncio.create_task(read())
     ends = asyncio.create_task(asyncio.wait({reader}, timeout=limit_s))
@@ -125,12 +137,16 @@ async def _record(source: LabelledSource, recorder: Recorder, limit_s: float | N
             source.choose(int(key) - 1)
 
     async with keys(press) as at_terminal:
+        warnings = logging.StreamHandler()
+        warnings.setFormatter(logging.Formatter(f"{CLEAR_LINE if at_terminal else ''}kinestream: %(message)s"))
+        logging.getLogger("kinestream").addHandler(warnings)
         try:
             while not ends.done():
                 if at_terminal:
-                    _show(source, samples, time.monotonic() - started_s)
+                    _show(source, samples, lost, links(), time.monotonic() - started_s)
                 await asyncio.wait({ends}, timeout=SHOWN_EVERY_S)
         finally:
+            logging.getLogger("kinestream").removeHandler(warnings)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             await source.aclose()
@@ -145,13 +161,23 @@ async def _record(source: LabelledSource, recorder: Recorder, limit_s: float | N
     return 1 if recorder.failure else 0
 
 
-def _show(labelled: LabelledSource, samples: int, elapsed_s: float) -> None:
+def _show(labelled: LabelledSource, samples: int, lost: int, links: Sequence[LinkStatus], elapsed_s: float) -> None:
     minutes, seconds = divmod(int(elapsed_s), 60)
     choices = "  ".join(f"{i}:{name}" for i, name in enumerate(labelled.labels, start=1))
-    line = f"{minutes}:{seconds:02d}  {samples} samples  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
+    told = [f"{minutes}:{seconds:02d}", f"{samples} samples", *([f"{lost} lost"] if lost else []), *_troubles(links)]
+    line = f"{'  '.join(told)}  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
     width = get_terminal_size().columns - 1
-    sys.stderr.write(f"\r\x1b[K{line[:width]}")
+    sys.stderr.write(f"{CLEAR_LINE}{line[:width]}")
     sys.stderr.flush()
+
+
+def _troubles(links: Sequence[LinkStatus]) -> Iterator[str]:
+    """What a person who records should see at once of the links to the sensors."""
+    for link in links:
+        if link.state != "streaming":
+            yield f"{link.name}: {link.state.upper()}"
+        elif link.reconnects:
+            yield f"{link.name}: {link.reconnects} reconnect{'s' * (link.reconnects != 1)}"
 
 
 def run_recover(args: argparse.Namespace) -> int:

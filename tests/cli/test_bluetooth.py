@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +88,39 @@ def test_two_sensors_of_different_kinds_end_in_predictions(bluez: BlueZ) -> None
     assert any("Polar" in notice and "device clock" in notice for notice in summary["notices"])
     assert not polar.streaming
     assert not thingy.streaming
+
+
+def test_a_recording_tells_of_a_link_that_breaks_on_its_line_and_above_it(bluez: BlueZ, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="a terminal to show the line at")
+    thingy = Thingy(THINGY)
+    terminal, inside = pty.openpty()
+    words = ["record", "ble://thingy52", str(tmp_path / "r"), "--label", "walking"]
+    environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [*KINESTREAM, *words], env=environment, stdin=inside, stdout=subprocess.PIPE, stderr=inside, text=True
+    ) as process:
+        shown = ""
+
+        def until(pattern: str) -> None:
+            nonlocal shown
+            while not re.search(pattern, shown):
+                shown += os.read(terminal, 1000).decode()
+
+        until("thingy52: LOOKING")
+        bluez.add(thingy)
+        until(r"[1-9]\d* samples  \[walking\]")
+        shown = ""
+        bluez.remove(thingy)
+        until(r"\r\x1b\[Kkinestream: Thingy: the link broke; looking for it again\r\n")
+        until(r"Thingy: LOOKING  \[walking\]")
+        bluez.add(thingy)
+        until(r"\r\x1b\[Kkinestream: Thingy: connected again\r\n")
+        until(r"Thingy: 1 reconnect  \[walking\]")
+        os.write(terminal, b"q")
+        process.communicate(timeout=20)
+    os.close(inside)
+    os.close(terminal)
+    assert process.returncode == 0
 
 
 def test_ctrl_c_stops_the_sensor_before_it_ends(bluez: BlueZ) -> None:

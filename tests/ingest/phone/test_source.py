@@ -178,7 +178,7 @@ async def test_a_new_recording_ends_the_one_before_with_what_waits_of_it() -> No
         assert phone.source.counts() == {"messages_lost": 1, "messages_late": 1}
 
 
-async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is() -> None:
+async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is(caplog: pytest.LogCaptureFixture) -> None:
     async with listening() as phone:
         assert isinstance(phone.source, Linked)
         (link,) = phone.source.status()
@@ -199,9 +199,13 @@ async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is() -> None:
         phone.clock.now_s += 10.0
         (link,) = phone.source.status()
         assert (link.state, link.silence_s) == ("lost", None)
+        async with asyncio.timeout(20):
+            while not caplog.messages:
+                await asyncio.sleep(0.02)
         await phone.send(messages(4, session="two", t0_ns=T0_NS + 60 * 10**9))
         (link,) = phone.source.status()
         assert (link.state, link.reconnects) == ("streaming", 1)
+    assert caplog.messages[0] == "phone-3f2a91: nothing comes from it any more; waiting for it"
 
 
 async def test_two_phones_whose_names_begin_alike_are_two_streams() -> None:
