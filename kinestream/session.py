@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.conclusion import Concluder
 from kinestream.episodes import Episode, EpisodeFinder
 from kinestream.errors import ConfigError
+from kinestream.measured_rate import MeasuredRate
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
@@ -34,9 +35,6 @@ QUEUE_CHUNKS = 256
 
 BATCH_CHUNKS = 32
 """How many waiting chunks the worker takes at once; handing over costs more than windowing a chunk."""
-
-RATE_TOLERANCE = 0.1
-"""A stream this far from its nominal rate is reported."""
 
 
 class Session:
@@ -92,7 +90,7 @@ class Session:
         self._dropped = 0
         self._dropped_of: dict[str, tuple[str, int]] = {}  # of each stream: its session, samples dropped in it
         self._asked: dict[str, Sensing | None] = {}  # of each stream's sensor
-        self._rates: dict[str, _Rate] = {}
+        self._rates: dict[str, MeasuredRate] = {}
         self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
 
@@ -280,7 +278,7 @@ class Session:
         """The next chunk, numbered as if what was dropped had never been: it is counted already, and not ``lost``."""
         chunk = self._queue.popleft()
         self._computed_chunks += 1
-        self._rates.setdefault(chunk.stream, _Rate()).add(chunk)
+        self._rates.setdefault(chunk.stream, MeasuredRate()).add(chunk)
         session, dropped = self._dropped_of.get(chunk.stream, (chunk.session, 0))
         return replace(chunk, seq=chunk.seq - dropped) if dropped and session == chunk.session else chunk
 
@@ -365,36 +363,3 @@ class Session:
             "notices": self.notices(),
             **({"recording": self._recorder.summary()} if self._recorder else {}),
         }
-
-
-class _Rate:
-    """How fast a stream really comes: samples over the time of its unbroken parts."""
-
-    def __init__(self) -> None:
-        self.signal_s = 0.0
-        self.nominal_hz = 1.0
-        self._steps = 0
-        self._span_s = 0.0
-        self._last: SampleChunk | None = None
-
-    def add(self, chunk: SampleChunk) -> None:
-        n = len(chunk)
-        self.signal_s += n / chunk.fs_hz
-        self.nominal_hz = chunk.fs_hz
-        if not n:
-            return
-        last = self._last
-        if last is not None and last.session == chunk.session and chunk.seq == last.seq + len(last):
-            span_s = float(chunk.t[-1] - last.t[-1])
-            if 0 < span_s < 2 * n / chunk.fs_hz + 1:  # no gap in between
-                self._steps += n
-                self._span_s += span_s
-        self._last = chunk
-
-    @property
-    def measured_hz(self) -> float:
-        return self._steps / self._span_s if self._span_s > 0 else self.nominal_hz
-
-    @property
-    def is_off(self) -> bool:
-        return self._steps > 100 and abs(self.measured_hz / self.nominal_hz - 1) > RATE_TOLERANCE
