@@ -48,9 +48,6 @@ class AdafruitDecoder(Decoder):
         self.others = others
         self._rest = b""
 
-    def reset(self) -> None:
-        self._rest = b""
-
     def _uart(self, data: bytes) -> list[Packet]:
         buffer, at = self._rest + data, 0
         packets: list[Packet] = []

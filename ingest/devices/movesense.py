@@ -52,9 +52,6 @@ class MovesenseDecoder(Decoder):
         """One factor a sensor."""
         self._pending = b""
 
-    def reset(self) -> None:
-        self._pending = b""
-
     def _message(self, data: bytes) -> list[Packet]:
         if len(data) < 2 or data[0] not in (RESULT, UPDATE, UPDATE_PART2):
             raise DecodeError(f"a message; expected {RESULT}, {UPDATE} or {UPDATE_PART2} and a reference", data)

@@ -56,9 +56,6 @@ class LineDecoder(Decoder):
         """Whether a line has told what they hold."""
         self._rest = b""
 
-    def reset(self) -> None:
-        self._rest = b""
-
     def set_rate(self, rate_hz: float) -> None:
         """The device has said how fast it prints."""
         self.groups = (Group("motion", self.groups[0].channels, rate_hz),)

@@ -91,9 +91,9 @@ NO_SAMPLES: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
 
 class Decoder:
-    """Reads the notifications of one connection.
+    """Reads the notifications of one connection; the next one has another, made by the same plan.
 
-    It keeps state only where the protocol needs it: ``reset()`` forgets it, on every reconnect.
+    It keeps state only where the protocol needs it.
 
     Args:
         groups: what the packets may hold; a start dialogue may replace it by what the device agreed to.
@@ -125,9 +125,6 @@ class Decoder:
         if len(data) > MAX_PACKET_BYTES:
             raise DecodeError(f"a packet of {len(data)} bytes; expected at most {MAX_PACKET_BYTES}", data)
         return handler(data)
-
-    def reset(self) -> None:
-        """Forget what earlier notifications left unfinished."""
 
 
 def battery_level(data: bytes) -> list[Packet]:

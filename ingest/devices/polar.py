@@ -65,9 +65,6 @@ class PolarDecoder(Decoder):
         self.sdk_mode = False
         """Whether the start dialogue had to enter it."""
 
-    def reset(self) -> None:
-        self._factors.clear()
-
     def _control(self, data: bytes) -> list[Packet]:
         if data[:1] == bytes([pmd.STOPPED]):
             self.counts["stopped_by_device"] += 1

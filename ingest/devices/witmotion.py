@@ -61,9 +61,6 @@ class WitDecoder(Decoder):
         self._skipped = 0
         """Bytes passed over since the last frame."""
 
-    def reset(self) -> None:
-        self._size, self._rest, self._skipped = PLAIN_BYTES, b"", 0
-
     def _bytes(self, data: bytes) -> list[Packet]:
         if len(data) == DATED_BYTES and data.startswith(MOTION) and not _is_header(data, PLAIN_BYTES):
             self._size = DATED_BYTES

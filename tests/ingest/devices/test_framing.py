@@ -83,9 +83,9 @@ def test_register_answers_among_the_frames_are_counted_and_passed_over() -> None
 
 
 def test_a_reconnect_forgets_half_a_frame() -> None:
-    decoder = wit()
-    decoder.decode(WIT, plain(1)[:15])
-    decoder.reset()
+    plan = find_profile("witmotion").plan(Settings())
+    plan.decoder().decode(WIT, plain(1)[:15])
+    decoder = plan.decoder()
     assert firsts(decoder.decode(WIT, plain(2))) == [2]
     assert decoder.counts["skipped_bytes"] == 0
 
@@ -117,9 +117,9 @@ def test_an_update_whose_second_part_is_lost_is_counted_and_the_next_is_read() -
 
 def test_a_second_part_alone_is_refused_also_after_a_reconnect() -> None:
     update, _ = imu9(8)
-    decoder = MovesenseDecoder("IMU9", 104.0)
-    decoder.decode(MOVESENSE, b"\x02\x63" + update[:156])
-    decoder.reset()
+    plan = find_profile("movesense").plan(Settings())
+    plan.decoder().decode(MOVESENSE, b"\x02\x63" + update[:156])
+    decoder = plan.decoder()
     with pytest.raises(DecodeError, match="first part never came"):
         decoder.decode(MOVESENSE, b"\x03\x63" + update[156:])
 

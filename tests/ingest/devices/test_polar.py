@@ -97,8 +97,8 @@ def test_without_a_factor_one_is_assumed_and_counted() -> None:
 
 
 def test_a_reconnect_forgets_the_factor() -> None:
-    _, decoder = start(verity())
-    decoder.reset()
+    plan, _ = start(verity())
+    decoder = plan.decoder()
     decoder.decode(DATA, b"\x02" + bytes(8) + b"\x80" + bytes(6))
     assert decoder.counts["factor_assumed"] == 1
 
