@@ -162,7 +162,6 @@ def windows_of(
             f"{held + more} windows or more of {dataset.name}",
             "raise train_hop in [data], or name fewer subjects",
         )
-        spec.check_rate(recording.fs_hz)
         found = training_windows(spec, chunks_of(recording), hop=hop)
         code_of = np.array([names.index(called[n]) if n in called else -1 for n in found.label_names] or [-1])
         codes = code_of[found.labels]

@@ -44,7 +44,7 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
         chunks: one recording, in order; a change of session begins anew.
         hop: samples between windows; the specification's by default.
     Raises:
-        InputMismatch: the recording lacks a channel the model needs.
+        InputMismatch: the recording lacks a channel the model needs, or is too slow for it.
     """
     stride = hop or spec.hop
     found: list[NDArray[np.float32]] = []
@@ -55,6 +55,7 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
         first = session[0]
         names = names or first.label_names
         conditioner = Conditioner(spec, first.channels, first.fs_hz)
+        spec.check_rate(first.fs_hz)
         columns = [first.channels.index(name) for name in conditioner.needed]
         t = np.concatenate([chunk.t for chunk in session])
         x = np.concatenate([chunk.x[:, columns] for chunk in session])

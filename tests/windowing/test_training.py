@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from kinestream.errors import InputMismatch
 from kinestream.signals import UNLABELLED
 from kinestream.windowing import training_windows
 from tests.windowing.streams import NINE, PLAIN, cut, regular, stream, windows_of
@@ -32,3 +34,8 @@ def test_no_training_window_crosses_a_gap() -> None:
 
 def test_an_unlabelled_recording_teaches_nothing() -> None:
     assert len(training_windows(PLAIN, [regular(500)]).x) == 0
+
+
+def test_a_recording_too_slow_for_the_model_teaches_nothing_in_silence() -> None:
+    with pytest.raises(InputMismatch, match="the source offers 25 Hz"):
+        training_windows(PLAIN, [stream(np.arange(400) / 25, fs_hz=25.0, labels=np.zeros(400, np.int16))])
