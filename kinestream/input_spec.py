@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 
 from kinestream.errors import ConfigError, InputMismatch
-from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY
+from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, Sensing
 
 MIN_RATE_SHARE = 0.8
 """A sensor may be this much slower than its model: clocks differ, and a 40 Hz watch still shows a gait at 50 Hz."""
+
+STEADY_SHARE = 0.8
+"""Samples may be this share of the longest bridged hole apart: the rest is for times that waver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class InputSpec:
     @property
     def hop_s(self) -> float:
         return self.hop / self.fs_hz
+
+    def bearable(self, sensing: Sensing) -> Sensing:
+        """The wish, at no lower rate than windows can be cut at: farther apart, samples would be nothing but holes."""
+        slowest_hz = 1 / (STEADY_SHARE * self.max_gap_s)
+        return sensing if sensing.fs_hz >= slowest_hz else Sensing(slowest_hz, sensing.gyro)
 
     def check_rate(self, fs_hz: float) -> None:
         """Refuse a source too slow to hold what the model was taught to look for.

@@ -160,7 +160,7 @@ class Pipeline:
             own=tuple(own),
             coverage=window.coverage,
         )
-        decision = policy.decide(state)
+        decision = self._bearable(policy.decide(state))
         self._sense(window, decision, now_s)
         output = self.engine.predict(window.x, decision.subnet)
         energy_mj = self.table[decision.subnet].energy_mj
@@ -196,6 +196,14 @@ class Pipeline:
         if self.on_prediction:
             self.on_prediction(prediction, Circumstances(policy, state, ready_s))
         return prediction
+
+    def _bearable(self, decision: Decision) -> Decision:
+        """The decision, with a sensor that still brings windows: without one nobody would decide any more."""
+        sensing = decision.sensing and self.spec.bearable(decision.sensing)
+        if sensing == decision.sensing:
+            return decision
+        why = f"{decision.reason}; so slow there would be no window: {sensing}"
+        return replace(decision, sensing=sensing, reason=why)
 
     def _sense(self, window: Window, decision: Decision, now_s: float) -> None:
         """Have the sensor run as the policy wants it; a device that can was asked by the session already."""

@@ -37,6 +37,8 @@ class SensingPolicy:
     def __post_init__(self) -> None:
         if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
             raise ConfigError(f"sensing fs_hz={self.fs_hz}: expected a positive rate in Hz")
+        if self.fs_hz is None and not self.gyro:
+            raise ConfigError("sensing gyro=false: say at which rate, e.g. sensing:fs_hz=50,gyro=false")
         if not 0 <= self.lose <= 1:
             raise ConfigError(f"sensing lose={self.lose}: expected a share from 0 to 1")
 

@@ -128,6 +128,18 @@ def test_a_slower_device_is_taken_where_a_policy_asked_for_it_and_refused_else()
         run(pipeline(TABLE), [*cut(first, 25), slower])
 
 
+@pytest.mark.parametrize("fs_hz", [1.0, 1e-320])
+def test_a_sensor_wished_so_slow_that_no_window_would_come_runs_as_slow_as_it_may(fs_hz: float) -> None:
+    pipe = pipeline(TABLE, f"fixed+sensing:fs_hz={fs_hz}")
+    predictions = run(pipe, cut(regular(900), 25))
+    assert predictions[-1].t_end_s > 17
+    assert predictions[-1].decision.sensing == Sensing(5.0)
+    assert predictions[-1].decision.reason.endswith(
+        "so slow there would be no window: 5 Hz, accelerometer and gyroscope"
+    )
+    assert pipe.counts()["gaps"] == 0
+
+
 def test_a_battery_drains_slower_by_what_the_sensor_saves() -> None:
     rows = (SensingRow(Sensing(50.0), {}, 10.0), SensingRow(Sensing(25.0), {}, 4.0))
     table = replace(TABLE, sensing=rows)

@@ -71,7 +71,7 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
         InputMismatch: the source lacks a channel of this model.
         DataMissing: there is not one window in it.
     """
-    windows = asyncio.run(_windows(source, model, sensing))
+    windows = asyncio.run(_windows(source, model, sensing and model.input.bearable(sensing)))
     if not windows:
         raise DataMissing(f"{source.name} holds no window of {model.input.window_s:g} s; choose a longer recording")
     kinds = [_judged(window, model.labels) for window in windows]
@@ -103,7 +103,7 @@ async def _windows(source: Source, model: Model, sensing: Sensing | None) -> lis
                 segmenters[chunk.stream], sensors[chunk.stream] = Segmenter(model.input, any_rate=True), Sensed()
                 sensors[chunk.stream].ask(sensing, -math.inf)
             for part in sensors[chunk.stream].push(chunk):
-                if sensing and abs(part.fs_hz / sensing.fs_hz - 1) > RATE_TOLERANCE:
+                if sensing and sensing.fs_hz < chunk.fs_hz and abs(part.fs_hz / sensing.fs_hz - 1) > RATE_TOLERANCE:
                     raise ConfigError(
                         f"{source.name} was recorded at {chunk.fs_hz:g} Hz, which cannot be thinned to "
                         f"{sensing.fs_hz:g} Hz; choose a whole part of it"

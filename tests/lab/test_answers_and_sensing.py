@@ -103,6 +103,12 @@ def test_a_slower_sensor_gives_the_same_windows_at_the_models_rate_with_less_in_
         collect(player(), MODEL, Sensing(30.0))
 
 
+def test_a_wish_too_slow_for_windows_or_beyond_the_recording_is_met_as_far_as_it_can_be() -> None:
+    fast = collect(player(), MODEL)
+    assert (collect(player(), MODEL, Sensing(400.0)).x == fast.x).all()
+    assert (collect(player(), MODEL, Sensing(1.0)).x == collect(player(), MODEL, Sensing(5.0)).x).all()
+
+
 def test_where_a_slower_sensor_brought_no_window_the_other_one_stands_in() -> None:
     fast, slow = collect(player(), MODEL), collect(player(), MODEL, Sensing(12.5))
     fewer = replace(slow, keys=slow.keys[3:], x=slow.x[3:])

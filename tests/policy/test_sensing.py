@@ -1,0 +1,59 @@
+"""A slower sensor as a policy's part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kinestream.errors import ConfigError
+from kinestream.operating_table import OperatingTable, SensingRow
+from kinestream.policy import make_policy
+from kinestream.signals import Sensing
+
+from .situations import situation
+
+
+@pytest.fixture
+def steerable(table: OperatingTable) -> OperatingTable:
+    """Half the rate costs half a point and saves 1 mW; without gyroscope 30 points, and 5 mW."""
+    best = table.front[-1].subnet
+    ways = ((Sensing(50.0), 0.97, 6.0), (Sensing(25.0), 0.965, 5.0), (Sensing(50.0, gyro=False), 0.67, 1.0))
+    return replace(table, sensing=tuple(SensingRow(way, {best: share}, mw) for way, share, mw in ways))
+
+
+@pytest.mark.parametrize(
+    ("text", "sensing", "because"),
+    [
+        ("sensing:lose=0.01", Sensing(25.0), "costs 0.5 points, saves 1 mW"),
+        ("sensing:lose=0.4", Sensing(50.0, gyro=False), "costs 30.0 points, saves 5 mW"),
+        ("sensing:lose=0", None, "no thriftier way"),
+        ("sensing:fs_hz=20,gyro=false", Sensing(20.0, gyro=False), "by hand"),
+    ],
+)
+def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
+    steerable: OperatingTable, text: str, sensing: Sensing | None, because: str
+) -> None:
+    decision = make_policy(text, steerable).decide(situation())
+    assert decision.sensing == sensing
+    assert because in decision.reason
+
+
+def test_the_sparest_of_all_parts_holds(steerable: OperatingTable) -> None:
+    policy = make_policy("persistence:settle=1,fs_hz=25+sensing:fs_hz=40,gyro=false", steerable)
+    assert policy.decide(situation()).sensing == Sensing(40.0, gyro=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sensing:fs_hz=0", "expected a positive rate"),
+        ("sensing:fs_hz=nan", "expected a positive rate"),
+        ("sensing:gyro=false", "say at which rate"),
+        ("sensing:lose=2", "expected a share from 0 to 1"),
+        ("sensing:gyro=perhaps", "is not true or false"),
+    ],
+)
+def test_a_wish_that_says_nothing_or_nonsense_is_refused(table: OperatingTable, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make_policy(text, table)
