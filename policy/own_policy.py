@@ -152,12 +152,13 @@ def _reader(default: Any) -> Reader:
 def _one_line(error: BaseException) -> str:
     """The error as one line, with the line of the policy's file it came from."""
     said = " ".join(str(error).split())
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_HERE)]
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_NOT_THEIRS)]
     where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
     return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
 
 
-_HERE = str(Path(__file__).resolve().parent)
+# Unresolved, as tracebacks name it: the folder may be reached through a link.
+_NOT_THEIRS = (str(Path(__file__).parent), "<frozen ")
 
 
 @lru_cache(maxsize=256)

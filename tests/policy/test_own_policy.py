@@ -95,6 +95,11 @@ def test_a_class_in_a_file_decides_under_the_limit_of_another_policy(table: Oper
             "    return Decision(table.front[0].subnet, '', memory={'own.list': []})\n",
             "memory holds something else than numbers by name",
         ),
+        (
+            "from kinestream.signals import Decision, Sensing\ndef decide(state, table):\n"
+            "    return Decision(table.front[0].subnet, '', sensing=Sensing(-1.0))\n",
+            "expected a Sensing at a positive rate, or None",
+        ),
     ],
 )
 def test_code_that_fails_is_named_once_and_the_cheapest_runs(
@@ -105,6 +110,7 @@ def test_code_that_fails_is_named_once_and_the_cheapest_runs(
         decisions = [policy.decide(situation(deadline_ms=50.0)) for _ in range(5)]
     assert {str(decision.subnet) for decision in decisions} == {"0.10x-96"}
     assert says in decisions[0].reason
+    assert "own_policy.py" not in decisions[0].reason
     assert decisions[0].reason.endswith(": the cheapest, to be safe; deadline 50 ms kept")
     assert len(caplog.messages) == 1
     assert "\n" not in caplog.messages[0]
@@ -137,6 +143,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
     with pytest.raises(ConfigError, match=re.escape(says.format(file=file))) as refused:
         make_policy(file + settings, table)
     assert "\n" not in str(refused.value)
+    assert "frozen" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named(table: OperatingTable) -> None:
