@@ -89,8 +89,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("name a recording or a dataset (kinestream data list), or --scenarios to list the days")
     if args.trials < 0:
         raise ConfigError(f"--trials {args.trials}: expected 0 or more")
+    if not args.lose >= 0:
+        raise ConfigError(f"--lose {args.lose}: expected 0 or more points of accuracy")
     if args.picture and args.picture.suffix not in (".svg", ".png"):
         raise ConfigError(f"--picture {args.picture} must end in .svg or .png")
+    for out in (args.save, args.picture):
+        if out and not out.parent.is_dir():
+            raise ConfigError(f"{out} cannot be written: there is no folder {out.parent}")
     scenario, energy = lab.read_scenario(args.scenario), read_energy_model(args.energy)
     parts = _for_the_day(parse_policy(args.policy), scenario.hours)
     model = load_model(find_model(args.model))
@@ -155,10 +160,10 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**told, "rows": table_rows, "fixed": [report.as_json(outcome) for outcome in fixed]}))
     else:
         _print(told, rows)
-    if args.picture:
-        report.draw(args.picture, day, policies, fixed, table.energy_model)
     if args.save:
         save_policy(policy, args.save)
+    if args.picture:
+        report.draw(args.picture, day, policies, fixed, table.energy_model)
     return 0
 
 

@@ -84,13 +84,14 @@ def oracle(day: Day, processor_mj: float) -> float:
 
     It knows the whole day beforehand, and how often each subnetwork is right in each phase of it on these very windows,
     but not on which of them: in each phase it shares the time between subnetworks. No policy that decides before it has
-    seen a window's answer can do better at equal energy but by luck, or by looking at the answers. NaN where nothing
-    can be judged.
+    seen a window's answer can do better at equal energy but by luck, or by looking at the answers. It runs on every
+    window, with the sensor as it is. NaN where nothing can be judged, or where ``processor_mj`` is below zero: a
+    battery that does not last the day even without inference.
 
     The plan is a linear programme with one constraint on the energy, so the price of a millijoule is bisected.
     """
     pure = day.pure & (day.truth >= 0)
-    if not pure.any():
+    if not pure.any() or processor_mj < 0:
         return float("nan")
     right = day.best[:, day.window] == day.truth
     energy_mj = np.array([day.table[subnet].energy_mj for subnet in day.subnets])

@@ -32,6 +32,7 @@ SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     },
     "utility": {"latency": (0.0, 0.02, 0.05, 0.1, 0.2), "energy": (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)},
     "loss": {"missing": (0.02, 0.05, 0.1), "hop": (2, 4, 8)},
+    "hop": {"hop": (1, 2, 3, 4, 6, 8)},
 }
 """What is tried of each kind's settings; what a person has set is kept."""
 

@@ -89,6 +89,9 @@ def test_its_json_tells_every_fixed_subnetwork_too(here: Path, capsys: pytest.Ca
         (["walk.csv", "--policy", "batery"], "did you mean 'battery'"),
         (["walk.csv", "--trials", "-1"], "expected 0 or more"),
         (["walk.csv", "--picture", "day.jpg"], "must end in .svg or .png"),
+        (["walk.csv", "--picture", "nowhere/day.svg"], "there is no folder nowhere"),
+        (["walk.csv", "--save", "nowhere/mine.toml"], "there is no folder nowhere"),
+        (["walk.csv", "--lose", "nan"], "expected 0 or more points"),
         ([], "name a recording"),
     ],
 )

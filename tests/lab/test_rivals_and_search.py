@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isnan
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,16 @@ def test_the_oracle_shares_the_time_between_two_neighbours(days: Days) -> None:
     assert oracle(day, 400 * 1.0) == pytest.approx(0.5)
     assert oracle(day, 400 * 0.5) == pytest.approx(0.25)  # not even the cheapest all the time
     assert oracle(day, 0.0) == 0.0
+
+
+def test_there_is_no_oracle_for_a_battery_that_is_empty_too_early_without_any_inference(
+    days: Days, table: OperatingTable
+) -> None:
+    free = replace(table, points=tuple(replace(point, energy_mj=0.0) for point in table.points))
+    for costs in (table, free):
+        day = days.day(supply=Supply(capacity_j=0.3), table=costs)  # the rest of the day takes 0.4 J
+        assert budget_mj(day) < 0
+        assert isnan(oracle(day, budget_mj(day)))
 
 
 def test_the_oracle_keeps_the_deadlines(days: Days) -> None:
