@@ -113,7 +113,7 @@ class EnergyModel:
             kept = tuple(replace(point, energy_mj=self.window_mj(point)) for point in table.points)
             return replace(table, points=kept, energy_model=self.told(), sensing=sensing)
         points = tuple(self._applied(point) for point in table.points)
-        machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:g} million MACs a second"
+        machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:,.10g} million MACs a second"
         return OperatingTable(table.model, machine, self.told(), points, sensing, table.hops)
 
     def _costed(self, row: SensingRow) -> SensingRow:

@@ -84,8 +84,13 @@ class OperatingTable:
 
     def saved_mw(self, sensing: Sensing | None) -> float:
         """What a sensor run so draws less than as it runs by itself; 0 where nobody knows."""
+        if sensing is None or not self.sensing:
+            return 0.0
+        by_itself = self.sensing[0]
+        # A model that reads no gyroscope has no way to run one.
+        asked = Sensing(sensing.fs_hz, sensing.gyro and by_itself.sensing.gyro)
         base_mw = {row.sensing: row.base_mw for row in self.sensing}
-        saved = base_mw[self.sensing[0].sensing] - base_mw.get(sensing, math.nan) if sensing and base_mw else 0.0
+        saved = by_itself.base_mw - base_mw.get(asked, math.nan)
         return saved if math.isfinite(saved) else 0.0
 
     def __contains__(self, subnet: Subnet) -> bool:

@@ -149,7 +149,9 @@ def run_table(args: argparse.Namespace) -> int:
     if table.sensing:
         ways = _rich_table("sensor", "best", "narrowest", "mW without inference")
         for row in _sensing_rows(table):
-            ways.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), f"{row['base_mw']:.3f}")
+            # A model of nothing but a processor does not know the sensor.
+            drawn = f"{row['base_mw']:.3f}" if row["base_mw"] else "not in this energy model"
+            ways.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), drawn)
         _print(ways)
         hops = _rich_table("predicted", "best", "narrowest")
         for row in _hop_rows(table):

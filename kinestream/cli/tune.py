@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report
     from kinestream.policy import build_policy, named_subnets, parse_policy, save_policy, write_policy
-    from kinestream.signals import Sensing
+    from kinestream.signals import GYRO, Sensing
     from kinestream.source import Source
     from kinestream.sources import SourceOptions, open_source
 
@@ -115,7 +115,8 @@ def run(args: argparse.Namespace) -> int:
     table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))
     worth = dict.fromkeys([*candidates(model), *named_subnets(parts)])
     seen = replace(table, points=tuple(table[subnet] for subnet in worth))
-    base_mw = energy.base_mw(Sensing(model.input.fs_hz), 1 / material.hop_s)
+    reads_gyro = not set(GYRO).isdisjoint(model.input.channels)
+    base_mw = energy.base_mw(Sensing(model.input.fs_hz, reads_gyro), 1 / material.hop_s)
     asleep_mw = energy.base_mw(Sensing(model.input.fs_hz, gyro=False), 1 / material.hop_s)
     draws = lab.Draws(base_mw, None if args.sleepless else asleep_mw)
 

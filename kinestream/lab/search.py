@@ -79,11 +79,14 @@ def space_of(parts: Sequence[Part], table: OperatingTable) -> list[tuple[int, st
         space = dict(SPACES.get(part.kind, {}))
         if part.kind == "persistence":
             space |= {"thin": named, "wide": named}
-            spared = [
-                row.sensing.fs_hz for row in table.sensing if row.sensing.gyro and table.saved_mw(row.sensing) > 0
+            rates_hz = [
+                row.sensing.fs_hz
+                for number, row in enumerate(table.sensing)
+                if number == 0
+                or (row.sensing.gyro == table.sensing[0].sensing.gyro and table.saved_mw(row.sensing) > 0)
             ]
-            if spared:
-                space["fs_hz"] = (table.sensing[0].sensing.fs_hz, *spared)
+            if len(rates_hz) > 1:
+                space["fs_hz"] = rates_hz
         found += [(number, key, values) for key, values in space.items() if key not in part.settings]
     return found
 

@@ -41,6 +41,11 @@ def test_a_models_table_tells_the_models_name_and_its_processors_latency() -> No
     assert "measured p50 latency x 5 W" in here.energy_model
 
 
+def test_a_fast_processor_is_told_without_an_exponent() -> None:
+    applied = read_energy_model("nrf52840_lsm6dso_streaming").applied(TABLE)
+    assert applied.machine.endswith("1,000,000 million MACs a second")
+
+
 def test_the_rest_draws_by_rate_gyroscope_and_what_is_sent() -> None:
     radio = Radio(event_uj=10.0, byte_uj=0.1, events_per_s=2.0, sample_bytes=2, result_bytes=5)
     sensor = Sensor(accelerometer_mw=((10, 0.1), (50, 0.5)), both_mw=((10, 1.0), (50, 2.0)))

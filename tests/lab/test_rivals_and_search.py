@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinestream.lab import Phase, Supply, best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, search
-from kinestream.operating_table import OperatingTable
+from kinestream.lab.search import space_of
+from kinestream.operating_table import OperatingTable, SensingRow
 from kinestream.policy import make_policy, parse_policy, write_policy
+from kinestream.signals import Sensing
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
 
@@ -87,6 +89,22 @@ def test_a_search_finds_the_settings_that_cost_least_and_is_the_same_again(
     assert found[0].outcome.accuracy >= 0.7
     assert found[0].outcome.processor_j == pytest.approx(0.4)  # the middle one all the time
     assert found[0].tried == 20
+
+
+@pytest.mark.parametrize("gyro", [True, False])
+def test_the_rates_that_save_are_tried_with_the_gyroscope_as_the_model_has_it(
+    table: OperatingTable, gyro: bool
+) -> None:
+    ways = (
+        (Sensing(50.0, gyro), 6.0),
+        (Sensing(25.0, gyro), 5.0),
+        (Sensing(12.5, gyro), 6.0),
+        (Sensing(20.0, not gyro), 1.0),
+    )
+    steerable = replace(table, sensing=tuple(SensingRow(way, {}, mw) for way, mw in ways))
+    tried = {key: list(values) for _, key, values in space_of(parse_policy("persistence"), steerable)}
+    assert tried["fs_hz"] == [50.0, 25.0]
+    assert "fs_hz" not in {key for _, key, _ in space_of(parse_policy("persistence"), table)}
 
 
 def test_what_a_person_has_set_is_kept_and_a_small_grid_is_tried_whole(days: Days, table: OperatingTable) -> None:

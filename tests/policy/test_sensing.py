@@ -44,6 +44,14 @@ def test_the_sparest_of_all_parts_holds(steerable: OperatingTable) -> None:
     assert policy.decide(situation()).sensing == Sensing(40.0, gyro=False)
 
 
+def test_where_the_model_reads_no_gyroscope_a_lower_rate_saves_as_the_table_says(table: OperatingTable) -> None:
+    ways = ((Sensing(20.0, gyro=False), 6.0), (Sensing(10.0, gyro=False), 5.0))
+    plain = replace(table, sensing=tuple(SensingRow(way, {}, mw) for way, mw in ways))
+    for wish, saved_mw in ((Sensing(10.0), 1.0), (Sensing(10.0, gyro=False), 1.0), (Sensing(7.0), 0.0), (None, 0.0)):
+        assert plain.saved_mw(wish) == saved_mw
+    assert table.saved_mw(Sensing(10.0)) == 0.0
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
