@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DataMissing
+from kinestream.errors import DataMissing
 from kinestream.summary import judged_as
 from kinestream.windowing import Segmenter, Sensed
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from kinestream.inference import Model
     from kinestream.signals import Sensing, Window
     from kinestream.source import Source
-
-RATE_TOLERANCE = 0.05
-"""How far a thinned rate may be from the one that was asked for."""
 
 NOBODY_KNOWS = -1
 """The truth of a window that cannot be judged: without a label, or of an activity the model was never taught."""
@@ -65,9 +62,8 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
     """All windows of a source that ends; a live one would never.
 
     Args:
-        sensing: how the sensor is run; None: as it was.
+        sensing: how the sensor is run, as the pipeline would have it; None: as it was.
     Raises:
-        ConfigError: the recording's rate cannot be thinned to the wished one.
         InputMismatch: the source lacks a channel of this model.
         DataMissing: there is not one window in it.
     """
@@ -103,11 +99,6 @@ async def _windows(source: Source, model: Model, sensing: Sensing | None) -> lis
                 segmenters[chunk.stream], sensors[chunk.stream] = Segmenter(model.input, any_rate=True), Sensed()
                 sensors[chunk.stream].ask(sensing, -math.inf)
             for part in sensors[chunk.stream].push(chunk):
-                if sensing and sensing.fs_hz < chunk.fs_hz and abs(part.fs_hz / sensing.fs_hz - 1) > RATE_TOLERANCE:
-                    raise ConfigError(
-                        f"{source.name} was recorded at {chunk.fs_hz:g} Hz, which cannot be thinned to "
-                        f"{sensing.fs_hz:g} Hz; choose a whole part of it"
-                    )
                 found += segmenters[chunk.stream].push(part)
         for segmenter in segmenters.values():
             found += segmenter.flush()
