@@ -332,6 +332,12 @@ class Session:
             for stream, rate in self._rates.items()
             if rate.is_off
         ]
+        fastest_ms = min(point.p95_ms for point in self.table.points)
+        if self.deadline_ms is not None and self.deadline_ms < fastest_ms:
+            told.append(
+                f"no subnetwork meets the deadline of {self.deadline_ms:g} ms; the fastest keeps {fastest_ms:.2g} ms "
+                "in 95 of 100 windows"
+            )
         spec = self.pipeline.spec
         if self._rates and not self._tally.predictions:
             told.append(

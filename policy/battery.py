@@ -177,7 +177,8 @@ def _ask_system() -> BatteryReading | None:
     ask = getattr(psutil, "sensors_battery", None)
     try:
         battery = ask() if ask is not None else None
-    except OSError:  # the kernel's power files vanish while a battery is pulled out
+    # The kernel's power files vanish while a battery is pulled out, and psutil reckons with whatever stands in them.
+    except (OSError, TypeError, ValueError, ArithmeticError):
         return None
     if battery is None:
         return None

@@ -247,6 +247,15 @@ async def test_a_stream_too_short_for_a_window_is_noticed() -> None:
     assert "no prediction: " in notice
 
 
+async def test_a_deadline_that_no_subnetwork_meets_is_noticed() -> None:
+    run = session(Chunks([]), "latency")
+    run.pipeline.deadline_ms = 1e-6
+    (notice,) = run.notices()
+    assert "no subnetwork meets the deadline of 1e-06 ms; the fastest keeps " in notice
+    run.pipeline.deadline_ms = 1e6
+    assert run.notices() == []
+
+
 async def test_a_stream_at_another_rate_than_announced_is_noticed() -> None:
     whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))

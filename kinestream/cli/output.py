@@ -140,6 +140,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{kind} {count}" for kind, count in counts.items() if count or kind in ("gaps", "lost", "dropped")
     )
+    missed = summary["missed_deadlines"]
+    late = f"; {missed} of {summary['predictions']} missed the deadline" if missed else ""
     shares = ", ".join(f"{name} {share:.0%}" for name, share in list(summary["share_per_subnet"].items())[:6])
     rows = [
         ("source", f"{summary['source']} with {summary['model']}, policy {summary['policy']}"),
@@ -153,7 +155,9 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("episodes", str(summary.get("episodes", ""))),
         (
             "latency",
-            f"p50 {latency['p50']} ms, p95 {latency['p95']} ms, p99 {latency['p99']} ms" if latency["p50"] else "",
+            f"p50 {latency['p50']} ms, p95 {latency['p95']} ms, p99 {latency['p99']} ms{late}"
+            if latency["p50"]
+            else "",
         ),
         (
             "energy",

@@ -59,6 +59,15 @@ def test_windows_that_the_model_has_no_name_for_are_told_to_people() -> None:
     assert " accuracy  1 with a label that the model does not know, not judged" in text
 
 
+@pytest.mark.parametrize(("deadline_ms", "late"), [(0.1, "; 1 of 1 missed the deadline"), (1e3, "")])
+def test_windows_that_came_late_are_told_to_people(deadline_ms: float, late: str) -> None:
+    tally = Tally(PREDICTION.labels)
+    tally.add(PREDICTION, deadline_ms)
+    rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
+    text = summary_text({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""})
+    assert next(line for line in text.splitlines() if "latency" in line).endswith(f" ms{late}")
+
+
 @pytest.mark.parametrize(("t_end_s", "shown"), [(59.97, " 1:00.0 "), (3599.94, " 59:59.9 "), (3599.96, " 1:00:00.0 ")])
 def test_no_minute_has_sixty_seconds(t_end_s: float, shown: str) -> None:
     out = io.StringIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from math import nan
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,6 +114,34 @@ def test_a_machine_that_cannot_tell_has_no_battery(monkeypatch: pytest.MonkeyPat
             psutil, "sensors_battery", unreadable if missing == "unreadable" else lambda: None, raising=False
         )
     assert LaptopBattery().read(0.0) is None
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="the folder is Linux's")
+def test_a_battery_whose_files_say_nonsense_or_vanish_cannot_be_read_until_they_are_right_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
+    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
+    bat = tmp_path / "BAT0"
+    bat.mkdir()
+    right = {"energy_now": "3200000", "energy_full": "4000000", "power_now": "300000", "status": "Discharging"}
+    battery = LaptopBattery(poll_s=0.0)
+
+    def says(**files: str) -> BatteryReading | None:
+        for name, text in (right | files).items():
+            (bat / name).write_text(f"{text}\n")
+        return battery.read(0.0)
+
+    assert says() == BatteryReading(0.8, None, charging=False)
+    assert says(energy_now="full") is None
+    assert says(energy_full="") is None
+    assert says(power_now="much") is None
+    over = says(energy_now="9000000")
+    assert over is not None
+    assert not over.known
+    assert says() == BatteryReading(0.8, None, charging=False)
+    shutil.rmtree(bat)
+    assert battery.read(0.0) is None
 
 
 def test_the_hottest_battery_the_system_can_read_gives_the_temperature(
