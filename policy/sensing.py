@@ -30,15 +30,13 @@ class SensingPolicy:
     fs_hz: float | None = None
     """Samples a second; None: by the table."""
     gyro: bool = True
-    """Whether the gyroscope runs, where ``fs_hz`` is given."""
+    """False: it is off, where ``fs_hz`` is not given at the model's own rate."""
     lose: float = 0.005
-    """Share of right windows that may be lost, where ``fs_hz`` is not given."""
+    """Share of right windows that may be lost, where neither is given."""
 
     def __post_init__(self) -> None:
         if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
             raise ConfigError(f"sensing fs_hz={self.fs_hz}: expected a positive rate in Hz")
-        if self.fs_hz is None and not self.gyro:
-            raise ConfigError("sensing gyro=false: say at which rate, e.g. sensing:fs_hz=50,gyro=false")
         if not 0 <= self.lose <= 1:
             raise ConfigError(f"sensing lose={self.lose}: expected a share from 0 to 1")
 
@@ -49,8 +47,11 @@ class SensingPolicy:
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)
-        if self.fs_hz is not None:
-            sensing = Sensing(self.fs_hz, self.gyro)
+        fs_hz = self.fs_hz
+        if fs_hz is None and not self.gyro and self.table.sensing:
+            fs_hz = self.table.sensing[0].sensing.fs_hz
+        if fs_hz is not None:
+            sensing = Sensing(fs_hz, self.gyro)
             return Limit(choices, f"sensor at {sensing}, by hand", sensing=sensing)
         row = thriftiest(self.table, self.lose)
         if row is None:

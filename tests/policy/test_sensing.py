@@ -29,6 +29,7 @@ def steerable(table: OperatingTable) -> OperatingTable:
         ("sensing:lose=0.4", Sensing(50.0, gyro=False), "costs 30.0 points, saves 5 mW"),
         ("sensing:lose=0", None, "no thriftier way"),
         ("sensing:fs_hz=20,gyro=false", Sensing(20.0, gyro=False), "by hand"),
+        ("sensing:gyro=false", Sensing(50.0, gyro=False), "by hand"),
     ],
 )
 def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
@@ -57,7 +58,6 @@ def test_where_the_model_reads_no_gyroscope_a_lower_rate_saves_as_the_table_says
     [
         ("sensing:fs_hz=0", "expected a positive rate"),
         ("sensing:fs_hz=nan", "expected a positive rate"),
-        ("sensing:gyro=false", "say at which rate"),
         ("sensing:lose=2", "expected a share from 0 to 1"),
         ("sensing:gyro=perhaps", "is not true or false"),
     ],
