@@ -190,6 +190,7 @@ def main() -> None:
         runs = [run(t, table, latency or simulated(table, random.Random(SEED)), limits_ms, loads) for t in POLICIES]
         tell(f"{title} ({where})", runs, tuple(PHASE_S * phase for phase in range(1, len(loads))))
         if args.images:
+            args.images.mkdir(parents=True, exist_ok=True)
             shown = [replace(one) for one in runs if one.policy.partition(":")[0] in ("latency", "slowdown")]
             draw(args.images / f"{name}.png", f"{model.name}, {title} ({where})", shown, loads)
 
