@@ -122,8 +122,9 @@ def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, bat
         "--policy",
         default=policy,
         metavar="P",
-        help="fixed[:0.5x-128], latency, slowdown, battery:hours=8, persistence, utility, loss, deadline=20, sensing:fs_hz=25, hop=2; joined, "
-        "the later limit the former: slowdown+battery:hours=8; a policy.toml or your own my_policy.py "
+        help="fixed[:0.5x-128], latency, slowdown, battery:hours=8, persistence, utility, loss, deadline=20, "
+        "sensing:fs_hz=25, hop=2; joined, the later limit the former: slowdown+battery:hours=8; "
+        "a policy.toml or your own my_policy.py "
         f"(docs/policies.md; default {policy or 'fixed'})",
     )
     group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")

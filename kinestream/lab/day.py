@@ -120,7 +120,7 @@ class Day:
     def run(self, policy: Policy, name: str | None = None) -> Outcome:
         """What the policy makes of the day."""
         rows = {subnet: row for row, subnet in enumerate(self.subnets)}
-        labels = tuple(f"{code}" for code in range(self.answers.probs.shape[2]))
+        labels = self.material.labels or tuple(f"{code}" for code in range(self.answers.probs.shape[2]))
         phases, supply = self.scenario.phases, self.scenario.supply
         hop_s, capacity_j, left_j = self.material.hop_s, self.capacity_j, self.given_j
         recent: deque[Prediction] = deque(maxlen=REMEMBERED)

@@ -41,6 +41,8 @@ class Material:
     window_s: float
     keys: tuple[tuple[str, str, int], ...] = ()
     """Stream, session and index of each window."""
+    labels: tuple[str, ...] = ()
+    """What the model calls the activities; none where nobody knows."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -86,6 +88,7 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
         model.input.hop_s,
         model.input.window_s,
         tuple((window.stream, window.session, window.index) for window in windows),
+        model.labels,
     )
 
 

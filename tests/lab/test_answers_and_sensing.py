@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from kinestream.errors import DataMissing
-from kinestream.inference import Engine
-from kinestream.lab import answers_of, collect
+from kinestream.inference import Engine, operating_table
+from kinestream.lab import Day, Draws, Phase, Scenario, answers_of, collect
 from kinestream.pipeline import Pipeline
-from kinestream.policy import FixedPolicy
+from kinestream.policy import FixedPolicy, make_policy
 from kinestream.replay_data import Player, Recording
 from kinestream.signals import ACC, GYRO, SampleChunk, Sensing
 from tests.random_models import TINY, random_model
 
 MODEL = random_model("tiny", replace(TINY, columns=6))
+ENGINE = Engine(MODEL)
 
 
 def recording(seconds: float = 20.0, fs_hz: float = 50.0) -> Recording:
@@ -83,6 +84,18 @@ def test_kept_answers_that_are_damaged_are_computed_again(tmp_path: Path, conten
 def test_a_recording_without_a_window_is_refused() -> None:
     with pytest.raises(DataMissing, match="holds no window"):
         collect(player(recording(0.5)), MODEL)
+
+
+def test_a_policy_of_ones_own_finds_the_activities_by_the_models_names(tmp_path: Path) -> None:
+    (tmp_path / "named.py").write_text(
+        "def decide(state, table):\n"
+        f"    known = [one.label in {MODEL.labels} for one in state.own]\n"
+        "    return min(table.points, key=lambda p: p.macs if known and all(known) else -p.macs).subnet\n"
+    )
+    material, table = collect(player(), MODEL), operating_table(ENGINE)
+    day = Day(Scenario("", "", 0.05, (Phase(),)), material, answers_of(ENGINE, material), table, Draws(1.0))
+    shares = day.run(make_policy(str(tmp_path / "named.py"), table)).shares
+    assert shares[str(min(table.points, key=lambda point: point.macs).subnet)] > 0.99  # all but the first window
 
 
 def test_each_session_is_an_unbroken_stretch_of_its_own() -> None:
