@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 POWER_W = 5.0
 """Assumed power of one busy core: a laptop's 15 W processor shared by three busy cores."""
 ROUNDS = 12
+QUIET_ROUNDS = 8
+"""So many of them count for each subnetwork, those with the shortest longest run: in the others, on a busy machine,
+something else ran, and what that did is not the subnetwork's."""
 RUNS = 5
 """Timed runs of each subnetwork in each round, after one that is not timed."""
 
@@ -130,15 +133,16 @@ def measure(
     noise = rng.standard_normal((model.input.length, model.architecture.columns))
     x = (model.mean + model.std * noise).astype(np.float32)
     engine.warm(subnets)
-    times_ms: dict[Subnet, list[float]] = {subnet: [] for subnet in subnets}
+    times_ms: dict[Subnet, list[list[float]]] = {subnet: [] for subnet in subnets}
     total = ROUNDS * len(subnets)
     for round_ in range(ROUNDS):
         for done, subnet in enumerate(subnets, start=round_ * len(subnets) + 1):
             engine.predict(x, subnet)
-            times_ms[subnet] += [engine.predict(x, subnet).latency_ms for _ in range(RUNS)]
+            times_ms[subnet].append([engine.predict(x, subnet).latency_ms for _ in range(RUNS)])
             if progress is not None:
                 progress(done, total)
-    return {subnet: (float(np.percentile(t, 50)), float(np.percentile(t, 95))) for subnet, t in times_ms.items()}
+    quiet = {subnet: sorted(rounds, key=max)[:QUIET_ROUNDS] for subnet, rounds in times_ms.items()}
+    return {subnet: (float(np.percentile(t, 50)), float(np.percentile(t, 95))) for subnet, t in quiet.items()}
 
 
 def machine() -> str:

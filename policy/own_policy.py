@@ -48,7 +48,7 @@ class OwnPolicy:
     def decide(self, state: PolicyState) -> Decision:
         try:
             return self._checked(self._decide(state), state)
-        except Exception as error:  # whatever it is: the run is worth more than the policy
+        except (Exception, SystemExit) as error:  # whatever it is: the run is worth more than the policy
             problem = f"{self.name} failed: {_one_line(error)}"
         warn_once(f"{problem}; the cheapest runs instead")
         points, limit = within(state.choices(self.table), state.deadline_ms)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.arena import NAME, fold_of, timed
-from benchmarks.result_file import ResultFile
 from benchmarks.inference import median_us
+from benchmarks.result_file import ResultFile
 from benchmarks.rivals import TINIER, tinier_call
 from kinestream.inference import save_model
 from kinestream.train import load_recipe

@@ -67,7 +67,7 @@ def build_session(args: argparse.Namespace) -> Session:
     channel_map = _channel_map(args.axes, model) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
     energy = read_energy_model(args.energy) if args.energy else None
-    policy_text = args.policy or POLICY
+    policy_text = POLICY if args.policy is None else args.policy
     if policy_text == "fixed":
         policy_text = f"fixed:{most_accurate(model)}"
     parts = parse_policy(policy_text)

@@ -11,7 +11,7 @@ import pytest
 from kinestream.errors import ConfigError
 from kinestream.inference import Engine, candidates, macs, operating_table
 from kinestream.inference.engine import MAX_SESSIONS
-from kinestream.inference.measure import POWER_W, ROUNDS, cache_dir, machine
+from kinestream.inference.measure import POWER_W, ROUNDS, RUNS, cache_dir, machine, measure
 from kinestream.signals import Subnet
 from tests.random_models import random_model, random_preset
 
@@ -66,6 +66,22 @@ def test_another_power_needs_no_new_measurement(engine):
 def test_asking_for_fresh_figures_measures_again(engine):
     measured(engine)
     assert measured(engine, fresh=True)[1] == 6
+
+
+def test_what_else_ran_on_the_machine_for_a_while_is_not_the_subnetworks():
+    class Disturbed(Engine):
+        """Every third round, and so the rows measured in it, is slow."""
+
+        calls = 0
+
+        def predict(self, x, subnet):
+            self.calls += 1
+            round_ = (self.calls - 1) // ((RUNS + 1) * 2)
+            return dataclasses.replace(super().predict(x, subnet), latency_ms=50.0 if round_ % 3 == 0 else 0.1)
+
+    model = random_model()
+    engine = Disturbed(model)
+    assert set(measure(engine, model.subnets[:2]).values()) == {(0.1, 0.1)}
 
 
 def test_another_model_or_thread_count_is_measured_for_itself(engine):

@@ -79,6 +79,7 @@ def test_a_class_in_a_file_decides_under_the_limit_of_another_policy(table: Oper
             "def decide(state, table):\n    return 1 / 0\n",
             "ZeroDivisionError: division by zero (line 2 of my_policy.py)",
         ),
+        ("def decide(state, table):\n    raise SystemExit(3)\n", "SystemExit: 3 (line 2 of my_policy.py)"),
         ("def decide(state, table):\n    return None\n", "TypeError: decide returned NoneType, expected a Decision"),
         ("def decide(state):\n    return None\n", "TypeError: "),
         (
