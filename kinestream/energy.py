@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.described import bundled_names, check_keys, parse_toml, read_description
 from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kinestream.operating_table import OperatingPoint, SensingRow
+    from kinestream.operating_table import OperatingPoint, OperatingTable
     from kinestream.signals import Sensing
 
 Curve = tuple[tuple[float, float], ...]
@@ -108,21 +107,24 @@ class EnergyModel:
             latency: False keeps the table's own, for a run on the machine that was measured.
         """
         speed = self.processor.macs_per_s
-        sensing = tuple(self._costed(row) for row in table.sensing)
-        if not latency:
-            kept = tuple(replace(point, energy_mj=self.window_mj(point)) for point in table.points)
-            return replace(table, points=kept, energy_model=self.told(), sensing=sensing)
-        points = tuple(self._applied(point) for point in table.points)
-        machine = table.machine if speed is None else f"{self.name}, {speed / 1e6:,.10g} million MACs a second"
-        return OperatingTable(table.model, machine, self.told(), points, sensing, table.hops)
+        costed = replace(
+            table,
+            energy_model=self.told(),
+            points=tuple(replace(point, energy_mj=self.window_mj(point)) for point in table.points),
+            sensing=tuple(replace(row, base_mw=self.base_mw(row.sensing)) for row in table.sensing),
+        )
+        if speed is None or not latency:
+            return costed
+        return replace(
+            costed,
+            machine=f"{self.name}, {speed / 1e6:,.10g} million MACs a second",
+            points=tuple(self._timed(point) for point in costed.points),
+        )
 
-    def _costed(self, row: SensingRow) -> SensingRow:
-        return replace(row, base_mw=self.base_mw(row.sensing))
-
-    def _applied(self, point: OperatingPoint) -> OperatingPoint:
+    def _timed(self, point: OperatingPoint) -> OperatingPoint:
         ms = self.window_ms(point)
         # From window to window it varies as it does here: nobody knows how it varies there.
-        return replace(point, energy_mj=self.window_mj(point), p50_ms=ms, p95_ms=ms * (point.p95_ms / point.p50_ms))
+        return replace(point, p50_ms=ms, p95_ms=ms * (point.p95_ms / point.p50_ms))
 
     def told(self) -> str:
         """How the energy of one window is estimated, in words."""

@@ -89,11 +89,10 @@ class BatteryPolicy:
 
     def _sensing(self, budget: Budget, cheapest: OperatingPoint, state: PolicyState) -> tuple[Sensing | None, str]:
         """A thriftier way to run the sensor where nothing else reaches the hour, and what to add to the reason."""
-        asked = state.last is not None and state.last.sensing is not None
-        # What the thrifty sensor saves makes room in the budget: it is left only when there is plenty.
-        enough_mj = cheapest.energy_mj * (PLENTY if asked else 1.0)
-        if asked and isfinite(budget.mj):
-            enough_mj += self.table.saved_mw(state.last.sensing if state.last else None) * state.hop_s
+        enough_mj = cheapest.energy_mj
+        if state.last and state.last.sensing:
+            # What the thrifty sensor saves makes room in the budget: it is left only when there is plenty.
+            enough_mj = PLENTY * enough_mj + self.table.saved_mw(state.last.sensing) * state.hop_s
         row = thriftiest(self.table, self.lose) if isfinite(budget.mj) and budget.mj < enough_mj else None
         return (row.sensing, f"; sensor at {told(self.table, row)}") if row else (None, "")
 
