@@ -298,8 +298,10 @@ class Session:
     def _steer(self, prediction: Prediction) -> None:
         """Tell the sensor how the policy wants it to run; where it cannot, the pipeline does as if it could."""
         sensing = prediction.decision.sensing
-        if isinstance(self.source, Steerable) and sensing != self._asked.get(prediction.stream):
-            self._asked[prediction.stream] = sensing
+        if sensing == self._asked.get(prediction.stream):
+            return
+        self._asked[prediction.stream] = sensing
+        if isinstance(self.source, Steerable):
             self.source.sense(prediction.stream, sensing)
 
     def _tell_episodes(self, episodes: list[Episode]) -> None:

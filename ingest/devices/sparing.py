@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .profile import Profile, Settings
 
 
+@lru_cache(maxsize=64)  # a link asks again and again while a wish stands
 def spared(profile: Profile, settings: Settings, sensing: Sensing) -> Settings | None:
     """The settings under which a device of this kind runs as wished, or nearly so.
 
