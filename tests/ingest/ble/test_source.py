@@ -132,31 +132,31 @@ def test_a_device_told_to_sample_less_does_so_on_the_same_connection_and_goes_ba
     assert len(thingy.links) == 1
 
 
-def test_a_gyroscope_is_put_to_sleep_in_the_device(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+def polar_asked(
+    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch, sensing: Sensing
+) -> tuple[Polar, BleSource, list[SampleChunk]]:
+    """A Polar that is asked to run otherwise while it streams, until its second session has come in."""
     monkeypatch.setattr(link_module, "STEADY_S", 0.0)
     polar = Polar(FIRST)
     bluez.add(polar)
     source = BleSource("ble://polar")
     chunks = read(
         source,
-        (lambda c: samples(c) > 60, lambda: source.sense(polar.name, Sensing(52.0, gyro=False))),
+        (lambda c: samples(c) > 60, lambda: source.sense(polar.name, sensing)),
         (lambda c: len(sessions(c)) == 2 and samples(c) > 120, done),
     )
+    return polar, source, chunks
+
+
+def test_a_gyroscope_is_put_to_sleep_in_the_device(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    polar, _, chunks = polar_asked(bluez, monkeypatch, Sensing(52.0, gyro=False))
     assert chunks[-1].channels == ACC
     assert not polar.on  # stopped in the end, as before
 
 
 def test_a_device_that_refuses_to_sample_less_goes_on_as_it_was(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
     """This one offers 52 Hz only, though its kind has 26."""
-    monkeypatch.setattr(link_module, "STEADY_S", 0.0)
-    polar = Polar(FIRST)
-    bluez.add(polar)
-    source = BleSource("ble://polar")
-    chunks = read(
-        source,
-        (lambda c: samples(c) > 60, lambda: source.sense(polar.name, Sensing(26.0))),
-        (lambda c: len(sessions(c)) == 2 and samples(c) > 120, done),
-    )
+    _, source, chunks = polar_asked(bluez, monkeypatch, Sensing(26.0))
     assert {chunk.fs_hz for chunk in chunks} == {52}
     assert source.counts()["failed_attempts"] == 1
 
