@@ -26,6 +26,14 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No keys are found but those a test makes: what holds here must not hang on whose machine this is."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KINESTREAM_KEYS", str(tmp_path_factory.mktemp("nobody") / "keys"))
+        yield
+
+
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a system bus of the test's own; bleak and child processes find it in the environment."""
