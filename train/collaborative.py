@@ -64,7 +64,7 @@ def summed_gradients(
             cross entropy with the labels.
         ensemble: the mean logits of all passes at full width, which see the window at several lengths, teach the
             thinner students; the full network at full length still teaches the others.
-        class_weights: (classes,) of cross entropy; all 1 by default.
+        class_weights: (classes,) what a window of each class counts in cross entropy; all 1 by default.
         dtype: of convolutions and linear layer; the losses are float32.
     """
 
@@ -73,7 +73,12 @@ def summed_gradients(
             return net(x, subnet).float()
 
     def truth(logits: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+        if class_weights is None:
+            return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        # Torch would also weigh the smoothed share by class, and all windows would be drawn to the rarest ones.
+        weights = class_weights[labels]
+        each = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
+        return (weights * each).sum() / weights.sum()
 
     logits = logits_of(full)
     loss = truth(logits)

@@ -53,6 +53,19 @@ def test_the_teacher_alone_learns_from_the_labels(batch):
     torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
 
 
+def test_a_smoothed_window_weighs_by_its_own_class_alone(batch):
+    x, labels = batch
+    net, other = new_net(), new_net()
+    weights = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 50.0])
+    got, _ = summed_gradients(net, x, labels, FULL, [], label_smoothing=0.1, class_weights=weights)
+    smoothed = F.one_hot(labels, 6) * 0.9 + 0.1 / 6
+    each = -(smoothed * F.log_softmax(other(x, FULL), dim=1)).sum(dim=1)
+    want = (weights[labels] * each).sum() / weights[labels].sum()
+    want.backward()
+    assert got == pytest.approx(want.item(), rel=1e-5)
+    torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
+
+
 def test_an_ensemble_of_lengths_teaches_the_thin_and_the_full_network_the_wide(batch):
     x, labels = batch
     net, other = new_net(), new_net()
