@@ -38,6 +38,7 @@ from kinestream.inference import Model, load_model, macs
 from kinestream.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows, open_data
+from kinestream.train.device import choose_device
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import fit
@@ -66,7 +67,9 @@ def independent(
 ) -> None:
     """Train one static network and judge it; ours at full size at the other lengths too."""
     arch = recipe.network.architecture
-    net, mean, std = fit_static(lambda: StaticNet(arch, subnet), recipe, parts["train"], seed=seed)
+    net, mean, std = fit_static(
+        lambda: StaticNet(arch, subnet), recipe, parts["train"], seed=seed, device=choose_device()
+    )
     x = {name: (torch.from_numpy(windows.x) - mean) / std for name, windows in parts.items()}
     chosen = np.random.default_rng(seed).permutation(len(x["train"]))[: recipe.training.statistics_windows]
     sample = x["train"][torch.from_numpy(chosen)]
@@ -105,7 +108,7 @@ def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], s
     network = replace(recipe.network, resolutions=recipe.network.resolutions[-1:])
     recipe = replace(recipe, name="uci_cnn_width_only", network=network, seed=seed)
     resume = (run_dir / "config.toml").exists()
-    model = fit(recipe, parts["train"], parts["validation"], run_dir, card={}, resume=resume)
+    model = fit(recipe, parts["train"], parts["validation"], run_dir, card={}, resume=resume, device=choose_device())
     net = from_model(model)
     x = {name: normalised(model, parts[name].x) for name in ("validation", "test")}
     for subnet in model.subnets:

@@ -35,6 +35,7 @@ from kinestream.inference.measure import machine
 from kinestream.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows, open_data
+from kinestream.train.device import choose_device
 from kinestream.train.features import window_features
 from kinestream.train.run import load_part
 from kinestream.train.scores import score_of
@@ -62,7 +63,7 @@ def tinier_har(recipe: Recipe, train: Windows, test: Windows, *, seed: int) -> N
     columns, classes = len(recipe.input.channels), len(recipe.data.labels)
     training = replace(recipe.training, precision="float32")  # its recurrent layer gains nothing by bfloat16
     slow = replace(recipe, training=training)
-    net, mean, std = fit_static(lambda: TinierHar(columns, classes), slow, train, seed=seed)
+    net, mean, std = fit_static(lambda: TinierHar(columns, classes), slow, train, seed=seed, device=choose_device())
     with torch.inference_mode():
         x = (torch.from_numpy(test.x) - mean) / std
         return torch.cat([net(part) for part in x.split(256)]).softmax(1).numpy()

@@ -9,6 +9,7 @@ after Wang et al., "Resolution Switchable Networks", ECCV 2020.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,8 +55,8 @@ def summed_gradients(
     label_smoothing: float = 0.0,
     class_weights: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
-) -> tuple[float, float]:
-    """Add the gradients of all passes to the parameters; the teacher's loss and the students' mean loss.
+) -> tuple[Tensor, Tensor]:
+    """Add the gradients of all passes to the parameters; the teacher's loss and the students' mean loss, 0-dimensional.
 
     Args:
         x: (n, length, columns) normalised windows.
@@ -69,7 +70,8 @@ def summed_gradients(
     """
 
     def logits_of(subnet: Subnet) -> Tensor:
-        with torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
+        whole = dtype is torch.float32
+        with nullcontext() if whole else torch.autocast(x.device.type, dtype=dtype):
             return net(x, subnet).float()
 
     def truth(logits: Tensor) -> Tensor:
@@ -83,7 +85,7 @@ def summed_gradients(
     logits = logits_of(full)
     loss = truth(logits)
     loss.backward()
-    taught = 0.0
+    taught = torch.zeros_like(loss)
     opinions = [logits.detach()]
     if ensemble:  # whose opinion teaches has to speak first
         students = sorted(students, key=lambda student: student.width != full.width)
@@ -94,7 +96,7 @@ def summed_gradients(
         away = divergence(teacher.softmax(dim=1), logits)
         student_loss = distillation * away + (1 - distillation) * truth(logits)
         student_loss.backward()
-        taught += student_loss.item() / len(students)
+        taught += student_loss.detach() / len(students)
         if not thin:
             opinions.append(logits.detach())
-    return loss.item(), taught
+    return loss.detach(), taught

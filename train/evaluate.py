@@ -31,7 +31,7 @@ BATCH = 64
 def probabilities(net: SwitchableNet, x: Tensor, subnet: Subnet) -> NDArray[np.float32]:
     """(n, classes) of one subnetwork for (n, length, columns) normalised windows."""
     net.eval()
-    return torch.cat([net(part, subnet).softmax(dim=1) for part in x.split(BATCH)]).numpy()
+    return torch.cat([net(part, subnet).softmax(dim=1) for part in x.split(BATCH)]).cpu().numpy()
 
 
 def score(

@@ -32,7 +32,7 @@ def to_model(
         mean, std: (columns,) of the training windows, in SI units.
     """
     network = recipe.network
-    weights = {name: tensor.detach().numpy().copy() for name, tensor in net.state_dict().items()}
+    weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
     return Model(
         name=recipe.name,
         architecture=network.architecture,

@@ -22,6 +22,7 @@ from . import statistics
 from .augment import prepare, triads
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
+from .device import PROCESSOR, device_name
 from .distillation import DIVERGENCES
 from .evaluate import score, score_grid, summary
 from .export import to_model
@@ -54,15 +55,18 @@ def fit(
     *,
     card: dict[str, Any],
     resume: bool = False,
+    device: torch.device = PROCESSOR,
     progress: Progress | None = None,
 ) -> Model:
     """Train, recompute the statistics, measure on the validation subjects, and write the model.
 
-    The same recipe, windows, machine and number of threads give the same weights, interrupted or not.
+    The same recipe, windows, machine and number of threads give the same weights on a processor, interrupted or not. A
+    GPU draws the same windows, students and noise, but does not add up in the same order each time.
 
     Args:
         card: what the model's card says, as JSON values; the validation figures are added.
-        resume: go on where the folder's checkpoint stands.
+        resume: go on where the folder's checkpoint stands, whichever device it was left by.
+        device: where the network learns.
         progress: draws the bars; none by default.
     Raises:
         ConfigError: the folder holds another run, there is nothing to resume, or the loss is no longer finite.
@@ -70,13 +74,14 @@ def fit(
     """
     progress = progress or Progress(disable=True)
     open_run(run_dir, recipe, resume=resume)
-    trainer = Trainer.begin(recipe, train, validation)
+    trainer = Trainer.begin(recipe, train, validation, device)
     history: list[dict[str, Any]] = []
     drawn_s = time.monotonic()
     if (run_dir / CHECKPOINT).exists():
         history += trainer.restore(run_dir)
         note(run_dir, f"resumed after epoch {len(history)}")
-    note(run_dir, f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation")
+    where = device_name(device)
+    note(run_dir, f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation, on {where}")
     task = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
     for epoch in range(len(history), recipe.training.epochs):
         if out_of_patience(history, recipe.training.patience):
@@ -104,7 +109,11 @@ def fit(
 
 @dataclass
 class Trainer:
-    """What changes while training, and the windows it learns from."""
+    """What changes while training, and the windows it learns from.
+
+    Windows wait, are drawn and are augmented in this process's memory, so that every device learns from the same ones;
+    only what a step or a judgement needs goes to the device.
+    """
 
     recipe: Recipe
     net: SwitchableNet
@@ -121,11 +130,12 @@ class Trainer:
     std: Tensor
     """(columns,) over the training windows."""
     validation_x: Tensor
-    """(n, length, columns) normalised."""
+    """(n, length, columns) normalised, on the device."""
     validation_labels: NDArray[np.int64]
+    device: torch.device
 
     @classmethod
-    def begin(cls, recipe: Recipe, train: Windows, validation: Windows) -> Trainer:
+    def begin(cls, recipe: Recipe, train: Windows, validation: Windows, device: torch.device = PROCESSOR) -> Trainer:
         x = torch.from_numpy(train.x)
         std, mean = torch.std_mean(x, dim=(0, 1), correction=0)
         if not (std > 0).all():
@@ -133,15 +143,15 @@ class Trainer:
             raise ConfigError(f"channel {dead} never changes in the training windows; leave it out or check the data")
         with torch.random.fork_rng():  # the only use of torch's global generator: the initial weights
             torch.manual_seed(recipe.seed)
-            net = SwitchableNet(recipe.network.architecture)
+            net = SwitchableNet(recipe.network.architecture).to(device)
         averaged = {name: tensor.clone() for name, tensor in net.state_dict().items()}
         best = {name: tensor.clone() for name, tensor in averaged.items()} if recipe.training.patience else {}
         optimizer = make_optimizer(net, recipe.training)
-        validation_x = (torch.from_numpy(validation.x) - mean) / std
+        validation_x = ((torch.from_numpy(validation.x) - mean) / std).to(device)
         labels = torch.from_numpy(train.labels)
         balanced = recipe.training.class_weights == "balanced"
-        weights = balanced_weights(labels, len(recipe.data.labels)) if balanced else None
-        judging = validation_x, validation.labels
+        weights = balanced_weights(labels, len(recipe.data.labels)).to(device) if balanced else None
+        judging = validation_x, validation.labels, device
         return cls(recipe, net, averaged, best, optimizer, x, labels, weights, mean, std, *judging)
 
     def restore(self, run_dir: Path) -> tuple[dict[str, Any], ...]:
@@ -182,10 +192,10 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, self.steps_per_epoch)
             self.optimizer.zero_grad()
-            found = summed_gradients(
+            passes = summed_gradients(
                 self.net,
-                x,
-                self.labels[chosen],
+                x.to(self.device),
+                self.labels[chosen].to(self.device),
                 recipe.network.full,
                 students,
                 distillation=training.distillation,
@@ -195,6 +205,7 @@ class Trainer:
                 class_weights=self.class_weights,
                 dtype=dtype,
             )
+            found = [loss.item() for loss in passes]
             if not all(map(math.isfinite, found)):
                 raise self._diverged(f"the loss is no longer finite in epoch {epoch + 1}, step {step}")
             self.optimizer.step()
@@ -221,14 +232,14 @@ class Trainer:
         return self._net_of(self.best or self.averaged)
 
     def _net_of(self, weights: dict[str, Tensor]) -> SwitchableNet:
-        net = SwitchableNet(self.recipe.network.architecture)
+        net = SwitchableNet(self.recipe.network.architecture).to(self.device)
         net.load_state_dict(weights)
         return net.eval()
 
     def sample(self, windows: int) -> Tensor:
-        """Normalised training windows for batch-norm statistics: the same ones every time."""
+        """Normalised training windows for batch-norm statistics, on the device: the same ones every time."""
         chosen = np.random.default_rng(self.recipe.seed).permutation(len(self.x))[:windows]
-        return (self.x[torch.from_numpy(chosen)] - self.mean) / self.std
+        return ((self.x[torch.from_numpy(chosen)] - self.mean) / self.std).to(self.device)
 
     def _watch(self) -> dict[str, float]:
         network = self.recipe.network

@@ -33,13 +33,15 @@ def available_bytes() -> int:
     return max(0, min(free))
 
 
-def require_memory(needed_bytes: float, what: str, advice: str) -> None:
+def require_memory(needed_bytes: float, what: str, advice: str, *, available: int | None = None) -> None:
     """Refuse what does not fit.
 
+    Args:
+        available: bytes, where it is not this process's own memory that is asked for.
     Raises:
         NotEnoughMemory: ``what`` needs more than there is; ``advice`` says what to do.
     """
-    available = available_bytes()
+    available = available_bytes() if available is None else available
     if needed_bytes > available:
         raise NotEnoughMemory(
             f"{what}: {needed_bytes / 1e9:.2f} GB of memory are needed, {available / 1e9:.2f} GB are available; "

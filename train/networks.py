@@ -107,7 +107,7 @@ class SwitchableNet(nn.Module):
         before any goes through the next."""
         arch = self.architecture
         if subnet.resolution != arch.length:
-            kept = torch.from_numpy(resize_indices(arch.length, subnet.resolution))
+            kept = torch.from_numpy(resize_indices(arch.length, subnet.resolution)).to(parts[0].device)
             parts = [x[:, kept] for x in parts]
         maps = [x.unsqueeze(1) for x in parts]  # (n, 1, resolution, columns)
         for block in blocks(arch, subnet.width):

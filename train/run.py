@@ -15,6 +15,7 @@ from kinestream.inference.model_file import Model, save_model
 from .blocks import last_blocks
 from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from .data import Windows, check_every_class, load_windows, open_data
+from .device import choose_device, free_bytes
 from .evaluate import corners, score_grid, summary
 from .export import from_model, normalised
 from .fit import fit
@@ -43,6 +44,7 @@ def train_model(
     dataset: Dataset | None = None,
     resume: bool = False,
     test: bool = False,
+    device: str | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> Model:
@@ -52,11 +54,13 @@ def train_model(
         data_dir: where the dataset is; ``replay_data.default_data_dir()`` by default.
         dataset: the recordings themselves, where the recipe was made for somebody's own.
         test: measure on the test subjects too, once, when all is done, and write the figures into the card.
+        device: where to learn, as ``choose_device`` reads it: the first GPU, if there is one, by default.
         command: for the card.
     Raises:
         KinestreamError: as ``open_data``, ``Protocol.fold``, ``load_windows`` and ``fit``.
     """
     progress = progress or Progress(disable=True)
+    where = choose_device(device)
     dataset = dataset or open_data(recipe.data, data_dir)
     split = protocol_of(recipe.data).fold(dataset.subjects, recipe.data)
     if test and not split.test:
@@ -67,9 +71,10 @@ def train_model(
         training_bytes(recipe, len(train), len(validation)),
         f"training {recipe.name} on batches of {recipe.training.batch_size}",
         "lower batch_size or statistics_windows in [training], or choose a smaller network",
+        available=free_bytes(where),
     )
     card = begin_card(recipe, split, train, validation, command)
-    model = fit(recipe, train, validation, run_dir, card=card, resume=resume, progress=progress)
+    model = fit(recipe, train, validation, run_dir, card=card, resume=resume, device=where, progress=progress)
     told = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
     if test:
         figures = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)

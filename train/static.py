@@ -16,6 +16,7 @@ from kinestream.signals import Subnet
 
 from . import statistics
 from .augment import prepare, triads
+from .device import PROCESSOR
 from .networks import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
@@ -59,6 +60,7 @@ def fit_static(
     train: Windows,
     *,
     seed: int,
+    device: torch.device = PROCESSOR,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> tuple[Net, Tensor, Tensor]:
     """The network, trained by the recipe: its optimizer, schedule, augmentation and averaged weights, one pass a step.
@@ -66,13 +68,13 @@ def fit_static(
     Args:
         make_net: called once, after seeding; the network maps (n, length, columns) to (n, classes) logits.
     Returns:
-        The network, ready to evaluate, and mean and std, (columns,) each, that its input is normalised with.
+        The network, ready to evaluate on the processor, and mean and std, (columns,) each, of its input.
     Raises:
         KinestreamError: the loss is no number any more.
     """
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)
-    net = make_net()
+    net = make_net().to(device)
     training = recipe.training
     half = training.precision == "bfloat16"
     x_all, y_all = torch.from_numpy(train.x), torch.from_numpy(train.labels)
@@ -88,9 +90,9 @@ def fit_static(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, steps)
             x = prepare(x_all[batch], mean, std, starts, recipe.augmentation, rng)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-                logits = net(x).float()
-            loss = F.cross_entropy(logits, y_all[batch], label_smoothing=training.label_smoothing)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+                logits = net(x.to(device)).float()
+            loss = F.cross_entropy(logits, y_all[batch].to(device), label_smoothing=training.label_smoothing)
             if not torch.isfinite(loss):
                 raise KinestreamError(f"the loss is {loss.item()} in epoch {epoch + 1}; lower the learning rate")
             optimizer.zero_grad()
@@ -101,4 +103,4 @@ def fit_static(
     if training.ema_decay:
         floats = [name for name, value in net.state_dict().items() if value.is_floating_point()]
         net.load_state_dict(dict(zip(floats, averaged, strict=True)), strict=False)
-    return net.eval(), mean, std
+    return net.to(PROCESSOR).eval(), mean, std

@@ -85,7 +85,7 @@ def to_arrays(
         mean, var = (np.zeros((len(widths), len(resolutions), len(norm.weight)), np.float32) for _ in range(2))
         for subnet, (own_mean, own_var) in norm.moments.items():
             at = widths.index(subnet.width), resolutions.index(subnet.resolution), slice(len(own_mean))
-            mean[at], var[at] = own_mean.numpy(), own_var.numpy()
+            mean[at], var[at] = own_mean.cpu().numpy(), own_var.cpu().numpy()
         arrays[f"stats.{name}.mean"], arrays[f"stats.{name}.var"] = mean, var
     return arrays
 

@@ -85,6 +85,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="RUNDIR", help="the run's folder (default runs/MODEL_NAME, with protocol and fold)"
     )
+    parser.add_argument("--device", metavar="D", help="cpu, cuda or cuda:N (default: the first GPU, if torch has one)")
     parser.add_argument("--resume", action="store_true", help="go on where the run in RUNDIR stands")
     parser.add_argument(
         "--test", action="store_true", help="measure on the test subjects in the end, for the model's card"
@@ -95,6 +96,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
     with extra_for("train", "kinestream train"):
+        import torch
+
         from kinestream.train.run import train_model
     from rich.console import Console
     from rich.progress import Progress
@@ -118,13 +121,14 @@ def run(args: argparse.Namespace) -> int:
                 dataset=dataset,
                 resume=args.resume,
                 test=args.test,
+                device=args.device,
                 command=_command(args),
                 progress=progress,
             )
     except KeyboardInterrupt:
         print(f"\nkinestream: stopped; go on with: {_command(args, here=True)}", file=sys.stderr)
         return 130
-    except MemoryError as error:
+    except (MemoryError, torch.OutOfMemoryError) as error:
         raise NotEnoughMemory(
             f"memory ran out while training {recipe.name}; lower batch_size in [training], or end other programs"
         ) from error
@@ -204,6 +208,7 @@ def _command(args: argparse.Namespace, *, here: bool = False) -> str:
             words += [f"--{option}", str(getattr(args, option))]
     if args.data and (here or args.model_name not in MODEL_NAMES):
         words += ["--data", *(str(path) if here else path.name for path in args.data)]
-    if here and args.out:
-        words += ["--out", str(args.out)]
+    for option in ("out", "device") if here else ():
+        if getattr(args, option) is not None:
+            words += [f"--{option}", str(getattr(args, option))]
     return shlex.join(words + ["--test"] * args.test + ["--resume"] * here)

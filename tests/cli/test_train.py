@@ -63,6 +63,13 @@ def test_without_torch_the_extra_to_install_is_named(command):
     assert "pip install '.[train]'" in done.stderr
 
 
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path, capsys):
+    assert main(["train", "--model_name", "uci", "--data", str(tmp_path / "nowhere"), "--device", "gpu"]) == 2
+    told = capsys.readouterr().err
+    assert "device 'gpu' is unknown" in told
+    assert told.count("\n") == 1
+
+
 def test_the_protocols_to_choose_are_those_there_are():
     assert tuple(PROTOCOLS) == cli_train.PROTOCOL_NAMES
 

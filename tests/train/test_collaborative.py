@@ -7,8 +7,9 @@ import torch.nn.functional as F
 
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
 from kinestream.signals import Subnet
+from kinestream.train import statistics
 from kinestream.train.collaborative import draw_students, summed_gradients
-from kinestream.train.distillation import kl_divergence
+from kinestream.train.distillation import DIVERGENCES, kl_divergence
 from kinestream.train.networks import SwitchableNet
 
 FULL = Subnet(1.0, 128)
@@ -106,6 +107,22 @@ def test_half_precision_gives_nearly_the_same_gradient(batch):
     assert single is not None
     assert half.dtype == torch.float32
     assert F.cosine_similarity(half.flatten(), single.flatten(), dim=0) > 0.99
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+@pytest.mark.parametrize("divergence", DIVERGENCES.values())
+@pytest.mark.parametrize("name", ["uci", "resnet_uci", "kinet_uci"])
+def test_all_passes_stay_on_the_device_of_the_windows(name, divergence, ensemble):
+    # Without a GPU: torch's device without memory, which like one takes no part in sums with what lies elsewhere.
+    net = SwitchableNet(PRESETS[name]).to("meta").train()
+    x, labels = torch.empty(8, 128, 9, device="meta"), torch.zeros(8, dtype=torch.int64, device="meta")
+    weights = torch.ones(6, device="meta")
+    how = {"divergence": divergence, "ensemble": ensemble, "label_smoothing": 0.1, "class_weights": weights}
+    losses = summed_gradients(net, x, labels, FULL, STUDENTS, **how)
+    statistics.record(net, x, [FULL])
+    assert {loss.device.type for loss in losses} == {"meta"}
+    assert {parameter.grad.device.type for parameter in net.parameters()} == {"meta"}
+    assert {moment.device.type for norm in net.norms().values() for moment in norm.moments[FULL]} == {"meta"}
 
 
 @pytest.mark.parametrize("passes", [3, 4, 9])

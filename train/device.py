@@ -1,0 +1,46 @@
+"""Where a network learns: on a GPU if there is one, else on the processor."""
+
+from __future__ import annotations
+
+import torch
+
+from kinestream.errors import ConfigError
+
+from .memory import available_bytes
+
+PROCESSOR = torch.device("cpu")
+
+
+def choose_device(asked: str | None = None) -> torch.device:
+    """``cpu``, ``cuda`` or ``cuda:N``; nothing asked: the first GPU if torch can use one.
+
+    Raises:
+        ConfigError: there is no such device, or torch cannot use it.
+    """
+    if asked is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise ConfigError(f"device '{asked}' is unknown; choose cpu, cuda, or a GPU by its number as cuda:1") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device '{asked}' was never tried and is not supported; choose cpu or cuda")
+    found = torch.cuda.device_count()
+    if device.type == "cuda" and not found:
+        raise ConfigError(
+            f"device '{asked}': torch {torch.__version__} sees no GPU here; leave out --device to train on the "
+            "processor, or install a build of torch for your GPU"
+        )
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise ConfigError(f"device '{asked}': there are {found} GPUs, numbered from 0")
+    return device
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can still be taken where the network learns."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+
+
+def device_name(device: torch.device) -> str:
+    """For people: the GPU's own name too."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
