@@ -19,6 +19,9 @@ from .recipe import Recipe
 
 Table = TypeVar("Table")
 
+OVERLAYS = ("paper", "robust")
+"""The bundled recipes that lie over a network's own; a model bears its overlay's name after its own."""
+
 
 def recipe_names() -> tuple[str, ...]:
     """The recipes that come with kinestream."""
@@ -29,10 +32,17 @@ def recipe_names() -> tuple[str, ...]:
 def load_recipe(name: str | Path, *overlays: str | Path) -> Recipe:
     """The recipe of that name or file; the keys of each overlay, a name or file too, replace those before it.
 
+    A bundled overlay stands in the name of the model, ``uci_cnn_paper``: it is not what the network's own recipe makes.
+
     Raises:
         ConfigError: a file is missing or no TOML, a key is unknown (names the nearest known one), missing, or wrong.
     """
-    return parse_recipe(_merged({}, (name, *overlays)))
+    tables: dict[str, Any] = _merged({}, (name,))
+    for overlay in overlays:
+        _merged(tables, (overlay,))
+        if str(overlay) in OVERLAYS:
+            tables["name"] = f"{tables['name']}_{overlay}"
+    return parse_recipe(tables)
 
 
 def lay_over(recipe: Recipe, *overlays: str | Path) -> Recipe:

@@ -32,6 +32,8 @@ TRAINED_AS = {
     "unimib_resnet": "resnet_unimib",
 }
 """The models that have a published twin, and kinet: what trains them."""
+BY_THE_PAPER = {f"{model}_paper": model for model in TRAINED_AS}
+"""The same networks trained by the paper's recipe instead of ours."""
 
 
 def beside_published(results: Results, published: Published) -> str:
@@ -48,7 +50,13 @@ def beside_published(results: Results, published: Published) -> str:
         rows: list[str] = []
         for network, group in groups.items():
             figures = published["paper"][dataset].get(network, {})
-            rows += _network_rows(dataset, network, group, figures, _alone(results, dataset, network), len(header))
+            head = _head(NETWORKS[network], models[network], dataset, group, len(header))
+            rows += [head, *_subnet_rows(group, figures, _alone(results, dataset, network))]
+            if figures:
+                model, name = f"{models[network]}_paper", f"{NETWORKS[network]}, by the paper's recipe"
+                by_paper = main_group(results, model)
+                rows.append(_head(name, model, dataset, by_paper, len(header)))
+                rows += _subnet_rows(by_paper, figures, {}) if by_paper else []
         rows += [_rival(rival) for rival in published["rivals"] if rival["dataset"] == dataset]
         parts += [
             f"<h3>{escape(title)}</h3>",
@@ -79,25 +87,23 @@ def _rival(rival: Published) -> str:
     return f'<tr><th colspan="3">{told}</th>{"".join(html.number(cell, "theirs") for cell in cells)}</tr>'
 
 
-def _network_rows(
-    dataset: str,
-    network: str,
-    group: Group | None,
-    figures: Published,
-    alone: Mapping[Subnet | None, Spread | None],
-    columns: int,
-) -> list[str]:
-    name = NETWORKS[network]
-    model = f"{dataset}_{network}"
-    told = {Subnet.parse(text): values for text, values in figures.items()}
+def _head(name: str, model: str, dataset: str, group: Group | None, columns: int) -> str:
+    """The line above a network's subnetworks: what was run, or what to run."""
     if group is None:
-        train = f"kinestream train --model_name {TRAINED_AS[model]} --test --out runs/{model}"
+        base = BY_THE_PAPER.get(model, model)
+        recipe = "--recipe paper " if base != model else ""
+        train = f"kinestream train --model_name {TRAINED_AS[base]} {recipe}--test --out runs/{model}"
         why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
-        rows = [html.missing(name, columns, f"{before}{train} && kinestream report runs/{model}", why)]
-    else:
-        held = html.mark("held", "validation people") if group.first.part != "test" else ""
-        how = f"{group.over}, each on {group.first.windows} windows {held} {html.code(group.first.command)}"
-        rows = [f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{how}</td></tr>']
+        return html.missing(name, columns, f"{before}{train} && kinestream report runs/{model}", why)
+    held = html.mark("held", "validation people") if group.first.part != "test" else ""
+    how = f"{group.over}, each on {group.first.windows} windows {held} {html.code(group.first.command)}"
+    return f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{how}</td></tr>'
+
+
+def _subnet_rows(group: Group | None, figures: Published, alone: Mapping[Subnet | None, Spread | None]) -> list[str]:
+    """A network's figures beside those that were published; where none were, of the ends of its grid."""
+    rows: list[str] = []
+    told = {Subnet.parse(text): values for text, values in figures.items()}
     corners = [] if group is None or told else [group.subnets[-1], group.subnets[0]]
     for subnet in [*told, *corners]:
         values = told.get(subnet, {})
@@ -125,7 +131,7 @@ def other_models(results: Results) -> str:
     rows: list[str] = []
     for model in models_of(results):
         group = main_group(results, model)
-        if model in TRAINED_AS or group is None:
+        if model in TRAINED_AS or model in BY_THE_PAPER or group is None:
             continue
         for subnet in dict.fromkeys((group.subnets[-1], group.subnets[0])):
             f1 = group.measure(subnet, "macro_f1")

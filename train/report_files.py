@@ -19,7 +19,7 @@ from kinestream.errors import ConfigError, DataMissing, KinestreamError
 from kinestream.signals import Subnet
 
 from .recipe import Recipe
-from .recipe_file import load_recipe, parse_recipe, recipe_names
+from .recipe_file import OVERLAYS, load_recipe, parse_recipe, recipe_names
 from .report_values import Results, Row, Run, Table, Worn
 from .run_folder import SCORES, read_scores
 
@@ -229,7 +229,7 @@ def _protocol_in(words: str) -> str:
 @cache
 def _by_name() -> dict[str, str]:
     """The model each bundled recipe makes: its recipe's name."""
-    return {load_recipe(name).name: name for name in recipe_names() if name not in ("paper", "robust")}
+    return {load_recipe(name).name: name for name in recipe_names() if name not in OVERLAYS}
 
 
 def _recipe_of(model: str) -> Recipe | None:

@@ -68,7 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="settings that replace those of the network's own recipe: a TOML file, or 'paper' for the paper's",
+        help="settings that replace those of the network's own recipe: a TOML file, 'paper' for the paper's, or "
+        "'robust' for a sensor that may be turned or slower",
     )
     parser.add_argument(
         "--data",
@@ -83,7 +84,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--protocol", choices=PROTOCOL_NAMES, help=f"{PROTOCOL_HELP} (default: the recipe's)")
     parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
     parser.add_argument(
-        "--out", type=Path, metavar="RUNDIR", help="the run's folder (default runs/MODEL_NAME, with protocol and fold)"
+        "--out",
+        type=Path,
+        metavar="RUNDIR",
+        help="the run's folder (default runs/MODEL_NAME, with recipe, protocol and fold)",
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda or cuda:N (default: the first GPU, if torch has one)")
     parser.add_argument("--resume", action="store_true", help="go on where the run in RUNDIR stands")
@@ -98,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     with extra_for("train", "kinestream train"):
         import torch
 
+        from kinestream.train.recipe_file import OVERLAYS
         from kinestream.train.run import train_model
     from rich.console import Console
     from rich.progress import Progress
@@ -111,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = {name: value for name in ("protocol", "fold") if (value := getattr(args, name)) is not None}
     if chosen:
         recipe = replace(recipe, data=replace(recipe.data, **chosen))
-    out = args.out or Path("runs") / "_".join([args.model_name, *map(str, chosen.values())])
+    over = [name for name in args.recipe if name in OVERLAYS]
+    out = args.out or Path("runs") / "_".join([args.model_name, *over, *map(str, chosen.values())])
     try:
         with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
             model = train_model(

@@ -12,6 +12,7 @@ from kinestream.cli.train import MODEL_NAMES
 from kinestream.inference.model_file import load_model
 from kinestream.train import recipe_names
 from kinestream.train.protocols import PROTOCOLS
+from kinestream.train.recipe_file import OVERLAYS
 
 SMALL = """\
 name = "small"
@@ -32,7 +33,7 @@ def kinestream(*words: str, before: str = "") -> subprocess.CompletedProcess[str
 
 
 def test_the_models_to_train_are_the_recipes_there_are():
-    assert set(MODEL_NAMES) == set(recipe_names()) - {"paper", "robust"}
+    assert set(MODEL_NAMES) == set(recipe_names()) - set(OVERLAYS)
 
 
 def test_an_unknown_network_is_wrong_use(capsys):

@@ -11,10 +11,9 @@ from kinestream.errors import ConfigError
 from kinestream.inference.architecture import PRESETS, WIDTHS
 from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names
-from kinestream.train.recipe_file import parse_recipe, to_toml
+from kinestream.train.recipe_file import OVERLAYS, parse_recipe, to_toml
 
 UCI = load_recipe("uci")
-OVERLAYS = ("paper", "robust")
 NETWORKS = [name for name in recipe_names() if name not in OVERLAYS]
 
 
@@ -53,7 +52,7 @@ def test_the_papers_training_lies_over_every_network(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_robust_recipe_changes_nothing_but_the_augmentation(name):
     own, robust = load_recipe(name), load_recipe(name, "robust")
-    assert replace(robust, augmentation=own.augmentation) == own
+    assert replace(robust, name=own.name, augmentation=own.augmentation) == own
     assert robust.augmentation.any_rotation == robust.augmentation.rate == 0.5
 
 
@@ -71,6 +70,7 @@ def test_a_file_lies_over_the_recipes_before_it(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("seed = 7\n[training]\nepochs = 2\n")
     recipe = load_recipe("uci", "paper", file)
+    assert recipe.name == "uci_cnn_paper"
     assert (recipe.seed, recipe.training.epochs, recipe.training.passes) == (7, 2, 9)
 
 

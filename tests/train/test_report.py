@@ -179,6 +179,19 @@ def test_a_leaky_figure_is_marked_and_never_stands_for_the_model(tmp_path: Path)
     assert 'class="mark apart"' not in marked
 
 
+def test_a_run_by_the_papers_recipe_stands_below_ours_and_never_in_its_mean(tmp_path: Path) -> None:
+    files = {"uci_cnn": metrics(right=8), "uci_cnn_paper": metrics(right=7, model="uci_cnn_paper")}
+    folder = write(tmp_path / "in", **files)
+    results = read_results(folder)
+    ours, theirs = (main_group(results, model) for model in ("uci_cnn", "uci_cnn_paper"))
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.means()[Subnet(1.0, 128)], theirs.means()[Subnet(1.0, 128)]) == (0.8, 0.7)
+    text = page(folder, tmp_path / "out")
+    assert text.index("80.00") < text.index("CNN, by the paper's recipe") < text.index("70.00")
+    assert "kinestream train --model_name resnet_uci --recipe paper --test" in text  # the run that is missing
+
+
 def test_published_figures_are_marked_in_every_table_they_share_with_ours(tmp_path: Path) -> None:
     row = {"name": "kinet", "subnet": "0.35x-128", "macro_f1": [0.83, 0.85], "seeds": [1, 2]}
     folder = write(tmp_path / "in", arena_hapt=table(row, over="folds"))
