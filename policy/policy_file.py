@@ -41,7 +41,7 @@ def _part(path: Path, told: dict[str, Any]) -> Part:
     if not isinstance(kind, str):
         raise ConfigError(f'policy {path}: expected kind = "battery" or another policy\'s name, found {kind!r}')
     if is_file(kind):
-        return Part(str(path.parent / kind), told)
+        return Part(str(path.parent / kind), told, str(path))
     try:
         keys = keys_of(kind)
     except ConfigError as error:
@@ -49,7 +49,7 @@ def _part(path: Path, told: dict[str, Any]) -> Part:
     for key in told:
         if keys and key not in keys:
             raise ConfigError(f"policy {path}: {unknown('key', key, [*keys, 'kind', 'limit'])}")
-    return Part(kind, told)
+    return Part(kind, told, str(path))
 
 
 def save_policy(policy: Policy, path: Path) -> None:

@@ -45,6 +45,8 @@ class Part:
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Texts, or what a TOML file says."""
+    file: str = ""
+    """The TOML file, where there is one: what is wrong with a value is told of it."""
 
 
 def parse_policy(text: str) -> tuple[Part, ...]:
@@ -116,10 +118,15 @@ def build_policy(parts: Sequence[Part], table: OperatingTable) -> Policy:
 
 def _build(part: Part, table: OperatingTable) -> Policy:
     cls = POLICIES.get(part.kind)
-    if cls is None:
-        return own_policy(part.kind, part.settings, table)
-    readers = {f.name: _READ[str(f.type)] for f in fields(cls) if f.init and f.name != "table"}
-    return cls(table, **converted(f"policy {part.kind}", part.settings, readers))
+    try:
+        if cls is None:
+            return own_policy(part.kind, part.settings, table)
+        readers = {f.name: _READ[str(f.type)] for f in fields(cls) if f.init and f.name != "table"}
+        return cls(table, **converted(f"policy {part.kind}", part.settings, readers))
+    except ConfigError as error:
+        if not part.file:
+            raise
+        raise ConfigError(f"{part.file}: {error}") from error
 
 
 def make_policy(text: str, table: OperatingTable) -> Policy:

@@ -21,6 +21,10 @@ STEADY = 0.05
 FORGET = 0.3
 """Share of the last surprise that goes on being expected; ALERT's value."""
 
+FARTHEST = log(1e6)
+"""No load makes a window a million times slower or faster: what was measured beyond that is a clock's mistake, and
+believing it to the letter would predict times beyond any number."""
+
 TAIL_SD = NormalDist().inv_cdf(0.95)
 """From the median to the 95th percentile, in standard deviations."""
 
@@ -55,7 +59,8 @@ def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
             continue
         point = table[prediction.decision.subnet]
         gain = variance / (variance + _spread(point) ** 2)
-        surprise = gain * (log(prediction.latency_ms / point.p50_ms) - mean)
+        seen = log(prediction.latency_ms) - log(point.p50_ms)
+        surprise = gain * (min(max(seen, -FARTHEST), FARTHEST) - mean)
         mean += surprise
         process = max(STEADY**2, FORGET * process + (1 - FORGET) * surprise**2)
         known = (1 - gain) * variance

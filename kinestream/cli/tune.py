@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,9 +171,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _for_the_day(parts: tuple[Part, ...], hours: float) -> list[Part]:
     """A battery that was not told how long to last shall last the day."""
-    from kinestream.policy import Part
-
-    return [Part(part.kind, {"hours": hours, **part.settings}) if part.kind == "battery" else part for part in parts]
+    return [
+        replace(part, settings={"hours": hours, **part.settings}) if part.kind == "battery" else part for part in parts
+    ]
 
 
 def _print(told: dict[str, Any], rows: list[Any]) -> None:

@@ -63,7 +63,7 @@ def test_a_file_names_a_python_file_beside_it(table: OperatingTable, tmp_path: P
         ('kind = "batery"\n', "p.toml: unknown policy 'batery' (did you mean 'battery'?)"),
         ("hours = 8\n", "p.toml: expected kind ="),
         ("kind = 3\n", "found 3"),
-        ('kind = "battery"\nhours = "long"\n', "policy battery: hours=long is not a number"),
+        ('kind = "battery"\nhours = "long"\n', "p.toml: policy battery: hours=long is not a number"),
         ('kind = "battery"\nhours = true\n', "policy battery: hours=True is not a number"),
         ('kind = "battery"\nhours = [1]\n', "hours=[1] is not a number"),
         ('kind = "persistence"\nhop = 2.5\n', "hop=2.5 is not a whole number"),
@@ -83,6 +83,7 @@ def test_a_file_that_is_wrong_says_where(table: OperatingTable, tmp_path: Path, 
         file.write_text(content, "latin-1")
     with pytest.raises(ConfigError, match=re.escape(says)) as refused:
         make_policy(str(file), table)
+    assert str(refused.value).count("p.toml") == 1
     assert "\n" not in str(refused.value)
 
 

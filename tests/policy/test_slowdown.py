@@ -81,6 +81,14 @@ def test_the_factor_lies_among_what_was_seen_and_the_table(loads: list[float]) -
     assert min(*loads, 1.0) * 0.999 <= factor <= max(*loads, 1.0) * 1.001
 
 
+@given(st.lists(st.floats(5e-324, 1.7e308), min_size=1, max_size=8), st.floats(0.5, 1, exclude_max=True))
+def test_no_measured_time_makes_a_prediction_that_is_no_number(latencies_ms: list[float], sure: float) -> None:
+    seen = [predicted(cut, latency_ms=ms) for ms, cut in zip(latencies_ms, ("1x-128", "0.1x-96") * 4, strict=False)]
+    policy = SlowdownPolicy(TABLE, sure=sure)
+    slowdown = filtered(TABLE, seen)
+    assert all(0 < policy.predicted_ms(point, slowdown) < inf for point in TABLE.points)
+
+
 @settings(max_examples=50)
 @given(st.lists(st.floats(0.1, 10.0), max_size=8), st.floats(1.0, 500.0), st.floats(1.0, 500.0))
 def test_a_longer_deadline_never_means_a_less_accurate_choice(loads: list[float], one: float, other: float) -> None:
