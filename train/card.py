@@ -80,12 +80,12 @@ def definition(recipe: Recipe) -> str:
 
 def without_counts(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Figures for a card: without each person's counts, which only pooling needs."""
-    counts = ("confusion_by_subject", "confidence_bins")
     scores = {
-        name: {key: value for key, value in found.items() if key not in counts}
+        name: {key: value for key, value in found.items() if key not in ("confusion_by_subject", "confidence_bins")}
         for name, found in figures["scores"].items()
     }
-    return {**figures, "scores": scores}
+    groups = {"groups": without_counts(figures["groups"])} if "groups" in figures else {}
+    return {**figures, "scores": scores, **groups}
 
 
 def to_markdown(model: Model) -> str:

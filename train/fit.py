@@ -217,7 +217,7 @@ class Trainer:
         if not all(bool(tensor.isfinite().all()) for tensor in (*self.net.parameters(), *self.averaged.values())):
             raise self._diverged(f"the weights are no longer finite after epoch {epoch + 1}")
         teacher, student = losses / len(steps)
-        return {"teacher_loss": round(teacher, 4), "student_loss": round(student, 4), **self._watch()}
+        return {"teacher_loss": round(teacher, 4), "student_loss": round(student, 4), **self._watch(epoch)}
 
     def _diverged(self, what: str) -> ConfigError:
         training = self.recipe.training
@@ -241,12 +241,14 @@ class Trainer:
         chosen = np.random.default_rng(self.recipe.seed).permutation(len(self.x))[:windows]
         return ((self.x[torch.from_numpy(chosen)] - self.mean) / self.std).to(self.device)
 
-    def _watch(self) -> dict[str, float]:
+    def _watch(self, epoch: int) -> dict[str, float]:
         network = self.recipe.network
         ends = {"full": network.full, "thinnest": min(network.subnets)}
         net = self._net_of(self.averaged)
         statistics.record(net, self.sample(WATCH_WINDOWS), list(ends.values()))
         scores = {name: score(net, self.validation_x, self.validation_labels, at) for name, at in ends.items()}
+        if not all(np.isfinite(found.bins).all() for found in scores.values()):
+            raise self._diverged(f"the probabilities are no longer finite after epoch {epoch + 1}")
         accuracies = {f"{name}_accuracy": round(found.accuracy, 4) for name, found in scores.items()}
         return accuracies | {MEASURE: round(float(np.mean([found.macro_f1 for found in scores.values()])), 5)}
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 _CGROUP = Path("/sys/fs/cgroup")
+_REFUSALS = ("allocate memory", "out of memory", "could not create a primitive")
+"""Words of torch, CUDA and oneDNN, which have no exception of their own for a processor's memory."""
 
 
 def available_bytes() -> int:
@@ -47,6 +49,13 @@ def require_memory(needed_bytes: float, what: str, advice: str, *, available: in
             f"{what}: {needed_bytes / 1e9:.2f} GB of memory are needed, {available / 1e9:.2f} GB are available; "
             f"{advice}"
         )
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether this is what Python or torch raises when memory is refused."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _REFUSALS)
+    )
 
 
 def training_bytes(recipe: Recipe, windows: int, validation_windows: int) -> int:

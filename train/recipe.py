@@ -240,6 +240,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if min(self.seed, self.data.split_seed) < 0:
+            raise ConfigError(f"seed is {self.seed}, split_seed {self.data.split_seed}; expected at least 0")
         arch = self.network.architecture
         if (self.input.length, len(self.input.channels)) != (arch.length, arch.columns):
             raise ConfigError(

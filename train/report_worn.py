@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from kinestream.replay_data.datasets import DATASETS
+
 from . import report_page as html
 from .report_plots import dots, keep
 from .report_values import Results, Worn
@@ -22,8 +24,13 @@ def worn(results: Results, out: Path) -> str:
     robust = {name.replace(ROBUST, ""): ways for name, ways in results.worn.items() if ROBUST in name}
     plain = {name: ways for name, ways in results.worn.items() if ROBUST not in name and ways}
     parts = [_worn(name, ways, robust.get(name, ()), out) for name, ways in plain.items()]
-    command = "python benchmarks/worn.py --model uci_cnn --json benchmarks/results/worn_uci_cnn.json"
-    return "\n".join(parts) or html.nothing("turned and at other rates", command)
+    return "\n".join(parts) or html.nothing("turned and at other rates", _command("uci_cnn"))
+
+
+def _command(name: str) -> str:
+    """What makes the file anew: it is called after its model and, where that has several, the dataset."""
+    model = next((name.removesuffix(f"_{one}") for one in DATASETS if name.endswith(f"_{one}")), name)
+    return f"python benchmarks/worn.py --model {model} --json benchmarks/results/worn_{model}.json"
 
 
 def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) -> str:
@@ -45,7 +52,7 @@ def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) ->
         columns.append(("trained to be turned", "kinet", told))
     svg = keep(lambda: dots([way.how for way in ways], columns, "accuracy (%)"), out, f"worn_{name}")
     caption = f"{name}, full network, on its own test people. A rate the model refuses is shown as if let through."
-    command = html.code(f"python benchmarks/worn.py --model {name}")
+    command = html.code(_command(name))
     return f"<h3>{escape(name)}</h3>{html.picture(svg, caption)}" + html.folded(
         "All figures, %", html.table(header, rows) + html.paragraph(command)
     )

@@ -189,7 +189,7 @@ def _under(data: Data, protocol: str | None, fold: int | None, subjects: Sequenc
                 f"protocol {protocol} has {folds} folds, each with a network of its own; name one with --fold, "
                 "or train them all and pool them with kinestream evaluate --folds"
             )
-        fold = fold or 1
+        fold = 1 if fold is None else fold
     return data if fold is None else replace(data, fold=fold)
 
 

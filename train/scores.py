@@ -129,7 +129,8 @@ def score_of(probs: NDArray[Any], labels: NDArray[np.integer], subjects: ArrayLi
     cell = (person * classes + labels) * classes + predicted
     by_subject = np.bincount(cell, minlength=len(names) * classes**2).reshape(len(names), classes, classes)
     confidence = probs[np.arange(n), predicted].astype(np.float64)
-    bin_of = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # bins are open below, closed above
+    # Bins are open below, closed above; a probability that is no number is left to be seen in their sums.
+    bin_of = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     counted = np.stack([np.ones(n), confidence, predicted == labels])
     bins = np.stack([np.bincount(bin_of, weights, BINS).astype(np.float64) for weights in counted], 1)
     return Score(tuple(names.tolist()), by_subject, bins)

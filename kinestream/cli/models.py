@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 40
 """A group of the card with more entries than this (the accuracy of every subnetwork) is only shown as JSON."""
+COUNTS = ("confusion", "confusion_by_subject", "confidence_bins")
+"""Entries of the card that a program adds up and nobody reads in a list."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -103,7 +105,7 @@ def _told(value: Any) -> str:
 
 
 def _entry(key: str, value: Any) -> str:
-    text = _told(value)
+    text = "shown with --json" if key in COUNTS else _told(value)
     return f"{key}:\n{textwrap.indent(text, '  ')}" if "\n" in text else f"{key}: {text}"
 
 

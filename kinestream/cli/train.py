@@ -100,8 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
     with extra_for("train", "kinestream train"):
-        import torch
-
+        from kinestream.train.memory import ran_out_of_memory
         from kinestream.train.recipe_file import OVERLAYS
         from kinestream.train.run import train_model
     from rich.console import Console
@@ -134,9 +133,12 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"\nkinestream: stopped; go on with: {_command(args, here=True)}", file=sys.stderr)
         return 130
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
         raise NotEnoughMemory(
-            f"memory ran out while training {recipe.name}; lower batch_size in [training], or end other programs"
+            f"memory ran out while training {recipe.name}; end other programs and go on with: "
+            f"{_command(args, here=True)}; or lower batch_size in [training] and train anew in another --out"
         ) from error
     leaky = recipe.data.protocol == "leaky"
     for part in ("validation", "test"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -83,3 +84,12 @@ def test_power_scales_the_energy(kinestream, path):
 def test_an_unknown_model_is_an_error_of_one_line(kinestream):
     with pytest.raises(ModelError, match="no model 'nobody'"):
         kinestream("table", "nobody")
+
+
+def test_show_lists_no_counts_of_the_card(kinestream, tmp_path):
+    card = {"test": {"accuracy": 0.9, "confusion": [[1, 2], [3, 4]], "confusion_by_subject": {"1": [[1, 2], [3, 4]]}}}
+    save_model(tmp_path / "counted.safetensors", replace(random_model(), card=card))
+    shown = kinestream("models", "show", str(tmp_path / "counted.safetensors"))
+    assert "confusion: shown with --json" in shown
+    assert "3, 4" not in shown
+    assert json.loads(kinestream("models", "show", str(tmp_path / "counted.safetensors"), "--json"))["card"] == card

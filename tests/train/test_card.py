@@ -8,7 +8,7 @@ import torch
 
 from kinestream.errors import ConfigError
 from kinestream.train import statistics
-from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown
+from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from kinestream.train.evaluate import score_grid, summary
 from kinestream.train.export import to_model
 from kinestream.train.networks import SwitchableNet
@@ -79,3 +79,11 @@ def test_figures_made_on_people_it_knows_say_so_on_the_page(model):
     test = {**model.card["test"], "seen_in_training": True, "seen_subjects": ["3"]}
     assert "**Seen in training:** 3" in to_markdown(replace(model, card={**model.card, "test": test}))
     assert "Seen in training" not in to_markdown(model)
+
+
+def test_a_card_keeps_no_persons_counts_of_labels_or_of_groups():
+    found = {"1.00x-128": {"accuracy": 0.9, "confusion_by_subject": {"1": []}, "confidence_bins": []}}
+    figures = {"windows": 3, "scores": found, "groups": {"made_of": {"still": ["sitting"]}, "scores": found}}
+    bare = {"1.00x-128": {"accuracy": 0.9}}
+    groups = {"made_of": {"still": ["sitting"]}, "scores": bare}
+    assert without_counts(figures) == {"windows": 3, "scores": bare, "groups": groups}

@@ -203,6 +203,16 @@ def test_weights_that_only_the_next_loss_would_show_to_be_spoilt_are_noticed_bef
         trainer.run_epoch(0, progress)
 
 
+def test_answers_that_are_no_numbers_stop_the_run_though_loss_and_weights_are():
+    trainer = Trainer.begin(small_recipe(), windows(1), windows(2))
+    trainer.validation_x.fill_(torch.inf)
+    with (
+        pytest.raises(ConfigError, match="probabilities are no longer finite after epoch 1; lower learning_rate"),
+        Progress(disable=True) as progress,
+    ):
+        trainer.run_epoch(0, progress)
+
+
 def test_a_dead_channel_is_named(tmp_path):
     dead = windows(1)
     dead.x[:, :, 4] = 0

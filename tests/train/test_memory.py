@@ -6,12 +6,13 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
 from kinestream.errors import NotEnoughMemory
 from kinestream.signals import UNLABELLED
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, most_windows
-from kinestream.train.memory import available_bytes, require_memory, training_bytes
+from kinestream.train.memory import available_bytes, ran_out_of_memory, require_memory, training_bytes
 
 from .made_up import LABELS, dataset, recording, small_recipe
 
@@ -61,3 +62,13 @@ def test_a_larger_batch_and_a_larger_network_need_more():
     assert training_bytes(small, 5000, 100) < training_bytes(large, 5000, 100)
     resnet = replace(small, network=load_recipe("resnet_uci").network)
     assert training_bytes(small, 5000, 100) < training_bytes(resnet, 5000, 100)
+
+
+@pytest.mark.parametrize("take", [lambda: torch.empty(1 << 55), lambda: bytearray(1 << 60)], ids=["torch", "Python"])
+def test_memory_that_is_refused_is_told_from_other_errors(take):
+    with pytest.raises((MemoryError, RuntimeError)) as refused:
+        take()
+    assert ran_out_of_memory(refused.value)
+    with pytest.raises(RuntimeError) as other:
+        torch.matmul(torch.ones(2, 3), torch.ones(2, 3))
+    assert not ran_out_of_memory(other.value)

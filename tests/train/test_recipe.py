@@ -130,6 +130,8 @@ def test_zero_stands_for_no_filter():
         ("[data.groups]\nstill = ['sitting']", "groups hold sitting; expected each of the recipe's labels once"),
         ("[augmentation]\naxis_turn = 2", "shares from 0 to 1"),
         ("[augmentation]\nrate = 1", "rate is one below 1"),
+        ("seed = -1", "seed is -1, split_seed 0; expected at least 0"),
+        ("[data]\nsplit_seed = -1", "seed is 0, split_seed -1; expected at least 0"),
         ("epochs = [", "is not TOML"),
     ],
 )

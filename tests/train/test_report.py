@@ -311,6 +311,15 @@ def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path
     assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
 
 
+def test_a_sensor_worn_otherwise_names_the_model_of_each_dataset_to_measure_again(tmp_path: Path) -> None:
+    ways = [{"worn": "as recorded", "windows": 9, "accuracy": {"1.00x-80": 0.9}}]
+    files = {"worn_uci_cnn": ways, "worn_phone_acc_hapt": ways, "worn_phone_acc_wisdm2019-phone": ways}
+    text = page(write(tmp_path / "in", **files), tmp_path / "out")
+    for model, times in (("uci_cnn", 1), ("phone_acc", 2)):
+        command = f"benchmarks/worn.py --model {model} --json benchmarks/results/worn_{model}.json"
+        assert text.count(command) == times
+
+
 KEYS = [
     "0",
     "1",

@@ -106,6 +106,8 @@ def test_one_network_is_not_judged_on_all_folds_at_once(trained):
     model = load_model(trained("groups", 3) / "small.safetensors")
     with pytest.raises(ConfigError, match="loso has 12 folds, each with a network of its own; name one with --fold"):
         evaluate_model(model, protocol="loso")
+    with pytest.raises(ConfigError, match="fold must be at least 1"):
+        evaluate_model(model, protocol="loso", fold=0)
 
 
 def test_a_leaky_run_says_so_wherever_it_speaks(trained):
