@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LATENCIES_S = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
 MOST_VISITORS = 8
 """More at the same time are turned away."""
+TURNED_AWAY_S = 0.5
+"""How long the question of a visitor too many is waited for, who has his answer already."""
 HEAD_BYTES, HEAD_S = 8192, 5.0
 """How long a request may be, in bytes and in coming."""
 
@@ -174,6 +176,8 @@ class MetricsServer:
         try:
             if len(self._visitors) > MOST_VISITORS:
                 writer.write(_response("503 Service Unavailable", b"too many visitors\n"))
+                # What is closed with a question unread is reset, and the visitor might never see the answer.
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TURNED_AWAY_S)
             else:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S)
                 writer.write(self._response(head))
