@@ -1,4 +1,4 @@
-"""Where a network learns: on a GPU if there is one, else on the processor."""
+"""Where a network learns and in which numbers: on a GPU if there is one, else on the processor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from kinestream.errors import ConfigError
 from .memory import available_bytes
 
 PROCESSOR = torch.device("cpu")
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""What torch calls instructions of a processor that compute in bfloat16; the first two are x86's, the others ARM's."""
 
 
 def choose_device(asked: str | None = None) -> torch.device:
@@ -39,6 +41,21 @@ def choose_device(asked: str | None = None) -> torch.device:
 def free_bytes(device: torch.device) -> int:
     """Memory that can still be taken where the network learns."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+
+
+def number_type(precision: str, device: torch.device) -> torch.dtype:
+    """Of convolutions and linear layer in training: bfloat16 where the recipe wants it and the device computes in it.
+
+    Elsewhere it would be put together from float32, which takes longer than float32 itself.
+    """
+    if precision != "bfloat16":
+        return torch.float32
+    if device.type == "cuda":
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell
+        has = any(able.get(name, False) for name in BFLOAT16)
+    return torch.bfloat16 if has else torch.float32
 
 
 def device_name(device: torch.device) -> str:

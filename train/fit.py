@@ -22,7 +22,7 @@ from . import statistics
 from .augment import prepare, triads
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
-from .device import PROCESSOR, device_name
+from .device import PROCESSOR, device_name, number_type
 from .distillation import DIVERGENCES
 from .evaluate import score, score_grid, summary
 from .export import to_model
@@ -80,7 +80,8 @@ def fit(
     if (run_dir / CHECKPOINT).exists():
         history += trainer.restore(run_dir)
         note(run_dir, f"resumed after epoch {len(history)}")
-    where = device_name(device)
+    numbers = str(number_type(recipe.training.precision, device)).removeprefix("torch.")
+    where = f"{device_name(device)} in {numbers}"
     note(run_dir, f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation, on {where}")
     task = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
     for epoch in range(len(history), recipe.training.epochs):
@@ -180,7 +181,7 @@ class Trainer:
         rng = np.random.default_rng((recipe.seed, epoch))
         noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
         starts = triads(recipe.input.channels)
-        dtype = torch.bfloat16 if training.precision == "bfloat16" else torch.float32
+        dtype = number_type(training.precision, self.device)
         order = torch.from_numpy(rng.permutation(len(self.x)))
         steps = range(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
         losses = np.zeros(2)

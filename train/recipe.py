@@ -173,7 +173,7 @@ class Training:
     statistics_windows: int = 2048
     """Training windows over which batch-norm statistics are taken in the end."""
     precision: str = "bfloat16"
-    """``bfloat16`` (autocast) or ``float32``; evaluation is always float32."""
+    """``bfloat16`` (autocast, where the processor has it) or ``float32``; evaluation is always float32."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "statistics_windows"):

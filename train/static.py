@@ -16,7 +16,7 @@ from kinestream.signals import Subnet
 
 from . import statistics
 from .augment import prepare, triads
-from .device import PROCESSOR
+from .device import PROCESSOR, number_type
 from .networks import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
@@ -76,7 +76,7 @@ def fit_static(
     rng = torch.Generator().manual_seed(seed)
     net = make_net().to(device)
     training = recipe.training
-    half = training.precision == "bfloat16"
+    dtype = number_type(training.precision, device)
     x_all, y_all = torch.from_numpy(train.x), torch.from_numpy(train.labels)
     std, mean = torch.std_mean(x_all, dim=(0, 1), correction=0)
     starts = triads(recipe.input.channels)
@@ -90,7 +90,7 @@ def fit_static(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, steps)
             x = prepare(x_all[batch], mean, std, starts, recipe.augmentation, rng)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
                 logits = net(x.to(device)).float()
             loss = F.cross_entropy(logits, y_all[batch].to(device), label_smoothing=training.label_smoothing)
             if not torch.isfinite(loss):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kinestream.errors import ConfigError
-from kinestream.train.device import PROCESSOR, choose_device, device_name, free_bytes
+from kinestream.train.device import PROCESSOR, choose_device, device_name, free_bytes, number_type
 from kinestream.train.memory import available_bytes
 
 GPUS = torch.cuda.device_count()
@@ -31,3 +31,18 @@ def test_the_processor_may_always_be_asked_for():
 def test_a_device_that_is_not_there_is_refused(asked: str, complaint: str):
     with pytest.raises(ConfigError, match=complaint):
         choose_device(asked)
+
+
+@pytest.mark.parametrize(
+    ("able", "numbers"),
+    [({"avx512_bf16": True}, torch.bfloat16), ({"bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32)],
+)
+def test_a_processor_without_bfloat16_computes_in_float32(able, numbers, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert number_type("bfloat16", PROCESSOR) == numbers
+    assert number_type("float32", PROCESSOR) == torch.float32
+
+
+def test_a_torch_that_cannot_tell_is_not_trusted_with_bfloat16(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert number_type("bfloat16", PROCESSOR) == torch.float32
