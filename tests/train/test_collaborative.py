@@ -7,10 +7,11 @@ import torch.nn.functional as F
 
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
 from kinestream.signals import Subnet
-from kinestream.train import statistics
+from kinestream.train import load_recipe, recipe_names, statistics
 from kinestream.train.collaborative import draw_students, summed_gradients
 from kinestream.train.distillation import DIVERGENCES, kl_divergence
 from kinestream.train.networks import SwitchableNet
+from kinestream.train.recipe_file import OVERLAYS
 
 FULL = Subnet(1.0, 128)
 STUDENTS = [Subnet(0.1, 96), Subnet(1.0, 112), Subnet(0.45, 128)]
@@ -153,3 +154,19 @@ def test_every_weight_of_every_network_of_the_paper_learns(name):
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all()
         assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in OVERLAYS])
+def test_the_precision_a_recipe_trains_in_gives_nearly_the_gradient_of_float32(name):
+    recipe = load_recipe(name)
+    torch.manual_seed(0)
+    net = SwitchableNet(recipe.network.architecture).train()
+    x = torch.randn(32, recipe.input.length, len(recipe.input.channels))
+    labels = torch.arange(32) % len(recipe.data.labels)
+    found = []
+    for precision in ("float32", recipe.training.precision):
+        net.zero_grad()
+        summed_gradients(net, x, labels, recipe.network.full, [], dtype=getattr(torch, precision))
+        found.append(torch.cat([parameter.grad.flatten() for parameter in net.parameters()]))
+    whole, coarse = found
+    assert (coarse - whole).norm() < 0.1 * whole.norm()
