@@ -177,7 +177,23 @@ def main() -> None:
         print(show(rows) + "\n", flush=True)
         if args.json:
             path = args.json if len(data.datasets) == 1 else args.json.with_stem(f"{args.json.stem}_{name}")
-            path.write_text(json.dumps([as_json(row) for row in rows], indent=1) + "\n")
+            told = about(model, args.model, f"{len(test)} test people of {name}") | {
+                "ways": [as_json(row) for row in rows]
+            }
+            path.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def about(model: Model, found_as: str, whose: str) -> dict[str, object]:
+    """Whose figures these are, who made the model, and how to make them again."""
+    recipe = recipe_of(model)
+    return {
+        "model": model.name,
+        "command": f"python benchmarks/worn.py --model {Path(found_as).name}",
+        "trained": model.card["command"],
+        "seed": recipe.seed,
+        "protocol": f"{recipe.data.description}; {protocol_of(recipe.data).name} protocol, {whose}, every window of "
+        "their recordings that lies within one activity",
+    }
 
 
 def as_json(row: Row) -> dict[str, object]:

@@ -20,7 +20,7 @@ from kinestream.signals import Subnet
 
 from .recipe import Recipe
 from .recipe_file import OVERLAYS, load_recipe, parse_recipe, recipe_names
-from .report_values import Results, Row, Run, Table, Worn
+from .report_values import Results, Row, Run, Table, Way, Worn
 from .run_folder import SCORES, read_scores
 
 SEED_FILES = "_seeds"
@@ -64,11 +64,8 @@ def read_results(folder: Path | None, run_dirs: Sequence[Path] = ()) -> Results:
 
 def _take(found: Results, stem: str, file: str, values: Any) -> None:
     """Put what a file holds where it belongs."""
-    if isinstance(values, list):
-        ways = tuple(map(_worn, values))
-        if not (ways and ways[0].accuracy):
-            raise ValueError("the first entry tells no accuracy")
-        found.worn[stem.removeprefix("worn_")] = ways
+    if "ways" in values:
+        found.worn[stem.removeprefix("worn_")] = _worn(values)
     elif "rows" in values:
         found.tables[stem] = _table(values, file, found.left_out)
     elif values and all(key.isdecimal() for key in values):
@@ -193,9 +190,16 @@ def _row(row: Mapping[str, Any], table: Mapping[str, Any]) -> Row:
     )
 
 
-def _worn(row: Mapping[str, Any]) -> Worn:
+def _worn(values: Mapping[str, Any]) -> Worn:
+    ways = tuple(map(_way, values["ways"]))
+    if not (ways and ways[0].accuracy):
+        raise ValueError("the first way tells no accuracy")
+    return Worn(ways, *(str(values.get(key, "")) for key in ("command", "trained", "protocol")))
+
+
+def _way(row: Mapping[str, Any]) -> Way:
     accuracy = {Subnet.parse(name): _share(value) for name, value in row["accuracy"].items()}
-    return Worn(str(row["worn"]), int(row.get("windows", 0)), bool(row.get("refused", False)), accuracy)
+    return Way(str(row["worn"]), int(row.get("windows", 0)), bool(row.get("refused", False)), accuracy)
 
 
 def _shares(values: Any) -> tuple[float, ...]:

@@ -100,7 +100,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Worn:
+class Way:
     """A model's accuracy with its sensor worn one way."""
 
     how: str
@@ -110,12 +110,24 @@ class Worn:
 
 
 @dataclass(frozen=True, slots=True)
+class Worn:
+    """What one model is worth with its sensor worn in several ways."""
+
+    ways: tuple[Way, ...]
+    """As recorded first."""
+    command: str
+    trained: str
+    """The command that trained the model, with its seed."""
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Everything that was found, by the name of its file without ``.json``."""
 
     runs: list[Run] = field(default_factory=list)
     tables: dict[str, Table] = field(default_factory=dict)
-    worn: dict[str, tuple[Worn, ...]] = field(default_factory=dict)
+    worn: dict[str, Worn] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """File, or file and row: why it is not in the report."""

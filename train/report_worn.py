@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
-
-from kinestream.replay_data.datasets import DATASETS
 
 from . import report_page as html
 from .report_plots import dots, keep
@@ -21,24 +18,19 @@ ROBUST = "_robust"
 
 def worn(results: Results, out: Path) -> str:
     """Every model turned and at other rates, beside its variant trained for that."""
-    robust = {name.replace(ROBUST, ""): ways for name, ways in results.worn.items() if ROBUST in name}
-    plain = {name: ways for name, ways in results.worn.items() if ROBUST not in name and ways}
-    parts = [_worn(name, ways, robust.get(name, ()), out) for name, ways in plain.items()]
-    return "\n".join(parts) or html.nothing("turned and at other rates", _command("uci_cnn"))
+    robust = {name.replace(ROBUST, ""): found for name, found in results.worn.items() if ROBUST in name}
+    plain = {name: found for name, found in results.worn.items() if ROBUST not in name}
+    parts = [_worn(name, found, robust.get(name), out) for name, found in plain.items()]
+    command = "python benchmarks/worn.py --model uci_cnn --json benchmarks/results/worn_uci_cnn.json"
+    return "\n".join(parts) or html.nothing("turned and at other rates", command)
 
 
-def _command(name: str) -> str:
-    """What makes the file anew: it is called after its model and, where that has several, the dataset."""
-    model = next((name.removesuffix(f"_{one}") for one in DATASETS if name.endswith(f"_{one}")), name)
-    return f"python benchmarks/worn.py --model {model} --json benchmarks/results/worn_{model}.json"
-
-
-def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) -> str:
-    subnets = list(ways[0].accuracy)
+def _worn(name: str, plain: Worn, robust: Worn | None, out: Path) -> str:
+    ways, subnets = plain.ways, list(plain.ways[0].accuracy)
     shown = [subnets[0], subnets[-1]]
-    sets = [(name, ways, {})] + ([(f"{name}, trained robust", robust, {})] if robust else [])
-    header = ["worn", ">windows", *(f">{who} {subnet}" for who, _, _ in sets for subnet in shown)]
-    later = {way.how: way for way in robust}
+    sets = [name, *([f"{name}, trained robust"] if robust else [])]
+    header = ["worn", ">windows", *(f">{who} {subnet}" for who in sets for subnet in shown)]
+    later = {way.how: way for way in robust.ways} if robust else {}
     rows: list[str] = []
     for way in ways:
         found = [way, *([later.get(way.how)] if robust else [])]
@@ -51,10 +43,10 @@ def _worn(name: str, ways: Sequence[Worn], robust: Sequence[Worn], out: Path) ->
         told = [later[way.how].accuracy.get(full) if way.how in later else None for way in ways]
         columns.append(("trained to be turned", "kinet", told))
     svg = keep(lambda: dots([way.how for way in ways], columns, "accuracy (%)"), out, f"worn_{name}")
-    caption = f"{name}, full network, on its own test people. A rate the model refuses is shown as if let through."
-    command = html.code(_command(name))
+    caption = f"{name}, full network. {plain.protocol}. A rate the model refuses is shown as if let through."
+    commands = [f"{html.code(one.trained)}, then {html.code(one.command)}" for one in (plain, robust) if one]
     return f"<h3>{escape(name)}</h3>{html.picture(svg, caption)}" + html.folded(
-        "All figures, %", html.table(header, rows) + html.paragraph(command)
+        "All figures, %", html.table(header, rows) + "".join(map(html.paragraph, commands))
     )
 
 

@@ -311,13 +311,17 @@ def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path
     assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
 
 
-def test_a_sensor_worn_otherwise_names_the_model_of_each_dataset_to_measure_again(tmp_path: Path) -> None:
-    ways = [{"worn": "as recorded", "windows": 9, "accuracy": {"1.00x-80": 0.9}}]
-    files = {"worn_uci_cnn": ways, "worn_phone_acc_hapt": ways, "worn_phone_acc_wisdm2019-phone": ways}
+def test_a_sensor_worn_otherwise_stands_beside_the_network_trained_for_it(tmp_path: Path) -> None:
+    def worn(share: float, trained: str) -> dict[str, Any]:
+        ways = [{"worn": how, "windows": 9, "accuracy": {"1.00x-80": share}} for how in ("as recorded", "turned")]
+        return {"command": "python benchmarks/worn.py", "trained": trained, "protocol": "nine people", "ways": ways}
+
+    files = {"worn_watch": worn(0.91, "train it"), "worn_watch_robust": worn(0.72, "train it robust")}
     text = page(write(tmp_path / "in", **files), tmp_path / "out")
-    for model, times in (("uci_cnn", 1), ("phone_acc", 2)):
-        command = f"benchmarks/worn.py --model {model} --json benchmarks/results/worn_{model}.json"
-        assert text.count(command) == times
+    row = next(row for row in text.split("<tr") if "<th>turned" in row)
+    assert row.index("91.0") < row.index("72.0")
+    for told in ("nine people", "train it</code>", "train it robust</code>", "python benchmarks/worn.py"):
+        assert told in text
 
 
 KEYS = [
@@ -333,6 +337,7 @@ KEYS = [
     "scores",
     "1.00x-128",
     "worn",
+    "ways",
     "name",
     "subnet",
     "latency_us",
