@@ -5,7 +5,7 @@
 Each person no model has seen is adapted to alone (leave one out): the earliest minutes of each activity are learnt
 from, and what comes after the longest of these, one window's length apart from it, is tested, the same windows before
 and after. The strength was chosen with ``--search``, on the people who validated the models, among whom no test person
-is; the figures of that search stand in the same file, under ``search``.
+is; the figures of that search stand in the same file, under ``search``. Rows of models that are not named stay.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def main() -> None:
             print(row)
         save(args.json, told)
         return
-    strength = Strength()
+    strength, renewed = Strength(), {model.name for model in models}
     told = {
         "title": "Adapting a model to one person",
         "command": "python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json",
@@ -226,7 +226,7 @@ def main() -> None:
         "sessions as what was learnt from: another day may gain less",
         "over": "people",
         "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
-        "rows": [],
+        "rows": [row for row in told.get("rows", []) if row["name"].split(",")[0] not in renewed],
         "search": told.get("search", []),
     }
     for model in models:

@@ -80,6 +80,19 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """What two recipes set otherwise, a setting each: ``training.epochs 30, not 20``."""
+    ours, theirs = (_flat(dataclasses.asdict(recipe)) for recipe in (one, other))
+    return [f"{key} {_toml(ours[key])}, not {_toml(theirs[key])}" for key in ours if ours[key] != theirs[key]]
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    inner = {
+        f"{key}.{name}": v for key, value in settings.items() if isinstance(value, dict) for name, v in value.items()
+    }
+    return inner | {key: value for key, value in settings.items() if not isinstance(value, dict)}
+
+
 def _toml(value: Any) -> str:
     """Strings, numbers, booleans and lists of them look the same in JSON and TOML; a table within is written inline."""
     if isinstance(value, dict):

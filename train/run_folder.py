@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.errors import ConfigError, DataDamaged
 
-from .recipe_file import load_recipe, to_toml
+from .recipe_file import differences, load_recipe, to_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +31,11 @@ def open_run(run_dir: Path, recipe: Recipe, *, resume: bool) -> None:
     if resume:
         if not config.exists():
             raise ConfigError(f"nothing to resume: {run_dir} has no {CONFIG}; name the run's folder with --out")
-        if load_recipe(config) != recipe:
-            raise ConfigError(f"the run in {run_dir} has another recipe ({CONFIG}); resume it with its own settings")
+        if other := differences(load_recipe(config), recipe):
+            more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+            raise ConfigError(
+                f"the run in {run_dir} has another recipe ({CONFIG}): {other[0]}{more}; resume it with its own settings"
+            )
     elif config.exists():
         raise ConfigError(f"{run_dir} already holds a run; continue it with --resume or choose another --out")
     else:

@@ -159,7 +159,7 @@ def test_a_folder_with_a_run_is_not_overwritten(finished):
 
 def test_a_run_is_not_resumed_with_another_recipe(finished):
     folder, _ = finished
-    with pytest.raises(ConfigError, match="has another recipe"):
+    with pytest.raises(ConfigError, match=r"has another recipe \(config.toml\): training.epochs 2, not 9; resume"):
         run(folder, small_recipe(epochs=9), resume=True)
 
 
