@@ -108,7 +108,7 @@ class Dataset(Sequence[Recording]):
         wanted = {str(subject) for subject in subjects}
         unknown = sorted(wanted.difference(self.subjects))
         if unknown:
-            raise ConfigError(f"{self.name} has no subject {', '.join(unknown)}; it has {', '.join(self.subjects)}")
+            raise ConfigError(f"no subject {', '.join(unknown)} in {self.name}; there are {', '.join(self.subjects)}")
         chosen = (entry for entry in self.entries if entry.subject in wanted)
         return Dataset(self.name, self.label_names, chosen, self.notices)
 

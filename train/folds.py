@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinestream.errors import ConfigError
 
-from .recipe_file import parse_recipe
+from .recipe_file import differences, parse_recipe
 from .run_folder import read_scores
 from .scores import MEASURES, from_json, pooled, to_json
 
@@ -72,25 +72,19 @@ def pool_runs(run_dirs: Sequence[Path]) -> dict[str, Any]:
 def _check(run_dir: Path, run: dict[str, Any]) -> None:
     test = run.get("test")
     if test is None:
-        raise ConfigError(f"the run in {run_dir} was never tested; train it with --test")
+        raise ConfigError(
+            f"the run in {run_dir} was never tested; train it with --test, by a protocol that tests somebody"
+        )
     if test["seen_in_training"] and not test["leaky"]:
         raise ConfigError(f"the run in {run_dir} was tested on people it had seen in training; leave it out")
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
     """The first setting in which two recipes differ, fold and seed aside; empty if there is none."""
-    # Read and written anew, a recipe of before a setting existed names that setting's default.
-    whole = [dataclasses.asdict(parse_recipe(recipe)) for recipe in (one, other)]
-    settings = [_flat({**recipe, "seed": 0, "data": {**recipe["data"], "fold": 0}}) for recipe in whole]
-    keys = sorted(set().union(*settings))
-    return next((key for key in keys if settings[0].get(key) != settings[1].get(key)), "")
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+    # Read anew, a recipe of before a setting existed names that setting's default.
+    recipes = map(parse_recipe, (one, other))
+    alike = [replace(recipe, seed=0, data=replace(recipe.data, fold=1)) for recipe in recipes]
+    return next(iter(differences(*alike)), "")
 
 
 def _figures(test: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

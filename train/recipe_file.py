@@ -81,16 +81,17 @@ def to_toml(recipe: Recipe) -> str:
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
-    """What two recipes set otherwise, a setting each: ``training.epochs 30, not 20``."""
+    """What two recipes set otherwise, one setting each: ``training.epochs 30, not 20``."""
     ours, theirs = (_flat(dataclasses.asdict(recipe)) for recipe in (one, other))
-    return [f"{key} {_toml(ours[key])}, not {_toml(theirs[key])}" for key in ours if ours[key] != theirs[key]]
+    pairs = [(key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs])]
+    return [f"{key} {_toml(mine)}, not {_toml(its)}" for key, mine, its in pairs if mine != its]
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    inner = {
-        f"{key}.{name}": v for key, value in settings.items() if isinstance(value, dict) for name, v in value.items()
-    }
-    return inner | {key: value for key, value in settings.items() if not isinstance(value, dict)}
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _toml(value: Any) -> str:

@@ -54,7 +54,7 @@ def test_nothing_is_read_before_it_is_asked_for() -> None:
 
 def test_choosing_somebody_unknown_says_who_there_is() -> None:
     dataset = Dataset("made", (), [Entry("a", "1", lambda: recording("a", "1"))])
-    with pytest.raises(ConfigError, match="made has no subject 7; it has 1"):
+    with pytest.raises(ConfigError, match="no subject 7 in made; there are 1"):
         dataset.select(["1", "7"])
 
 
