@@ -17,7 +17,7 @@ from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline
-from kinestream.policy import build_policy, make_battery, named_subnets, parse_policy, parts_of
+from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
 from kinestream.session import Session
 from kinestream.signals import Subnet
 from kinestream.source import Playback, Source
@@ -78,12 +78,14 @@ def build_session(args: argparse.Namespace) -> Session:
     engine.warm([point.subnet for point in table.front])
     if battery is None and any(part.kind == "battery" for part in parts_of(policy)):
         battery = make_battery("simulated")
+    # A deadline that only the policy says is the run's too: what misses it is late.
+    said_ms = [part.ms for part in parts_of(policy) if isinstance(part, DeadlinePolicy) and part.ms is not None]
     pipeline = Pipeline(
         engine,
         policy,
         table,
         battery=battery,
-        deadline_ms=args.deadline,
+        deadline_ms=args.deadline or min(said_ms, default=None),
         hop=hop,
         max_gap_s=args.max_gap,
         channel_map=channel_map,

@@ -101,6 +101,13 @@ def test_an_adaptive_policy_uses_more_than_one_subnetwork(environment: dict[str,
     assert 0 <= summary["battery"] < 1
 
 
+def test_a_deadline_that_only_the_policy_says_is_the_runs_too(environment: dict[str, str], folder: Path) -> None:
+    *predictions, summary = replay(environment, folder, "--policy", "slowdown+deadline=1e-6")
+    assert summary["missed_deadlines"] == summary["predictions"] == len(predictions)
+    *_, summary = replay(environment, folder, "--policy", "slowdown+deadline=1e-6", "--deadline", "1e6")
+    assert summary["missed_deadlines"] == 0
+
+
 def test_the_limit_stops_after_so_much_signal(environment: dict[str, str], folder: Path) -> None:
     *_, summary = replay(environment, folder, "--limit", "3.3")
     assert summary["signal_s"] == 3.3
