@@ -96,7 +96,8 @@ def _head(name: str, model: str, dataset: str, group: Group | None, columns: int
         why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
         return html.missing(name, columns, f"{before}{train} && kinestream report runs/{model}", why)
     held = html.mark("held", "validation people") if group.first.part != "test" else ""
-    how = f"{group.over}, each on {group.first.windows} windows {held} {html.code(group.first.command)}"
+    epochs = f", {group.first.epochs} epochs" if group.first.epochs else ""
+    how = f"{group.over}, each on {group.first.windows} windows{epochs} {held} {html.code(group.first.command)}"
     return f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{how}</td></tr>'
 
 

@@ -132,6 +132,7 @@ def _made(values: Mapping[str, Any], file: str, *, model: str, part: str, recipe
         accuracy={Subnet.parse(name): _share(value) for name, value in values["accuracy"].items()},
         scores={Subnet.parse(name): _score(score) for name, score in values.get("scores", {}).items()},
         architecture=recipe.network.architecture if recipe else None,
+        epochs=recipe.training.epochs if recipe else None,
         command=command,
         file=file,
     )

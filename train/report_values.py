@@ -52,6 +52,8 @@ class Run:
     scores: Mapping[Subnet, Mapping[str, Any]]
     """All measures, classes and the confusion, of some subnetworks."""
     architecture: Architecture | None
+    epochs: int | None
+    """What the recipe allows."""
     command: str
     file: str
 

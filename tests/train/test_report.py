@@ -160,7 +160,7 @@ def test_seeds_become_a_mean_with_the_deviation_of_a_sample(tmp_path: Path) -> N
     folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.90), "1": seed(0.92)})
     text = page(folder, tmp_path / "out")
     assert "91.00 ± 1.41" in text
-    assert "2 seeds, each on 10 windows" in text
+    assert "2 seeds, each on 10 windows, 30 epochs" in text
 
 
 def test_one_seed_has_no_deviation() -> None:
