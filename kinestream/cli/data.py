@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command ``data``; what it runs is imported when it runs."""
     data = subparsers.add_parser("data", help="list, fetch and check the recorded datasets")
-    commands = data.add_subparsers(dest="data_command", required=True, metavar="list|fetch|check")
+    data.set_defaults(run=run_list, data=None, json=False)
+    commands = data.add_subparsers(metavar="list|fetch|check")
 
     listing = commands.add_parser("list", help="which datasets there are, where each is looked for, on what terms")
     listing.set_defaults(run=run_list)

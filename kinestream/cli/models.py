@@ -25,7 +25,8 @@ COUNTS = ("confusion", "confusion_by_subject", "confidence_bins")
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add both commands; each sets ``run``."""
     models = subparsers.add_parser("models", help="list the models, or show one")
-    actions = models.add_subparsers(dest="action", required=True, metavar="list|show")
+    models.set_defaults(run=run_list, json=False)
+    actions = models.add_subparsers(metavar="list|show")
     listing = actions.add_parser("list", help="the models that come with kinestream")
     listing.set_defaults(run=run_list)
     show = actions.add_parser("show", help="what a model reads, tells apart, and was trained on")

@@ -46,6 +46,12 @@ def test_list_tells_where_terms_and_size(tmp_path: Path, capsys: pytest.CaptureF
         assert text in out
 
 
+def test_without_an_action_the_datasets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == run("list") == 0
+    once, again = (part for part in capsys.readouterr().out.split("hapt: ")[1:])
+    assert once == again
+
+
 def test_list_as_json_finds_what_is_there(tmp_path: Path, archive: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "my hapt.zip").write_bytes(archive)
     (tmp_path / "wisdm-dataset.zip").write_bytes(b"cut short")

@@ -39,6 +39,7 @@ def path(tmp_path) -> str:
 def test_list_names_every_bundled_model(kinestream):
     assert [row["name"] for row in json.loads(kinestream("models", "list", "--json"))] == list(list_models())
     assert all(name in kinestream("models", "list") for name in list_models())
+    assert kinestream("models") == kinestream("models", "list")
 
 
 def test_show_prints_the_card(kinestream, path):
