@@ -9,7 +9,6 @@ after Wang et al., "Resolution Switchable Networks", ECCV 2020.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 
 from kinestream.signals import Subnet
 
+from .device import computing_in
 from .distillation import kl_divergence
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def summed_gradients(
     """
 
     def logits_of(subnet: Subnet) -> Tensor:
-        whole = dtype is torch.float32
-        with nullcontext() if whole else torch.autocast(x.device.type, dtype=dtype):
+        with computing_in(dtype, x.device):
             return net(x, subnet).float()
 
     def truth(logits: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from kinestream.errors import ConfigError
@@ -56,6 +58,11 @@ def number_type(precision: str, device: torch.device) -> torch.dtype:
         able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell
         has = any(able.get(name, False) for name in BFLOAT16)
     return torch.bfloat16 if has else torch.float32
+
+
+def computing_in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """Convolutions and linear layer run in these numbers within; float32 is what they run in anyway."""
+    return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype=dtype)
 
 
 def device_name(device: torch.device) -> str:

@@ -32,8 +32,8 @@ TRAINED_AS = {
     "unimib_resnet": "resnet_unimib",
 }
 """The models that have a published twin, and kinet: what trains them."""
-BY_THE_PAPER = {f"{model}_paper": model for model in TRAINED_AS}
-"""The same networks trained by the paper's recipe instead of ours."""
+BY_THE_PAPER = "_paper"
+"""Ends the name of the same networks trained by the paper's recipe instead of ours."""
 
 
 def beside_published(results: Results, published: Published) -> str:
@@ -53,7 +53,7 @@ def beside_published(results: Results, published: Published) -> str:
             head = _head(NETWORKS[network], models[network], dataset, group, len(header))
             rows += [head, *_subnet_rows(group, figures, _alone(results, dataset, network))]
             if figures:
-                model, name = f"{models[network]}_paper", f"{NETWORKS[network]}, by the paper's recipe"
+                model, name = f"{models[network]}{BY_THE_PAPER}", f"{NETWORKS[network]}, by the paper's recipe"
                 by_paper = main_group(results, model)
                 rows.append(_head(name, model, dataset, by_paper, len(header)))
                 rows += _subnet_rows(by_paper, figures, {}) if by_paper else []
@@ -90,7 +90,7 @@ def _rival(rival: Published) -> str:
 def _head(name: str, model: str, dataset: str, group: Group | None, columns: int) -> str:
     """The line above a network's subnetworks: what was run, or what to run."""
     if group is None:
-        base = BY_THE_PAPER.get(model, model)
+        base = model.removesuffix(BY_THE_PAPER)
         recipe = "--recipe paper " if base != model else ""
         train = f"kinestream train --model_name {TRAINED_AS[base]} {recipe}--test --out runs/{model}"
         why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
@@ -132,7 +132,7 @@ def other_models(results: Results) -> str:
     rows: list[str] = []
     for model in models_of(results):
         group = main_group(results, model)
-        if model in TRAINED_AS or model in BY_THE_PAPER or group is None:
+        if model.removesuffix(BY_THE_PAPER) in TRAINED_AS or group is None:
             continue
         for subnet in dict.fromkeys((group.subnets[-1], group.subnets[0])):
             f1 = group.measure(subnet, "macro_f1")

@@ -16,7 +16,7 @@ from kinestream.signals import Subnet
 
 from . import statistics
 from .augment import prepare, triads
-from .device import PROCESSOR, number_type
+from .device import PROCESSOR, computing_in, number_type
 from .networks import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
@@ -90,7 +90,7 @@ def fit_static(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, steps)
             x = prepare(x_all[batch], mean, std, starts, recipe.augmentation, rng)
-            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
+            with computing_in(dtype, device):
                 logits = net(x.to(device)).float()
             loss = F.cross_entropy(logits, y_all[batch].to(device), label_smoothing=training.label_smoothing)
             if not torch.isfinite(loss):
