@@ -23,8 +23,8 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.result_file import ResultFile
+from kinestream.core.signals import Subnet
 from kinestream.inference import macs
-from kinestream.signals import Subnet
 from kinestream.train import Recipe, load_recipe, statistics
 from kinestream.train.data import Windows, open_data
 from kinestream.train.evaluate import score

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from kinestream.core.signals import Subnet
 from kinestream.inference import Model, find_model, load_model, macs
-from kinestream.signals import Subnet
 from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.blocks import apart, earliest
 from kinestream.train.card import recipe_of

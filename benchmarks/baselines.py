@@ -34,8 +34,8 @@ import torch
 
 from benchmarks.front import interleaved_us
 from benchmarks.result_file import ResultFile
+from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, macs
-from kinestream.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows, open_data
 from kinestream.train.device import choose_device

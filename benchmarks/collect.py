@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError, KinestreamError
+from kinestream.core.errors import ConfigError, KinestreamError
 from kinestream.train.card import without_counts
 from kinestream.train.folds import pool_runs
 from kinestream.train.run_folder import read_scores

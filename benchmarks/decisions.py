@@ -22,12 +22,12 @@ import numpy as np
 from benchmarks.result_file import ResultFile
 from kinestream.calibration import Calibration
 from kinestream.conclusion import Concluder
+from kinestream.core.signals import UNKNOWN, Prediction, Subnet
 from kinestream.episodes import EpisodeFinder
 from kinestream.inference import Engine, Model, find_model, load_model, macs, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset
-from kinestream.signals import UNKNOWN, Prediction, Subnet
 from kinestream.summary import ConclusionTally
 from kinestream.train.calibrate import calibrate
 from kinestream.train.card import learnt_from, recipe_of

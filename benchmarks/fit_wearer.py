@@ -19,10 +19,10 @@ import numpy as np
 from gait_analysis import Array, Bout, amplitudes, band_spectra, fit_gait
 from scipy.optimize import least_squares
 
+from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.replay_data import open_dataset
 from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.replay_data.wearer_model import ACTIVITIES, BANDS, FITTED_HZ, GAITS, HARMONICS, MODEL_PATH
-from kinestream.signals import STANDARD_GRAVITY
 
 SHORTEST_BOUT, SHORTEST_TRANSITION = 200, 50
 """Samples; shorter ones are left out."""

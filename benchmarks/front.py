@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, Model, find_model, list_models, load_model, macs
 from kinestream.inference.measure import machine
-from kinestream.signals import Subnet
 
 RESULTS = Path(__file__).parent / "results"
 FIGURES = (0.950, 0.958, 0.966, 0.971, 0.972, 0.977, 0.978, 0.979)

@@ -21,9 +21,9 @@ from importlib.util import find_spec
 import numpy as np
 import psutil
 
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, Model, find_model, load_model
 from kinestream.inference.engine import MAX_SESSIONS
-from kinestream.signals import Subnet
 
 ROUNDS = 60
 RUNS = 20

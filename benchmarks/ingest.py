@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 import zmq
 
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, decode, encode, encode_end
 from kinestream.ingest.devices import Decoder, Settings, find_profile
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, GYRO, SampleChunk
 from kinestream.windowing import Segmenter
 
 CHANNELS = ACC + GYRO

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from kinestream import lab
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Sensing, Subnet
 from kinestream.energy import EnergyModel, read_energy_model
 from kinestream.inference import Engine, candidates, find_model, load_model, macs
 from kinestream.inference.measure import cache_dir
 from kinestream.lab import Day, Draws, Material, Outcome, Phase, Scenario, Supply
-from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.policy import BatteryPolicy, make_policy, parse_policy, write_policy
-from kinestream.signals import Sensing, Subnet
 from kinestream.sources import SourceOptions, open_source
 
 ENERGY = "nrf52840_lsm6dso"

@@ -25,11 +25,11 @@ from statistics import fmean
 
 import numpy as np
 
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.inference.architecture import PRESETS
-from kinestream.operating_table import OperatingPoint, OperatingTable
 from kinestream.policy import Policy, PolicyState, make_policy
-from kinestream.signals import Decision, Prediction, Subnet
 
 HOP_S = 0.1
 PHASE_S = 20.0

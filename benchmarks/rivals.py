@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 
 from benchmarks.inference import median_us
 from benchmarks.result_file import ResultFile
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, find_model, load_model, macs
 from kinestream.inference.measure import machine
-from kinestream.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows, open_data
 from kinestream.train.device import choose_device

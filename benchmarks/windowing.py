@@ -20,8 +20,8 @@ from importlib import import_module
 
 import numpy as np
 
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, BODY_ACC, GYRO, SampleChunk
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, BODY_ACC, GYRO, SampleChunk
 from kinestream.windowing import Segmenter
 
 CHANNELS = ACC + GYRO

@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from kinestream.errors import InputMismatch
+from kinestream.core.errors import InputMismatch
+from kinestream.core.input_spec import MIN_RATE_SHARE, InputSpec
+from kinestream.core.signals import SampleChunk, Subnet
 from kinestream.inference import Engine, Model, find_model, load_model
-from kinestream.input_spec import MIN_RATE_SHARE, InputSpec
 from kinestream.replay_data import Dataset, Recording
-from kinestream.signals import SampleChunk, Subnet
 from kinestream.train.card import recipe_of
 from kinestream.train.data import chunks_of, open_data
 from kinestream.train.groups import membership

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kinestream.source import LinkStatus
+    from kinestream.core.source import LinkStatus
 
     from .contract import SessionLike
     from .state import DashboardState

@@ -18,7 +18,7 @@ from textual.filter import LineFilter
 from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerCancelled
 
-from kinestream.errors import KinestreamError
+from kinestream.core.errors import KinestreamError
 
 from . import plain, theme
 from .actions import KeyedApp
@@ -39,7 +39,7 @@ from .status import StatusLine
 from .trace import TracePanel
 
 if TYPE_CHECKING:
-    from kinestream.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk
 
     from .contract import SessionLike
 

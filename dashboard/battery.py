@@ -14,8 +14,8 @@ from .panel import Panel, Piece
 from .projection import hours_at, hours_seen, hours_text
 
 if TYPE_CHECKING:
+    from kinestream.core.signals import Prediction
     from kinestream.policy import BatteryReading
-    from kinestream.signals import Prediction
 
     from .state import StreamState
 

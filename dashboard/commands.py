@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kinestream.policy import POLICIES
 
 if TYPE_CHECKING:
-    from kinestream.operating_table import OperatingTable
+    from kinestream.core.operating_table import OperatingTable
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, math.inf)
 DEADLINES_MS = tuple(float(f"{digit}e{power}") for power in range(-2, 3) for digit in (1, 1.5, 2, 3, 5, 7))

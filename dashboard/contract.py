@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from kinestream.operating_table import OperatingTable
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Prediction, SampleChunk
+from kinestream.core.source import LinkStatus, Playback
 from kinestream.policy import PolicyState
-from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import LinkStatus, Playback
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
 from kinestream.policy.registry import settings_of
 
@@ -14,8 +14,8 @@ from . import commands, policy_settings
 from .policy_settings import Setting
 
 if TYPE_CHECKING:
+    from kinestream.core.signals import Subnet
     from kinestream.policy import Policy
-    from kinestream.signals import Subnet
 
     from .contract import SessionLike
     from .state import DashboardState

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .draw import number
 
 if TYPE_CHECKING:
-    from kinestream.operating_table import OperatingPoint, OperatingTable
+    from kinestream.core.operating_table import OperatingPoint, OperatingTable
 
 
 class Figure(NamedTuple):

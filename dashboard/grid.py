@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.color import Color
 from textual.content import Content
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 from . import theme
 from .draw import number
@@ -19,8 +19,8 @@ from .figures import FIGURES, Scale
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
-    from kinestream.operating_table import OperatingPoint
-    from kinestream.signals import Decision
+    from kinestream.core.operating_table import OperatingPoint
+    from kinestream.core.signals import Decision
 
     from .control import Control
 

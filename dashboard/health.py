@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kinestream.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk
 
 SPAN_S = 30.0
 """The figures look back this far."""

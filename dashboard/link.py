@@ -9,7 +9,7 @@ from . import theme
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
-    from kinestream.source import LinkStatus
+    from kinestream.core.source import LinkStatus
 
     from .health import StreamHealth
 

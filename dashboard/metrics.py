@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.core.errors import ConfigError, MissingExtra
 
 from .state import mark
 
@@ -20,7 +20,7 @@ except ImportError as error:
     raise MissingExtra("metrics", "--metrics") from error
 
 if TYPE_CHECKING:
-    from kinestream.signals import Prediction
+    from kinestream.core.signals import Prediction
 
     from .contract import SessionLike
 

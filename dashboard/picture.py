@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .app import DashboardApp
 
 if TYPE_CHECKING:
-    from kinestream.signals import Prediction
+    from kinestream.core.signals import Prediction
 
     from .contract import SessionLike
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
+from kinestream.core.signals import Subnet
 from kinestream.policy import POLICIES, Part, build_policy, parts_of
 from kinestream.policy.registry import keys_of, settings_of
-from kinestream.signals import Subnet
 
 from .commands import next_deadline_ms, stepped
 
 if TYPE_CHECKING:
-    from kinestream.operating_table import OperatingTable
+    from kinestream.core.operating_table import OperatingTable
     from kinestream.policy import Policy
 
 LIMITS = ("", "slowdown", "persistence", "loss", "battery", "sensing", "hop")

@@ -12,7 +12,7 @@ from .panel import Panel, Piece
 from .state import mark, told
 
 if TYPE_CHECKING:
-    from kinestream.signals import Prediction
+    from kinestream.core.signals import Prediction
 
 _MARKS = {True: ("✓", theme.GOOD), False: ("✗", theme.BAD), None: ("·", theme.MUTED)}
 

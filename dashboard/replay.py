@@ -13,8 +13,8 @@ from .status import speed_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kinestream.signals import SampleChunk
-    from kinestream.source import Playback
+    from kinestream.core.signals import SampleChunk
+    from kinestream.core.source import Playback
 
     from .contract import SessionLike
     from .state import DashboardState

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk
 
 TRACE_S = 10.0
 """How much signal the traces show."""

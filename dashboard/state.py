@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import UNKNOWN
+from kinestream.core.signals import UNKNOWN
 
 from .health import StreamHealth
 from .ring import TraceRing
 
 if TYPE_CHECKING:
-    from kinestream.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet
+    from kinestream.core.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 LATENCIES = 600
 """How many windows the latency's history and percentiles look back."""

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.signals import Subnet
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .architecture import BN_EPS, Block, ConvLayer, blocks, linear_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
     from .architecture import Pair
     from .model import Model

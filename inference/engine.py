@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from kinestream.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError, InputMismatch
 
 from .graph import INPUT, OUTPUT, build_graph
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
     from .model import Model
 

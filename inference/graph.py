@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
     from .cut import Conv
     from .model import Model

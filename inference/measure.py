@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
+from kinestream.core.signals import Subnet
 from kinestream.energy import busy_core
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable, SensingRow
-from kinestream.signals import Subnet
 
 from .architecture import macs
 from .engine import MAX_SESSIONS, Engine

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinestream.calibration import Calibration
-from kinestream.errors import ConfigError, ModelError
-from kinestream.input_spec import InputSpec
+from kinestream.core.errors import ConfigError, ModelError
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import Subnet
 from kinestream.levers import Levers
-from kinestream.signals import Subnet
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
 
 SUFFIX = ".safetensors"
 

@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.source import LinkStatus
+    from kinestream.core.source import LinkStatus
 
     from .devices.packet import Clock
 

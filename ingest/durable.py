@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 _SLOT = struct.Struct("<QQI")
 _SLOT_STEP = 512

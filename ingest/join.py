@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kinestream.signals import ACC
+from kinestream.core.signals import ACC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 from zlib import crc32
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .durable import Mark, identity, lock
 

@@ -18,9 +18,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from kinestream.errors import ConfigError, InputMismatch, MissingExtra
-from kinestream.signals import CHANNEL_UNITS, STANDARD_GRAVITY, SampleChunk
-from kinestream.source import Source
+from kinestream.core.errors import ConfigError, InputMismatch, MissingExtra
+from kinestream.core.signals import CHANNEL_UNITS, STANDARD_GRAVITY, SampleChunk
+from kinestream.core.source import Source
 
 from .wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
 

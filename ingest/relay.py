@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 import zmq
 import zmq.asyncio
 
-from kinestream.errors import ConfigError, DecodeError, KinestreamError
-from kinestream.signals import SampleChunk
-from kinestream.source import Source
+from kinestream.core.errors import ConfigError, DecodeError, KinestreamError
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import Source
 
 from .curve import keys_for
 from .journal import Journal, Record

@@ -12,7 +12,7 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 
 from .curve import Keys, secure_client
 from .journal import Journal, Record

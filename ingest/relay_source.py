@@ -13,8 +13,8 @@ from typing import BinaryIO
 import zmq
 import zmq.asyncio
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import SampleChunk
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import SampleChunk
 
 from .curve import Doorkeeper, keys_for, secure_server
 from .durable import Mark, lock, state_folder

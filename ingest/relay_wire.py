@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 
 from .wire import MAX_CHANNELS
 from .wire_text import MAX_LIST_BYTES, MAX_NAME_BYTES

@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from math import nan
 
-from kinestream.signals import SampleChunk
+from kinestream.core.signals import SampleChunk
 
 from .wire import EndOfStream
 

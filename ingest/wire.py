@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import UNLABELLED, SampleChunk
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import UNLABELLED, SampleChunk
 
 from .wire_text import channel_bytes, channel_names, label_bytes, label_names, name_bytes, name_text
 

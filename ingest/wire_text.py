@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import CHANNEL_UNITS
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import CHANNEL_UNITS
 
 MAX_NAME_BYTES = 255
 MAX_LIST_BYTES = 16_384

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
 
 SECURITY_OPTIONS = ("insecure", "keys", "server")
 """What every address may say: go without keys, use those of a folder, expect the server known by a name."""

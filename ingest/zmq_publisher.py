@@ -10,8 +10,8 @@ from typing import Self
 
 import zmq
 
-from kinestream.signals import SampleChunk
-from kinestream.source import Source
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import Source
 
 from .wire import EndOfStream, encode, encode_end, parts
 from .zmq_socket import OutSocket

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import zmq
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .curve import keys_for, secure_client, secure_server
 from .zmq_address import ZmqAddress

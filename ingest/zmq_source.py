@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 import zmq
 import zmq.asyncio
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import SampleChunk
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import SampleChunk
 
 from .curve import Doorkeeper, keys_for, secure_client, secure_server
 from .sequence import MAX_STREAMS, SequenceTracker

@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinestream.errors import KinestreamError
-    from kinestream.input_spec import InputSpec
-    from kinestream.operating_table import OperatingPoint, OperatingTable
+    from kinestream.core.errors import KinestreamError
+    from kinestream.core.input_spec import InputSpec
+    from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    from kinestream.core.signals import Decision, Prediction, SampleChunk, Subnet, Window
     from kinestream.pipeline import Pipeline
     from kinestream.session import Session
-    from kinestream.signals import Decision, Prediction, SampleChunk, Subnet, Window
     from kinestream.sources import open_source
 
 __all__ = [
@@ -34,10 +34,10 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
-    "KinestreamError": "errors",
-    "InputSpec": "input_spec",
-    "OperatingPoint": "operating_table",
-    "OperatingTable": "operating_table",
+    "KinestreamError": "core.errors",
+    "InputSpec": "core.input_spec",
+    "OperatingPoint": "core.operating_table",
+    "OperatingTable": "core.operating_table",
     "Pipeline": "pipeline",
     "Session": "session",
     "open_source": "sources",
@@ -50,4 +50,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kinestream' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(f"kinestream.{_HOMES.get(name, 'signals')}"), name)
+    return getattr(import_module(f"kinestream.{_HOMES.get(name, 'core.signals')}"), name)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
 from kinestream.windowing import ChannelMap
 
 SUFFIX = ".toml"

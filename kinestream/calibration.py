@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
 DEFAULT_CHANGES_PER_S = 1 / 60
 """How often a wearer changes what he does, where nothing was learnt."""

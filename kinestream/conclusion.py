@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from kinestream.calibration import Calibration
-from kinestream.errors import ConfigError
-from kinestream.signals import UNKNOWN, Conclusion, Prediction
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
 from kinestream.smoothing import MarkovFilter
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from kinestream.described import bundled_names, check_keys, parse_toml, read_description
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.toml_file import bundled_names, check_keys, parse_toml, read_description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kinestream.operating_table import OperatingPoint, OperatingTable
-    from kinestream.signals import Sensing
+    from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    from kinestream.core.signals import Sensing
 
 Curve = tuple[tuple[float, float], ...]
 """Sampling rates in Hz, ascending, and the power in mW at each."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from kinestream.errors import ConfigError, NoGauge
+from kinestream.core.errors import ConfigError, NoGauge
 
 SYS = Path("/sys")
 LEAST_MW = 50.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kinestream.errors import ConfigError
-from kinestream.signals import Prediction
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Prediction
 
 MIN_S = 10.0
 MAX_HOLE_S = 30.0

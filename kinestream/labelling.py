@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.signals import UNLABELLED, SampleChunk
-from kinestream.source import Noticing, Source
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import UNLABELLED, SampleChunk
+from kinestream.core.source import Noticing, Source
 
 KEPT_CHANGES = 1000
 """A sample is labelled by the change before it; nothing arrives that late."""

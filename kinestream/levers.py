@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kinestream.signals import Sensing, Subnet
+from kinestream.core.signals import Sensing, Subnet
 
 Accuracy = dict[Subnet, float]
 """Share of right windows, of the subnetworks worth running."""

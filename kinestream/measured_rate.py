@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kinestream.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk
 
 RATE_TOLERANCE = 0.1
 """A stream this far from its nominal rate is reported."""

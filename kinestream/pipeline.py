@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from kinestream.errors import InputMismatch
+from kinestream.core.errors import InputMismatch
+from kinestream.core.input_spec import MIN_RATE_SHARE
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision, Prediction, SampleChunk, Sensing, Subnet, Window
 from kinestream.inference import Engine
-from kinestream.input_spec import MIN_RATE_SHARE
-from kinestream.operating_table import OperatingTable
 from kinestream.policy import Battery, Policy, PolicyState
-from kinestream.signals import Decision, Prediction, SampleChunk, Sensing, Subnet, Window
 from kinestream.windowing import ChannelMap, Segmenter, Sensed
 
 REMEMBERED = 8

@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kinestream.errors import DataDamaged, ModelError
+from kinestream.core.errors import DataDamaged, ModelError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
+from kinestream.core.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.inference import Engine, Model, Output, find_model, load_model
-from kinestream.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.pipeline import Pipeline
 from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
 from kinestream.replay_data.sessions import PredictionRecord, SessionPlayer, SessionReader
 from kinestream.session import Session
-from kinestream.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.windowing import ChannelMap
 
 

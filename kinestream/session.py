@@ -17,14 +17,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinestream.conclusion import Concluder
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Prediction, SampleChunk, Sensing
+from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.episodes import Episode, EpisodeFinder
-from kinestream.errors import ConfigError
 from kinestream.measured_rate import MeasuredRate
-from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
-from kinestream.signals import Prediction, SampleChunk, Sensing
-from kinestream.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.summary import ConclusionTally, Tally
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from kinestream.errors import ConfigError, MissingExtra
-from kinestream.source import Source
+from kinestream.core.errors import ConfigError, MissingExtra
+from kinestream.core.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.signals import UNKNOWN, Prediction, Window
+from kinestream.core.signals import UNKNOWN, Prediction, Window
 
 REMEMBERED_LATENCIES = 100_000
 

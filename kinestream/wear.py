@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import InputMismatch
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, GYRO
-from kinestream.source import LinkStatus
-
-from .wear_stream import Finding, check_columns, check_stream, ok, problem, warning
-from .wear_stretch import Stretch, Stretches
-from .wear_turn import (
+from kinestream.core.errors import InputMismatch
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, GYRO
+from kinestream.core.source import LinkStatus
+from kinestream.wear_stream import Finding, check_columns, check_stream, ok, problem, warning
+from kinestream.wear_stretch import Stretch, Stretches
+from kinestream.wear_turn import (
     Nearest,
     Orientation,
     angle_deg,
@@ -29,7 +28,14 @@ from .wear_turn import (
     rotation_vector,
     turned_by,
 )
-from .wear_units import STANDING_STILL, check_accelerometer, check_evenness, check_gyroscope, moved_while, rests
+from kinestream.wear_units import (
+    STANDING_STILL,
+    check_accelerometer,
+    check_evenness,
+    check_gyroscope,
+    moved_while,
+    rests,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import SampleChunk
+from kinestream.core.signals import SampleChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.signals import AXES
+from kinestream.core.signals import AXES
 from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:

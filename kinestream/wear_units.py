@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY
-
-from .wear_stream import Finding, ok, problem, warning
-from .wear_stretch import Stretch, Stretches
-from .wear_turn import GYRO_UNITS, angle_deg, disagreement_deg
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY
+from kinestream.wear_stream import Finding, ok, problem, warning
+from kinestream.wear_stretch import Stretch, Stretches
+from kinestream.wear_turn import GYRO_UNITS, angle_deg, disagreement_deg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

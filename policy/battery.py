@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .state import BatteryReading
 

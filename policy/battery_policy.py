@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Sensing
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Sensing
 
 from .drain import Drain, observed
 from .ladder import hull, ladder, number, within

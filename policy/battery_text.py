@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
 
 from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .settings_text import converted, settings

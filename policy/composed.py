@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision, Sensing
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision, Sensing
 
 from .ladder import no_dearer
 from .own_policy import name_of

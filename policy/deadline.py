@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision
 
 from .ladder import fastest, ladder, meeting, number
 from .state import Limit, PolicyState

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Subnet
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Subnet
 
 from .ladder import by_energy, ladder, no_dearer, number
 from .state import PolicyState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision
 
 from .ladder import ladder, within
 from .state import Limit, PolicyState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import inf, isfinite
 
-from kinestream.operating_table import OperatingPoint
-from kinestream.signals import Subnet
+from kinestream.core.operating_table import OperatingPoint
+from kinestream.core.signals import Subnet
 
 Cost = Callable[[OperatingPoint], float]
 

@@ -7,9 +7,9 @@ from math import isfinite
 from statistics import median
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Prediction, Subnet
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction, Subnet
 
 from .ladder import by_latency, fastest, ladder, meeting, no_dearer, number, rung_of
 from .state import Limit, PolicyState

@@ -7,9 +7,9 @@ from math import isfinite
 from statistics import fmean, median
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision
 
 from .ladder import ladder, number, within
 from .sensing import sparsest

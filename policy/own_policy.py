@@ -16,9 +16,9 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Decision, Sensing, Subnet
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision, Sensing, Subnet
 
 from .ladder import ladder, within
 from .settings_text import Reader, converted, real, truth, whole

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Sensing, Subnet
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Sensing, Subnet
 
 from .ladder import ladder, number, within
 from .state import PolicyState

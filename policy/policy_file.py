@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError
-from kinestream.signals import Subnet
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 
 from .composed import parts_of
 from .own_policy import is_file, name_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
-from kinestream.signals import Subnet
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Subnet
 
 from .battery_policy import BatteryPolicy
 from .composed import ComposedPolicy, parts_of

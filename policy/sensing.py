@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable, SensingRow
-from kinestream.signals import Decision, Sensing
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable, SensingRow
+from kinestream.core.signals import Decision, Sensing
 
 from .ladder import ladder, within
 from .state import Limit, PolicyState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
 
 Reader = Callable[[Any], Any]
 """Makes the value of a setting from its text, or from what a TOML file says; ValueError where it is none."""

@@ -8,9 +8,9 @@ from math import exp, isfinite, log, sqrt
 from statistics import NormalDist
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Prediction
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction
 
 from .ladder import ladder, number
 from .state import Limit, PolicyState

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision, Prediction, Sensing
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction, Sensing
 
 
 @dataclass(frozen=True, slots=True)

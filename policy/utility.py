@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Decision
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision
 
 from .ladder import by_energy, by_latency, within
 from .state import PolicyState

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Protocol
 
-from kinestream.errors import DataDamaged, DataMissing
+from kinestream.core.errors import DataDamaged, DataMissing
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 

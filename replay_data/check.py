@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 from .archive import FileTree
 from .datasets import Known, Published

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kinestream.errors import ConfigError
-from kinestream.signals import AXES, STANDARD_GRAVITY
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import AXES, STANDARD_GRAVITY
 
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 ACC_UNITS = {"m/s^2": 1.0, "m/s2": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY / 1000}

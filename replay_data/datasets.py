@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from . import hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
 from .archive import FileTree, find_tree

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 
 from .homes import Home
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 
 from .archive import FileTree, find_tree
 from .recording import Dataset, Entry, Recording

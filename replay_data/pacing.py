@@ -11,10 +11,10 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kinestream.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk
 
 LONGEST_NAP_S = 0.05
 """A pause, a seek or another speed takes effect within this time."""

@@ -12,8 +12,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.signals import UNLABELLED, SampleChunk
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import UNLABELLED, SampleChunk
 
 from .pacing import PlayedSource
 from .recording import Recording

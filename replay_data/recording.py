@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Recording:
     fs_hz: float
     """The nominal rate; ``t`` says when each sample was really taken."""
     channels: tuple[str, ...]
-    """The name of each column of ``x``; ``kinestream.signals.CHANNEL_UNITS`` has the units."""
+    """The name of each column of ``x``; ``kinestream.core.signals.CHANNEL_UNITS`` has the units."""
     t: NDArray[np.float64]
     """(n,) seconds on the recording's own clock; rises within a segment."""
     x: NDArray[np.float32]

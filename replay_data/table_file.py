@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataDamaged, DataMissing
+from kinestream.core.errors import DataDamaged, DataMissing
 
 if TYPE_CHECKING:
     import pyarrow as pa

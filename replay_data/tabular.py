@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DataDamaged
-from kinestream.signals import ACC, GYRO, UNLABELLED
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.signals import ACC, GYRO, UNLABELLED
 
 from .columns import ACC_UNITS, GYRO_UNITS, TIME_UNITS, ColumnMap
 from .recording import Dataset, Entry, Recording

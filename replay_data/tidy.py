@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
 
 from .recording import split_where
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import ACC, AXES, BODY_ACC, GYRO, STANDARD_GRAVITY
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, AXES, BODY_ACC, GYRO, STANDARD_GRAVITY
 
 from .archive import FileTree, find_tree
 from .hapt import BASIC_LABELS, read_rows

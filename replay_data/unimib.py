@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import ACC
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC
 
 from .archive import FileTree, find_tree
 from .recording import Dataset, Entry, Recording

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.signals import ACC, GYRO, SampleChunk
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import ACC, GYRO, SampleChunk
 
 from .device_effects import PACKET, Device, DeviceEffects
 from .pacing import PlayedSource

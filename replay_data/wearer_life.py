@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 from .wearer_model import ACTIVITIES, FITTED_HZ, BoutParameters, Person
 from .wearer_motion import as_read, motion, noise, turn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import STANDARD_GRAVITY
+from kinestream.core.signals import STANDARD_GRAVITY
 
 from .wearer_model import BAND_EDGES_HZ, FITTED_HZ, HARMONICS, BoutParameters, WearerModel
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import ACC, GYRO
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, GYRO
 
 from .archive import FileTree, find_tree
 from .recording import Dataset, Entry, Recording

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 from .tidy import refuse_if_mostly_bad
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinestream.signals import ACC
+from kinestream.core.signals import ACC
 
 from .archive import find_tree
 from .recording import Dataset, Entry, Recording

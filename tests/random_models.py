@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, BODY_ACC, GYRO, Subnet
 from kinestream.inference import PRESETS, RESOLUTIONS, WIDTHS, Architecture, Model
 from kinestream.inference.architecture import parameter_shapes, statistic_shapes
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, BODY_ACC, GYRO, Subnet
 
 TINY = Architecture("cnn", 3, 40, 4, (6, 1), (2, 1), (1, 0), (2, 3), channels=(8, 12, 16))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinestream.signals import Decision, Prediction, Subnet
+from kinestream.core.signals import Decision, Prediction, Subnet
 
 LABELS = ("walking", "sitting", "standing")
 HOP_S = 1.0

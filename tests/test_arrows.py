@@ -74,7 +74,7 @@ def test_the_command_line_loads_nothing_heavy_before_a_command_runs(path: Path) 
     assert not top & HEAVY
     stages = {m for m in imports_of(path, top_level_only=True) if m.startswith("kinestream.")}
     light = {
-        "kinestream.errors",
+        "kinestream.core.errors",
         "kinestream.cli",
         "kinestream.__version__",
         *(m for m in stages if m.startswith("kinestream.cli.")),

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.baselines import FULL, PAPERS, means, saved
 from benchmarks.result_file import ResultFile
+from kinestream.core.signals import Subnet
 from kinestream.inference import PRESETS, Model, macs
-from kinestream.signals import Subnet
 from tests.random_models import random_model
 
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from kinestream.calibration import Calibration, tempered
-from kinestream.errors import ConfigError
-from kinestream.signals import Subnet
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])

@@ -5,8 +5,8 @@ import pytest
 
 from kinestream.calibration import Calibration, tempered
 from kinestream.conclusion import Concluder
-from kinestream.errors import ConfigError
-from kinestream.signals import UNKNOWN, Conclusion, Prediction
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
 from kinestream.summary import ConclusionTally
 
 from .telling import LABELS, WINDOW_S, prediction

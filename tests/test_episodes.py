@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinestream.core.errors import ConfigError
 from kinestream.episodes import Episode, EpisodeFinder
-from kinestream.errors import ConfigError
 
 from .telling import HOP_S, LABELS, WINDOW_S, prediction
 

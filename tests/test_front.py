@@ -4,7 +4,7 @@ import json
 
 from benchmarks import front as module
 from benchmarks.front import Point, fastest, front, seed_means
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 
 def point(us: float, validation: float, width: float = 0.5) -> Point:

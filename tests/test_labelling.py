@@ -8,9 +8,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.labelling import LabelledSource
-from kinestream.signals import UNLABELLED, SampleChunk
 from tests.test_session import Chunks
 from tests.windowing.streams import cut, regular
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from kinestream import recorder as recording
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
+from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.inference import Engine, operating_table, save_model
 from kinestream.pipeline import Pipeline
 from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
@@ -20,7 +21,6 @@ from kinestream.recorder import Recorder, describe
 from kinestream.replay_data.sessions import SessionReader, recover
 from kinestream.rerun import RerunSession
 from kinestream.session import QUEUE_CHUNKS, Session
-from kinestream.signals import Prediction, SampleChunk
 from kinestream.windowing import ChannelMap
 from tests.random_models import random_model
 from tests.test_session import Chunks

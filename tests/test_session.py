@@ -10,13 +10,13 @@ import pytest
 
 from kinestream.calibration import Calibration
 from kinestream.conclusion import Concluder
+from kinestream.core.errors import ConfigError, DataDamaged, InputMismatch
+from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.episodes import Episode, EpisodeFinder
-from kinestream.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.inference import Engine, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.session import QUEUE_CHUNKS, Session
-from kinestream.signals import Prediction, SampleChunk, Sensing
 from tests.random_models import random_model
 from tests.windowing.streams import cut, regular
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError, DataMissing
+from kinestream.core.errors import ConfigError, DataMissing
+from kinestream.core.source import Playback, Source
 from kinestream.ingest import ZmqSource
 from kinestream.replay_data import Player, Wearer
-from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
 
 

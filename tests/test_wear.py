@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from kinestream.axes_file import AxesFile, is_axes_file, read_axes_file, write_axes_file
-from kinestream.errors import ConfigError, SourceLost
+from kinestream.core.errors import ConfigError, SourceLost
+from kinestream.core.signals import STANDARD_GRAVITY, SampleChunk
+from kinestream.core.source import LinkStatus
 from kinestream.inference import Model, find_model, load_model
 from kinestream.replay_data import Wearer, open_dataset
-from kinestream.signals import STANDARD_GRAVITY, SampleChunk
-from kinestream.source import LinkStatus
 from kinestream.wear import OFF_REFUSED_DEG, Report, judge
 from kinestream.wear_feed import Feed
 from kinestream.wear_stream import Finding

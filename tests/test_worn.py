@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.worn import RATES_HZ, TURNS, Row, at_rate, live_windows, show
-from kinestream.errors import InputMismatch
+from kinestream.core.errors import InputMismatch
+from kinestream.core.signals import ACC, GYRO, SampleChunk, Subnet
 from kinestream.replay_data import Recording
-from kinestream.signals import ACC, GYRO, SampleChunk, Subnet
 from kinestream.train import load_recipe
 from kinestream.windowing import ChannelMap
 

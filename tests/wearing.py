@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.replay_data import Wearer
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.wear_turn import HAPT_WAIST, frame
 from kinestream.windowing import ChannelMap
 

@@ -27,9 +27,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import Model
-from kinestream.signals import Subnet
 
 from . import statistics
 from .data import Windows, windows_of

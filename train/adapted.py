@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
 
 from .adapt import MIN_WINDOWS, Strength, adapt, spanning
 from .blocks import apart, earliest
@@ -18,8 +18,8 @@ from .export import from_model, normalised
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kinestream.core.signals import Subnet
     from kinestream.inference.model_file import Model
-    from kinestream.signals import Subnet
 
     from .data import Windows
 

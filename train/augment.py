@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from kinestream.signals import AXES
+from kinestream.core.signals import AXES
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.calibration import DEFAULT_CHANGES_PER_S, SMALLEST, Calibration, tempered
-from kinestream.errors import DataDamaged
-from kinestream.signals import Subnet
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import Subnet
 from kinestream.smoothing import MarkovFilter
 from kinestream.windowing import Segmenter
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from kinestream.core.signals import Window
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
-    from kinestream.signals import Window
 
     from .networks import SwitchableNet
 

@@ -6,9 +6,9 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS
-from kinestream.signals import Subnet
 
 from .protocols import protocol_of
 from .recipe_file import parse_recipe

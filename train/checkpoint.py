@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
 
 if TYPE_CHECKING:
     from pathlib import Path

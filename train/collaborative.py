@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 from .device import computing_in
 from .distillation import kl_divergence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
-from kinestream.signals import UNLABELLED, SampleChunk
 from kinestream.windowing import training_windows
 
 from .memory import require_memory
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kinestream.input_spec import InputSpec
+    from kinestream.core.input_spec import InputSpec
 
     from .recipe import Data, Recipe
 

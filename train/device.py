@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from . import memory
 

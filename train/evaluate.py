@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from kinestream.core.signals import Subnet
 from kinestream.inference.engine import Engine
-from kinestream.signals import Subnet
 
 from .scores import Score, score_of, to_json
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
 from . import statistics

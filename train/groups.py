@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
     from .networks import SwitchableNet
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import GYRO, Sensing
 from kinestream.levers import Levers
-from kinestream.signals import GYRO, Sensing
 from kinestream.windowing import Segmenter, Sensed
 
 from .data import chunks_of
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from kinestream.core.signals import Subnet, Window
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
-    from kinestream.signals import Subnet, Window
 
     Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 

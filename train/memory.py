@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from kinestream.errors import NotEnoughMemory
+from kinestream.core.errors import NotEnoughMemory
 from kinestream.inference.architecture import blocks, feature_sizes, parameter_shapes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
 from kinestream.inference.architecture import (
     BN_EPS,
     Architecture,
@@ -28,7 +28,7 @@ from .pooling import max_pool_to_grid
 from .statistics import channel_moments, pooled_moments
 
 if TYPE_CHECKING:
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
 
 class SwitchableConv(nn.Module):

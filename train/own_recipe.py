@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, BODY_ACC, GYRO
 from kinestream.inference.architecture import PRESETS, feature_sizes
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, BODY_ACC, GYRO
 
 from .data import most_windows
 from .recipe import OWN_RECORDINGS, Data, Network, Recipe

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture
-from kinestream.input_spec import InputSpec
-from kinestream.signals import Subnet
 
 OWN_RECORDINGS = "own recordings"
 """The dataset of a recipe made for somebody's own files, which have to be named again by who uses it again."""

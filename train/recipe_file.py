@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .recipe import Recipe
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 from . import report_page as html
 from .figures import heat_map

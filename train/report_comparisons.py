@@ -15,7 +15,7 @@ from .report_values import Group, Results, Row, Spread, Table, grouped, in_short
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
 LINES = ("cnn", "kinet", "width", "length", "resnet", "rival")
 """Colors of lines that stand for no network, in their order."""

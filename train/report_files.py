@@ -15,8 +15,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError, DataMissing, KinestreamError
-from kinestream.signals import Subnet
+from kinestream.core.errors import ConfigError, DataMissing, KinestreamError
+from kinestream.core.signals import Subnet
 
 from .recipe import Recipe
 from .recipe_file import OVERLAYS, load_recipe, parse_recipe, recipe_names

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import Architecture, macs
-from kinestream.signals import Subnet
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.progress import Progress
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
 from .blocks import last_blocks
@@ -28,8 +28,8 @@ from .scores import BOOTSTRAP_SEED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kinestream.core.signals import Subnet
     from kinestream.replay_data import Dataset, Recording
-    from kinestream.signals import Subnet
 
     from .recipe import Data, Recipe
 

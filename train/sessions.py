@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data import ColumnMap, Dataset, Entry, Recording, open_dataset
 from kinestream.replay_data.datasets import DATASETS
 from kinestream.replay_data.sessions import is_recording, open_recording

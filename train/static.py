@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kinestream.errors import KinestreamError
+from kinestream.core.errors import KinestreamError
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
-from kinestream.signals import Subnet
 
 from . import statistics
 from .augment import prepare, triads

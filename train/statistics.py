@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

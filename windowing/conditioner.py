@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kinestream.signals import ACC, BODY_ACC, GRAVITY
+from kinestream.core.signals import ACC, BODY_ACC, GRAVITY
 
 from .filters import LowPass
 from .resample import Grid, Resampler
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kinestream.input_spec import InputSpec
+    from kinestream.core.input_spec import InputSpec
 
 ORDER = 3
 """Of the noise and the gravity filter, as in UCI-HAR's own preparation (Anguita et al., ESANN 2013)."""

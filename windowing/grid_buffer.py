@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

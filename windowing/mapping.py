@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, SampleChunk
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, SampleChunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 from .filters import LowPass
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import InputMismatch
-from kinestream.signals import UNLABELLED, SampleChunk, Window
+from kinestream.core.errors import InputMismatch
+from kinestream.core.signals import UNLABELLED, SampleChunk, Window
 
 from .conditioner import Conditioner, Stretch
 from .grid_buffer import GridBuffer
@@ -17,7 +17,7 @@ from .resample import SNAP
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.input_spec import InputSpec
+    from kinestream.core.input_spec import InputSpec
 
 COUNTED = ("samples", "windows", "gaps", "lost", "interpolated", "not_finite", "out_of_order")
 

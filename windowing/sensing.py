@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.signals import GYRO, SampleChunk, Sensing
+from kinestream.core.signals import GYRO, SampleChunk, Sensing
 
 from .filters import LowPass
 

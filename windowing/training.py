@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import UNLABELLED
+from kinestream.core.signals import UNLABELLED
 
 from .conditioner import Conditioner
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kinestream.input_spec import InputSpec
-    from kinestream.signals import SampleChunk
+    from kinestream.core.input_spec import InputSpec
+    from kinestream.core.signals import SampleChunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
-from kinestream.ingest.devices import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
-
+from ..devices import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 from .inbox import Inbox
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakError
 
-from kinestream.errors import ConfigError
-from kinestream.ingest.devices import Profile, Settings, spared
-from kinestream.signals import Sensing
-from kinestream.source import LinkStatus
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Sensing
+from kinestream.core.source import LinkStatus
 
+from ..devices import Profile, Settings, spared
 from .inbox import Inbox
 from .life import Life
 from .radio import Radio, Sighting

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
-from kinestream.ingest.devices import Advertisement, Profile, recognise
-from kinestream.ingest.devices.packet import BATTERY_LEVEL
+from ..devices import Advertisement, Profile, recognise
+from ..devices.packet import BATTERY_LEVEL
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice

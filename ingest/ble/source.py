@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
-from kinestream.ingest.clock import timed_link
-from kinestream.signals import SampleChunk, Sensing
-from kinestream.source import LinkStatus
+from kinestream.core.signals import SampleChunk, Sensing
+from kinestream.core.source import LinkStatus
 
+from ..clock import timed_link
 from .inbox import Inbox
 from .life import Life
 from .link import Link

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DecodeError
-from kinestream.ingest.clock import HostClock, Timed, TimeStatus, host_clock, host_times
-from kinestream.ingest.devices import Decoder
-from kinestream.ingest.join import Joiner
-from kinestream.signals import SampleChunk
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import SampleChunk
+
+from ..clock import HostClock, Timed, TimeStatus, host_clock, host_times
+from ..devices import Decoder
+from ..join import Joiner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from kinestream.errors import ConfigError
-from kinestream.ingest.devices import Advertisement, Profile, Settings, find_profile, profiles
-from kinestream.unknown import unknown
+from kinestream.core.did_you_mean import unknown
+from kinestream.core.errors import ConfigError
+
+from ..devices import Advertisement, Profile, Settings, find_profile, profiles
 
 _KEYS = {"rate": "rate_hz", "range": "acc_range_g", "gyro_range": "gyro_range_dps", "gyro": "gyro", "mag": "mag"}
 _OTHER_KEYS = ("profile", "adapter", "wait")

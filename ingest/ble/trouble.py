@@ -16,7 +16,7 @@ from bleak.exc import (
     BleakDeviceNotFoundError,
 )
 
-from kinestream.errors import BluetoothUnavailable, DecodeError, DeviceRefused, KinestreamError
+from kinestream.core.errors import BluetoothUnavailable, DecodeError, DeviceRefused, KinestreamError
 
 _SWITCH_ON = {
     "Linux": "switch it on: bluetoothctl power on (and rfkill unblock bluetooth)",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from functools import partial
 
-from kinestream.errors import DecodeError
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import Decoder, Group, Packet, expect_size, floats, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import DEGREE, Clock, Decoder, G, Group, Packet, expect_size, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

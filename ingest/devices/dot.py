@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from kinestream.errors import DecodeError
-from kinestream.signals import ACC, GYRO
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import ACC, GYRO
 
 from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, Group, Packet, floats, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

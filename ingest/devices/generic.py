@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .generic_stream import Stream, read_stream
 from .packet import Decoder, Group

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinestream.errors import DecodeError
-from kinestream.signals import AXES
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import AXES
 
 from .packet import DEGREE, MAX_PACKET_BYTES, Clock, G, Group, Packet
 from .table import Table

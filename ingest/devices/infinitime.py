@@ -7,7 +7,7 @@ Source: InfiniTime doc/MotionService.md, src/components/ble/MotionService.cpp, s
 
 from __future__ import annotations
 
-from kinestream.signals import ACC
+from kinestream.core.signals import ACC
 
 from .packet import Decoder, G, Group, Packet, expect_size, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

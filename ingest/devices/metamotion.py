@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, expect_size, floats, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose

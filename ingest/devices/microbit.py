@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 
-from kinestream.errors import DecodeError
-from kinestream.signals import ACC
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import ACC
 
 from .packet import Decoder, G, Group, Packet, expect_size, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from kinestream.errors import DecodeError, DeviceRefused
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.errors import DecodeError, DeviceRefused
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, floats, scale, uuid16
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

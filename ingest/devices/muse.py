@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from functools import partial
 
-from kinestream.errors import DecodeError
-from kinestream.signals import ACC, GYRO
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import ACC, GYRO
 
 from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

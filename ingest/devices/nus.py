@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import ACC, AXES, GYRO, MAG
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import ACC, AXES, GYRO, MAG
 
 from .packet import DEGREE, MOST, Decoder, G, Group, Packet, scale
 from .profile import Plan, Profile, Settings, Signature, refuse

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinestream.errors import ConfigError, DecodeError
-from kinestream.signals import AXES, CHANNEL_UNITS
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import AXES, CHANNEL_UNITS
 
 from .packet import DEGREE, Clock, Decoder, G, Group, Packet, floats, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

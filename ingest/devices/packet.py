@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from kinestream.errors import DecodeError
-from kinestream.signals import STANDARD_GRAVITY
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import STANDARD_GRAVITY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class Group:
     name: str
     """``motion`` where one notification has all, else ``acc``, ``gyro``, ``mag``."""
     channels: tuple[str, ...]
-    """Canonical names (``kinestream.signals``), in the order of the columns."""
+    """Canonical names (``kinestream.core.signals``), in the order of the columns."""
     fs_hz: float
     """The nominal rate."""
     clock: Clock = NO_CLOCK

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DecodeError, DeviceRefused
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.errors import ConfigError, DecodeError, DeviceRefused
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from . import polar_pmd as pmd
 from .packet import DEGREE, Clock, Decoder, G, Group, Packet, floats

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

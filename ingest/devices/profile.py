@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .packet import BATTERY_LEVEL, Decoder
 from .steps import Dialogue, Periodic, Read, script

@@ -6,8 +6,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import did_you_mean
+from kinestream.core.did_you_mean import did_you_mean
+from kinestream.core.errors import ConfigError
 
 from .profile import Advertisement, Profile
 

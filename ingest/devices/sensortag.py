@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

@@ -8,11 +8,11 @@ from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError
-from kinestream.signals import GYRO
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import GYRO
 
 if TYPE_CHECKING:
-    from kinestream.signals import Sensing
+    from kinestream.core.signals import Sensing
 
     from .packet import Group
     from .profile import Profile, Settings

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import did_you_mean
+from kinestream.core.did_you_mean import did_you_mean
+from kinestream.core.errors import ConfigError
 
 from .packet import MAX_PACKET_BYTES, uuid16
 

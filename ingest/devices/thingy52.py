@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 
-from kinestream.errors import DecodeError
-from kinestream.signals import ACC, GYRO, MAG
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import ACC, GYRO, MAG
 
 from .packet import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from datetime import datetime
 
-from kinestream.signals import ACC, GYRO
+from kinestream.core.signals import ACC, GYRO
 
 from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, rows, scale
 from .profile import Plan, Profile, Settings, Signature, choose, refuse

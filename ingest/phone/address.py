@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import did_you_mean
+from kinestream.core.did_you_mean import did_you_mean
+from kinestream.core.errors import ConfigError
 
 from .recipe import CONVENTIONS, Convention
 

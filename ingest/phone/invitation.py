@@ -8,7 +8,7 @@ import socket
 import psutil
 import segno
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 _VIRTUAL = (
     "docker",

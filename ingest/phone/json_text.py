@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 
 from .readings import MOST
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kinestream.ingest.clock import timed_link
-from kinestream.source import LinkStatus
+from kinestream.core.source import LinkStatus
+
+from ..clock import timed_link
 
 if TYPE_CHECKING:
     from .stream import PhoneStream

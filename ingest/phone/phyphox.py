@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.errors import DecodeError, InputMismatch
+from kinestream.core.errors import DecodeError, InputMismatch
 
 from .json_text import measured, parse_object
 from .readings import Batch, Readings

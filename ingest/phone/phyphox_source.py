@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import aiohttp
 from yarl import URL
 
-from kinestream.errors import DecodeError, InputMismatch, SourceLost
-from kinestream.signals import SampleChunk
-from kinestream.source import LinkStatus
+from kinestream.core.errors import DecodeError, InputMismatch, SourceLost
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
 from .link import Pulse, phone_link

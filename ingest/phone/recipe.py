@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from kinestream.signals import ACC, GRAVITY, GYRO, STANDARD_GRAVITY
+from kinestream.core.signals import ACC, GRAVITY, GYRO, STANDARD_GRAVITY
 
 from .readings import Readings
 from .sensor_logger import GRAVITY as GRAVITY_SENSOR

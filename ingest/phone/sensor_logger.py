@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 
 from .json_text import measured, parse_object, whole
 from .readings import Batch, Readings

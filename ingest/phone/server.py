@@ -14,7 +14,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
 
 from .sensor_logger import MAX_BODY_BYTES, Message, decode
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Literal
 
-from kinestream.errors import DecodeError
-from kinestream.signals import SampleChunk
-from kinestream.source import LinkStatus
+from kinestream.core.errors import DecodeError
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
 from .invitation import invitation, push_urls

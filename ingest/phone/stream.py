@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.ingest.clock import TimeStatus
-from kinestream.ingest.devices import Group
-from kinestream.ingest.join import HOLE_S, Joined, Joiner
-from kinestream.signals import GRAVITY, SampleChunk
+from kinestream.core.signals import GRAVITY, SampleChunk
 
+from ..clock import TimeStatus
+from ..devices import Group
+from ..join import HOLE_S, Joined, Joiner
 from .readings import Batch, Readings
 from .recipe import Recipe
 from .timeline import BACK_S, Timeline

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.ingest.clock import TimeStatus
-from kinestream.ingest.clock_envelope import Envelope
-from kinestream.ingest.clock_line import SteadyTime
+from ..clock import TimeStatus
+from ..clock_envelope import Envelope
+from ..clock_line import SteadyTime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

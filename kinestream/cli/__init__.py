@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from kinestream import __version__
-from kinestream.cli import (
+from kinestream.core.errors import KinestreamError
+
+from . import (
     adapt,
     calibrate,
     data,
@@ -26,7 +28,6 @@ from kinestream.cli import (
     tune,
     wear,
 )
-from kinestream.errors import KinestreamError
 
 EXAMPLES = """\
 examples:

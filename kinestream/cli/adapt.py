@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.cli.extras import extra_for
-from kinestream.cli.new_model import check_out
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+
+from .extras import extra_for
+from .new_model import check_out
 
 if TYPE_CHECKING:
     import argparse

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from kinestream.axes_file import is_axes_file, read_axes_file
 from kinestream.conclusion import Concluder
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Subnet
+from kinestream.core.source import Playback, Source
 from kinestream.energy import read_energy_model
 from kinestream.episodes import EpisodeFinder
-from kinestream.errors import ConfigError
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
-from kinestream.operating_table import OperatingTable
 from kinestream.pipeline import Pipeline
 from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
 from kinestream.session import Session
-from kinestream.signals import Subnet
-from kinestream.source import Playback, Source
 from kinestream.sources import SourceOptions, open_source, parse_speed
 from kinestream.wear_turn import orientation_of
 from kinestream.windowing import ChannelMap

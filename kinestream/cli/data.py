@@ -69,7 +69,7 @@ def run_fetch(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    from kinestream.errors import DataMissing
+    from kinestream.core.errors import DataMissing
     from kinestream.replay_data.datasets import default_data_dir, known_dataset
     from kinestream.replay_data.fetch import fetch
 
@@ -143,7 +143,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def _describe(known: Known, folder: Path) -> dict[str, Any]:
-    from kinestream.errors import DataDamaged, DataMissing
+    from kinestream.core.errors import DataDamaged, DataMissing
 
     state, source = "found", ""
     try:

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
     from kinestream.ingest.devices import Decoder, Group, Packet, Plan
@@ -116,7 +116,7 @@ def _notification(text: str, char: str | None, plan: Plan, decoder: Decoder) -> 
 
 def _record(packet: Packet | None, group: Group | None) -> dict[str, Any]:
     """One packet as plain JSON values; what is not known is null."""
-    from kinestream.signals import CHANNEL_UNITS
+    from kinestream.core.signals import CHANNEL_UNITS
 
     channels = list(group.channels) if group else []
     return {

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -39,8 +39,8 @@ def run_energy(args: argparse.Namespace) -> int:
     """Print the names, or one model's coefficients, each with where it comes from."""
     from dataclasses import asdict
 
+    from kinestream.core.signals import Sensing
     from kinestream.energy import energy_model_names, read_energy_model
-    from kinestream.signals import Sensing
 
     if args.model is None:
         models = [read_energy_model(name) for name in energy_model_names()]

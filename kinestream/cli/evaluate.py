@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.cli.extras import extra_for
-from kinestream.cli.train import PROTOCOL_HELP, PROTOCOL_NAMES
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+
+from .extras import extra_for
+from .train import PROTOCOL_HELP, PROTOCOL_NAMES
 
 if TYPE_CHECKING:
     import argparse
@@ -65,8 +66,8 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress
 
+    from kinestream.core.signals import Subnet
     from kinestream.inference import find_model, load_model
-    from kinestream.signals import Subnet
 
     model = load_model(find_model(args.model))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -124,7 +125,7 @@ def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
 
 
 def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> None:
-    from kinestream.signals import Subnet
+    from kinestream.core.signals import Subnet
 
     subnets = {Subnet.parse(name): name for name in accuracy}
     resolutions = sorted({subnet.resolution for subnet in subnets})

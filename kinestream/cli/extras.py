@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kinestream.errors import MissingExtra
+from kinestream.core.errors import MissingExtra
 
 _MODULES = {"train": ("torch", "matplotlib")}
 """What each extra brings."""

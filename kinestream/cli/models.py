@@ -8,13 +8,13 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
 
+    from kinestream.core.operating_table import OperatingTable
     from kinestream.inference import Model
-    from kinestream.operating_table import OperatingTable
 
 MOST_SHOWN = 40
 """A group of the card with more entries than this (the accuracy of every subnetwork) is only shown as JSON."""

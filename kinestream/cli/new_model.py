@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
 from kinestream.episodes import Episode
-from kinestream.signals import UNKNOWN, Conclusion, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

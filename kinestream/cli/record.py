@@ -13,16 +13,16 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .keyboard import keys
 from .run import add_source_options, stop_on_signals
 
 if TYPE_CHECKING:
+    from kinestream.core.source import LinkStatus
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder
     from kinestream.replay_data.sessions import Recovery
-    from kinestream.source import LinkStatus
 
 SHOWN_EVERY_S = 0.25
 CLEAR_LINE = "\r\x1b[K"
@@ -85,10 +85,10 @@ def add_parser(commands: Any) -> None:
 
 def run_record(args: argparse.Namespace) -> int:
     """Record until the source ends, ``q`` or Ctrl-C."""
+    from kinestream.core.source import Linked
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder, describe
     from kinestream.replay_data.tabular import canonical_label
-    from kinestream.source import Linked
 
     from .build import build_source, say
 

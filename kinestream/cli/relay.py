@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .run import add_source_options, stop_on_signals
 
@@ -71,9 +71,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _relay(args: argparse.Namespace) -> int:
+    from kinestream.core.source import Noticing
     from kinestream.ingest import Journal, Relay
     from kinestream.ingest.durable import state_folder
-    from kinestream.source import Noticing
 
     from .build import build_source
 

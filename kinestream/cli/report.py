@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.cli.extras import extra_for
+from .extras import extra_for
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError, KinestreamError
+from kinestream.core.errors import ConfigError, KinestreamError
 
 from .serve import in_browser
 
@@ -255,8 +255,8 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
 
 
 def _publish(args: argparse.Namespace) -> int:
+    from kinestream.core.source import Noticing
     from kinestream.ingest import publish
-    from kinestream.source import Noticing
 
     from .build import build_source
 

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,7 +8,7 @@ import shlex
 import sys
 from typing import Any
 
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.core.errors import ConfigError, MissingExtra
 
 SERVED = ("demo", "replay", "run")
 """The commands that have a dashboard."""

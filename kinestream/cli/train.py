@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.cli.extras import extra_for
-from kinestream.errors import ConfigError, DataMissing, NotEnoughMemory
+from kinestream.core.errors import ConfigError, DataMissing, NotEnoughMemory
+
+from .extras import extra_for
 
 if TYPE_CHECKING:
     import argparse

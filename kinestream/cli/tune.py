@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -71,15 +71,16 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from kinestream import lab
-    from kinestream.cli.build import most_accurate
+    from kinestream.core.signals import GYRO, Sensing
+    from kinestream.core.source import Source
     from kinestream.energy import read_energy_model
     from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report
     from kinestream.policy import build_policy, named_subnets, parse_policy, save_policy, write_policy
-    from kinestream.signals import GYRO, Sensing
-    from kinestream.source import Source
     from kinestream.sources import SourceOptions, open_source
+
+    from .build import most_accurate
 
     if args.scenarios:
         for name in lab.scenario_names():

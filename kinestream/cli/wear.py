@@ -14,14 +14,14 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
-from kinestream.errors import ConfigError, SourceLost
+from kinestream.core.errors import ConfigError, SourceLost
 
 from .keyboard import keys
 from .run import add_source_options, stop_on_signals
 
 if TYPE_CHECKING:
+    from kinestream.core.source import LinkStatus, Source
     from kinestream.inference import Model
-    from kinestream.source import LinkStatus, Source
     from kinestream.wear import Report
     from kinestream.wear_feed import Feed
     from kinestream.wear_stretch import Stretch, Stretches
@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0: all well, or put right by the file. 1: there is a problem.
     """
+    from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
-    from kinestream.source import Acknowledging
     from kinestream.wear_turn import orientation_of
 
     from .build import build_source
@@ -113,7 +113,7 @@ def _refuse_to_overwrite(path: Path) -> None:
 
 
 async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
-    from kinestream.source import Linked, Playback
+    from kinestream.core.source import Linked, Playback
     from kinestream.wear import judge
     from kinestream.wear_feed import Feed
 
@@ -141,7 +141,7 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
 
 async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation | None, attended: bool) -> Stretches:
     """All steps, one after the other."""
-    from kinestream.signals import GYRO
+    from kinestream.core.signals import GYRO
     from kinestream.wear_stretch import Stretch, Stretches
     from kinestream.wear_units import moved_while
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Prediction
 from kinestream.pipeline import REMEMBERED
 from kinestream.policy import BatteryReading, PolicyState
-from kinestream.signals import Prediction
 
 from .outcome import Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kinestream.operating_table import OperatingTable
+    from kinestream.core.operating_table import OperatingTable
+    from kinestream.core.signals import Decision, Sensing, Subnet
     from kinestream.policy import Policy
-    from kinestream.signals import Decision, Sensing, Subnet
 
     from .answers import Answers
     from .material import Material

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import DataMissing
+from kinestream.core.errors import DataMissing
 from kinestream.summary import judged_as
 from kinestream.windowing import Segmenter, Sensed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kinestream.core.signals import Sensing, Window
+    from kinestream.core.source import Source
     from kinestream.inference import Model
-    from kinestream.signals import Sensing, Window
-    from kinestream.source import Source
 
 NOBODY_KNOWS = -1
 """The truth of a window that cannot be judged: without a label, or of an activity the model was never taught."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import MissingExtra
+from kinestream.core.errors import MissingExtra
 
 from .rivals import best_fixed, cheapest_as_accurate, oracle, rest_j
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 
 from .day import NOBODY, Day
 from .outcome import Outcome

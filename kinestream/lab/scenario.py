@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
-from kinestream.described import bundled_names, check_keys, parse_toml, read_description
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.toml_file import bundled_names, check_keys, parse_toml, read_description
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from kinestream.policy import Part, build_policy
 
 if TYPE_CHECKING:
-    from kinestream.operating_table import OperatingTable
+    from kinestream.core.operating_table import OperatingTable
     from kinestream.policy import Policy
 
     from .day import Day

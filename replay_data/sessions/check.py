@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
 
 from ..check import Report, problems_of
 from .dataset import notices_of, open_recording

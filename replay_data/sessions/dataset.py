@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import UNLABELLED, SampleChunk
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import UNLABELLED, SampleChunk
 
 from ..recording import Dataset, Entry, Recording
 from ..tidy import tidy_times

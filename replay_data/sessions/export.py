@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from kinestream.errors import ConfigError
-from kinestream.signals import CHANNEL_UNITS
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import CHANNEL_UNITS
 
 from .reader import SessionReader
 

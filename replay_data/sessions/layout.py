@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from kinestream.errors import DataDamaged, DataMissing
+from kinestream.core.errors import DataDamaged, DataMissing
 
 MANIFEST = "recording.json"
 FORMAT = "kinestream recording"

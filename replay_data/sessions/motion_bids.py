@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from kinestream import __version__
-from kinestream.errors import ConfigError, DataDamaged
-from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GYRO, MAG, UNLABELLED, SampleChunk
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.signals import ACC, BODY_ACC, CHANNEL_UNITS, GYRO, MAG, UNLABELLED, SampleChunk
 
 from .reader import SessionReader
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from kinestream.signals import SampleChunk
+from kinestream.core.signals import SampleChunk
 
 from ..pacing import PlayedSource
 from .dataset import notices_of

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kinestream.errors import DataDamaged
-from kinestream.signals import SampleChunk
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import SampleChunk
 
 from .layout import read_manifest, segment_numbers, segment_path, tail_path
 from .tables import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from kinestream.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Sensing, Subnet
+from kinestream.core.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

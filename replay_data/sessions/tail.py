@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 
 from .layout import KINDS
 from .tables import SCHEMAS

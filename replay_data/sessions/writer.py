@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from kinestream import __version__
-from kinestream.errors import ConfigError
-from kinestream.signals import CHANNEL_UNITS, SampleChunk
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 
 from .layout import is_recording, tail_path, write_manifest
 from .seal import ended, seal

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
-from kinestream.signals import ACC, GYRO, UNLABELLED, SampleChunk
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
+from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 
 from ..columns import ColumnMap
 from ..tabular import canonical_label, si_factors

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.replay_data import Wearer
-from kinestream.signals import STANDARD_GRAVITY
 from tests.ble.peripheral import BATTERY_LEVEL, BATTERY_SERVICE, Characteristic, Peripheral
 
 DEGREE = np.pi / 180

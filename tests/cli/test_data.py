@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.cli.data import add_parser
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from tests.replay_data.http_server import Served, serve
 
 

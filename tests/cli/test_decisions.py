@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC
 from kinestream.inference import load_model, save_model
-from kinestream.signals import ACC
 from tests.random_models import random_model
 
 TIMED = {"latency_ms", "age_ms", "wall_s", "realtime_factor", "energy_mj"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from kinestream.cli.models import add_parser
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
 from kinestream.inference import find_model, list_models, load_model, save_model
 from tests.random_models import random_model
 

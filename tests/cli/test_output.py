@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kinestream.cli.output import JsonLines, Lines, prediction_record, summary_text
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.episodes import Episode
-from kinestream.signals import Decision, Prediction, Subnet
 from kinestream.summary import Tally
 
 PREDICTION = Prediction(

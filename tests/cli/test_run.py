@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC, GYRO
 from kinestream.inference import save_model
-from kinestream.signals import ACC, GYRO
 from tests.random_models import random_model
 
 KINESTREAM = [sys.executable, "-m", "kinestream"]

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
+from kinestream.core.source import LinkStatus
 from kinestream.pipeline import Circumstances
 from kinestream.policy import BatteryReading, PolicyState, make_policy
-from kinestream.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
-from kinestream.source import LinkStatus
 
 LABELS = ("WALKING", "WALKING_UPSTAIRS", "WALKING_DOWNSTAIRS", "SITTING", "STANDING", "LAYING")
 FS_HZ = 50.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kinestream.core.source import LinkStatus
 from kinestream.dashboard.alarms import QUIET_S, SILENT_S, STANDING_S, Watch, alarms
 from kinestream.dashboard.state import DashboardState
-from kinestream.source import LinkStatus
 
 from .synthetic import SyntheticSession
 

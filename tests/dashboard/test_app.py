@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
+from kinestream.core.errors import SourceLost
+from kinestream.core.signals import ACC, SampleChunk
 from kinestream.dashboard import DashboardApp, SessionLike
 from kinestream.dashboard.battery import BatteryPanel
 from kinestream.dashboard.decisions import DecisionPanel
@@ -23,9 +25,7 @@ from kinestream.dashboard.refresh import FRAMES, Refresh
 from kinestream.dashboard.status import StatusLine
 from kinestream.dashboard.theme import ACCENT, BAD
 from kinestream.dashboard.trace import TracePanel
-from kinestream.errors import SourceLost
 from kinestream.policy import POLICIES
-from kinestream.signals import ACC, SampleChunk
 
 from .synthetic import SyntheticSession
 

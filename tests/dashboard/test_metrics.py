@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("prometheus_client")
 from prometheus_client.parser import text_string_to_metric_families
 
+from kinestream.core.errors import ConfigError
+from kinestream.core.source import LinkStatus
 from kinestream.dashboard.metrics import HEAD_BYTES, MOST_VISITORS, MetricsServer, listen
-from kinestream.errors import ConfigError
 from kinestream.session import Session
-from kinestream.source import LinkStatus
 
 from .synthetic import SyntheticSession
 

@@ -10,6 +10,8 @@ from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from kinestream.core.signals import Subnet
+from kinestream.core.source import LinkStatus
 from kinestream.dashboard import DashboardApp
 from kinestream.dashboard.alarm_bar import AlarmBar
 from kinestream.dashboard.battery import BatteryPanel
@@ -23,8 +25,6 @@ from kinestream.dashboard.status import StatusLine
 from kinestream.dashboard.streams import StreamScreen
 from kinestream.dashboard.trace import TracePanel
 from kinestream.policy import make_policy, write_policy
-from kinestream.signals import Subnet
-from kinestream.source import LinkStatus
 
 from .synthetic import SyntheticSession
 from .test_app import SIZE, drawn, settled, text

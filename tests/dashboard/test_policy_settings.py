@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kinestream.core.errors import ConfigError
 from kinestream.dashboard.policy_settings import (
     Setting,
     differences,
@@ -13,7 +14,6 @@ from kinestream.dashboard.policy_settings import (
     short_text,
     with_value,
 )
-from kinestream.errors import ConfigError
 from kinestream.policy import POLICIES, make_policy, write_policy
 
 from .synthetic import table

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from kinestream.core.errors import InputMismatch
 from kinestream.dashboard import DashboardApp, SessionLike, take_picture
 from kinestream.dashboard.battery import BatteryPanel
 from kinestream.dashboard.decisions import DecisionPanel
@@ -17,7 +18,6 @@ from kinestream.dashboard.grid import GridPanel
 from kinestream.dashboard.prediction import PredictionPanel
 from kinestream.dashboard.status import StatusLine
 from kinestream.dashboard.trace import TracePanel
-from kinestream.errors import InputMismatch
 from kinestream.session import Session
 
 from .test_app import SIZE, drawn, text

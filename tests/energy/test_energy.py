@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Sensing, Subnet
 from kinestream.energy import (
     EnergyModel,
     Processor,
@@ -16,9 +19,6 @@ from kinestream.energy import (
     parse_energy_model,
     read_energy_model,
 )
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Sensing, Subnet
 
 POINT = OperatingPoint(Subnet(0.5, 128), 0.96, 2_000_000, 0.1, 0.2, 7.0)
 TABLE = OperatingTable("cnn", "this machine", "by hand", (POINT,))

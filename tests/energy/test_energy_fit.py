@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kinestream.cli import main
+from kinestream.core.errors import NoGauge
 from kinestream.energy import parse_energy_model
 from kinestream.energy_fit import fit
-from kinestream.errors import NoGauge
 
 
 class Machine:

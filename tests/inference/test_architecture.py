@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import (
     PRESETS,
     RESOLUTIONS,
@@ -24,7 +25,6 @@ from kinestream.inference.architecture import (
     resize_indices,
     statistic_shapes,
 )
-from kinestream.signals import Subnet
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
 from kinestream.inference import find_model, list_models, load_model, models, save_model
 from tests.random_models import random_model
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinestream.calibration import Calibration
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
 from kinestream.inference import find_model, list_models, load_model, save_model
 from tests.random_models import random_model
 

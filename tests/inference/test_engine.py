@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine
-from kinestream.signals import Subnet
 from tests.random_models import random_model, random_windows
 
 NARROW, FULL = Subnet(0.25, 32), Subnet(1.0, 40)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 from kinestream.inference import PRESETS, Engine, Model
 from kinestream.inference.cut import cut
 from kinestream.inference.graph import IR_VERSION, OPSET, build_graph, pool_bins
-from kinestream.signals import Subnet
 from tests.random_models import random_model, random_preset, random_windows
 
 TOLERANCE = 1e-4

@@ -8,11 +8,11 @@ import math
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, candidates, macs, operating_table
 from kinestream.inference.engine import MAX_SESSIONS
 from kinestream.inference.measure import POWER_W, ROUNDS, RUNS, cache_dir, machine, measure
-from kinestream.signals import Subnet
 from tests.random_models import random_model, random_preset
 
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
+from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, save_model
 from kinestream.inference.model_file import MAX_HEADER_BYTES, METADATA_KEY, write_whole
-from kinestream.signals import Subnet
 from tests.random_models import random_model
 
 

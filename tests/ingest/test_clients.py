@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import zmq
 
+from kinestream.core.signals import ACC, GYRO
 from kinestream.ingest import ZmqSource
-from kinestream.signals import ACC, GYRO
 from tests.ingest.test_zmq import everything
 
 CLIENTS = Path(__file__).parents[2] / "docs" / "clients"

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.timing import METHODS, Link, Notification, score, simulate
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, SampleChunk
 from kinestream.ingest.clock import HostClock, Timed, host_clock
 from kinestream.ingest.clock_unwrap import unwrap
 from kinestream.ingest.devices import Clock
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, SampleChunk
 from kinestream.windowing import Segmenter
 
 MINUTES = Link(duration_s=150.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.ingest import ZmqPublisher, ZmqSource
 from kinestream.ingest.curve import Keys, keys_for, new_keys, trust
 from kinestream.ingest.zmq_address import ZmqAddress

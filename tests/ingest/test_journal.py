@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.ingest.durable import Mark
 from kinestream.ingest.journal import LEAP, Journal, Record
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, InputMismatch, MissingExtra
+from kinestream.core.errors import ConfigError, InputMismatch, MissingExtra
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
+from kinestream.core.source import Source
 from kinestream.ingest.lsl import LslOutlets, LslSource, load, publish_lsl
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
-from kinestream.source import Source
 from tests.ingest.test_zmq import PATIENCE_S, Recorded
 
 try:

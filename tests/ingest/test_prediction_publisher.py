@@ -7,7 +7,7 @@ import json
 import pytest
 import zmq
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.ingest.prediction_publisher import PredictionPublisher
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import zmq
 
-from kinestream.errors import ConfigError, SourceLost
+from kinestream.core.errors import ConfigError, SourceLost
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import Source
 from kinestream.ingest import EndOfStream, Journal, Relay, RelaySource, encode, encode_end
 from kinestream.ingest.curve import Keys, new_keys, trust
 from kinestream.ingest.relay_link import MAX_WINDOW
 from kinestream.ingest.relay_source import MAX_RELAYS, WINDOW
 from kinestream.ingest.relay_wire import MAX_IN_FLIGHT_BYTES, MAX_SAMPLES, Kind, RelayMessage, pack, unpack
-from kinestream.signals import SampleChunk
-from kinestream.source import Source
 from tests.ingest.proxy import Proxy
 from tests.ingest.test_zmq import PATIENCE_S, Recorded, bits, chunk
 

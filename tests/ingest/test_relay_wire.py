@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 from kinestream.ingest.relay_wire import Kind, RelayMessage, WrongVersion, pack, unpack
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire.md"

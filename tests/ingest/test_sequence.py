@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC, SampleChunk
 from kinestream.ingest.sequence import MAX_NAMES, MAX_STREAMS, SequenceTracker
 from kinestream.ingest.wire import EndOfStream
-from kinestream.signals import ACC, SampleChunk
 
 
 def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import ACC, CHANNEL_UNITS, GYRO, SampleChunk
 from kinestream.ingest import EndOfStream, decode, encode, encode_end
 from kinestream.ingest.wire import MAX_SAMPLES
-from kinestream.signals import ACC, CHANNEL_UNITS, GYRO, SampleChunk
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire.md"
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=20)

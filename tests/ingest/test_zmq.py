@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import zmq
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import ACC, SampleChunk
+from kinestream.core.source import Source
 from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, encode, encode_end, publish
 from kinestream.ingest.wire import MAX_FRAME_BYTES, MAX_SAMPLES
-from kinestream.signals import ACC, SampleChunk
-from kinestream.source import Source
 
 PATIENCE_S = 20.0
 """When a test that waits for the other side gives up."""

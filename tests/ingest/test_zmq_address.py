@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.ingest.zmq_address import ZmqAddress
 
 OPTIONS = ("stream", "mode")

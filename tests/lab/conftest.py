@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Sensing, Subnet
 from kinestream.lab import Answers, Day, Draws, Material, Phase, Scenario, Supply
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Sensing, Subnet
 
 THIN, MIDDLE, WIDE = Subnet(0.1, 96), Subnet(0.5, 96), Subnet(1.0, 128)
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kinestream.core.operating_table import OperatingTable, SensingRow
+from kinestream.core.signals import Decision, Sensing, Subnet
 from kinestream.lab import Answers, Draws, Phase, Supply, fixed
-from kinestream.operating_table import OperatingTable, SensingRow
 from kinestream.policy import FixedPolicy, PolicyState, make_policy
-from kinestream.signals import Decision, Sensing, Subnet
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
 

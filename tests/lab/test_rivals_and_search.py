@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kinestream.core.operating_table import OperatingTable, SensingRow
+from kinestream.core.signals import Sensing
 from kinestream.lab import Phase, Supply, best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, search
 from kinestream.lab.search import space_of
-from kinestream.operating_table import OperatingTable, SensingRow
 from kinestream.policy import make_policy, parse_policy, write_policy
-from kinestream.signals import Sensing
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
 

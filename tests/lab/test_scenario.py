@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.lab import parse_scenario, read_scenario, scenario_names
 
 

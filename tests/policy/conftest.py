@@ -6,8 +6,8 @@ from math import nan
 
 import pytest
 
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import Subnet
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Subnet
 
 
 def point(name: str, accuracy: float, energy_mj: float, p50_ms: float, p95_ms: float, macs: int = 0) -> OperatingPoint:

@@ -6,9 +6,9 @@ from math import nan
 
 import numpy as np
 
-from kinestream.operating_table import OperatingTable
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.policy import BatteryReading, Policy, PolicyState
-from kinestream.signals import Decision, Prediction, Subnet
 
 
 def predicted(

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.policy import Battery, BatteryReading, FixedBattery, LaptopBattery, SimulatedBattery
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Subnet
 from kinestream.policy import BatteryPolicy, BatteryReading, PolicyState, SimulatedBattery
-from kinestream.signals import Decision, Subnet
 
 HOUR_S = 3600.0
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Prediction, Subnet
 from kinestream.policy import POLICIES, BatteryReading, ComposedPolicy, FixedPolicy, PolicyState, make_policy
-from kinestream.signals import Prediction, Subnet
 from tests.policy.situations import predicted, situation
 
 FULL = BatteryReading(1.0, 36.0)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.policy_demos import DEADLINES_MS, LOAD_DEADLINE_MS, LOADS, Run, pi_table, run, simulated
+from kinestream.core.operating_table import OperatingTable
 from kinestream.inference import find_model, load_model
-from kinestream.operating_table import OperatingTable
 from kinestream.policy import POLICIES, make_policy
 from tests.policy.situations import predicted, situation
 

@@ -8,10 +8,10 @@ from math import nan
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.policy import FixedPolicy, LatencyPolicy, PolicyState
-from kinestream.signals import Decision, Prediction, Subnet
 
 
 def prediction(subnet: str, latency_ms: float) -> Prediction:

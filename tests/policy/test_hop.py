@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
 from kinestream.policy import make_policy
 
 from .situations import situation

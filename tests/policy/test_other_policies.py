@@ -7,10 +7,10 @@ from math import nan
 
 import pytest
 
-from kinestream.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.policy import DeadlinePolicy, LossPolicy, PersistencePolicy, PolicyState, UtilityPolicy
 from kinestream.policy.persistence import LOOKED
-from kinestream.signals import Decision, Prediction, Subnet
 from tests.policy.situations import predicted, situation
 
 

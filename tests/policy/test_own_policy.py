@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
 from kinestream.policy import OwnPolicy, make_policy, write_policy
 from tests.policy.situations import situation
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Subnet
 from kinestream.policy import make_policy, named_subnets, parse_policy, save_policy
-from kinestream.signals import Subnet
 
 GOOD = """
 kind = "slowdown"

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Subnet
 from kinestream.policy import (
     POLICIES,
     BatteryPolicy,
@@ -22,7 +23,6 @@ from kinestream.policy import (
     parse_policy,
     write_policy,
 )
-from kinestream.signals import Subnet
 
 
 def test_a_written_policy_is_made(table: OperatingTable) -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from kinestream.errors import ConfigError
-from kinestream.operating_table import OperatingTable, SensingRow
+from kinestream.core.errors import ConfigError
+from kinestream.core.operating_table import OperatingTable, SensingRow
+from kinestream.core.signals import Sensing
 from kinestream.policy import make_policy
-from kinestream.signals import Sensing
 
 from .situations import situation
 

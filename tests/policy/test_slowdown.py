@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.operating_table import OperatingTable
+from kinestream.core.operating_table import OperatingTable
+from kinestream.core.signals import Prediction
 from kinestream.policy import LatencyPolicy, PolicyState, SlowdownPolicy
 from kinestream.policy.slowdown import filtered
-from kinestream.signals import Prediction
 from tests.policy.situations import predicted, situation, under_load
 
 
@@ -101,8 +101,8 @@ def test_a_longer_deadline_never_means_a_less_accurate_choice(loads: list[float]
 
 
 def _table() -> OperatingTable:
-    from kinestream.operating_table import OperatingPoint
-    from kinestream.signals import Subnet
+    from kinestream.core.operating_table import OperatingPoint
+    from kinestream.core.signals import Subnet
 
     rows = [(0.1, 0.93, 10.0), (0.25, 0.95, 20.0), (0.5, 0.96, 40.0), (1.0, 0.97, 80.0)]
     points = tuple(OperatingPoint(Subnet(w, 128), a, 1, ms, ms * 1.1, ms / 10) for w, a, ms in rows)

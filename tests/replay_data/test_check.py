@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC
 from kinestream.replay_data.check import check_dataset, count_windows, problems_of
 from kinestream.replay_data.datasets import Published, known_dataset
 from kinestream.replay_data.recording import Recording
-from kinestream.signals import ACC
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.replay_data.columns import ColumnMap
 
 PHYPHOX = tuple(f"Acceleration {axis} (m/s^2)" for axis in "xyz")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError, DataMissing
+from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.replay_data.datasets import DATASETS, default_data_dir, known_dataset, open_dataset
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data.fetch import ATTEMPTS, fetch, git_blob_sha1, verify_recorded
 from kinestream.replay_data.homes import Home
 

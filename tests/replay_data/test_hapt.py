@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 from kinestream.replay_data.check import count_windows
 from kinestream.replay_data.hapt import LABEL_NAMES, OFFICIAL_TEST_SUBJECTS, open_hapt
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError, DataDamaged
-from kinestream.input_spec import InputSpec
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, SampleChunk
+from kinestream.core.source import Playback, Source
 from kinestream.replay_data import Dataset, Entry, Player, Recording, open_dataset
-from kinestream.signals import ACC, SampleChunk
-from kinestream.source import Playback, Source
 from kinestream.windowing import Segmenter
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import ACC
 from kinestream.replay_data.recording import Dataset, Entry, Recording, split_where
-from kinestream.signals import ACC
 
 
 def recording(name: str, subject: str, n: int = 4, **more: object) -> Recording:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 from kinestream.replay_data.columns import ColumnMap
 from kinestream.replay_data.datasets import open_dataset
 from kinestream.replay_data.tabular import canonical_label, open_table
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 
 N = 200
 HEADER = "time,acc_x,acc_y,acc_z"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
 from kinestream.replay_data.tidy import refuse_if_mostly_bad, tidy_times
 
 

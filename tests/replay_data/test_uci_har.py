@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged, DataMissing
+from kinestream.core.errors import DataDamaged, DataMissing
+from kinestream.core.signals import ACC, BODY_ACC, GYRO, STANDARD_GRAVITY
 from kinestream.replay_data.check import count_windows
 from kinestream.replay_data.uci_har import open_uci_har, overlapping_runs, stitch
-from kinestream.signals import ACC, BODY_ACC, GYRO, STANDARD_GRAVITY
 
 STEMS = ("body_acc", "body_gyro", "total_acc")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from kinestream.errors import DataDamaged, DataMissing
+from kinestream.core.errors import DataDamaged, DataMissing
+from kinestream.core.signals import ACC
 from kinestream.replay_data.check import count_windows
 from kinestream.replay_data.unimib import LABEL_NAMES, open_unimib, open_unimib_falls51
-from kinestream.signals import ACC
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
-from kinestream.input_spec import InputSpec
+from kinestream.core.errors import ConfigError
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED, SampleChunk
+from kinestream.core.source import Playback, Source
 from kinestream.replay_data import DeviceEffects, Recording, Wearer, simulate
 from kinestream.replay_data.device_effects import PACKET
 from kinestream.replay_data.wearer_life import DWELL_S, Plan
 from kinestream.replay_data.wearer_model import ACTIVITIES, MODEL_PATH, Person
 from kinestream.replay_data.wearer_motion import turn
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED, SampleChunk
-from kinestream.source import Playback, Source
 from kinestream.windowing import Segmenter
 
 SPEC = InputSpec((*ACC, *GYRO), 50.0, 128, 64)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, GYRO
 from kinestream.replay_data.wisdm_2019 import LABEL_NAMES, LETTERS, open_wisdm_2019
-from kinestream.signals import ACC, GYRO
 
 STEP_NS = 50_000_000
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC
 from kinestream.replay_data.wisdm_rows import read_records
 from kinestream.replay_data.wisdm_v11 import LABEL_NAMES, MARKER, open_wisdm
-from kinestream.signals import ACC
 
 FIRST_ROWS = """\
 33,Jogging,49105962326000,-0.6946377,12.680544,0.50395286;

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
+from kinestream.core.signals import ACC, GYRO
 from kinestream.replay_data import Dataset, Entry, Recording
-from kinestream.signals import ACC, GYRO
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows
 

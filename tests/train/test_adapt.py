@@ -6,9 +6,9 @@ from math import inf
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, Model, load_model, save_model
-from kinestream.signals import Subnet
 from kinestream.train import adapt as adapting
 from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.adapted import accuracy_of, adapted_card, held_out_gain

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.signals import ACC, GYRO, SampleChunk
+from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.train import Augmentation, load_recipe
 from kinestream.train.augment import any_rotations, axis_turns, prepare, rotate, slow_down, triads, turned
 from kinestream.windowing import ChannelMap

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from kinestream.calibration import tempered
-from kinestream.errors import DataDamaged
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import ACC, UNLABELLED
 from kinestream.inference import Engine, operating_table
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
-from kinestream.signals import ACC, UNLABELLED
 from kinestream.train.calibrate import calibrate, change_rates
 from kinestream.train.data import chunks_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.train import statistics
 from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from kinestream.train.evaluate import score_grid, summary

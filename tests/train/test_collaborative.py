@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
-from kinestream.signals import Subnet
 from kinestream.train import load_recipe, recipe_names, statistics
 from kinestream.train.collaborative import draw_students, summed_gradients
 from kinestream.train.distillation import DIVERGENCES, kl_divergence

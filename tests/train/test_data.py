@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError, DataDamaged, InputMismatch
+from kinestream.core.errors import ConfigError, DataDamaged, InputMismatch
+from kinestream.core.signals import ACC, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
-from kinestream.signals import ACC, SampleChunk
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, open_data
 from kinestream.train.protocols import protocol_of

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.train.device import PROCESSOR, choose_device, device_name, free_bytes, number_type
 from kinestream.train.memory import available_bytes
 

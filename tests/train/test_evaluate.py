@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS
 from kinestream.inference.model_file import Model
-from kinestream.signals import Subnet
 from kinestream.train import load_recipe, statistics
 from kinestream.train.evaluate import BATCH, corners, probabilities, score, score_grid, summary
 from kinestream.train.export import from_model, normalised, to_model

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.progress import Progress
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.inference.model_file import load_model
 from kinestream.train.data import Windows
 from kinestream.train.evaluate import score

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 from kinestream.train import load_recipe
 from kinestream.train.evaluate import probabilities
 from kinestream.train.groups import group_summary, membership

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import DataDamaged, ModelError
+from kinestream.core.errors import DataDamaged, ModelError
+from kinestream.core.signals import ACC, GYRO, Prediction, Sensing
 from kinestream.inference import Engine, Model, load_model, operating_table, save_model
 from kinestream.levers import Levers
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
-from kinestream.signals import ACC, GYRO, Prediction, Sensing
 from kinestream.train.data import chunks_of
 from kinestream.train.levers import HOPS, lever_accuracy, sensings_of
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinestream.errors import NotEnoughMemory
-from kinestream.signals import UNLABELLED
+from kinestream.core.errors import NotEnoughMemory
+from kinestream.core.signals import UNLABELLED
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, most_windows
 from kinestream.train.memory import available_bytes, ran_out_of_memory, require_memory, training_bytes

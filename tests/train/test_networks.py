@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kinestream.errors import ModelError
+from kinestream.core.errors import ModelError
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import (
     PRESETS,
     RESOLUTIONS,
@@ -18,7 +19,6 @@ from kinestream.inference.architecture import (
     parameter_shapes,
     resize_indices,
 )
-from kinestream.signals import Subnet
 from kinestream.train import statistics
 from kinestream.train.networks import SwitchableConv, SwitchableNet
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.train.own_recipe import own_recipe
 from kinestream.train.recipe_file import parse_recipe, to_toml, tomllib
 from kinestream.train.run import load_part

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.train import load_recipe
 from kinestream.train.data import Windows, open_data
 from kinestream.train.protocols import (

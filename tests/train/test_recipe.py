@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.inference.architecture import PRESETS, WIDTHS
 from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names

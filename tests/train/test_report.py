@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.collect import collect
-from kinestream.errors import ConfigError, DataMissing
+from kinestream.core.errors import ConfigError, DataMissing
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, macs
-from kinestream.signals import Subnet
 from kinestream.train import load_recipe
 from kinestream.train.folds import pool_runs
 from kinestream.train.report_files import read_results

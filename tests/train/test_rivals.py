@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.signals import Subnet
+from kinestream.core.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data import Windows
 from kinestream.train.features import window_features

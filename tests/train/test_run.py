@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import load_model
-from kinestream.signals import Subnet
 from kinestream.train import Recipe
 from kinestream.train.data import open_data
 from kinestream.train.folds import pool_runs

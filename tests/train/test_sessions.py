@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.train.sessions import common_channels, open_sessions
 
 from .own_files import write_csv

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, kept_channels
-from kinestream.signals import Subnet
 from kinestream.train import statistics
 from kinestream.train.networks import SwitchableNet
 from kinestream.train.statistics import BATCH

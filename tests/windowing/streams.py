@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, BODY_ACC, GYRO, SampleChunk, Window
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, BODY_ACC, GYRO, SampleChunk, Window
 from kinestream.windowing import Segmenter
 
 CHANNELS = ACC + GYRO

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.windowing import ChannelMap
 from tests.windowing.streams import regular
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import InputMismatch
-from kinestream.input_spec import InputSpec
-from kinestream.signals import ACC, UNLABELLED, SampleChunk
+from kinestream.core.errors import InputMismatch
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.signals import ACC, UNLABELLED, SampleChunk
 from kinestream.windowing import Segmenter
 from tests.windowing.streams import CHANNELS, NINE, PLAIN, content, cut, regular, stream, windows_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.signals import ACC, GYRO, SampleChunk, Sensing
+from kinestream.core.signals import ACC, GYRO, SampleChunk, Sensing
 from kinestream.windowing import Segmenter, Sensed
 from tests.windowing.streams import PLAIN, cut, regular, stream
 

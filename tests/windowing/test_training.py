@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinestream.errors import InputMismatch
-from kinestream.signals import UNLABELLED
+from kinestream.core.errors import InputMismatch
+from kinestream.core.signals import UNLABELLED
 from kinestream.windowing import training_windows
 from tests.windowing.streams import NINE, PLAIN, cut, regular, stream, windows_of
 

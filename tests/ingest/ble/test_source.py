@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from kinestream.errors import BluetoothUnavailable, ConfigError, DeviceRefused
+from kinestream.core.errors import BluetoothUnavailable, ConfigError, DeviceRefused
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk, Sensing
 from kinestream.ingest.ble import life as life_module
 from kinestream.ingest.ble import link as link_module
 from kinestream.ingest.ble.source import BleSource
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk, Sensing
 from tests.ble.peripheral import Characteristic, Peripheral
 from tests.ble.sensors import DEGREE, Polar, Sensor, Thingy, int16
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
 from kinestream.ingest.ble.target import BleAddress
 from kinestream.ingest.devices import Advertisement, find_profile
 

@@ -10,7 +10,7 @@ from bleak.exc import (
     BleakError,
 )
 
-from kinestream.errors import BluetoothUnavailable, DeviceRefused
+from kinestream.core.errors import BluetoothUnavailable, DeviceRefused
 from kinestream.ingest.ble.trouble import tell
 
 REASONS = BleakBluetoothNotAvailableReason

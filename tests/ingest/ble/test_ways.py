@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY
 from kinestream.ingest.ble.source import BleSource
 from kinestream.ingest.devices import adafruit, nus
-from kinestream.signals import ACC, GYRO, STANDARD_GRAVITY
 from tests.ble.peripheral import Characteristic
 from tests.ble.sensors import DEGREE, Sensor
 from tests.ingest.ble.test_source import FIRST, done, read, samples

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from kinestream.errors import ConfigError, DecodeError, DeviceRefused
+from kinestream.core.errors import ConfigError, DecodeError, DeviceRefused
 from kinestream.ingest.devices import (
     Read,
     Settings,

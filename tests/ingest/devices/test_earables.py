@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.ingest.clock import host_clock
 from kinestream.ingest.devices import (
     Settings,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 from kinestream.ingest.devices import Settings, find_profile
 from kinestream.ingest.devices.movesense import DATA as MOVESENSE
 from kinestream.ingest.devices.movesense import MovesenseDecoder

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 from kinestream.ingest.devices import Decoder, Packet, Profile, Settings, profiles
 
 TIMES = int(os.environ.get("KINESTREAM_FUZZ", "2000"))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.ingest.devices import Advertisement, Settings, find_profile
 from kinestream.ingest.devices.generic import parse
 

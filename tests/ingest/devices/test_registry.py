@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from kinestream.errors import ConfigError
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import CHANNEL_UNITS
 from kinestream.ingest.devices import Advertisement, Profile, Settings, find_profile, profiles, recognise
-from kinestream.signals import CHANNEL_UNITS
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)

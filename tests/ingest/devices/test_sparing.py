@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from kinestream.core.signals import GYRO, Sensing
 from kinestream.ingest.devices import Settings, profiles, spared
-from kinestream.signals import GYRO, Sensing
 
 PROFILES = {profile.name: profile for profile in profiles()}
 

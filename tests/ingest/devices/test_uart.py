@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError, DecodeError
+from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.ingest.devices import Await, Decoder, Packet, Settings, Subscribe, Write, adafruit, find_profile, nus
 
 from .device import PaperDevice

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.ingest.phone.readings import Batch, Readings
-from kinestream.signals import STANDARD_GRAVITY
 
 T0_NS = 1_700_000_000_000_000_000
 """When a recording begins, on the phone's clock."""

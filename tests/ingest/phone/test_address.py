@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kinestream.errors import ConfigError, MissingExtra
+from kinestream.core.errors import ConfigError, MissingExtra
 from kinestream.ingest.phone import invitation
 from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.invitation import lan_addresses, push_urls, qr_code

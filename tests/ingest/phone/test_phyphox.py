@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError, InputMismatch, SourceLost
+from kinestream.core.errors import DecodeError, InputMismatch, SourceLost
+from kinestream.core.signals import ACC, GYRO, SampleChunk
+from kinestream.core.source import Linked, Noticing, Source
 from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.phyphox import Buffers, question, read_answer, read_config
 from kinestream.ingest.phone.phyphox_source import PhyphoxSource
-from kinestream.signals import ACC, GYRO, SampleChunk
-from kinestream.source import Linked, Noticing, Source
 
 from .phones import UP, motion, turning
 from .phyphox_phone import PhyphoxPhone

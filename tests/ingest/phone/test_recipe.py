@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC, GYRO
 from kinestream.ingest.phone.recipe import Recipe, choose
 from kinestream.ingest.phone.stream import PhoneStream
-from kinestream.signals import ACC, GYRO
 
 from .phones import UP, batch, motion
 

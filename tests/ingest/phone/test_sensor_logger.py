@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.errors import DecodeError
+from kinestream.core.errors import DecodeError
 from kinestream.ingest.phone.sensor_logger import MAX_BODY_BYTES, MAX_READINGS, Message, decode
 
 from .phones import T0_NS, bodies, messages

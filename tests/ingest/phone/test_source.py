@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from yarl import URL
 
-from kinestream.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.signals import Prediction, SampleChunk
+from kinestream.core.source import Linked, Noticing, Source
 from kinestream.inference import Engine, find_model, load_model, operating_table
 from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.reorder import PATIENCE_S
@@ -24,8 +26,6 @@ from kinestream.ingest.phone.source import MAX_DEVICES, SensorLoggerSource
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.session import Session
-from kinestream.signals import Prediction, SampleChunk
-from kinestream.source import Linked, Noticing, Source
 
 from .phones import T0_NS, UP, bodies, messages, motion
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinestream.core.signals import SampleChunk
 from kinestream.ingest.phone.readings import Batch, Readings
 from kinestream.ingest.phone.recipe import choose
 from kinestream.ingest.phone.stream import SETTLE_S, PhoneStream
-from kinestream.signals import SampleChunk
 
 from .phones import T0_NS, batch, motion, turning
 

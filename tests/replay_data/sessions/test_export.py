@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
+from kinestream.core.signals import STANDARD_GRAVITY, UNLABELLED
 from kinestream.replay_data import open_dataset
 from kinestream.replay_data.sessions import SessionReader, open_recording
 from kinestream.replay_data.sessions.export import export_csv
 from kinestream.replay_data.sessions.motion_bids import export_motion_bids
 from kinestream.replay_data.sessions.xdf import import_xdf
-from kinestream.signals import STANDARD_GRAVITY, UNLABELLED
 from tests.replay_data.sessions.recorded import acc_only, chunks, prediction, writer
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kinestream.errors import ConfigError, DataMissing
+from kinestream.core.errors import ConfigError, DataMissing
+from kinestream.core.signals import SampleChunk
+from kinestream.core.source import Noticing, Playback, Source
 from kinestream.replay_data.sessions import SessionPlayer
-from kinestream.signals import SampleChunk
-from kinestream.source import Noticing, Playback, Source
 from kinestream.sources import SourceOptions, open_source
 from tests.replay_data.sessions.recorded import acc_only, as_bytes, chunks, writer
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinestream.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
+from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data.sessions import Event, SessionReader, open_recording, recover
 from kinestream.replay_data.sessions.tables import (
     AFTER_LOSS,
@@ -24,7 +25,6 @@ from kinestream.replay_data.sessions.tables import (
     SCHEMAS,
     SESSION_START,
 )
-from kinestream.signals import UNLABELLED, SampleChunk
 from tests.replay_data.sessions.recorded import acc_only, as_bytes, chunks, prediction, writer
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kinestream.errors import ConfigError, InputMismatch
-from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, Sensing
+from .errors import ConfigError, InputMismatch
+from .signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, Sensing
 
 MIN_RATE_SHARE = 0.8
 """A sensor may be this much slower than its model: clocks differ, and a 40 Hz watch still shows a gait at 50 Hz."""

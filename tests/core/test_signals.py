@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from kinestream.errors import ConfigError, DecodeError, InputMismatch, KinestreamError, MissingExtra
-from kinestream.input_spec import InputSpec
-from kinestream.operating_table import OperatingPoint, OperatingTable
-from kinestream.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, GYRO, Subnet
+from kinestream.core.errors import ConfigError, DecodeError, InputMismatch, KinestreamError, MissingExtra
+from kinestream.core.input_spec import InputSpec
+from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, GYRO, Subnet
 
 
 @pytest.mark.parametrize(("text", "subnet"), [("0.5x-128", Subnet(0.5, 128)), (" 1x-96", Subnet(1.0, 96))])

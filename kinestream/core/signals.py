@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.errors import ConfigError
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

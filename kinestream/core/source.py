@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kinestream.signals import SampleChunk, Sensing
+from .signals import SampleChunk, Sensing
 
 
 @runtime_checkable

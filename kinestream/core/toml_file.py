@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kinestream.errors import ConfigError
-from kinestream.unknown import unknown
+from .did_you_mean import unknown
+from .errors import ConfigError
 
 
 class Description(NamedTuple):

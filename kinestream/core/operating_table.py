@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kinestream.errors import ConfigError
-from kinestream.signals import Sensing, Subnet
+from .errors import ConfigError
+from .signals import Sensing, Subnet
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The ground floor: values, errors and protocols that every room shares. It imports no other room."""
