@@ -20,12 +20,12 @@ from textual.worker import Worker, WorkerCancelled
 
 from kinestream.core.errors import KinestreamError
 
-from . import plain, theme
 from .actions import KeyedApp
 from .alarm_bar import AlarmBar
 from .alarms import Watch, alarms
 from .battery import BatteryPanel
 from .decisions import DecisionPanel
+from .drawing import ascii, theme
 from .grid import GridPanel
 from .latency import LatencyPanel
 from .link import LinkPanel
@@ -66,7 +66,7 @@ class DashboardApp(KeyedApp):
     def __init__(self, session: SessionLike, *, ascii: bool = False) -> None:
         super().__init__(session)
         self.failure: KinestreamError | None = None
-        self._ascii = ascii or plain.wanted()
+        self._ascii = ascii or ascii.wanted()
         self._refresh = Refresh((), self._is_drawn)
         self._watch = Watch()
         self._dropped = 0
@@ -156,7 +156,7 @@ class DashboardApp(KeyedApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
-        return [*filters, plain.Plain()] if self._ascii else filters
+        return [*filters, ascii.Plain()] if self._ascii else filters
 
     async def action_quit(self) -> None:
         self.session.stop()

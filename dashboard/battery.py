@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from . import theme
-from .draw import bar, number
+from .drawing import theme
+from .drawing.draw import bar, number
 from .panel import Panel, Piece
 from .projection import hours_at, hours_seen, hours_text
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from textual.content import Content
 
-from . import theme
+from .drawing import theme
 from .panel import Panel, Piece
 from .state import ALARM, NOTE, YOU, LogLine
 

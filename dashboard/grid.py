@@ -13,8 +13,8 @@ from textual.content import Content
 
 from kinestream.core.signals import Subnet
 
-from . import theme
-from .draw import number
+from .drawing import theme
+from .drawing.draw import number
 from .figures import FIGURES, Scale
 from .panel import Panel, Piece
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from . import theme
+from .drawing import theme
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from kinestream.policy import parts_of
 
-from . import theme
+from .drawing import theme
 from .panel import Panel, Piece
 from .policy_settings import settings, shown
 

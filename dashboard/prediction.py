@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from . import theme
-from .draw import bar
-from .letters import LINES, large
+from .drawing import theme
+from .drawing.big_text import LINES, large
+from .drawing.draw import bar
 from .panel import Panel, Piece
 from .state import mark, told
 

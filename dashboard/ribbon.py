@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 
-from . import theme
+from .drawing import theme
 from .panel import Panel, Piece
 from .prediction import readable
 from .state import Episode

@@ -15,8 +15,8 @@ import numpy as np
 
 from kinestream.core.signals import UNKNOWN
 
+from .drawing.ring import TraceRing
 from .health import StreamHealth
-from .ring import TraceRing
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet

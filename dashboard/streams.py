@@ -8,7 +8,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from . import theme
+from .drawing import theme
 from .prediction import readable
 from .state import DashboardState, StreamState, told
 

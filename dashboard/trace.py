@@ -10,10 +10,10 @@ from operator import itemgetter
 import numpy as np
 from textual.content import Content
 
-from . import theme
-from .draw import braille, columns, nice_range
+from .drawing import theme
+from .drawing.draw import braille, columns, nice_range
+from .drawing.ring import TRACE_S, Hole
 from .panel import Panel, Piece
-from .ring import TRACE_S, Hole
 
 SENSORS = {
     "acc": ("Acceleration", "m/s²", 2.0),

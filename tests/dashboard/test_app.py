@@ -16,6 +16,7 @@ from kinestream.core.signals import ACC, SampleChunk
 from kinestream.dashboard import DashboardApp, SessionLike
 from kinestream.dashboard.battery import BatteryPanel
 from kinestream.dashboard.decisions import DecisionPanel
+from kinestream.dashboard.drawing.theme import ACCENT, BAD
 from kinestream.dashboard.grid import GridPanel
 from kinestream.dashboard.help import HelpScreen
 from kinestream.dashboard.latency import LatencyPanel
@@ -23,7 +24,6 @@ from kinestream.dashboard.panel import Panel
 from kinestream.dashboard.prediction import PredictionPanel
 from kinestream.dashboard.refresh import FRAMES, Refresh
 from kinestream.dashboard.status import StatusLine
-from kinestream.dashboard.theme import ACCENT, BAD
 from kinestream.dashboard.trace import TracePanel
 from kinestream.policy import POLICIES
 

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.dashboard.draw import bar, braille, column_chart, columns, nice_range, number, round_above, round_below
-from kinestream.dashboard.letters import LINES, large
+from kinestream.dashboard.drawing.big_text import LINES, large
+from kinestream.dashboard.drawing.draw import (
+    bar,
+    braille,
+    column_chart,
+    columns,
+    nice_range,
+    number,
+    round_above,
+    round_below,
+)
 
 values = st.floats(-1000, 1000)
 

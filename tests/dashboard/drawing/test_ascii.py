@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kinestream.dashboard.plain import plain
+from kinestream.dashboard.drawing.ascii import plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Mn", "Me", "Cf", "Cn", "Co", "Zl", "Zp"])))

@@ -1,0 +1,1 @@
+"""Drawing in characters: colours, traces, big text, ASCII."""
