@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .contract import SessionLike
+from .model.session_like import SessionLike
 
 if TYPE_CHECKING:
     from .app import DashboardApp, run_dashboard

@@ -21,17 +21,17 @@ from .decisions import DecisionPanel
 from .grid import GridPanel
 from .help import HelpScreen
 from .keys import KEYS
+from .model.policy_settings import differences, short_text
+from .model.state import DashboardState
 from .notices import NoticeScreen
 from .policy_panel import PolicyPanel
-from .policy_settings import differences, short_text
 from .replay import Replay
-from .state import DashboardState
 from .status import StatusLine
 from .streams import StreamScreen
 from .trace import TracePanel
 
 if TYPE_CHECKING:
-    from .contract import SessionLike
+    from .model.session_like import SessionLike
 
 PAGES = 3
 """A small terminal shows one of these at a time: the subnetworks with their costs; policy and link; the log."""

@@ -22,26 +22,26 @@ from kinestream.core.errors import KinestreamError
 
 from .actions import KeyedApp
 from .alarm_bar import AlarmBar
-from .alarms import Watch, alarms
 from .battery import BatteryPanel
 from .decisions import DecisionPanel
 from .drawing import ascii, theme
 from .grid import GridPanel
 from .latency import LatencyPanel
 from .link import LinkPanel
+from .model.alarms import Watch, alarms
+from .model.state import ALARM, NOTE
 from .panel import Panel
 from .policy_panel import PolicyPanel
 from .prediction import PredictionPanel
 from .refresh import Refresh
 from .ribbon import RibbonPanel
-from .state import ALARM, NOTE
 from .status import StatusLine
 from .trace import TracePanel
 
 if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk
 
-    from .contract import SessionLike
+    from .model.session_like import SessionLike
 
 REFRESH_HZ = 10.0
 POLL_HZ = 2.0

@@ -10,15 +10,15 @@ from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
 from kinestream.policy.registry import settings_of
 
-from . import commands, policy_settings
-from .policy_settings import Setting
+from .model import policy_settings, value_steps
+from .model.policy_settings import Setting
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
     from kinestream.policy import Policy
 
-    from .contract import SessionLike
-    from .state import DashboardState
+    from .model.session_like import SessionLike
+    from .model.state import DashboardState
 
 
 class Control:
@@ -34,7 +34,7 @@ class Control:
         self.session = session
         self._state = state
         self._refuse = refuse
-        self._kinds = commands.policies(session.policy_text)
+        self._kinds = value_steps.policies(session.policy_text)
         self._made: tuple[str, Policy | None] = ("", None)
         self._unpinned = self._kinds[0]
         self._battery_asked: tuple[int, float] = (-1, 1.0)
@@ -134,7 +134,7 @@ class Control:
             self.set_policy(f"{policy_settings.short_text(policy, self.session.table)}+hop")
 
     def change_deadline(self, step: int) -> None:
-        deadline_ms = commands.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
+        deadline_ms = value_steps.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
         self.session.set_deadline(deadline_ms)
         self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
 
@@ -156,7 +156,7 @@ class Control:
         windows = stream.prediction_count if stream else 0
         asked_at, asked = self._battery_asked
         # Until the next window tells the charge, a second press goes on from what the first one asked for.
-        frac = commands.next_battery_frac(asked if told is None or asked_at == windows else told, step)
+        frac = value_steps.next_battery_frac(asked if told is None or asked_at == windows else told, step)
         try:
             self.session.set_battery(frac)
         except ConfigError as error:

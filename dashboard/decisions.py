@@ -8,8 +8,8 @@ from collections.abc import Hashable
 from textual.content import Content
 
 from .drawing import theme
+from .model.state import ALARM, NOTE, YOU, LogLine
 from .panel import Panel, Piece
-from .state import ALARM, NOTE, YOU, LogLine
 
 _WIDE = 60
 """A narrower panel has no room for a column of text of its own: what is long goes on below the time."""

@@ -11,7 +11,7 @@ from .panel import Panel, Piece
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
 
-    from .health import StreamHealth
+    from .model.health import StreamHealth
 
 RATE_TOLERANCE = 0.1
 """A rate this far from the announced one stands out."""

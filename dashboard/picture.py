@@ -12,7 +12,7 @@ from .app import DashboardApp
 if TYPE_CHECKING:
     from kinestream.core.signals import Prediction
 
-    from .contract import SessionLike
+    from .model.session_like import SessionLike
 
 SETTLE_S = 1.0
 """How long the session runs at its own speed before the picture is taken: the screen is that of a normal run."""

@@ -13,8 +13,8 @@ from textual.message import Message
 from kinestream.policy import parts_of
 
 from .drawing import theme
+from .model.policy_settings import settings, shown
 from .panel import Panel, Piece
-from .policy_settings import settings, shown
 
 if TYPE_CHECKING:
     from .control import Control

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from .drawing import theme
 from .drawing.big_text import LINES, large
 from .drawing.draw import bar
+from .model.state import mark, told
 from .panel import Panel, Piece
-from .state import mark, told
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Prediction

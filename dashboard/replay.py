@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from . import commands
-from .contract import KnowsActivities
 from .decisions import clock
+from .model import value_steps
+from .model.session_like import KnowsActivities
 from .status import speed_text
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk
     from kinestream.core.source import Playback
 
-    from .contract import SessionLike
-    from .state import DashboardState
+    from .model.session_like import SessionLike
+    from .model.state import DashboardState
 
 
 class Replay:
@@ -84,7 +84,7 @@ class Replay:
     def speed(self, step: int) -> None:
         playback = self._playing()
         if playback is not None:
-            playback.speed = commands.stepped(commands.SPEEDS, playback.speed, step)
+            playback.speed = value_steps.stepped(value_steps.SPEEDS, playback.speed, step)
             self._note(f"speed {speed_text(playback.speed)}")
 
     @property

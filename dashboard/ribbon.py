@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Hashable
 
 from .drawing import theme
+from .model.state import Episode
 from .panel import Panel, Piece
 from .prediction import readable
-from .state import Episode
 
 SPANS_S = (60.0, 120.0, 300.0, 600.0)
 """The ribbon shows the first of these that holds everything, else the last minutes."""

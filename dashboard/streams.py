@@ -9,8 +9,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from .drawing import theme
+from .model.state import DashboardState, StreamState, told
 from .prediction import readable
-from .state import DashboardState, StreamState, told
 
 REFRESH_S = 1.0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kinestream.dashboard.health import SPAN_S, StreamHealth
+from kinestream.dashboard.model.health import SPAN_S, StreamHealth
 
 from .test_state import chunk
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from kinestream.dashboard.projection import hours_at, hours_seen, hours_text
+from kinestream.dashboard.model.projection import hours_at, hours_seen, hours_text
 from kinestream.policy import BatteryReading
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
 
-    from .contract import SessionLike
+    from .session_like import SessionLike
     from .state import DashboardState
 
 SILENT_S = 3.0

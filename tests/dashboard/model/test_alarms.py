@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kinestream.core.source import LinkStatus
-from kinestream.dashboard.alarms import QUIET_S, SILENT_S, STANDING_S, Watch, alarms
-from kinestream.dashboard.state import DashboardState
+from kinestream.dashboard.model.alarms import QUIET_S, SILENT_S, STANDING_S, Watch, alarms
+from kinestream.dashboard.model.state import DashboardState
 
-from .synthetic import SyntheticSession
+from ..synthetic import SyntheticSession
 
 
 def link(state: str, *, clock: str = "device clock, fitted", reconnects: int = 0) -> LinkStatus:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.signals import ACC, UNKNOWN, Conclusion, Decision, Prediction, SampleChunk, Subnet
 from kinestream.dashboard.drawing.ring import TraceRing
-from kinestream.dashboard.state import LATENCIES, SCORED, YOU, DashboardState, StreamState, mark
+from kinestream.dashboard.model.state import LATENCIES, SCORED, YOU, DashboardState, StreamState, mark
 
 FS_HZ = 50.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kinestream.core.errors import ConfigError
-from kinestream.dashboard.policy_settings import (
+from kinestream.dashboard.model.policy_settings import (
     Setting,
     differences,
     limited,
@@ -16,7 +16,7 @@ from kinestream.dashboard.policy_settings import (
 )
 from kinestream.policy import POLICIES, make_policy, write_policy
 
-from .synthetic import table
+from ..synthetic import table
 
 TABLE = table()
 

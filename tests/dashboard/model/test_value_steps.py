@@ -6,10 +6,17 @@ import math
 
 import pytest
 
-from kinestream.dashboard.commands import DEADLINES_MS, SPEEDS, next_battery_frac, next_deadline_ms, policies, stepped
+from kinestream.dashboard.model.value_steps import (
+    DEADLINES_MS,
+    SPEEDS,
+    next_battery_frac,
+    next_deadline_ms,
+    policies,
+    stepped,
+)
 from kinestream.policy import POLICIES
 
-from .synthetic import table
+from ..synthetic import table
 
 
 @pytest.mark.parametrize(

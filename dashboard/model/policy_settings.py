@@ -11,7 +11,7 @@ from kinestream.core.signals import Subnet
 from kinestream.policy import POLICIES, Part, build_policy, parts_of
 from kinestream.policy.registry import keys_of, settings_of
 
-from .commands import next_deadline_ms, stepped
+from .value_steps import next_deadline_ms, stepped
 
 if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingTable

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinestream.core.signals import UNKNOWN
 
-from .drawing.ring import TraceRing
+from ..drawing.ring import TraceRing
 from .health import StreamHealth
 
 if TYPE_CHECKING:

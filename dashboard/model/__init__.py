@@ -1,0 +1,1 @@
+"""What the dashboard shows: plain state, without a screen."""
