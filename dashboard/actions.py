@@ -17,18 +17,18 @@ from kinestream.policy import POLICIES
 
 from .ask import AskScreen
 from .control import Control
-from .decisions import DecisionPanel
-from .grid import GridPanel
 from .help import HelpScreen
 from .keys import KEYS
 from .model.policy_settings import differences, short_text
 from .model.state import DashboardState
 from .notices import NoticeScreen
-from .policy_panel import PolicyPanel
+from .panels.decisions import DecisionPanel
+from .panels.grid import GridPanel
+from .panels.policy_panel import PolicyPanel
+from .panels.status import StatusLine
+from .panels.trace import TracePanel
 from .replay import Replay
-from .status import StatusLine
 from .streams import StreamScreen
-from .trace import TracePanel
 
 if TYPE_CHECKING:
     from .model.session_like import SessionLike

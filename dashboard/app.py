@@ -21,22 +21,22 @@ from textual.worker import Worker, WorkerCancelled
 from kinestream.core.errors import KinestreamError
 
 from .actions import KeyedApp
-from .alarm_bar import AlarmBar
-from .battery import BatteryPanel
-from .decisions import DecisionPanel
 from .drawing import ascii, theme
-from .grid import GridPanel
-from .latency import LatencyPanel
-from .link import LinkPanel
 from .model.alarms import Watch, alarms
 from .model.state import ALARM, NOTE
-from .panel import Panel
-from .policy_panel import PolicyPanel
-from .prediction import PredictionPanel
+from .panels.alarm_bar import AlarmBar
+from .panels.battery import BatteryPanel
+from .panels.decisions import DecisionPanel
+from .panels.grid import GridPanel
+from .panels.latency import LatencyPanel
+from .panels.link import LinkPanel
+from .panels.panel import Panel
+from .panels.policy_panel import PolicyPanel
+from .panels.prediction import PredictionPanel
+from .panels.ribbon import RibbonPanel
+from .panels.status import StatusLine
+from .panels.trace import TracePanel
 from .refresh import Refresh
-from .ribbon import RibbonPanel
-from .status import StatusLine
-from .trace import TracePanel
 
 if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk

@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from .panel import Panel
-from .trace import TracePanel
+from .panels.panel import Panel
+from .panels.trace import TracePanel
 
 FRAME_S = 1 / 60
 """Textual puts what changes within this time on the screen at once."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from .decisions import clock
 from .model import value_steps
 from .model.session_like import KnowsActivities
-from .status import speed_text
+from .panels.decisions import clock
+from .panels.status import speed_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from textual.widgets.option_list import Option
 
 from .drawing import theme
 from .model.state import DashboardState, StreamState, told
-from .prediction import readable
+from .panels.prediction import readable
 
 REFRESH_S = 1.0
 

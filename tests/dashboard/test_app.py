@@ -14,17 +14,17 @@ from textual.pilot import Pilot
 from kinestream.core.errors import SourceLost
 from kinestream.core.signals import ACC, SampleChunk
 from kinestream.dashboard import DashboardApp, SessionLike
-from kinestream.dashboard.battery import BatteryPanel
-from kinestream.dashboard.decisions import DecisionPanel
 from kinestream.dashboard.drawing.theme import ACCENT, BAD
-from kinestream.dashboard.grid import GridPanel
 from kinestream.dashboard.help import HelpScreen
-from kinestream.dashboard.latency import LatencyPanel
-from kinestream.dashboard.panel import Panel
-from kinestream.dashboard.prediction import PredictionPanel
+from kinestream.dashboard.panels.battery import BatteryPanel
+from kinestream.dashboard.panels.decisions import DecisionPanel
+from kinestream.dashboard.panels.grid import GridPanel
+from kinestream.dashboard.panels.latency import LatencyPanel
+from kinestream.dashboard.panels.panel import Panel
+from kinestream.dashboard.panels.prediction import PredictionPanel
+from kinestream.dashboard.panels.status import StatusLine
+from kinestream.dashboard.panels.trace import TracePanel
 from kinestream.dashboard.refresh import FRAMES, Refresh
-from kinestream.dashboard.status import StatusLine
-from kinestream.dashboard.trace import TracePanel
 from kinestream.policy import POLICIES
 
 from .synthetic import SyntheticSession

@@ -12,12 +12,12 @@ from textual.pilot import Pilot
 
 from kinestream.core.errors import InputMismatch
 from kinestream.dashboard import DashboardApp, SessionLike, take_picture
-from kinestream.dashboard.battery import BatteryPanel
-from kinestream.dashboard.decisions import DecisionPanel
-from kinestream.dashboard.grid import GridPanel
-from kinestream.dashboard.prediction import PredictionPanel
-from kinestream.dashboard.status import StatusLine
-from kinestream.dashboard.trace import TracePanel
+from kinestream.dashboard.panels.battery import BatteryPanel
+from kinestream.dashboard.panels.decisions import DecisionPanel
+from kinestream.dashboard.panels.grid import GridPanel
+from kinestream.dashboard.panels.prediction import PredictionPanel
+from kinestream.dashboard.panels.status import StatusLine
+from kinestream.dashboard.panels.trace import TracePanel
 from kinestream.session import Session
 
 from .test_app import SIZE, drawn, text

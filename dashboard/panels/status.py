@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
+from ..drawing import theme
 from .decisions import clock
-from .drawing import theme
 from .panel import Panel, Piece, cells, fitted
 
 _TOTALS = ("samples", "windows")

@@ -12,12 +12,12 @@ from textual.message import Message
 
 from kinestream.policy import parts_of
 
-from .drawing import theme
-from .model.policy_settings import settings, shown
+from ..drawing import theme
+from ..model.policy_settings import settings, shown
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
-    from .control import Control
+    from ..control import Control
 
 _MARK = "›"
 _VALUE = 13

@@ -13,21 +13,21 @@ from textual.widgets import Input
 from kinestream.core.signals import Subnet
 from kinestream.core.source import LinkStatus
 from kinestream.dashboard import DashboardApp
-from kinestream.dashboard.alarm_bar import AlarmBar
-from kinestream.dashboard.battery import BatteryPanel
-from kinestream.dashboard.decisions import DecisionPanel
-from kinestream.dashboard.grid import GridPanel
-from kinestream.dashboard.link import LinkPanel
 from kinestream.dashboard.notices import NoticeScreen
-from kinestream.dashboard.policy_panel import PolicyPanel
-from kinestream.dashboard.ribbon import RibbonPanel
-from kinestream.dashboard.status import StatusLine
+from kinestream.dashboard.panels.alarm_bar import AlarmBar
+from kinestream.dashboard.panels.battery import BatteryPanel
+from kinestream.dashboard.panels.decisions import DecisionPanel
+from kinestream.dashboard.panels.grid import GridPanel
+from kinestream.dashboard.panels.link import LinkPanel
+from kinestream.dashboard.panels.policy_panel import PolicyPanel
+from kinestream.dashboard.panels.ribbon import RibbonPanel
+from kinestream.dashboard.panels.status import StatusLine
+from kinestream.dashboard.panels.trace import TracePanel
 from kinestream.dashboard.streams import StreamScreen
-from kinestream.dashboard.trace import TracePanel
 from kinestream.policy import make_policy, write_policy
 
-from .synthetic import SyntheticSession
-from .test_app import SIZE, drawn, settled, text
+from ..synthetic import SyntheticSession
+from ..test_app import SIZE, drawn, settled, text
 
 
 async def at_end(pilot: Pilot[None], session: SyntheticSession) -> DashboardApp:

@@ -14,8 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from .model.session_like import SessionLike
-    from .model.state import DashboardState, StreamState
+    from ..model.session_like import SessionLike
+    from ..model.state import DashboardState, StreamState
 
 Piece = str | tuple[str, str]
 """Text, or text with its style."""

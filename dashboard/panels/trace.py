@@ -10,9 +10,9 @@ from operator import itemgetter
 import numpy as np
 from textual.content import Content
 
-from .drawing import theme
-from .drawing.draw import braille, columns, nice_range
-from .drawing.ring import TRACE_S, Hole
+from ..drawing import theme
+from ..drawing.draw import braille, columns, nice_range
+from ..drawing.ring import TRACE_S, Hole
 from .panel import Panel, Piece
 
 SENSORS = {

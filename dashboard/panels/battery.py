@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from .drawing import theme
-from .drawing.draw import bar, number
-from .model.projection import hours_at, hours_seen, hours_text
+from ..drawing import theme
+from ..drawing.draw import bar, number
+from ..model.projection import hours_at, hours_seen, hours_text
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Prediction
     from kinestream.policy import BatteryReading
 
-    from .model.state import StreamState
+    from ..model.state import StreamState
 
 
 class BatteryPanel(Panel):

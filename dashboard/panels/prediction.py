@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from .drawing import theme
-from .drawing.big_text import LINES, large
-from .drawing.draw import bar
-from .model.state import mark, told
+from ..drawing import theme
+from ..drawing.big_text import LINES, large
+from ..drawing.draw import bar
+from ..model.state import mark, told
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from .drawing import theme
+from ..drawing import theme
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
 
-    from .model.health import StreamHealth
+    from ..model.health import StreamHealth
 
 RATE_TOLERANCE = 0.1
 """A rate this far from the announced one stands out."""

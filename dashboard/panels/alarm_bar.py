@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from .drawing import theme
+from ..drawing import theme
 from .panel import Panel, Piece
 
 MOST = 3

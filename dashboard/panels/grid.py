@@ -13,16 +13,16 @@ from textual.content import Content
 
 from kinestream.core.signals import Subnet
 
-from .drawing import theme
-from .drawing.draw import number
-from .figures import FIGURES, Scale
+from ..drawing import theme
+from ..drawing.draw import number
+from .grid_colours import FIGURES, Scale
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingPoint
     from kinestream.core.signals import Decision
 
-    from .control import Control
+    from ..control import Control
 
 _MOST_CELL = 5
 _NOW, _FRONT, _LATE = "◆", "•", "╌"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from .drawing.draw import number
+from ..drawing.draw import number
 
 if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingPoint, OperatingTable

@@ -9,8 +9,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from .drawing import theme
-from .drawing.draw import bar, column_chart, number, round_above, round_below
+from ..drawing import theme
+from ..drawing.draw import bar, column_chart, number, round_above, round_below
 from .panel import Panel, Piece
 
 _REACH = 20.0

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 from textual.content import Content
 
-from .drawing import theme
-from .model.state import ALARM, NOTE, YOU, LogLine
+from ..drawing import theme
+from ..model.state import ALARM, NOTE, YOU, LogLine
 from .panel import Panel, Piece
 
 _WIDE = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 
-from .drawing import theme
-from .model.state import Episode
+from ..drawing import theme
+from ..model.state import Episode
 from .panel import Panel, Piece
 from .prediction import readable
 
