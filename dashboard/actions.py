@@ -15,20 +15,20 @@ from textual.widgets import Input
 
 from kinestream.policy import POLICIES
 
-from .ask import AskScreen
 from .control import Control
-from .help import HelpScreen
 from .keys import KEYS
 from .model.policy_settings import differences, short_text
 from .model.state import DashboardState
-from .notices import NoticeScreen
 from .panels.decisions import DecisionPanel
 from .panels.grid import GridPanel
 from .panels.policy_panel import PolicyPanel
 from .panels.status import StatusLine
 from .panels.trace import TracePanel
 from .replay import Replay
-from .streams import StreamScreen
+from .screens.ask import AskScreen
+from .screens.help import HelpScreen
+from .screens.notices import NoticeScreen
+from .screens.streams import StreamScreen
 
 if TYPE_CHECKING:
     from .model.session_like import SessionLike

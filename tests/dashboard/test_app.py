@@ -15,7 +15,6 @@ from kinestream.core.errors import SourceLost
 from kinestream.core.signals import ACC, SampleChunk
 from kinestream.dashboard import DashboardApp, SessionLike
 from kinestream.dashboard.drawing.theme import ACCENT, BAD
-from kinestream.dashboard.help import HelpScreen
 from kinestream.dashboard.panels.battery import BatteryPanel
 from kinestream.dashboard.panels.decisions import DecisionPanel
 from kinestream.dashboard.panels.grid import GridPanel
@@ -25,6 +24,7 @@ from kinestream.dashboard.panels.prediction import PredictionPanel
 from kinestream.dashboard.panels.status import StatusLine
 from kinestream.dashboard.panels.trace import TracePanel
 from kinestream.dashboard.refresh import FRAMES, Refresh
+from kinestream.dashboard.screens.help import HelpScreen
 from kinestream.policy import POLICIES
 
 from .synthetic import SyntheticSession

@@ -13,7 +13,6 @@ from textual.widgets import Input
 from kinestream.core.signals import Subnet
 from kinestream.core.source import LinkStatus
 from kinestream.dashboard import DashboardApp
-from kinestream.dashboard.notices import NoticeScreen
 from kinestream.dashboard.panels.alarm_bar import AlarmBar
 from kinestream.dashboard.panels.battery import BatteryPanel
 from kinestream.dashboard.panels.decisions import DecisionPanel
@@ -23,7 +22,8 @@ from kinestream.dashboard.panels.policy_panel import PolicyPanel
 from kinestream.dashboard.panels.ribbon import RibbonPanel
 from kinestream.dashboard.panels.status import StatusLine
 from kinestream.dashboard.panels.trace import TracePanel
-from kinestream.dashboard.streams import StreamScreen
+from kinestream.dashboard.screens.notices import NoticeScreen
+from kinestream.dashboard.screens.streams import StreamScreen
 from kinestream.policy import make_policy, write_policy
 
 from ..synthetic import SyntheticSession

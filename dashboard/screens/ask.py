@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from .drawing import theme
+from ..drawing import theme
 
 
 class AskScreen(ModalScreen[str | None]):

@@ -8,9 +8,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from .drawing import theme
-from .model.state import DashboardState, StreamState, told
-from .panels.prediction import readable
+from ..drawing import theme
+from ..model.state import DashboardState, StreamState, told
+from ..panels.prediction import readable
 
 REFRESH_S = 1.0
 

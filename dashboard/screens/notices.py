@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .drawing import theme
+from ..drawing import theme
 
 
 class NoticeScreen(ModalScreen[None]):

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .drawing import theme
+from ..drawing import theme
 
 _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
