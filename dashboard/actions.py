@@ -24,7 +24,7 @@ from .panels.grid import GridPanel
 from .panels.policy_panel import PolicyPanel
 from .panels.status import StatusLine
 from .panels.trace import TracePanel
-from .replay import Replay
+from .playback import Replay
 from .screens.ask import AskScreen
 from .screens.help import HelpScreen
 from .screens.notices import NoticeScreen
