@@ -27,7 +27,7 @@ import numpy as np
 from kinestream import lab
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Sensing, Subnet
-from kinestream.energy import EnergyModel, read_energy_model
+from kinestream.energy.energy_model import EnergyModel, read_energy_model
 from kinestream.inference import Engine, candidates, find_model, load_model, macs
 from kinestream.inference.measure import cache_dir
 from kinestream.lab import Day, Draws, Material, Outcome, Phase, Scenario, Supply

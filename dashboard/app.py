@@ -21,7 +21,9 @@ from textual.worker import Worker, WorkerCancelled
 from kinestream.core.errors import KinestreamError
 
 from .actions import KeyedApp
-from .drawing import ascii, theme
+from .drawing import theme
+from .drawing.ascii import Plain
+from .drawing.ascii import wanted as ascii_wanted
 from .model.alarms import Watch, alarms
 from .model.state import ALARM, NOTE
 from .panels.alarm_bar import AlarmBar
@@ -66,7 +68,7 @@ class DashboardApp(KeyedApp):
     def __init__(self, session: SessionLike, *, ascii: bool = False) -> None:
         super().__init__(session)
         self.failure: KinestreamError | None = None
-        self._ascii = ascii or ascii.wanted()
+        self._ascii = ascii or ascii_wanted()
         self._refresh = Refresh((), self._is_drawn)
         self._watch = Watch()
         self._dropped = 0
@@ -156,7 +158,7 @@ class DashboardApp(KeyedApp):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
-        return [*filters, ascii.Plain()] if self._ascii else filters
+        return [*filters, Plain()] if self._ascii else filters
 
     async def action_quit(self) -> None:
         self.session.stop()

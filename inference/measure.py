@@ -17,7 +17,7 @@ import onnxruntime as ort
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.core.signals import Subnet
-from kinestream.energy import busy_core
+from kinestream.energy.energy_model import busy_core
 
 from .architecture import macs
 from .engine import MAX_SESSIONS, Engine
@@ -26,7 +26,7 @@ from .model_file import write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from kinestream.energy import EnergyModel
+    from kinestream.energy.energy_model import EnergyModel
 
     from .model import Model
 

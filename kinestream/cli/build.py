@@ -15,7 +15,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Subnet
 from kinestream.core.source import Playback, Source
-from kinestream.energy import read_energy_model
+from kinestream.energy.energy_model import read_energy_model
 from kinestream.episodes import EpisodeFinder
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.pipeline import Pipeline

@@ -40,7 +40,7 @@ def run_energy(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from kinestream.core.signals import Sensing
-    from kinestream.energy import energy_model_names, read_energy_model
+    from kinestream.energy.energy_model import energy_model_names, read_energy_model
 
     if args.model is None:
         models = [read_energy_model(name) for name in energy_model_names()]
@@ -73,7 +73,7 @@ def run_fit(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from kinestream.energy_fit import fit
+    from kinestream.energy.fit import fit
     from kinestream.inference import Engine, find_model, load_model
 
     if args.out.exists():

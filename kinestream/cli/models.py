@@ -115,7 +115,7 @@ def run_table(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from kinestream.energy import read_energy_model
+    from kinestream.energy.energy_model import read_energy_model
     from kinestream.inference import Engine, find_model, load_model, operating_table
     from kinestream.inference.measure import POWER_W
 

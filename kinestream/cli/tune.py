@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from kinestream import lab
     from kinestream.core.signals import GYRO, Sensing
     from kinestream.core.source import Source
-    from kinestream.energy import read_energy_model
+    from kinestream.energy.energy_model import read_energy_model
     from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report

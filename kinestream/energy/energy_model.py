@@ -1,6 +1,6 @@
 """What a device's processor, radio and sensor draw: an estimate, always shown with its model's name.
 
-A model is a TOML file of coefficients (``energy_models/``, or one's own): each says where its number comes from. The
+A model is a TOML file of coefficients (``models/``, or one's own): each says where its number comes from. The
 energy of one window is the processor's; what sensor, radio and the sleeping processor draw goes on whether or not a
 window is computed, and is told as a power.
 """
@@ -146,7 +146,7 @@ def busy_core(power_w: float) -> EnergyModel:
 
 def energy_model_names() -> tuple[str, ...]:
     """The models that come with kinestream."""
-    return bundled_names("kinestream.energy_models")
+    return bundled_names("kinestream.energy.models")
 
 
 def read_energy_model(name_or_path: str) -> EnergyModel:
@@ -155,7 +155,7 @@ def read_energy_model(name_or_path: str) -> EnergyModel:
     Raises:
         ConfigError: no such model (the nearest is named), or a key or value the format does not have.
     """
-    told = read_description("energy model", "kinestream.energy_models", name_or_path)
+    told = read_description("energy model", "kinestream.energy.models", name_or_path)
     return parse_energy_model(told.name, told.text, str(told.path or ""))
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from kinestream.cli import main
 from kinestream.core.errors import NoGauge
-from kinestream.energy import parse_energy_model
-from kinestream.energy_fit import fit
+from kinestream.energy.energy_model import parse_energy_model
+from kinestream.energy.fit import fit
 
 
 class Machine:

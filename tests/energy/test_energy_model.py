@@ -9,7 +9,7 @@ import pytest
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Sensing, Subnet
-from kinestream.energy import (
+from kinestream.energy.energy_model import (
     EnergyModel,
     Processor,
     Radio,
