@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture, macs
+from .bundled_models import find_model, list_models
 from .model import Model
 from .model_file import load_model, save_model
-from .models import find_model, list_models
 
 if TYPE_CHECKING:
     from .engine import Engine, Output

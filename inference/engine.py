@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from kinestream.core.errors import ConfigError, InputMismatch
 
-from .graph import INPUT, OUTPUT, build_graph
+from .onnx_graph import INPUT, OUTPUT, build_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

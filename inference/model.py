@@ -14,9 +14,9 @@ from kinestream.calibration import Calibration
 from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
-from kinestream.levers import Levers
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
+from .lever_accuracy import Levers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,9 +26,9 @@ from kinestream.calibration import Calibration
 from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
-from kinestream.levers import Levers
 
 from .architecture import Architecture
+from .lever_accuracy import Levers
 from .model import Model, digest
 
 if TYPE_CHECKING:

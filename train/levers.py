@@ -8,7 +8,7 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import GYRO, Sensing
-from kinestream.levers import Levers
+from kinestream.inference.lever_accuracy import Levers
 from kinestream.windowing import Segmenter, Sensed
 
 from .data import chunks_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kinestream.core.errors import ModelError
-from kinestream.inference import find_model, list_models, load_model, models, save_model
+from kinestream.inference import bundled_models, find_model, list_models, load_model, save_model
 from tests.random_models import random_model
 
 
@@ -13,7 +13,7 @@ from tests.random_models import random_model
 def zoo(tmp_path, monkeypatch):
     """The same code beside a zoo of our own."""
     (tmp_path / "zoo").mkdir()
-    monkeypatch.setattr(models, "__file__", str(tmp_path / "models.py"))
+    monkeypatch.setattr(bundled_models, "__file__", str(tmp_path / "models.py"))
     save_model(tmp_path / "zoo" / "uci_cnn.safetensors", random_model("uci_cnn"))
     return tmp_path / "zoo"
 

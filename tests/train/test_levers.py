@@ -12,7 +12,7 @@ import pytest
 from kinestream.core.errors import DataDamaged, ModelError
 from kinestream.core.signals import ACC, GYRO, Prediction, Sensing
 from kinestream.inference import Engine, Model, load_model, operating_table, save_model
-from kinestream.levers import Levers
+from kinestream.inference.lever_accuracy import Levers
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording

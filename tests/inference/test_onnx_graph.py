@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 from kinestream.inference import PRESETS, Engine, Model
-from kinestream.inference.cut import cut
-from kinestream.inference.graph import IR_VERSION, OPSET, build_graph, pool_bins
+from kinestream.inference.onnx_graph import IR_VERSION, OPSET, build_graph, pool_bins
+from kinestream.inference.subnetwork import cut
 from tests.random_models import random_model, random_preset, random_windows
 
 TOLERANCE = 1e-4

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .architecture import feature_sizes, resize_indices
-from .cut import cut
+from .subnetwork import cut
 
 if TYPE_CHECKING:
     import onnx
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from kinestream.core.signals import Subnet
 
-    from .cut import Conv
     from .model import Model
+    from .subnetwork import Conv
 
 OPSET = 17
 """Every ONNX Runtime since 1.12 knows it; nothing newer is needed."""
