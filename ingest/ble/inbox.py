@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from .life import Life
+    from .streaming import Life
 
 Notification: TypeAlias = tuple["Life", str, bytes, int]
 """The connection it came through (what an earlier one left behind is told apart by it), the characteristic, the bytes,

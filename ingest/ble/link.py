@@ -20,11 +20,11 @@ from kinestream.core.signals import Sensing
 from kinestream.core.source import LinkStatus
 
 from ..devices import Profile, Settings, spared
+from .address import Target
+from .failure import Trouble, tell
 from .inbox import Inbox
-from .life import Life
 from .radio import Radio, Sighting
-from .target import Target
-from .trouble import Trouble, tell
+from .streaming import Life
 
 if TYPE_CHECKING:
     from bleak import BleakClient

@@ -12,12 +12,12 @@ from kinestream.core.signals import SampleChunk, Sensing
 from kinestream.core.source import LinkStatus
 
 from ..clock import timed_link
+from .address import BleAddress
 from .inbox import Inbox
-from .life import Life
 from .link import Link
 from .radio import Radio
-from .stream import Stream
-from .target import BleAddress
+from .sample_stream import Stream
+from .streaming import Life
 
 TURN_S = 0.04
 """How long arrivals are collected before they are decoded together, the most by which this delays a sample.

@@ -42,8 +42,8 @@ async def _scan(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
+    from kinestream.ingest.ble.failure import tell
     from kinestream.ingest.ble.radio import Radio
-    from kinestream.ingest.ble.trouble import tell
 
     radio = Radio(args.adapter)
     charge: dict[str, float | None] = {}

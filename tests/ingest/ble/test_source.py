@@ -15,8 +15,8 @@ import pytest
 
 from kinestream.core.errors import BluetoothUnavailable, ConfigError, DeviceRefused
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk, Sensing
-from kinestream.ingest.ble import life as life_module
 from kinestream.ingest.ble import link as link_module
+from kinestream.ingest.ble import streaming as life_module
 from kinestream.ingest.ble.source import BleSource
 from tests.ble.peripheral import Characteristic, Peripheral
 from tests.ble.sensors import DEGREE, Polar, Sensor, Thingy, int16

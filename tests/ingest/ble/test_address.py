@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kinestream.core.errors import ConfigError
-from kinestream.ingest.ble.target import BleAddress
+from kinestream.ingest.ble.address import BleAddress
 from kinestream.ingest.devices import Advertisement, find_profile
 
 

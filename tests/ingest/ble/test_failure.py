@@ -11,7 +11,7 @@ from bleak.exc import (
 )
 
 from kinestream.core.errors import BluetoothUnavailable, DeviceRefused
-from kinestream.ingest.ble.trouble import tell
+from kinestream.ingest.ble.failure import tell
 
 REASONS = BleakBluetoothNotAvailableReason
 
