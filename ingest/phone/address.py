@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
 
-from .recipe import CONVENTIONS, Convention
+from .axis_convention import CONVENTIONS, Convention
 
 App = Literal["sensorlogger", "phyphox"]
 PORT = 8000

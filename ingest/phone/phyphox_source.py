@@ -17,9 +17,9 @@ from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
+from .axis_convention import choose
 from .link import Pulse, phone_link
 from .phyphox import MAX_ANSWER_BYTES, NOTHING, Answer, Buffers, question, read_answer, read_config
-from .recipe import choose
 from .stream import PhoneStream
 
 _LOG = logging.getLogger(__name__)

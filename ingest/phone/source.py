@@ -16,9 +16,9 @@ from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
+from .axis_convention import Convention, choose
 from .invitation import invitation, push_urls
 from .link import Pulse, phone_link
-from .recipe import Convention, choose
 from .reorder import PATIENCE_S, Reorder, Turn
 from .sensor_logger import Message
 from .server import PushServer, TooMany

@@ -13,8 +13,8 @@ from kinestream.core.signals import GRAVITY, SampleChunk
 from ..clock import TimeStatus
 from ..devices import Group
 from ..join import HOLE_S, Joined, Joiner
+from .axis_convention import Recipe
 from .readings import Batch, Readings
-from .recipe import Recipe
 from .timeline import BACK_S, Timeline
 
 if TYPE_CHECKING:

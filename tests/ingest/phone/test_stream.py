@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.signals import SampleChunk
+from kinestream.ingest.phone.axis_convention import choose
 from kinestream.ingest.phone.readings import Batch, Readings
-from kinestream.ingest.phone.recipe import choose
 from kinestream.ingest.phone.stream import SETTLE_S, PhoneStream
 
 from .phones import T0_NS, batch, motion, turning

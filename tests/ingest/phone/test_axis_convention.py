@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC, GYRO
-from kinestream.ingest.phone.recipe import Recipe, choose
+from kinestream.ingest.phone.axis_convention import Recipe, choose
 from kinestream.ingest.phone.stream import PhoneStream
 
 from .phones import UP, batch, motion
