@@ -33,7 +33,8 @@ import zmq
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, decode, encode, encode_end
-from kinestream.ingest.devices import Decoder, Settings, find_profile
+from kinestream.ingest.devices import find_profile
+from kinestream.ingest.profile import Decoder, Settings
 from kinestream.windowing import Segmenter
 
 CHANNELS = ACC + GYRO

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinestream.ingest.clock import host_clock
-from kinestream.ingest.devices import Clock
+from kinestream.ingest.profile import Clock
 
 STAMPED = Clock(tick_s=1e-6, time_modulus=2**32, stamps="last")
 COUNTED = Clock(counter_modulus=2**16)

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .journal import Journal
-    from .relay import Relay
-    from .relay_source import RelaySource
-    from .wire import EndOfStream, decode, encode, encode_end
-    from .zmq_publisher import ZmqPublisher, publish
-    from .zmq_source import ZmqSource
+    from .relay.journal import Journal
+    from .relay.sender import Relay
+    from .relay.source import RelaySource
+    from .zmq.publisher import ZmqPublisher, publish
+    from .zmq.source import ZmqSource
+    from .zmq.wire import EndOfStream, decode, encode, encode_end
 
 __all__ = [
     "EndOfStream",
@@ -23,12 +23,12 @@ __all__ = [
     "publish",
 ]
 _HOME = {
-    "Journal": "journal",
-    "Relay": "relay",
-    "RelaySource": "relay_source",
-    "ZmqPublisher": "zmq_publisher",
-    "ZmqSource": "zmq_source",
-    "publish": "zmq_publisher",
+    "Journal": "relay.journal",
+    "Relay": "relay.sender",
+    "RelaySource": "relay.source",
+    "ZmqPublisher": "zmq.publisher",
+    "ZmqSource": "zmq.source",
+    "publish": "zmq.publisher",
 }
 
 
@@ -38,4 +38,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOME.get(name, 'wire')}", __name__), name)
+    return getattr(import_module(f".{_HOME.get(name, 'zmq.wire')}", __name__), name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kinestream.core.source import LinkStatus
 
-    from .devices.packet import Clock
+    from .profile.decoder import Clock
 
 
 class Timed(NamedTuple):

@@ -12,7 +12,7 @@ from .clock_line import SteadyTime
 from .clock_unwrap import unwrap
 
 if TYPE_CHECKING:
-    from .devices.packet import Clock
+    from .profile.decoder import Clock
 
 CLOCK_BOUND = 200e-6
 """Quartz clocks of wearables keep within 20 ppm of each other, poor ones within 100."""

@@ -18,7 +18,7 @@ from kinestream.core.signals import ACC
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .devices import Group
+    from .profile import Group
 
 HOLE_S = 0.25
 """Over a longer hole in a group nothing is drawn."""

@@ -22,7 +22,7 @@ from kinestream.core.errors import ConfigError, InputMismatch, MissingExtra
 from kinestream.core.signals import CHANNEL_UNITS, STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import Source
 
-from .wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
+from .zmq.wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
 
 MAX_SAMPLES = 1024
 _PATIENCE_S = 0.2

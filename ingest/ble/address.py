@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 
-from ..devices import Advertisement, Profile, Settings, find_profile, profiles
+from ..devices import find_profile, profiles
+from ..profile import Advertisement, Profile, Settings
 
 _KEYS = {"rate": "rate_hz", "range": "acc_range_g", "gyro_range": "gyro_range_dps", "gyro": "gyro", "mag": "mag"}
 _OTHER_KEYS = ("profile", "adapter", "wait")

@@ -19,7 +19,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Sensing
 from kinestream.core.source import LinkStatus
 
-from ..devices import Profile, Settings, spared
+from ..profile import Profile, Settings, spared
 from .address import Target
 from .failure import Trouble, tell
 from .inbox import Inbox

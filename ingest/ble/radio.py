@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
-from ..devices import Advertisement, Profile, recognise
-from ..devices.packet import BATTERY_LEVEL
+from ..devices import recognise
+from ..profile import Advertisement, Profile
+from ..profile.decoder import BATTERY_LEVEL
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice

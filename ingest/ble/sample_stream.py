@@ -11,8 +11,8 @@ from kinestream.core.errors import DecodeError
 from kinestream.core.signals import SampleChunk
 
 from ..clock import HostClock, Timed, TimeStatus, host_clock, host_times
-from ..devices import Decoder
 from ..join import Joiner
+from ..profile import Decoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
-from ..devices import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
+from ..profile import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 from .inbox import Inbox
 
 if TYPE_CHECKING:

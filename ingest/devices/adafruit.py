@@ -13,9 +13,9 @@ from functools import partial
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import Decoder, Group, Packet, expect_size, floats, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Find, Subscribe, Write
+from ..profile.decoder import Decoder, Group, Packet, expect_size, floats, scale
+from ..profile.dialogue import Dialogue, Find, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 UART_SEND = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
 """What the board sends."""

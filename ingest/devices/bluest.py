@@ -13,9 +13,9 @@ from functools import partial
 
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import DEGREE, Clock, Decoder, G, Group, Packet, expect_size, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Subscribe, script
+from ..profile.decoder import DEGREE, Clock, Decoder, G, Group, Packet, expect_size, rows, scale
+from ..profile.dialogue import Subscribe, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = "00000000-0001-11e1-9ab4-0002a5d5c51b"
 

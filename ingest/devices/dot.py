@@ -11,9 +11,9 @@ import struct
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC, GYRO
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, Group, Packet, floats, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Periodic, Read, Subscribe, Write, script
+from ..profile.decoder import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, Group, Packet, floats, scale
+from ..profile.dialogue import Dialogue, Periodic, Read, Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 _BASE = "-4947-11e9-8646-d663bd873d93"
 CONFIGURATION_SERVICE = f"15171000{_BASE}"

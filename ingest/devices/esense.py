@@ -12,9 +12,9 @@ from functools import partial
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC, GYRO
 
-from .packet import DEGREE, Clock, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Read, Subscribe, Write, script
+from ..profile.decoder import DEGREE, Clock, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
+from ..profile.dialogue import Dialogue, Read, Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = uuid16("ff06")
 CONTROL = uuid16("ff07")

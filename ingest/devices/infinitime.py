@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from kinestream.core.signals import ACC
 
-from .packet import Decoder, G, Group, Packet, expect_size, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Subscribe, script
+from ..profile.decoder import Decoder, G, Group, Packet, expect_size, rows, scale
+from ..profile.dialogue import Subscribe, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = "00030000-78fc-48fe-8e23-433b3a1942d0"
 MOTION = "00030002-78fc-48fe-8e23-433b3a1942d0"

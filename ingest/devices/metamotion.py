@@ -14,9 +14,9 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, expect_size, floats, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose
-from .steps import Dialogue, Periodic, Step, Subscribe, Write
+from ..profile.decoder import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, expect_size, floats, rows, scale
+from ..profile.dialogue import Dialogue, Periodic, Step, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose
 
 SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
 COMMAND = "326a9001-85cb-9195-d9dd-464cfbbae75a"

@@ -10,9 +10,9 @@ import struct
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC
 
-from .packet import Decoder, G, Group, Packet, expect_size, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Read, Subscribe, Write
+from ..profile.decoder import Decoder, G, Group, Packet, expect_size, rows, scale
+from ..profile.dialogue import Dialogue, Read, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = "e95d0753-251d-470a-a062-fa1922dfa9a8"
 DATA = "e95dca4b-251d-470a-a062-fa1922dfa9a8"

@@ -11,9 +11,9 @@ import struct
 from kinestream.core.errors import DecodeError, DeviceRefused
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, floats, scale, uuid16
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Subscribe, Write, script
+from ..profile.decoder import DEGREE, MAX_PACKET_BYTES, Clock, Decoder, Group, Packet, floats, scale, uuid16
+from ..profile.dialogue import Dialogue, Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = "34802252-7185-4d5d-b431-630e7050e8f0"
 COMMAND = "34800001-7185-4d5d-b431-630e7050e8f0"

@@ -12,9 +12,22 @@ from functools import partial
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC, GYRO
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Clock, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Periodic, Step, Subscribe, Write, script
+from ..profile.decoder import (
+    BATTERY,
+    DEGREE,
+    NO_SAMPLES,
+    Clock,
+    Decoder,
+    G,
+    Group,
+    Packet,
+    expect_size,
+    rows,
+    scale,
+    uuid16,
+)
+from ..profile.dialogue import Periodic, Step, Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 _BASE = "-4c4d-454d-96be-f03bac821358"
 SERVICE = uuid16("fe8d")

@@ -17,9 +17,9 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.core.signals import ACC, AXES, GYRO, MAG
 
-from .packet import DEGREE, MOST, Decoder, G, Group, Packet, scale
-from .profile import Plan, Profile, Settings, Signature, refuse
-from .steps import Await, Dialogue, Subscribe, Write, script
+from ..profile.decoder import DEGREE, MOST, Decoder, G, Group, Packet, scale
+from ..profile.dialogue import Await, Dialogue, Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, refuse
 
 SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
 TO_DEVICE = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.core.signals import AXES, CHANNEL_UNITS
 
-from .packet import DEGREE, Clock, Decoder, G, Group, Packet, floats, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Read, Subscribe, Write
+from ..profile.decoder import DEGREE, Clock, Decoder, G, Group, Packet, floats, rows, scale
+from ..profile.dialogue import Dialogue, Read, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 _BASE = "-34aa-11eb-adc1-0242ac120002"
 SERVICE = f"34c2e3bb{_BASE}"

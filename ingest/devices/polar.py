@@ -15,10 +15,10 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DecodeError, DeviceRefused
 from kinestream.core.signals import ACC, GYRO, MAG
 
+from ..profile.decoder import DEGREE, Clock, Decoder, G, Group, Packet, floats
+from ..profile.dialogue import Await, Dialogue, Read, Step, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose
 from . import polar_pmd as pmd
-from .packet import DEGREE, Clock, Decoder, G, Group, Packet, floats
-from .profile import Plan, Profile, Settings, Signature, choose
-from .steps import Await, Dialogue, Read, Step, Subscribe, Write
 
 SERVICE = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
 CONTROL = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"

@@ -9,7 +9,7 @@ from pathlib import Path
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
 
-from .profile import Advertisement, Profile
+from ..profile.profile import Advertisement, Profile
 
 _NAMES = (
     "polar",
@@ -50,7 +50,7 @@ def find_profile(name: str) -> Profile:
     if wanted == GENERIC:
         if not file:
             raise ConfigError("generic needs your description of the sensor: write generic:FILE.toml")
-        from .generic import load
+        from ..profile.generic import load
 
         return load(Path(file).expanduser())
     wanted += separator + file

@@ -10,9 +10,9 @@ import struct
 
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Subscribe, Write, script
+from ..profile.decoder import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale, uuid16
+from ..profile.dialogue import Subscribe, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 SERVICE = "f000aa80-0451-4000-b000-000000000000"
 DATA = "f000aa81-0451-4000-b000-000000000000"

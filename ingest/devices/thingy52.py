@@ -10,9 +10,9 @@ import struct
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import ACC, GYRO, MAG
 
-from .packet import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Dialogue, Read, Subscribe, Write
+from ..profile.decoder import DEGREE, Decoder, G, Group, Packet, expect_size, rows, scale
+from ..profile.dialogue import Dialogue, Read, Subscribe, Write
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 CONFIGURATION_SERVICE = "ef680100-9b35-4933-9b10-52ffa9740042"
 SERVICE = "ef680400-9b35-4933-9b10-52ffa9740042"

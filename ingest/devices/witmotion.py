@@ -10,9 +10,9 @@ from datetime import datetime
 
 from kinestream.core.signals import ACC, GYRO
 
-from .packet import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, rows, scale
-from .profile import Plan, Profile, Settings, Signature, choose, refuse
-from .steps import Periodic, Subscribe, Wait, Write, script
+from ..profile.decoder import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Packet, rows, scale
+from ..profile.dialogue import Periodic, Subscribe, Wait, Write, script
+from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 # The base is the vendor's own: 9a where the Bluetooth SIG's has 9b.
 SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"

@@ -11,8 +11,8 @@ import numpy as np
 from kinestream.core.signals import GRAVITY, SampleChunk
 
 from ..clock import TimeStatus
-from ..devices import Group
 from ..join import HOLE_S, Joined, Joiner
+from ..profile import Group
 from .axis_convention import Recipe
 from .readings import Batch, Readings
 from .timeline import BACK_S, Timeline

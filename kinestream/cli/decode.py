@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
-    from kinestream.ingest.devices import Decoder, Group, Packet, Plan
+    from kinestream.ingest.profile import Decoder, Group, Packet, Plan
 
 EXAMPLES = """\
 examples:
@@ -52,7 +52,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Feed the packets to the device's decoder and print what comes out."""
-    from kinestream.ingest.devices import Settings, find_profile
+    from kinestream.ingest.devices import find_profile
+    from kinestream.ingest.profile import Settings
 
     settings = Settings(
         acc_range_g=args.acc_range,

@@ -73,7 +73,7 @@ def add_parser(commands: Any) -> None:
 def _relay(args: argparse.Namespace) -> int:
     from kinestream.core.source import Noticing
     from kinestream.ingest import Journal, Relay
-    from kinestream.ingest.durable import state_folder
+    from kinestream.ingest.relay.durable import state_folder
 
     from .build import build_source
 
@@ -120,7 +120,7 @@ def parse_size(text: str) -> int:
 
 
 def _new(args: argparse.Namespace) -> int:
-    from kinestream.ingest.curve import keys_folder, new_keys
+    from kinestream.ingest.zmq.curve_keys import keys_folder, new_keys
 
     folder = args.out or keys_folder()
     keys = new_keys(folder)
@@ -134,7 +134,7 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _trust(args: argparse.Namespace) -> int:
-    from kinestream.ingest.curve import KNOWN_FOLDER, keys_folder, trust
+    from kinestream.ingest.zmq.curve_keys import KNOWN_FOLDER, keys_folder, trust
 
     folder = args.keys or keys_folder()
     trust(folder, args.name, args.key)
@@ -143,7 +143,7 @@ def _trust(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from kinestream.ingest.curve import Keys, keys_folder
+    from kinestream.ingest.zmq.curve_keys import Keys, keys_folder
 
     keys = Keys.load(args.keys or keys_folder())
     print(f"{keys.public.decode()}  this machine, {keys.folder}")

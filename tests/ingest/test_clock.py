@@ -16,7 +16,7 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, SampleChunk
 from kinestream.ingest.clock import HostClock, Timed, host_clock
 from kinestream.ingest.clock_unwrap import unwrap
-from kinestream.ingest.devices import Clock
+from kinestream.ingest.profile import Clock
 from kinestream.windowing import Segmenter
 
 MINUTES = Link(duration_s=150.0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC, GYRO
-from kinestream.ingest.devices import Group
 from kinestream.ingest.join import PATIENCE_S, Joined, Joiner
+from kinestream.ingest.profile import Group
 
 GROUPS = (Group("gyro", GYRO, 50.0), Group("acc", ACC, 50.0))
 

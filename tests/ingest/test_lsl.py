@@ -13,7 +13,7 @@ from kinestream.core.errors import ConfigError, InputMismatch, MissingExtra
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import Source
 from kinestream.ingest.lsl import LslOutlets, LslSource, load, publish_lsl
-from tests.ingest.test_zmq import PATIENCE_S, Recorded
+from tests.ingest.zmq.test_zmq import PATIENCE_S, Recorded
 
 try:
     pylsl: Any = load()

@@ -4,7 +4,8 @@ import pytest
 
 from kinestream.core.errors import ConfigError
 from kinestream.ingest.ble.address import BleAddress
-from kinestream.ingest.devices import Advertisement, find_profile
+from kinestream.ingest.devices import find_profile
+from kinestream.ingest.profile import Advertisement
 
 
 def test_a_profile_s_name_accepts_any_device_of_its_kind_and_no_other() -> None:

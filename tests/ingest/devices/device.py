@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kinestream.ingest.devices import (
-    Await,
-    Decoder,
-    Dialogue,
-    Find,
-    Plan,
-    Read,
-    Settings,
-    Step,
-    Subscribe,
-    Wait,
-    Write,
-    find_profile,
-)
+from kinestream.ingest.devices import find_profile
+from kinestream.ingest.profile import Await, Decoder, Dialogue, Find, Plan, Read, Settings, Step, Subscribe, Wait, Write
 
 Answer = bytes | list[bytes] | Callable[[bytes], bytes | list[bytes]]
 

@@ -7,21 +7,8 @@ import struct
 import pytest
 
 from kinestream.core.errors import ConfigError, DecodeError, DeviceRefused
-from kinestream.ingest.devices import (
-    Read,
-    Settings,
-    Subscribe,
-    Wait,
-    Write,
-    dot,
-    find_profile,
-    metamotion,
-    microbit,
-    movesense,
-    sensortag,
-    thingy52,
-    witmotion,
-)
+from kinestream.ingest.devices import dot, find_profile, metamotion, microbit, movesense, sensortag, thingy52, witmotion
+from kinestream.ingest.profile import Read, Settings, Subscribe, Wait, Write
 
 from .device import Answer, PaperDevice, start, stopped
 

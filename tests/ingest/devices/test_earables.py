@@ -9,17 +9,8 @@ import pytest
 
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.ingest.clock import host_clock
-from kinestream.ingest.devices import (
-    Settings,
-    Subscribe,
-    Write,
-    bluest,
-    esense,
-    find_profile,
-    infinitime,
-    muse,
-    openearable,
-)
+from kinestream.ingest.devices import bluest, esense, find_profile, infinitime, muse, openearable
+from kinestream.ingest.profile import Settings, Subscribe, Write
 
 from .device import PaperDevice, start, stopped
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import DecodeError
-from kinestream.ingest.devices import Settings, find_profile
+from kinestream.ingest.devices import find_profile
 from kinestream.ingest.devices.movesense import DATA as MOVESENSE
 from kinestream.ingest.devices.movesense import MovesenseDecoder
 from kinestream.ingest.devices.witmotion import DATA as WIT
+from kinestream.ingest.profile import Settings
 
 
 def wit():

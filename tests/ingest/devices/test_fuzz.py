@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import DecodeError
-from kinestream.ingest.devices import Decoder, Packet, Profile, Settings, profiles
+from kinestream.ingest.devices import profiles
+from kinestream.ingest.profile import Decoder, Packet, Profile, Settings
 
 TIMES = int(os.environ.get("KINESTREAM_FUZZ", "2000"))
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from kinestream.core.errors import ConfigError, DecodeError, DeviceRefused
-from kinestream.ingest.devices import Read, Settings, Subscribe, find_profile
+from kinestream.ingest.devices import find_profile
 from kinestream.ingest.devices.polar import CONTROL, DATA
 from kinestream.ingest.devices.polar_pmd import delta_samples, pack_settings, parse_settings
+from kinestream.ingest.profile import Read, Settings, Subscribe
 
 from .device import Answer, PaperDevice
 

@@ -9,7 +9,8 @@ import pytest
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import CHANNEL_UNITS
-from kinestream.ingest.devices import Advertisement, Profile, Settings, find_profile, profiles, recognise
+from kinestream.ingest.devices import find_profile, profiles, recognise
+from kinestream.ingest.profile import Advertisement, Profile, Settings
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError, DecodeError
-from kinestream.ingest.devices import Await, Decoder, Packet, Settings, Subscribe, Write, adafruit, find_profile, nus
+from kinestream.ingest.devices import adafruit, find_profile, nus
+from kinestream.ingest.profile import Await, Decoder, Packet, Settings, Subscribe, Write
 
 from .device import PaperDevice
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinestream.ingest.devices import Packet, Settings, find_profile
+from kinestream.ingest.devices import find_profile
+from kinestream.ingest.profile import Packet, Settings
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
 

@@ -1,0 +1,28 @@
+"""The framework for Bluetooth devices: decoders, dialogues, profiles from TOML. No radio here."""
+
+from .decoder import Clock, Decoder, Group, Packet
+from .dialogue import Await, Dialogue, Find, Periodic, Read, Step, Subscribe, Wait, Write
+from .profile import Advertisement, Plan, Profile, Settings, Signature
+from .slower_settings import spared
+
+__all__ = [
+    "Advertisement",
+    "Await",
+    "Clock",
+    "Decoder",
+    "Dialogue",
+    "Find",
+    "Group",
+    "Packet",
+    "Periodic",
+    "Plan",
+    "Profile",
+    "Read",
+    "Settings",
+    "Signature",
+    "Step",
+    "Subscribe",
+    "Wait",
+    "Write",
+    "spared",
+]

@@ -1,0 +1,1 @@
+"""The wire format over ZeroMQ: source, publisher, addresses, CURVE keys."""

@@ -1,0 +1,84 @@
+"""The example clients of docs/clients, run as they stand, into a real source."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from kinestream.core.signals import ACC, GYRO
+from kinestream.ingest import ZmqSource
+from tests.ingest.zmq.test_zmq import everything
+
+CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
+SAMPLES = 1000
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the npm package zeromq: a global one, $NODE_PATH, or fetched for these tests."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("no node and npm here")
+    finds = ["node", "-e", "require('zeromq')"]
+    for folder in (os.environ.get("NODE_PATH", ""), _output(["npm", "root", "-g"])):
+        environment = {**os.environ, "NODE_PATH": folder}
+        if folder and not subprocess.run(finds, env=environment, capture_output=True, check=False).returncode:
+            return Path(folder)
+    folder = tmp_path_factory.mktemp("node")
+    try:
+        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "zeromq@6"]
+        done = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm could not fetch zeromq in two minutes")
+    environment = {**os.environ, "NODE_PATH": str(folder / "node_modules")}
+    if done.returncode or subprocess.run(finds, env=environment, capture_output=True, check=False).returncode:
+        pytest.skip(f"npm could not install zeromq: {done.stderr.strip()[-200:]}")
+    return folder / "node_modules"
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+async def listen_to(command: list[str], stream: str, environment: dict[str, str] | None = None) -> None:
+    """Run a client with an address and a number of samples, and check all that arrives."""
+    with zmq.Context() as context, context.socket(zmq.REP) as socket:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    reading = asyncio.create_task(everything(source))
+    client = await asyncio.create_subprocess_exec(
+        *command, f"tcp://127.0.0.1:{port}", str(SAMPLES), env={**os.environ, **(environment or {})}
+    )
+    got = await reading
+    assert await client.wait() == 0
+    assert source.counts() == {}
+    assert {(item.stream, item.channels, item.fs_hz) for item in got} == {(stream, ACC + GYRO, 50.0)}
+    x = np.concatenate([item.x for item in got])
+    number = np.arange(SAMPLES)
+    np.testing.assert_allclose(np.concatenate([item.t for item in got]), number / 50, atol=1e-9)
+    np.testing.assert_allclose(x[:, 5], np.sin(number / 50), atol=1e-6)
+    assert np.array_equal(x[:, :5], np.tile(np.array([0, 0, 9.80665, 0, 0], np.float32), (SAMPLES, 1)))
+
+
+async def test_the_client_in_node_is_understood(node_modules: Path) -> None:
+    await listen_to(["node", str(CLIENTS / "sensor.js")], "node", {"NODE_PATH": str(node_modules)})
+
+
+async def test_the_client_in_c_is_understood(tmp_path: Path) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    probe = subprocess.run(
+        [compiler, "-E", "-"], input="#include <zmq.h>\n", capture_output=True, text=True, check=False
+    )
+    if probe.returncode:
+        pytest.skip("no zmq.h here (Debian: apt-get install libzmq3-dev)")
+    command = [compiler, "-Wall", "-Werror", str(CLIENTS / "sensor.c"), "-o", str(tmp_path / "sensor"), "-lzmq", "-lm"]
+    subprocess.run(command, check=True)
+    await listen_to([str(tmp_path / "sensor")], "c")

@@ -1,0 +1,116 @@
+"""What the sample numbers say: each case a table of messages and what is counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinestream.core.signals import ACC, SampleChunk
+from kinestream.ingest.zmq.sequence import MAX_NAMES, MAX_STREAMS, SequenceTracker
+from kinestream.ingest.zmq.wire import EndOfStream
+
+
+def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:
+    return SampleChunk(stream, session, np.arange(n) / 50.0, np.zeros((n, 3), np.float32), ACC, 50.0, seq, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("messages", "lost", "sessions"),
+    [
+        ([chunk("a", 0), chunk("a", 10), chunk("a", 20)], 0, ["a", "a", "a"]),
+        ([chunk("a", 500), chunk("a", 510)], 0, ["a", "a"]),
+        ([chunk("a", 0), chunk("a", 25), chunk("a", 35)], 15, ["a", "a", "a"]),
+        ([chunk("a", 0), chunk("b", 0)], 0, ["a", "b"]),
+        ([chunk("a", 0), chunk("b", 30), chunk("b", 40)], 30, ["a", "b", "b"]),
+        ([chunk("a", 0), chunk("a", 10), chunk("a", 0), chunk("a", 10)], 0, ["a", "a", "a#2", "a#2"]),
+        ([chunk("a", 0), chunk("b", 0), chunk("a", 0)], 0, ["a", "b", "a#2"]),
+        ([chunk("a", 0), chunk("a", 30, stream="hip"), chunk("a", 10), chunk("a", 45, stream="hip")], 5, ["a"] * 4),
+    ],
+    ids=[
+        "whole",
+        "late",
+        "hole",
+        "new session",
+        "new session without its head",
+        "restart",
+        "name reused",
+        "two streams",
+    ],
+)
+def test_a_jump_in_the_numbers_is_loss(messages: list[SampleChunk], lost: int, sessions: list[str]) -> None:
+    tracker = SequenceTracker()
+    taken = [tracker.take(message) for message in messages]
+    assert [item.session if item else None for item in taken] == sessions
+    assert tracker.counts["not_received"] == lost
+
+
+def test_numbers_that_go_back_are_counted_as_a_restart() -> None:
+    tracker = SequenceTracker()
+    for seq in (0, 10, 0):
+        tracker.take(chunk("a", seq))
+    assert tracker.counts["restarted"] == 1
+
+
+def test_a_lost_tail_is_counted_at_the_end_of_the_stream() -> None:
+    tracker = SequenceTracker()
+    tracker.take(chunk("a", 0))
+    tracker.end(EndOfStream("wrist", "a", 45))
+    tracker.end(EndOfStream("wrist", "a", 45))
+    assert tracker.counts["not_received"] == 35
+
+
+def test_all_ended_waits_for_every_known_stream() -> None:
+    tracker = SequenceTracker()
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert not tracker.all_ended, "the end of a stream never heard of is no end"
+    tracker.take(chunk("a", 0))
+    tracker.take(chunk("a", 0, stream="hip"))
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert not tracker.all_ended
+    tracker.end(EndOfStream("hip", "a", 10))
+    assert tracker.all_ended
+
+
+def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
+    tracker = SequenceTracker()
+    tracker.take(chunk("a", 0))
+    tracker.end(EndOfStream("wrist", "a", 10))
+    again = tracker.take(chunk("a", 50))
+    assert again is not None
+    assert again.session == "a#2"
+    assert not tracker.all_ended
+    assert tracker.counts["not_received"] == 0
+
+
+@pytest.mark.parametrize(
+    ("messages", "taken", "counts"),
+    [
+        ([("a", 0), ("a", 10), ("a", 10), ("a", 20)], "a a - a", {"repeated": 1}),
+        ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 30)], "a a a - a", {"repeated": 1}),
+        ([("a", 0), ("a", 0), ("a", 10)], "a - a", {"repeated": 1}),
+        ([("a", 0), ("b", 0), ("a", 10), ("b", 10)], "a b - b", {"repeated": 1}),
+        (
+            [("a", 50), ("a", 60), ("a", 20), ("a", 30), ("a", 40)],
+            "a a - a#2 a#2",
+            {"repeated": 1, "restarted": 1, "not_received": 30},
+        ),
+    ],
+    ids=["a copy", "an old one", "a copy of the first", "of an old session", "a restart whose head was missed"],
+)
+def test_an_old_message_is_refused_unless_the_next_one_goes_on_from_it(
+    messages: list[tuple[str, int]], taken: str, counts: dict[str, int]
+) -> None:
+    tracker = SequenceTracker()
+    got = [tracker.take(chunk(session, seq)) for session, seq in messages]
+    assert [item.session if item else "-" for item in got] == taken.split()
+    assert +tracker.counts == counts
+
+
+def test_the_number_of_streams_and_of_names_is_bounded() -> None:
+    tracker = SequenceTracker()
+    got = [tracker.take(chunk("a", 0, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
+    assert [item is None for item in got] == [False] * MAX_STREAMS + [True] * 5
+    assert +tracker.counts == {"too_many_streams": 5}
+    for number in range(MAX_NAMES + 5):
+        tracker.take(chunk(f"session {number}", 0, stream="s0"))
+    assert len(tracker._names) == MAX_NAMES

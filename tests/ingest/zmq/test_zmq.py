@@ -1,0 +1,343 @@
+"""Publisher and source over real loopback sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import numpy as np
+import pytest
+import zmq
+
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import ACC, SampleChunk
+from kinestream.core.source import Source
+from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, encode, encode_end, publish
+from kinestream.ingest.zmq.wire import MAX_FRAME_BYTES, MAX_SAMPLES
+
+PATIENCE_S = 20.0
+"""When a test that waits for the other side gives up."""
+
+
+def chunk(seq: int, n: int = 25, stream: str = "wrist", session: str = "a") -> SampleChunk:
+    rng = np.random.default_rng(seq)
+    t = 7.0 + (seq + np.arange(n)) / 50.0 + rng.normal(0, 1e-3, n)
+    x = rng.normal(size=(n, 3)).astype(np.float32)
+    labels = rng.integers(-1, 2, n).astype(np.int16)
+    return SampleChunk(stream, session, t, x, ACC, 50.0, seq, float(t[-1]), labels, ("walking", "sitting"))
+
+
+class Recorded:
+    """A source of given chunks."""
+
+    name = "recorded"
+
+    def __init__(self, chunks: list[SampleChunk], live: bool = False, pause_s: float = 0.0) -> None:
+        self.live = live
+        self.closed = False
+        self._chunks = chunks
+        self._pause_s = pause_s
+
+    async def chunks(self) -> AsyncIterator[SampleChunk]:
+        for item in self._chunks:
+            yield item
+            if self._pause_s:
+                await asyncio.sleep(self._pause_s)
+
+    def counts(self) -> Mapping[str, int]:
+        return {"missing_value": 3}
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def everything(source: ZmqSource) -> list[SampleChunk]:
+    async with asyncio.timeout(PATIENCE_S):
+        return [item async for item in source.chunks()]
+
+
+def bits(item: SampleChunk) -> tuple[object, ...]:
+    labels = None if item.labels is None else item.labels.tobytes()
+    names = (item.stream, item.session, item.channels, item.label_names)
+    return (*names, item.fs_hz, item.seq, item.received_s, item.t.tobytes(), item.x.tobytes(), labels)
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that was free a moment ago."""
+    with zmq.Context() as context, context.socket(zmq.REP) as socket:
+        return socket.bind_to_random_port("tcp://127.0.0.1")
+
+
+async def test_a_published_source_arrives_whole_and_bit_for_bit(port: int) -> None:
+    sent = [chunk(seq, stream=stream) for seq in range(0, 2000, 25) for stream in ("wrist", "hip")]
+    recorded, source = Recorded(sent), ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    assert isinstance(source, Source)
+    counts, got = await asyncio.gather(publish(recorded, f"tcp://127.0.0.1:{port}", wait=True), everything(source))
+    assert [bits(item) for item in got] == [bits(item) for item in sent]
+    assert source.counts() == {}
+    assert recorded.closed
+    assert (counts["samples"], counts["messages"], counts["streams"], counts["missing_value"]) == (4000, 160, 2, 3)
+
+
+async def test_a_recording_waits_for_a_slow_reader_and_nothing_is_lost(port: int) -> None:
+    sent = [chunk(seq, 400) for seq in range(0, 400 * 2000, 400)]
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}", hwm=2)
+
+    async def slow_reader() -> int:
+        samples = 0
+        async for item in source.chunks():
+            if samples == 0:
+                await asyncio.sleep(0.3)
+            samples += len(item)
+        return samples
+
+    publishing = publish(Recorded(sent), f"tcp://127.0.0.1:{port}", wait=True, hwm=50)
+    async with asyncio.timeout(PATIENCE_S):
+        _, samples = await asyncio.gather(publishing, slow_reader())
+    assert samples == 400 * 2000
+    assert source.counts() == {}
+
+
+async def test_a_live_source_does_not_wait_and_every_lost_sample_is_counted(port: int) -> None:
+    sent = [chunk(seq, 400) for seq in range(0, 400 * 6000, 400)]
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}", hwm=2)
+    published = asyncio.Event()
+
+    async def stalled_reader() -> int:
+        samples = 0
+        async for item in source.chunks():
+            samples += len(item)
+            await published.wait()
+        return samples
+
+    async def publisher() -> None:
+        async with ZmqPublisher(f"tcp://127.0.0.1:{port}", hwm=2) as out:
+            await out.subscribed()
+            for item in sent:
+                await out.send(item)
+            published.set()
+
+    async with asyncio.timeout(PATIENCE_S):
+        _, samples = await asyncio.gather(publisher(), stalled_reader())
+    lost = source.counts()["not_received"]
+    assert lost > 0
+    assert samples + lost == 400 * 6000
+
+
+async def test_malformed_messages_are_counted_and_the_stream_goes_on() -> None:
+    good = [chunk(0), chunk(25), chunk(50)]
+    topic, header, payload = encode(good[0])
+    hostile = [
+        [topic],
+        [topic, header],
+        [topic, header, payload, b"more"],
+        [topic, header, payload[:-1]],
+        [topic, b"", b""],
+        [topic, header.replace(b"KIMU", b"JSON"), payload],
+        [b"imu/", header, payload],
+        [topic, b'{"acc": [0, 0, 9.8]}', b"[]"],
+        [topic, bytes(200), bytes(1000)],
+    ]
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+        reading = asyncio.create_task(everything(source))
+        async with asyncio.timeout(PATIENCE_S):
+            while not socket.poll(0):
+                await asyncio.sleep(0.01)
+        for item in good:
+            for frames in hostile:
+                socket.send_multipart(frames)
+            socket.send_multipart(encode(item))
+        socket.send_multipart(encode_end(EndOfStream("wrist", "a", 75)))
+        got = await reading
+    assert [bits(item) for item in got] == [bits(item) for item in good]
+    assert source.counts() == {"malformed": 3 * len(hostile)}
+
+
+async def test_only_the_wanted_stream_is_taken_even_if_another_begins_like_it(port: int) -> None:
+    sent = [chunk(seq, stream=stream) for seq in (0, 25) for stream in ("wrist", "wrist2", "hip")]
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?stream=wrist")
+    _, got = await asyncio.gather(publish(Recorded(sent), f"tcp://127.0.0.1:{port}", wait=True), everything(source))
+    assert [(item.stream, item.seq) for item in got] == [("wrist", 0), ("wrist", 25)]
+
+
+async def test_a_second_publisher_at_the_same_address_is_a_new_session(port: int) -> None:
+    """The first one dies without a word; the subscriber reconnects by itself."""
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    reading = asyncio.create_task(everything(source))
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.bind(f"tcp://127.0.0.1:{port}")
+        async with asyncio.timeout(PATIENCE_S):
+            while not socket.poll(0):
+                await asyncio.sleep(0.01)
+        for seq in (0, 25):
+            socket.send_multipart(encode(chunk(seq)))
+    await publish(Recorded([chunk(0), chunk(25)]), f"tcp://127.0.0.1:{port}", wait=True)
+    assert [(item.session, item.seq) for item in await reading] == [("a", 0), ("a", 25), ("a#2", 0), ("a#2", 25)]
+    assert source.counts() == {"restarted": 1}
+
+
+@pytest.mark.parametrize("port_of_each", [True, False], ids=["it connects to each", "each connects to it"])
+async def test_many_publishers_are_heard_by_one_source(port_of_each: bool, port: int) -> None:
+    names = ("wrist", "hip", "ankle")
+    sent = {name: [chunk(seq, stream=name) for seq in range(0, 500, 25)] for name in names}
+    publishers = [ZmqPublisher(f"tcp://127.0.0.1:{0 if port_of_each else f'{port}?connect=1'}") for _ in names]
+    places = ",".join(publisher.address.removeprefix("tcp://") for publisher in publishers)
+    source = ZmqSource(f"zmq+tcp://{places}" if port_of_each else f"zmq+tcp://127.0.0.1:{port}?bind=1")
+    reading = asyncio.create_task(everything(source))
+
+    async def send(publisher: ZmqPublisher, items: list[SampleChunk], told: asyncio.Barrier) -> None:
+        async with publisher:
+            await publisher.subscribed()
+            await publisher.send(items[0])
+            await told.wait()  # nobody ends before all are known: the source would end with them
+            await asyncio.sleep(0.2)
+            for item in items[1:]:
+                await publisher.send(item)
+
+    barrier = asyncio.Barrier(len(names))
+    await asyncio.gather(*(send(*pair, barrier) for pair in zip(publishers, sent.values(), strict=True)))
+    got = await reading
+    for name in names:
+        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in sent[name]]
+    assert source.counts() == {}
+
+
+async def test_a_puller_takes_what_is_pushed_to_it(port: int) -> None:
+    sent = [chunk(seq) for seq in range(0, 25 * 3000, 25)]
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1", hwm=10)
+    reading = asyncio.create_task(everything(source))
+
+    def push() -> None:
+        with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+            socket.connect(f"tcp://127.0.0.1:{port}")
+            for item in sent:
+                socket.send_multipart(encode(item))
+            socket.send_multipart(encode_end(EndOfStream("wrist", "a", 25 * 3000)))
+
+    await asyncio.to_thread(push)
+    assert [bits(item) for item in await reading] == [bits(item) for item in sent]
+
+
+async def test_pushers_wait_for_their_puller_and_nothing_is_lost(port: int) -> None:
+    sent = {name: [chunk(seq, stream=name) for seq in range(0, 25 * 500, 25)] for name in ("wrist", "hip")}
+    to = f"tcp://127.0.0.1:{port}?mode=push&connect=1"
+    pushing = [asyncio.create_task(publish(Recorded(items), to, hwm=5)) for items in sent.values()]
+    await asyncio.sleep(0.05)  # nobody is there yet
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2", hwm=5)
+    got = await everything(source)
+    assert [(await task)["samples"] for task in pushing] == [25 * 500] * 2
+    for name, items in sent.items():
+        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in items]
+    assert source.counts() == {}
+
+
+async def test_a_live_source_drops_what_a_late_puller_cannot_take_and_both_ends_count_it(port: int) -> None:
+    n = 25 * 3000
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull", hwm=5)
+    reading = asyncio.create_task(everything(source))
+    chunks = [chunk(0), *(chunk(seq, n=25) for seq in range(25, n, 25))]
+    counts = await publish(Recorded(chunks, live=True), f"tcp://127.0.0.1:{port}?mode=push", wait=True, hwm=5)
+    got = await reading
+    assert 0 < counts["not_sent"] == n - counts["samples"]
+    received = sum(map(len, got))
+    assert received == counts["samples"]
+    # The last chunks may be among those not sent: the end tells of what came before them.
+    missing = got[-1].seq + 25 - received
+    assert source.counts()["not_received"] == missing
+
+
+async def test_a_source_that_expects_two_streams_does_not_end_with_the_first(port: int) -> None:
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2")
+    reading = asyncio.create_task(everything(source))
+    for name in ("wrist", "hip"):  # the second comes when the first has gone
+        await publish(Recorded([chunk(0, stream=name)]), f"tcp://127.0.0.1:{port}?mode=push&connect=1")
+    assert [item.stream for item in await reading] == ["wrist", "hip"]
+
+
+@pytest.mark.parametrize("expect", ["0", "65", "two", "-1"])
+def test_an_impossible_number_of_streams_is_refused(expect: str) -> None:
+    with pytest.raises(ConfigError, match=f"expect={expect}; expected a whole number from 1 to 64"):
+        ZmqSource(f"zmq+tcp://127.0.0.1:1?expect={expect}")
+
+
+async def test_a_message_longer_than_the_format_allows_is_not_taken_off_the_socket(port: int) -> None:
+    """The sender is disconnected by ZeroMQ; a well-behaved one is heard as before."""
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    reading = asyncio.create_task(everything(source))
+    with zmq.Context() as context, context.socket(zmq.PUSH) as hostile, context.socket(zmq.PUSH) as good:
+        hostile.setsockopt(zmq.LINGER, 0)
+        hostile.connect(f"tcp://127.0.0.1:{port}")
+        await asyncio.to_thread(hostile.send_multipart, [b"imu/wrist", bytes(MAX_FRAME_BYTES + 1), b""])
+        good.connect(f"tcp://127.0.0.1:{port}")
+        await asyncio.to_thread(good.send_multipart, encode(chunk(0)))
+        await asyncio.to_thread(good.send_multipart, encode_end(EndOfStream("wrist", "a", 25)))
+        got = await reading
+    assert [bits(item) for item in got] == [bits(chunk(0))]
+
+
+async def test_a_very_long_chunk_travels_in_several_messages(port: int) -> None:
+    whole = chunk(10, MAX_SAMPLES + 100)
+    assert whole.labels is not None
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    _, got = await asyncio.gather(publish(Recorded([whole]), f"tcp://127.0.0.1:{port}", wait=True), everything(source))
+    assert [(item.seq, len(item)) for item in got] == [(10, MAX_SAMPLES), (10 + MAX_SAMPLES, 100)]
+    assert np.concatenate([item.x for item in got]).tobytes() == whole.x.tobytes()
+    assert [item.labels is not None and item.labels[-1] for item in got] == [
+        whole.labels[MAX_SAMPLES - 1],
+        whole.labels[-1],
+    ]
+
+
+async def test_aclose_ends_a_source_that_waits_for_a_publisher(port: int) -> None:
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    reading = asyncio.create_task(everything(source))
+    await asyncio.sleep(0.05)
+    await source.aclose()
+    await source.aclose()
+    assert await reading == []
+
+
+async def test_cancelling_a_waiting_source_is_a_cancellation(port: int) -> None:
+    reading = asyncio.create_task(everything(ZmqSource(f"zmq+tcp://127.0.0.1:{port}")))
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_a_cancelled_publication_still_tells_its_subscribers_of_the_end(port: int) -> None:
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    recorded = Recorded([chunk(seq) for seq in range(0, 25 * 10_000, 25)], live=True, pause_s=0.01)
+    publishing = asyncio.create_task(publish(recorded, f"tcp://127.0.0.1:{port}", wait=True))
+    got = 0
+    async with asyncio.timeout(PATIENCE_S):
+        async for _ in source.chunks():
+            got += 1
+            if got == 3:
+                publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+    assert 3 <= got < 10_000
+    assert source.counts() == {}
+    assert recorded.closed
+
+
+async def test_an_address_in_use_is_said_and_another_can_be_chosen(port: int) -> None:
+    async with ZmqPublisher(f"tcp://127.0.0.1:{port}") as first:
+        with pytest.raises(ConfigError, match="in use"):
+            ZmqPublisher(first.address)
+        async with ZmqPublisher("tcp://127.0.0.1:0") as second:
+            assert second.address.startswith("tcp://127.0.0.1:")
+            assert second.address != first.address
+
+
+def test_importing_the_stage_loads_no_zeromq() -> None:
+    """A replay from a file does not pay for it."""
+    code = "import sys, kinestream.ingest; print('zmq' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
