@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinestream.ingest.clock import host_clock
 from kinestream.ingest.profile import Clock
+from kinestream.ingest.timing.host_clock import host_clock
 
 STAMPED = Clock(tick_s=1e-6, time_modulus=2**32, stamps="last")
 COUNTED = Clock(counter_modulus=2**16)

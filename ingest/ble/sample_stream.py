@@ -10,9 +10,10 @@ import numpy as np
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import SampleChunk
 
-from ..clock import HostClock, Timed, TimeStatus, host_clock, host_times
 from ..join import Joiner
 from ..profile import Decoder
+from ..timing.host_clock import host_clock
+from ..timing.timed import HostClock, Timed, TimeStatus, host_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from dataclasses import replace
 from kinestream.core.signals import SampleChunk, Sensing
 from kinestream.core.source import LinkStatus
 
-from ..clock import timed_link
+from ..timing.timed import timed_link
 from .address import BleAddress
 from .inbox import Inbox
 from .link import Link

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.source import LinkStatus
 
-from ..clock import timed_link
+from ..timing.timed import timed_link
 
 if TYPE_CHECKING:
     from .stream import PhoneStream

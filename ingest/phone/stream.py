@@ -10,9 +10,9 @@ import numpy as np
 
 from kinestream.core.signals import GRAVITY, SampleChunk
 
-from ..clock import TimeStatus
 from ..join import HOLE_S, Joined, Joiner
 from ..profile import Group
+from ..timing.timed import TimeStatus
 from .axis_convention import Recipe
 from .readings import Batch, Readings
 from .timeline import BACK_S, Timeline

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..clock import TimeStatus
-from ..clock_envelope import Envelope
-from ..clock_line import SteadyTime
+from ..timing.envelope import Envelope
+from ..timing.steady_line import SteadyTime
+from ..timing.timed import TimeStatus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

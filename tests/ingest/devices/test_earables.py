@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kinestream.core.errors import ConfigError, DecodeError
-from kinestream.ingest.clock import host_clock
 from kinestream.ingest.devices import bluest, esense, find_profile, infinitime, muse, openearable
 from kinestream.ingest.profile import Settings, Subscribe, Write
+from kinestream.ingest.timing.host_clock import host_clock
 
 from .device import PaperDevice, start, stopped
 

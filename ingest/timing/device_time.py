@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .clock import Timed, TimeStatus
-from .clock_envelope import Envelope
-from .clock_line import SteadyTime
-from .clock_unwrap import unwrap
+from .envelope import Envelope
+from .steady_line import SteadyTime
+from .timed import Timed, TimeStatus
+from .unwrap import unwrap
 
 if TYPE_CHECKING:
-    from .profile.decoder import Clock
+    from ..profile.decoder import Clock
 
 CLOCK_BOUND = 200e-6
 """Quartz clocks of wearables keep within 20 ppm of each other, poor ones within 100."""

@@ -1,13 +1,4 @@
-"""When samples were taken: from what a device tells of time, and the moment its packets arrive, to the host's clock.
-
-``host_clock(fs_hz, clock)`` gives the right one of three ways:
-
-- ``StampedTime``: the device stamps its packets (``clock_device``);
-- ``CountedTime``: it numbers them (``clock_device``);
-- ``ArrivalTime``: it does neither, and the arrivals must tell (``clock_arrival``).
-
-All are pure: the same packets give the same times. A reconnect needs a new one.
-"""
+"""What timing says of a packet's samples and of a stream's clock."""
 
 from __future__ import annotations
 
@@ -21,8 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kinestream.core.source import LinkStatus
-
-    from .profile.decoder import Clock
 
 
 class Timed(NamedTuple):
@@ -115,21 +104,3 @@ class HostClock(Protocol):
         ...
 
     def status(self) -> TimeStatus: ...
-
-
-def host_clock(fs_hz: float, clock: Clock, on_change: bool = False) -> HostClock:
-    """The way to time a device's samples.
-
-    Args:
-        fs_hz: the nominal rate.
-        clock: what the packets carry.
-        on_change: samples come only when a value has changed: a missing one is not lost.
-    """
-    from .clock_arrival import ArrivalTime
-    from .clock_device import CountedTime, StampedTime
-
-    if clock.tick_s is not None:
-        return StampedTime(fs_hz, clock)
-    if clock.counter_modulus is not None:
-        return CountedTime(fs_hz, clock)
-    return ArrivalTime(fs_hz, on_change)

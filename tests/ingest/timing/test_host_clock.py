@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from benchmarks.timing import METHODS, Link, Notification, score, simulate
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, SampleChunk
-from kinestream.ingest.clock import HostClock, Timed, host_clock
-from kinestream.ingest.clock_unwrap import unwrap
 from kinestream.ingest.profile import Clock
+from kinestream.ingest.timing.host_clock import host_clock
+from kinestream.ingest.timing.timed import HostClock, Timed
+from kinestream.ingest.timing.unwrap import unwrap
 from kinestream.windowing import Segmenter
 
 MINUTES = Link(duration_s=150.0)

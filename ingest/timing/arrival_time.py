@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .clock import Timed, TimeStatus
-from .clock_line import SteadyTime
-from .clock_rate import FIRST_S, ArrivalRate, Floor
+from .arrival_rate import FIRST_S, ArrivalRate, Floor
+from .steady_line import SteadyTime
+from .timed import Timed, TimeStatus
 
 LASTING_S = 0.4
 """A packet that waited for its retries is late alone; when all have been late for so long, one before them is lost."""

@@ -1,0 +1,1 @@
+"""When each sample was taken, on the host's clock."""
