@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.result_file import ResultFile
-from kinestream.calibration import Calibration
-from kinestream.conclusion import Concluder
 from kinestream.core.signals import UNKNOWN, Prediction, Subnet
-from kinestream.episodes import EpisodeFinder
 from kinestream.inference import Engine, Model, find_model, load_model, macs, operating_table
+from kinestream.interpret.calibration import Calibration
+from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.episodes import EpisodeFinder
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset

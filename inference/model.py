@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinestream.calibration import Calibration
 from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
+from kinestream.interpret.calibration import Calibration
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
 from .lever_accuracy import Levers

@@ -16,12 +16,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kinestream.conclusion import Concluder
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
-from kinestream.episodes import Episode, EpisodeFinder
+from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.measured_rate import MeasuredRate
 from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy

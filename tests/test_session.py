@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kinestream.calibration import Calibration
-from kinestream.conclusion import Concluder
 from kinestream.core.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.core.signals import Prediction, SampleChunk, Sensing
-from kinestream.episodes import Episode, EpisodeFinder
 from kinestream.inference import Engine, operating_table
+from kinestream.interpret.calibration import Calibration
+from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.session import QUEUE_CHUNKS, Session

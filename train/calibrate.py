@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.calibration import DEFAULT_CHANGES_PER_S, SMALLEST, Calibration, tempered
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import Subnet
-from kinestream.smoothing import MarkovFilter
+from kinestream.interpret.calibration import DEFAULT_CHANGES_PER_S, SMALLEST, Calibration, tempered
+from kinestream.interpret.markov_filter import MarkovFilter
 from kinestream.windowing import Segmenter
 
 from .adapt import spanning

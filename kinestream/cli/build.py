@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.axes_file import is_axes_file, read_axes_file
-from kinestream.conclusion import Concluder
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Subnet
 from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
-from kinestream.episodes import EpisodeFinder
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
+from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.episodes import EpisodeFinder
 from kinestream.pipeline import Pipeline
 from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
 from kinestream.session import Session

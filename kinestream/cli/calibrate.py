@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from kinestream.calibration import Calibration
     from kinestream.inference import Model
+    from kinestream.interpret.calibration import Calibration
     from kinestream.replay_data import Dataset
 
 

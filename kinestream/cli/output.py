@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
-from kinestream.episodes import Episode
+from kinestream.interpret.episodes import Episode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

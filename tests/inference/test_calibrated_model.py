@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.calibration import Calibration
 from kinestream.core.errors import ModelError
 from kinestream.inference import find_model, list_models, load_model, save_model
+from kinestream.interpret.calibration import Calibration
 from tests.random_models import random_model
 
 RATES = tuple(tuple(0.0 if i == j else 0.01 for j in range(4)) for i in range(4))

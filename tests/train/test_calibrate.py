@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from kinestream.calibration import tempered
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, UNLABELLED
 from kinestream.inference import Engine, operating_table
+from kinestream.interpret.calibration import tempered
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording

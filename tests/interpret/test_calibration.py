@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from kinestream.calibration import Calibration, tempered
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
+from kinestream.interpret.calibration import Calibration, tempered
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])

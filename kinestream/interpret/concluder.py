@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kinestream.calibration import Calibration
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
-from kinestream.smoothing import MarkovFilter
+
+from .calibration import Calibration
+from .markov_filter import MarkovFilter
 
 
 class Concluder:

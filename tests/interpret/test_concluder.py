@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinestream.calibration import Calibration, tempered
-from kinestream.conclusion import Concluder
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
+from kinestream.interpret.calibration import Calibration, tempered
+from kinestream.interpret.concluder import Concluder
 from kinestream.summary import ConclusionTally
 
-from .telling import LABELS, WINDOW_S, prediction
+from .predictions import LABELS, WINDOW_S, prediction
 
 CALIBRATION = Calibration({0.5: 0.5}, ((0, 0.01, 0.01), (0.01, 0, 0.01), (0.01, 0.01, 0)), 2.0)
 

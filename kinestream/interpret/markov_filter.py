@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.calibration import SMALLEST
+from .calibration import SMALLEST
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

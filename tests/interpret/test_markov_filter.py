@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
-from kinestream.smoothing import MarkovFilter, stationary
+from kinestream.interpret.markov_filter import MarkovFilter, stationary
 
 RATES = np.array([[0.0, 0.05, 0.02], [0.01, 0.0, 0.1], [0.03, 0.03, 0.0]])
 GENERATOR = RATES - np.diag(RATES.sum(1))

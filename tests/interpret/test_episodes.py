@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
-from kinestream.episodes import Episode, EpisodeFinder
+from kinestream.interpret.episodes import Episode, EpisodeFinder
 
-from .telling import HOP_S, LABELS, WINDOW_S, prediction
+from .predictions import HOP_S, LABELS, WINDOW_S, prediction
 
 
 def found(labels: list[str], min_s: float = 5.0) -> list[Episode]:

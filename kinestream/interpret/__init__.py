@@ -1,0 +1,1 @@
+"""From window-by-window probabilities to conclusions: calibration, smoothing, `unknown`, episodes."""
