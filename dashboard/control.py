@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
-from kinestream.policy.registry import settings_of
+from kinestream.policy.policy_text import settings_of
 
 from .model import policy_settings, value_steps
 from .model.policy_settings import Setting

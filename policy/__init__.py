@@ -1,19 +1,19 @@
 """Which subnetwork runs now, and why."""
 
-from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
+from .batteries import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .battery_policy import BatteryPolicy
 from .battery_text import BATTERIES, make_battery
 from .composed import ComposedPolicy, parts_of
 from .deadline import DeadlinePolicy
+from .external_policy import OwnPolicy
 from .fixed import FixedPolicy
+from .interface import BatteryReading, Limit, Limiter, Policy, PolicyState
 from .latency import LatencyPolicy
 from .loss import LossPolicy
-from .own_policy import OwnPolicy
 from .persistence import PersistencePolicy
 from .policy_file import read_policy_file, save_policy
-from .registry import POLICIES, Part, build_policy, has_file, make_policy, named_subnets, parse_policy, write_policy
+from .policy_text import POLICIES, Part, build_policy, has_file, make_policy, named_subnets, parse_policy, write_policy
 from .slowdown import SlowdownPolicy
-from .state import BatteryReading, Limit, Limiter, Policy, PolicyState
 from .utility import UtilityPolicy
 
 __all__ = [

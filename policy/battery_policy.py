@@ -11,9 +11,9 @@ from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Sensing
 
 from .drain import Drain, observed
-from .ladder import hull, ladder, number, within
+from .interface import BatteryReading, PolicyState
+from .pareto import hull, ladder, number, within
 from .sensing import thriftiest, told
-from .state import BatteryReading, PolicyState
 
 COOLER_C = 5.0
 """The budget begins to shrink so many degrees below the greatest temperature: no switching to and fro at its edge."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 
-from .battery import Battery, FixedBattery, LaptopBattery, SimulatedBattery
+from .batteries import Battery, FixedBattery, LaptopBattery, SimulatedBattery
 from .settings_text import converted, settings
 
 BATTERIES = ("simulated", "laptop")

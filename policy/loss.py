@@ -11,9 +11,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
-from .ladder import ladder, number, within
+from .interface import Limit, PolicyState
+from .pareto import ladder, number, within
 from .sensing import sparsest
-from .state import Limit, PolicyState
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 
 from .composed import parts_of
-from .own_policy import is_file, name_of
-from .registry import Part, keys_of, settings_of
-from .state import Policy
+from .external_policy import is_file, name_of
+from .interface import Policy
+from .policy_text import Part, keys_of, settings_of
 
 
 def read_policy_file(path: Path) -> tuple[Part, ...]:

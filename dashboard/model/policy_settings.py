@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.signals import Subnet
 from kinestream.policy import POLICIES, Part, build_policy, parts_of
-from kinestream.policy.registry import keys_of, settings_of
+from kinestream.policy.policy_text import keys_of, settings_of
 
 from .value_steps import next_deadline_ms, stepped
 

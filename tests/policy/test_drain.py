@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinestream.policy.drain import observed
-from kinestream.policy.state import BatteryReading
+from kinestream.policy.interface import BatteryReading
 
 
 def test_a_charge_set_by_hand_is_no_drain() -> None:

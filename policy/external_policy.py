@@ -20,9 +20,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Sensing, Subnet
 
-from .ladder import ladder, within
+from .interface import Policy, PolicyState
+from .pareto import ladder, within
 from .settings_text import Reader, converted, real, truth, whole
-from .state import Policy, PolicyState
 
 GROUP = "kinestream.policies"
 """The entry-point group of installed policies; the entry's name is the policy's kind."""

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from kinestream.core.errors import ConfigError
 
-from .state import BatteryReading
+from .interface import BatteryReading
 
 POWER_SUPPLIES = Path("/sys/class/power_supply")
 

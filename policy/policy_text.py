@@ -16,16 +16,16 @@ from kinestream.core.signals import Subnet
 from .battery_policy import BatteryPolicy
 from .composed import ComposedPolicy, parts_of
 from .deadline import DeadlinePolicy
+from .external_policy import OwnPolicy, installed, is_file, name_of, own_policy
 from .fixed import FixedPolicy
 from .hop import HopPolicy
+from .interface import Policy
 from .latency import LatencyPolicy
 from .loss import LossPolicy
-from .own_policy import OwnPolicy, installed, is_file, name_of, own_policy
 from .persistence import PersistencePolicy
 from .sensing import SensingPolicy
 from .settings_text import Reader, converted, real, settings, truth, whole
 from .slowdown import SlowdownPolicy
-from .state import Policy
 from .utility import UtilityPolicy
 
 POLICIES: dict[str, type[Any]] = {

@@ -94,7 +94,7 @@ def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.Monk
         return SimpleNamespace(percent=50 + len(asked), power_plugged=False)
 
     monkeypatch.setattr(psutil, "sensors_battery", sensors_battery, raising=False)
-    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
+    monkeypatch.setattr("kinestream.policy.batteries.POWER_SUPPLIES", tmp_path)
     battery = LaptopBattery(poll_s=5.0, clock=lambda: now[0])
     for now[0] in (0.0, 1.0, 4.9, 5.0, 9.0, 12.0):
         battery.read(1e6 * now[0])
@@ -121,7 +121,7 @@ def test_a_battery_whose_files_say_nonsense_or_vanish_cannot_be_read_until_they_
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
-    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
+    monkeypatch.setattr("kinestream.policy.batteries.POWER_SUPPLIES", tmp_path)
     bat = tmp_path / "BAT0"
     bat.mkdir()
     right = {"energy_now": "3200000", "energy_full": "4000000", "power_now": "300000", "status": "Discharging"}
@@ -151,7 +151,7 @@ def test_the_hottest_battery_the_system_can_read_gives_the_temperature(
         (tmp_path / name).mkdir()
         if tenths is not None:
             (tmp_path / name / "temp").write_text(tenths)
-    monkeypatch.setattr("kinestream.policy.battery.POWER_SUPPLIES", tmp_path)
+    monkeypatch.setattr("kinestream.policy.batteries.POWER_SUPPLIES", tmp_path)
     there = SimpleNamespace(percent=80, power_plugged=True)
     monkeypatch.setattr(psutil, "sensors_battery", lambda: there, raising=False)
     assert LaptopBattery().read(0.0) == BatteryReading(0.8, None, charging=True, temperature_c=40.5)
