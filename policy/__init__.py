@@ -1,20 +1,20 @@
 """Which subnetwork runs now, and why."""
 
 from .batteries import Battery, FixedBattery, LaptopBattery, SimulatedBattery
-from .battery_policy import BatteryPolicy
 from .battery_text import BATTERIES, make_battery
-from .composed import ComposedPolicy, parts_of
-from .deadline import DeadlinePolicy
 from .external_policy import OwnPolicy
-from .fixed import FixedPolicy
 from .interface import BatteryReading, Limit, Limiter, Policy, PolicyState
-from .latency import LatencyPolicy
-from .loss import LossPolicy
-from .persistence import PersistencePolicy
 from .policy_file import read_policy_file, save_policy
 from .policy_text import POLICIES, Part, build_policy, has_file, make_policy, named_subnets, parse_policy, write_policy
-from .slowdown import SlowdownPolicy
-from .utility import UtilityPolicy
+from .rules.battery import BatteryPolicy
+from .rules.composed import ComposedPolicy, parts_of
+from .rules.deadline import DeadlinePolicy
+from .rules.fixed import FixedPolicy
+from .rules.latency import LatencyPolicy
+from .rules.loss import LossPolicy
+from .rules.persistence import PersistencePolicy
+from .rules.slowdown import SlowdownPolicy
+from .rules.utility import UtilityPolicy
 
 __all__ = [
     "BATTERIES",

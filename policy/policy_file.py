@@ -12,10 +12,10 @@ from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 
-from .composed import parts_of
 from .external_policy import is_file, name_of
 from .interface import Policy
 from .policy_text import Part, keys_of, settings_of
+from .rules.composed import parts_of
 
 
 def read_policy_file(path: Path) -> tuple[Part, ...]:

@@ -13,20 +13,20 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Subnet
 
-from .battery_policy import BatteryPolicy
-from .composed import ComposedPolicy, parts_of
-from .deadline import DeadlinePolicy
 from .external_policy import OwnPolicy, installed, is_file, name_of, own_policy
-from .fixed import FixedPolicy
-from .hop import HopPolicy
 from .interface import Policy
-from .latency import LatencyPolicy
-from .loss import LossPolicy
-from .persistence import PersistencePolicy
-from .sensing import SensingPolicy
+from .rules.battery import BatteryPolicy
+from .rules.composed import ComposedPolicy, parts_of
+from .rules.deadline import DeadlinePolicy
+from .rules.fixed import FixedPolicy
+from .rules.hop import HopPolicy
+from .rules.latency import LatencyPolicy
+from .rules.loss import LossPolicy
+from .rules.persistence import PersistencePolicy
+from .rules.sensing import SensingPolicy
+from .rules.slowdown import SlowdownPolicy
+from .rules.utility import UtilityPolicy
 from .settings_text import Reader, converted, real, settings, truth, whole
-from .slowdown import SlowdownPolicy
-from .utility import UtilityPolicy
 
 POLICIES: dict[str, type[Any]] = {
     cls.kind: cls

@@ -11,8 +11,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision
 
-from .interface import PolicyState
-from .pareto import by_energy, by_latency, within
+from ..interface import PolicyState
+from ..pareto import by_energy, by_latency, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Sensing
 
-from .external_policy import name_of
-from .interface import Limit, Limiter, Policy, PolicyState
-from .pareto import no_dearer
+from ..external_policy import name_of
+from ..interface import Limit, Limiter, Policy, PolicyState
+from ..pareto import no_dearer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
-from .interface import Limit, PolicyState
-from .pareto import fastest, ladder, meeting, number
+from ..interface import Limit, PolicyState
+from ..pareto import fastest, ladder, meeting, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction
 
-from .interface import Limit, PolicyState
-from .pareto import ladder, number
+from ..interface import Limit, PolicyState
+from ..pareto import ladder, number
 
 STEADY = 0.05
 """Standard deviation of the slowdown from window to window where nothing changes, in its logarithm."""

@@ -10,9 +10,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Sensing
 
-from .drain import Drain, observed
-from .interface import BatteryReading, PolicyState
-from .pareto import hull, ladder, number, within
+from ..interface import BatteryReading, PolicyState
+from ..pareto import hull, ladder, number, within
+from .battery_drain import Drain, observed
 from .sensing import thriftiest, told
 
 COOLER_C = 5.0

@@ -10,8 +10,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import Decision, Sensing
 
-from .interface import Limit, PolicyState
-from .pareto import ladder, within
+from ..interface import Limit, PolicyState
+from ..pareto import ladder, within
 
 
 @dataclass(frozen=True, slots=True)

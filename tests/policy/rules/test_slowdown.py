@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Prediction
 from kinestream.policy import LatencyPolicy, PolicyState, SlowdownPolicy
-from kinestream.policy.slowdown import filtered
+from kinestream.policy.rules.slowdown import filtered
 from tests.policy.situations import predicted, situation, under_load
 
 

@@ -9,8 +9,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
-from .interface import Limit, PolicyState
-from .pareto import ladder, within
+from ..interface import Limit, PolicyState
+from ..pareto import ladder, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from .interface import BatteryReading
+from ..interface import BatteryReading
 
 JUMP_FRAC = 0.02
 """A charge that rises by more than this without a charger is doubted; a gauge may well waver by a per cent."""

@@ -12,8 +12,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Sensing, Subnet
 
-from .interface import PolicyState
-from .pareto import ladder, number, within
+from ..interface import PolicyState
+from ..pareto import ladder, number, within
 
 LOOKED = "persistence.looked_s"
 

@@ -10,7 +10,7 @@ import pytest
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.policy import DeadlinePolicy, LossPolicy, PersistencePolicy, PolicyState, UtilityPolicy
-from kinestream.policy.persistence import LOOKED
+from kinestream.policy.rules.persistence import LOOKED
 from tests.policy.situations import predicted, situation
 
 

@@ -11,8 +11,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 
-from .interface import Limit, PolicyState
-from .pareto import by_latency, fastest, ladder, meeting, no_dearer, number, rung_of
+from ..interface import Limit, PolicyState
+from ..pareto import by_latency, fastest, ladder, meeting, no_dearer, number, rung_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kinestream.policy.drain import observed
 from kinestream.policy.interface import BatteryReading
+from kinestream.policy.rules.battery_drain import observed
 
 
 def test_a_charge_set_by_hand_is_no_drain() -> None:

@@ -9,8 +9,8 @@ from typing import ClassVar
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Subnet
 
-from .interface import PolicyState
-from .pareto import by_energy, ladder, no_dearer, number
+from ..interface import PolicyState
+from ..pareto import by_energy, ladder, no_dearer, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.policy import make_policy
 
-from .situations import situation
+from ..situations import situation
 
 
 def test_it_leaves_the_subnetwork_to_the_policy_it_limits(table: OperatingTable) -> None:

@@ -11,7 +11,7 @@ from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import Sensing
 from kinestream.policy import make_policy
 
-from .situations import situation
+from ..situations import situation
 
 
 @pytest.fixture

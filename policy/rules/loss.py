@@ -11,8 +11,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
-from .interface import Limit, PolicyState
-from .pareto import ladder, number, within
+from ..interface import Limit, PolicyState
+from ..pareto import ladder, number, within
 from .sensing import sparsest
 
 
