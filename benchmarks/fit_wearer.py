@@ -21,7 +21,7 @@ from scipy.optimize import least_squares
 
 from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.replay_data import open_dataset
-from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
+from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.replay_data.wearer_model import ACTIVITIES, BANDS, FITTED_HZ, GAITS, HARMONICS, MODEL_PATH
 
 SHORTEST_BOUT, SHORTEST_TRANSITION = 200, 50

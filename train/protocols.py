@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.errors import ConfigError
-from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS as UCI_TEST_SUBJECTS
+from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS as UCI_TEST_SUBJECTS
 
 from .split import Split, split_subjects
 

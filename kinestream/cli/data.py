@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinestream.replay_data.check import Report
-    from kinestream.replay_data.datasets import Known
+    from kinestream.replay_data.datasets.check_dataset import Report
+    from kinestream.replay_data.datasets.registry import Known
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """Every dataset: found or where it is looked for, size, terms, citation."""
-    from kinestream.replay_data.datasets import DATASETS, default_data_dir
+    from kinestream.replay_data.datasets.registry import DATASETS, default_data_dir
 
     folder = args.data or default_data_dir()
     rows = [_describe(known, folder) for known in DATASETS.values()]
@@ -70,8 +70,8 @@ def run_fetch(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from kinestream.core.errors import DataMissing
-    from kinestream.replay_data.datasets import default_data_dir, known_dataset
-    from kinestream.replay_data.fetch import fetch
+    from kinestream.replay_data.datasets.fetch import fetch
+    from kinestream.replay_data.datasets.registry import default_data_dir, known_dataset
 
     known = known_dataset(args.name)
     folder = args.data or default_data_dir()
@@ -119,8 +119,8 @@ def run_check(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from kinestream.replay_data.check import check_dataset
-    from kinestream.replay_data.datasets import default_data_dir, known_dataset
+    from kinestream.replay_data.datasets.check_dataset import check_dataset
+    from kinestream.replay_data.datasets.registry import default_data_dir, known_dataset
 
     if Path(args.name).is_dir():
         from kinestream.replay_data.sessions import is_recording

@@ -9,7 +9,7 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
-from ..check import Report, problems_of
+from ..datasets.check_dataset import Report, problems_of
 from .dataset import notices_of, open_recording
 from .reader import SessionReader
 

@@ -13,7 +13,7 @@ import pytest
 
 from kinestream.cli.data import add_parser
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
-from tests.replay_data.http_server import Served, serve
+from tests.replay_data.datasets.http_server import Served, serve
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
 from kinestream.inference.architecture import PRESETS, WIDTHS
-from kinestream.replay_data.hapt import OFFICIAL_TEST_SUBJECTS
+from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names
 from kinestream.train.recipe_file import OVERLAYS, parse_recipe, to_toml
 

@@ -11,8 +11,8 @@ import pytest
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
-from kinestream.replay_data.check import check_dataset, count_windows, problems_of
-from kinestream.replay_data.datasets import Published, known_dataset
+from kinestream.replay_data.datasets.check_dataset import check_dataset, count_windows, problems_of
+from kinestream.replay_data.datasets.registry import Published, known_dataset
 from kinestream.replay_data.recording import Recording
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.core.errors import DataDamaged, DataMissing
-from kinestream.replay_data.archive import find_tree
+from kinestream.replay_data.datasets.archive import find_tree
 
 FILES = {"RawData/labels.txt": b"1 2 3\n", "RawData/other.txt": b"x" * 50_000, "README.txt": b"read me"}
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
-from kinestream.replay_data.fetch import ATTEMPTS, fetch, git_blob_sha1, verify_recorded
-from kinestream.replay_data.homes import Home
+from kinestream.replay_data.datasets.fetch import ATTEMPTS, fetch, git_blob_sha1, verify_recorded
+from kinestream.replay_data.datasets.homes import Home
 
 from .http_server import Served, serve
 

@@ -18,9 +18,9 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, GYRO
 
+from ..recording import Dataset, Entry, Recording
+from ..tidy import tidy_times
 from .archive import FileTree, find_tree
-from .recording import Dataset, Entry, Recording
-from .tidy import tidy_times
 from .wisdm_rows import Rows, read_records
 
 if TYPE_CHECKING:

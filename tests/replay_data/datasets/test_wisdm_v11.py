@@ -9,8 +9,8 @@ import pytest
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
-from kinestream.replay_data.wisdm_rows import read_records
-from kinestream.replay_data.wisdm_v11 import LABEL_NAMES, MARKER, open_wisdm
+from kinestream.replay_data.datasets.wisdm_rows import read_records
+from kinestream.replay_data.datasets.wisdm_v11 import LABEL_NAMES, MARKER, open_wisdm
 
 FIRST_ROWS = """\
 33,Jogging,49105962326000,-0.6946377,12.680544,0.50395286;

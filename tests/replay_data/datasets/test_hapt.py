@@ -9,8 +9,8 @@ import pytest
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
-from kinestream.replay_data.check import count_windows
-from kinestream.replay_data.hapt import LABEL_NAMES, OFFICIAL_TEST_SUBJECTS, open_hapt
+from kinestream.replay_data.datasets.check_dataset import count_windows
+from kinestream.replay_data.datasets.hapt import LABEL_NAMES, OFFICIAL_TEST_SUBJECTS, open_hapt
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
 
+from ..recording import Dataset, Entry, Recording
 from .archive import FileTree, find_tree
-from .recording import Dataset, Entry, Recording
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

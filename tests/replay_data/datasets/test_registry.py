@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.core.errors import ConfigError, DataMissing
-from kinestream.replay_data.datasets import DATASETS, default_data_dir, known_dataset, open_dataset
+from kinestream.replay_data.datasets.registry import DATASETS, default_data_dir, known_dataset, open_dataset
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

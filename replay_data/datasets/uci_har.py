@@ -19,9 +19,9 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, AXES, BODY_ACC, GYRO, STANDARD_GRAVITY
 
+from ..recording import Dataset, Entry, Recording
 from .archive import FileTree, find_tree
 from .hapt import BASIC_LABELS, read_rows
-from .recording import Dataset, Entry, Recording
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

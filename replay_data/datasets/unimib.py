@@ -24,8 +24,8 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
 
+from ..recording import Dataset, Entry, Recording
 from .archive import FileTree, find_tree
-from .recording import Dataset, Entry, Recording
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from scipy.io import savemat
 
 from kinestream.core.errors import DataDamaged, DataMissing
 from kinestream.core.signals import ACC
-from kinestream.replay_data.check import count_windows
-from kinestream.replay_data.unimib import LABEL_NAMES, open_unimib, open_unimib_falls51
+from kinestream.replay_data.datasets.check_dataset import count_windows
+from kinestream.replay_data.datasets.unimib import LABEL_NAMES, open_unimib, open_unimib_falls51
 
 
 @pytest.fixture

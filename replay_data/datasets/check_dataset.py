@@ -11,10 +11,10 @@ import numpy as np
 
 from kinestream.core.signals import UNLABELLED
 
+from ..recording import Recording, split_where
 from .archive import FileTree
-from .datasets import Known, Published
 from .fetch import git_blob_sha1, verify_recorded
-from .recording import Recording, split_where
+from .registry import Known, Published
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from kinestream.core.signals import ACC
 
+from ..recording import Dataset, Entry, Recording
+from ..tidy import tidy_times
 from .archive import find_tree
-from .recording import Dataset, Entry, Recording
-from .tidy import tidy_times
 from .wisdm_rows import Rows, read_records
 
 NAME = "wisdm"

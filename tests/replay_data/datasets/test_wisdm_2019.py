@@ -9,7 +9,7 @@ import pytest
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, GYRO
-from kinestream.replay_data.wisdm_2019 import LABEL_NAMES, LETTERS, open_wisdm_2019
+from kinestream.replay_data.datasets.wisdm_2019 import LABEL_NAMES, LETTERS, open_wisdm_2019
 
 STEP_NS = 50_000_000
 

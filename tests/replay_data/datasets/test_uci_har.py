@@ -9,8 +9,8 @@ import pytest
 
 from kinestream.core.errors import DataDamaged, DataMissing
 from kinestream.core.signals import ACC, BODY_ACC, GYRO, STANDARD_GRAVITY
-from kinestream.replay_data.check import count_windows
-from kinestream.replay_data.uci_har import open_uci_har, overlapping_runs, stitch
+from kinestream.replay_data.datasets.check_dataset import count_windows
+from kinestream.replay_data.datasets.uci_har import open_uci_har, overlapping_runs, stitch
 
 STEMS = ("body_acc", "body_gyro", "total_acc")
 

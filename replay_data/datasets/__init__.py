@@ -1,0 +1,1 @@
+"""The public datasets, as their authors distribute them."""
