@@ -21,7 +21,7 @@ from kinestream.core.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.inference import Engine, Model, Output, find_model, load_model
 from kinestream.pipeline import Pipeline
 from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
-from kinestream.replay_data.sessions import PredictionRecord, SessionPlayer, SessionReader
+from kinestream.replay_data.recordings import PredictionRecord, SessionPlayer, SessionReader
 from kinestream.session import Session
 from kinestream.windowing import ChannelMap
 

@@ -59,7 +59,7 @@ def _replay(name: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import ColumnMap, Player, open_dataset
 
     if Path(name).is_dir():
-        from kinestream.replay_data.sessions import SessionPlayer, is_recording
+        from kinestream.replay_data.recordings import SessionPlayer, is_recording
 
         if is_recording(name):
             _refuse(name, options, "data_dir", "subjects", "columns", "loop", "together")

@@ -18,7 +18,7 @@ from kinestream.inference import Engine, operating_table, save_model
 from kinestream.pipeline import Pipeline
 from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
 from kinestream.recorder import Recorder, describe
-from kinestream.replay_data.sessions import SessionReader, recover
+from kinestream.replay_data.recordings import SessionReader, recover
 from kinestream.rerun import RerunSession
 from kinestream.session import QUEUE_CHUNKS, Session
 from kinestream.windowing import ChannelMap
@@ -270,7 +270,7 @@ async def test_a_folder_that_becomes_read_only_keeps_what_it_had(
     probe.mkdir(0o500)
     if os.access(probe, os.W_OK):
         pytest.skip("this user may write into read-only folders")
-    monkeypatch.setattr("kinestream.replay_data.sessions.writer.SEGMENT_BYTES", 200_000)
+    monkeypatch.setattr("kinestream.replay_data.recordings.writer.SEGMENT_BYTES", 200_000)
     await spoiled(tmp_path / "r", model_file, lambda folder: folder.chmod(0o500))
     (tmp_path / "r").chmod(0o700)
     assert recover(tmp_path / "r").kept["samples"] >= 40 * 25
@@ -279,7 +279,7 @@ async def test_a_folder_that_becomes_read_only_keeps_what_it_had(
 async def test_a_next_segment_that_cannot_be_made_keeps_what_there_was(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinestream.replay_data.sessions.writer.SEGMENT_BYTES", 200_000)
+    monkeypatch.setattr("kinestream.replay_data.recordings.writer.SEGMENT_BYTES", 200_000)
     await spoiled(tmp_path / "r", model_file, lambda folder: (folder / "tail-000001.log").mkdir())
     (tmp_path / "r" / "tail-000001.log").rmdir()
     assert recover(tmp_path / "r").kept["samples"] >= 40 * 25

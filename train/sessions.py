@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data import ColumnMap, Dataset, Entry, Recording, open_dataset
 from kinestream.replay_data.datasets.registry import DATASETS
-from kinestream.replay_data.sessions import is_recording, open_recording
+from kinestream.replay_data.recordings import is_recording, open_recording
 from kinestream.replay_data.table_file import TABLE_SUFFIXES
 
 from .recipe import OWN_RECORDINGS

@@ -130,7 +130,7 @@ def is_rerun(args: argparse.Namespace) -> bool:
     told = (args.model, args.policy, args.deadline, args.battery, args.energy, args.hop, args.max_gap, args.axes)
     if any(one is not None for one in told) or not Path(args.source).is_dir():
         return False
-    from kinestream.replay_data.sessions import is_recording
+    from kinestream.replay_data.recordings import is_recording
     from kinestream.rerun import can_rerun
 
     return is_recording(args.source) and can_rerun(Path(args.source))

@@ -123,8 +123,8 @@ def run_check(args: argparse.Namespace) -> int:
     from kinestream.replay_data.datasets.registry import default_data_dir, known_dataset
 
     if Path(args.name).is_dir():
-        from kinestream.replay_data.sessions import is_recording
-        from kinestream.replay_data.sessions.check import check_recording
+        from kinestream.replay_data.recordings import is_recording
+        from kinestream.replay_data.recordings.check import check_recording
 
         if is_recording(args.name):
             report = check_recording(Path(args.name))

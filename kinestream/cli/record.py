@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder
-    from kinestream.replay_data.sessions import Recovery
+    from kinestream.replay_data.recordings import Recovery
 
 SHOWN_EVERY_S = 0.25
 CLEAR_LINE = "\r\x1b[K"
@@ -184,7 +184,7 @@ def run_recover(args: argparse.Namespace) -> int:
     """Repair, and tell."""
     from dataclasses import asdict
 
-    from kinestream.replay_data.sessions import recover
+    from kinestream.replay_data.recordings import recover
 
     try:
         report = recover(args.folder)
@@ -216,17 +216,17 @@ def run_export(args: argparse.Namespace) -> int:
     """Write what was asked for; say where."""
     if not args.csv and not args.motion_bids:
         raise ConfigError("say what to export to: --csv FILE or --motion-bids FOLDER")
-    from kinestream.replay_data.sessions import SessionReader
+    from kinestream.replay_data.recordings import SessionReader
 
     reader = SessionReader(args.folder)
     try:
         if args.csv:
-            from kinestream.replay_data.sessions.export import export_csv
+            from kinestream.replay_data.recordings.export import export_csv
 
             for path, rows in export_csv(reader, args.csv).items():
                 print(f"{path}: {rows} rows")
         if args.motion_bids:
-            from kinestream.replay_data.sessions.motion_bids import export_motion_bids
+            from kinestream.replay_data.recordings.motion_bids import export_motion_bids
 
             for path in export_motion_bids(reader, args.motion_bids, args.task):
                 print(path)
@@ -238,7 +238,7 @@ def run_export(args: argparse.Namespace) -> int:
 def run_import(args: argparse.Namespace) -> int:
     """Write the recording; say what is in it."""
     from kinestream.replay_data import ColumnMap
-    from kinestream.replay_data.sessions.xdf import import_xdf
+    from kinestream.replay_data.recordings.xdf import import_xdf
 
     columns = ColumnMap.parse(args.columns) if args.columns else None
     told = import_xdf(args.file, args.folder, wearer=args.wearer, columns=columns)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.inference import save_model
-from kinestream.replay_data.sessions import SessionReader, open_recording
+from kinestream.replay_data.recordings import SessionReader, open_recording
 from tests.random_models import random_model
 
 KINESTREAM = [sys.executable, "-m", "kinestream"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.inference import save_model
-from kinestream.replay_data.sessions import SessionReader, recover
+from kinestream.replay_data.recordings import SessionReader, recover
 from kinestream.rerun import RerunSession
 from tests.random_models import random_model
 
@@ -33,7 +33,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         save_model(folder / f"recording-{number}.safetensors", random_model())
     environment = {**os.environ, "KINESTREAM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.replay_data.sessions.recording_process", str(folder)],
+        [sys.executable, "-m", "tests.replay_data.recordings.recording_process", str(folder)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.core.signals import UNLABELLED, SampleChunk
-from kinestream.replay_data.sessions import Event, SessionReader, open_recording, recover
-from kinestream.replay_data.sessions.tables import (
+from kinestream.replay_data.recordings import Event, SessionReader, open_recording, recover
+from kinestream.replay_data.recordings.tables import (
     AFTER_LOSS,
     COMPUTED,
     DROPPED,
@@ -25,7 +25,7 @@ from kinestream.replay_data.sessions.tables import (
     SCHEMAS,
     SESSION_START,
 )
-from tests.replay_data.sessions.recorded import acc_only, as_bytes, chunks, prediction, writer
+from tests.replay_data.recordings.recorded import acc_only, as_bytes, chunks, prediction, writer
 
 
 def interleaved() -> list[SampleChunk]:

@@ -15,11 +15,11 @@ import pytest
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
 from kinestream.core.signals import STANDARD_GRAVITY, UNLABELLED
 from kinestream.replay_data import open_dataset
-from kinestream.replay_data.sessions import SessionReader, open_recording
-from kinestream.replay_data.sessions.export import export_csv
-from kinestream.replay_data.sessions.motion_bids import export_motion_bids
-from kinestream.replay_data.sessions.xdf import import_xdf
-from tests.replay_data.sessions.recorded import acc_only, chunks, prediction, writer
+from kinestream.replay_data.recordings import SessionReader, open_recording
+from kinestream.replay_data.recordings.export import export_csv
+from kinestream.replay_data.recordings.motion_bids import export_motion_bids
+from kinestream.replay_data.recordings.xdf import import_xdf
+from tests.replay_data.recordings.recorded import acc_only, chunks, prediction, writer
 
 
 @pytest.fixture

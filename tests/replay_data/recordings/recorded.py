@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kinestream.core.signals import ACC, Decision, Prediction, SampleChunk, Subnet
-from kinestream.replay_data.sessions import PredictionRecord, SessionWriter
+from kinestream.replay_data.recordings import PredictionRecord, SessionWriter
 from tests.windowing.streams import cut, regular
 
 LABELS = ("walking", "sitting")

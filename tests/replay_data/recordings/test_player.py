@@ -10,9 +10,9 @@ import pytest
 from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Noticing, Playback, Source
-from kinestream.replay_data.sessions import SessionPlayer
+from kinestream.replay_data.recordings import SessionPlayer
 from kinestream.sources import SourceOptions, open_source
-from tests.replay_data.sessions.recorded import acc_only, as_bytes, chunks, writer
+from tests.replay_data.recordings.recorded import acc_only, as_bytes, chunks, writer
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
-from kinestream.replay_data.sessions import Event
-from kinestream.replay_data.sessions.tables import events_batch, events_of
-from kinestream.replay_data.sessions.tail import TailWriter, read_tail, refuse_if_held
+from kinestream.replay_data.recordings import Event
+from kinestream.replay_data.recordings.tables import events_batch, events_of
+from kinestream.replay_data.recordings.tail import TailWriter, read_tail, refuse_if_held
 
 FRAMES = 6
 
