@@ -13,7 +13,7 @@ from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data import ColumnMap, Dataset, Entry, Recording, open_dataset
 from kinestream.replay_data.datasets.registry import DATASETS
 from kinestream.replay_data.recordings import is_recording, open_recording
-from kinestream.replay_data.table_file import TABLE_SUFFIXES
+from kinestream.replay_data.tables.table_file import TABLE_SUFFIXES
 
 from .recipe import OWN_RECORDINGS
 

@@ -88,7 +88,7 @@ def run_record(args: argparse.Namespace) -> int:
     from kinestream.core.source import Linked
     from kinestream.labelling import LabelledSource
     from kinestream.recorder import Recorder, describe
-    from kinestream.replay_data.tabular import canonical_label
+    from kinestream.replay_data.tables.open_table import canonical_label
 
     from .build import build_source, say
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from kinestream.core.errors import ConfigError
 
-from ..columns import ColumnMap
 from ..recording import Dataset
-from ..table_file import TABLE_SUFFIXES
+from ..tables.column_map import ColumnMap
+from ..tables.table_file import TABLE_SUFFIXES
 from . import hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
 from .archive import FileTree, find_tree
 from .homes import Home
@@ -154,7 +154,7 @@ def open_dataset(name_or_path: str, data_dir: Path | None = None, columns: Colum
         DataDamaged: its files are not what their format promises.
     """
     if name_or_path not in DATASETS and Path(name_or_path).suffix.lower() in TABLE_SUFFIXES:
-        from ..tabular import open_table
+        from ..tables.open_table import open_table
 
         return open_table(Path(name_or_path), columns)
     return known_dataset(name_or_path).open(data_dir if data_dir is not None else default_data_dir())

@@ -19,7 +19,7 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, GYRO
 
 from ..recording import Dataset, Entry, Recording
-from ..tidy import tidy_times
+from ..tables.tidy import tidy_times
 from .archive import FileTree, find_tree
 from .wisdm_rows import Rows, read_records
 

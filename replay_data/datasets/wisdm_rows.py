@@ -17,7 +17,7 @@ import numpy as np
 
 from kinestream.core.signals import UNLABELLED
 
-from ..tidy import refuse_if_mostly_bad
+from ..tables.tidy import refuse_if_mostly_bad
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import numpy as np
 from kinestream.core.signals import ACC
 
 from ..recording import Dataset, Entry, Recording
-from ..tidy import tidy_times
+from ..tables.tidy import tidy_times
 from .archive import find_tree
 from .wisdm_rows import Rows, read_records
 

@@ -14,7 +14,7 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import UNLABELLED, SampleChunk
 
 from ..recording import Dataset, Entry, Recording
-from ..tidy import tidy_times
+from ..tables.tidy import tidy_times
 from .reader import SessionReader
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
 from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 
-from ..columns import ColumnMap
-from ..tabular import canonical_label, si_factors
+from ..tables.column_map import ColumnMap
+from ..tables.open_table import canonical_label, si_factors
 from .writer import SessionWriter
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED
-from kinestream.replay_data.columns import ColumnMap
 from kinestream.replay_data.datasets.registry import open_dataset
-from kinestream.replay_data.tabular import canonical_label, open_table
+from kinestream.replay_data.tables.column_map import ColumnMap
+from kinestream.replay_data.tables.open_table import canonical_label, open_table
 
 N = 200
 HEADER = "time,acc_x,acc_y,acc_z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kinestream.core.errors import ConfigError
-from kinestream.replay_data.columns import ColumnMap
+from kinestream.replay_data.tables.column_map import ColumnMap
 
 PHYPHOX = tuple(f"Acceleration {axis} (m/s^2)" for axis in "xyz")
 PHONE = tuple(f"rotationRate{axis}" for axis in "XYZ")

@@ -19,8 +19,8 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.signals import ACC, GYRO, UNLABELLED
 
-from .columns import ACC_UNITS, GYRO_UNITS, TIME_UNITS, ColumnMap
-from .recording import Dataset, Entry, Recording
+from ..recording import Dataset, Entry, Recording
+from .column_map import ACC_UNITS, GYRO_UNITS, TIME_UNITS, ColumnMap
 from .table_file import PROBLEMS, Numbers, TableFile
 from .tidy import refuse_if_mostly_bad, tidy_times
 

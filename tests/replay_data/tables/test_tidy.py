@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import DataDamaged
-from kinestream.replay_data.tidy import refuse_if_mostly_bad, tidy_times
+from kinestream.replay_data.tables.tidy import refuse_if_mostly_bad, tidy_times
 
 
 def tidy(t: list[float], x: list[float] | None = None):

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
-from .recording import split_where
+from ..recording import split_where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
