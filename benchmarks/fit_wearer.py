@@ -1,11 +1,11 @@
-"""Fits the built-in wearer to the 21 training people of HAPT and writes ``replay_data/wearer.npz``.
+"""Fits the built-in wearer to the 21 training people of HAPT and writes ``replay_data/wearer/wearer.npz``.
 
     python benchmarks/fit_wearer.py --data ../shared/data
 
 An *occasion* is one person with the phone put on once (HAPT has two for each person), a *bout* one labelled stretch of
 one activity. For every bout the script measures the mean direction of gravity, the step rate, the stride's harmonics
 in all six channels and the noise left over, by frequency band. Occasions and bouts become principal components, from
-which ``kinestream.replay_data.wearer_model`` draws new people. The nine official test subjects are never read.
+which ``kinestream.replay_data.wearer.wearer.body`` draws new people. The nine official test subjects are never read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.optimize import least_squares
 from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.replay_data import open_dataset
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
-from kinestream.replay_data.wearer_model import ACTIVITIES, BANDS, FITTED_HZ, GAITS, HARMONICS, MODEL_PATH
+from kinestream.replay_data.wearer.body import ACTIVITIES, BANDS, FITTED_HZ, GAITS, HARMONICS, MODEL_PATH
 
 SHORTEST_BOUT, SHORTEST_TRANSITION = 200, 50
 """Samples; shorter ones are left out."""

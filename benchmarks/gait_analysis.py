@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kinestream.replay_data.wearer_model import BAND_EDGES_HZ, BANDS, FITTED_HZ, HARMONICS
+from kinestream.replay_data.wearer.body import BAND_EDGES_HZ, BANDS, FITTED_HZ, HARMONICS
 
 STEP_BAND_HZ = (1.1, 2.6)
 STRIDE_POINTS = 64

@@ -27,7 +27,7 @@ from kinestream.core.signals import SampleChunk
 from kinestream.inference import Engine, Model, find_model, load_model
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset, simulate
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
-from kinestream.replay_data.wearer_model import ACTIVITIES
+from kinestream.replay_data.wearer.body import ACTIVITIES
 from kinestream.windowing import Segmenter
 
 JUDGED_SEEDS = range(10_000, 10_060)

@@ -1,11 +1,11 @@
 """Recorded motion: the datasets as their authors distribute them, and tables of one's own."""
 
 from .datasets.registry import default_data_dir, open_dataset
-from .device_effects import DeviceEffects
 from .player import Player
 from .recording import Dataset, Entry, Recording
 from .tables.column_map import ColumnMap
-from .wearer import Wearer, simulate
+from .wearer.device_effects import DeviceEffects
+from .wearer.wearer import Wearer, simulate
 
 __all__ = [
     "ColumnMap",

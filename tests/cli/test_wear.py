@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from kinestream.replay_data import Wearer
-from kinestream.replay_data.wearer_model import ACTIVITIES
+from kinestream.replay_data.wearer.body import ACTIVITIES
 from tests.ble.bluez import BlueZ
 from tests.ble.sensors import Thingy
 from tests.wearing import matrix_of, performance, write_csv

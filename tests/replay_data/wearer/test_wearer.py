@@ -17,10 +17,10 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED, SampleChunk
 from kinestream.core.source import Playback, Source
 from kinestream.replay_data import DeviceEffects, Recording, Wearer, simulate
-from kinestream.replay_data.device_effects import PACKET
-from kinestream.replay_data.wearer_life import DWELL_S, Plan
-from kinestream.replay_data.wearer_model import ACTIVITIES, MODEL_PATH, Person
-from kinestream.replay_data.wearer_motion import turn
+from kinestream.replay_data.wearer.body import ACTIVITIES, MODEL_PATH, Person
+from kinestream.replay_data.wearer.day_plan import DWELL_S, Plan
+from kinestream.replay_data.wearer.device_effects import PACKET
+from kinestream.replay_data.wearer.motion import turn
 from kinestream.windowing import Segmenter
 
 SPEC = InputSpec((*ACC, *GYRO), 50.0, 128, 64)

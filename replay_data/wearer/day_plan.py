@@ -10,8 +10,8 @@ import numpy as np
 
 from kinestream.core.signals import UNLABELLED
 
-from .wearer_model import ACTIVITIES, FITTED_HZ, BoutParameters, Person
-from .wearer_motion import as_read, motion, noise, turn
+from .body import ACTIVITIES, FITTED_HZ, BoutParameters, Person
+from .motion import as_read, motion, noise, turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinestream.core.signals import STANDARD_GRAVITY
 
-from .wearer_model import BAND_EDGES_HZ, FITTED_HZ, HARMONICS, BoutParameters, WearerModel
+from .body import BAND_EDGES_HZ, FITTED_HZ, HARMONICS, BoutParameters, WearerModel
 
 if TYPE_CHECKING:
     from numpy.random import Generator

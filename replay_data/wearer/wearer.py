@@ -18,11 +18,11 @@ from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 
+from ..pacing import PlayedSource
+from ..recording import Recording
+from .body import ACTIVITIES, FITTED_HZ, Person
+from .day_plan import Life, Plan
 from .device_effects import PACKET, Device, DeviceEffects
-from .pacing import PlayedSource
-from .recording import Recording
-from .wearer_life import Life, Plan
-from .wearer_model import ACTIVITIES, FITTED_HZ, Person
 
 CHANNELS = (*ACC, *GYRO)
 RATES_HZ = (5.0, 1000.0)
