@@ -3,7 +3,7 @@
 PyTorch is only loaded by the modules that compute: ``kinestream.train.fit``, ``.evaluate``, ``.export``, ``.networks``.
 """
 
-from .recipe import Augmentation, Data, Network, Recipe, Training
-from .recipe_file import load_recipe, recipe_names
+from .recipe.recipe_toml import load_recipe, recipe_names
+from .recipe.schema import Augmentation, Data, Network, Recipe, Training
 
 __all__ = ["Augmentation", "Data", "Network", "Recipe", "Training", "load_recipe", "recipe_names"]

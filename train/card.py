@@ -11,7 +11,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS
 
 from .protocols import protocol_of
-from .recipe_file import parse_recipe
+from .recipe.recipe_toml import parse_recipe
 from .scores import MEASURES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinestream.inference.model_file import Model
 
     from .data import Windows
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
     from .split import Split
 
 

@@ -18,7 +18,7 @@ from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.windowing import training_windows
 
 from .memory import require_memory
-from .recipe import OWN_RECORDINGS
+from .recipe.schema import OWN_RECORDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kinestream.core.input_spec import InputSpec
 
-    from .recipe import Data, Recipe
+    from .recipe.schema import Data, Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
 
 
 def to_model(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .data import Windows
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
 
 CURVE_EVERY_S = 10.0
 """The least time between two drawings of the learning curve: one takes as long as an epoch of a small network."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
-from .recipe_file import differences, parse_recipe
+from .recipe.recipe_toml import differences, parse_recipe
 from .run_folder import read_scores
 from .scores import MEASURES, from_json, pooled, to_json
 

@@ -13,7 +13,7 @@ from kinestream.core.errors import NotEnoughMemory
 from kinestream.inference.architecture import blocks, feature_sizes, parameter_shapes
 
 if TYPE_CHECKING:
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
 
 _CGROUP = Path("/sys/fs/cgroup")
 _REFUSALS = ("allocate memory", "out of memory", "could not create a primitive")

@@ -13,7 +13,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .recipe import Recipe, Training
+    from .recipe.schema import Recipe, Training
 
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
 """How far below its peak ``one_cycle`` begins and ends."""

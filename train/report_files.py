@@ -18,8 +18,8 @@ from typing import Any
 from kinestream.core.errors import ConfigError, DataMissing, KinestreamError
 from kinestream.core.signals import Subnet
 
-from .recipe import Recipe
-from .recipe_file import OVERLAYS, load_recipe, parse_recipe, recipe_names
+from .recipe.recipe_toml import OVERLAYS, load_recipe, parse_recipe, recipe_names
+from .recipe.schema import Recipe
 from .report_values import Results, Row, Run, Table, Way, Worn
 from .run_folder import SCORES, read_scores
 

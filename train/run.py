@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
     from kinestream.replay_data import Dataset, Recording
 
-    from .recipe import Data, Recipe
+    from .recipe.schema import Data, Recipe
 
 Track = Callable[["Sequence[Recording]"], "Iterable[Recording]"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError, DataDamaged
 
-from .recipe_file import differences, load_recipe, to_toml
+from .recipe.recipe_toml import differences, load_recipe, to_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
 
 CONFIG, CHECKPOINT, METRICS, LOG = "config.toml", "checkpoint.safetensors", "metrics.jsonl", "log.txt"
 SCORES = "metrics.json"

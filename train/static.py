@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kinestream.inference.architecture import Architecture
 
     from .data import Windows
-    from .recipe import Recipe
+    from .recipe.schema import Recipe
 
 Net = TypeVar("Net", bound=nn.Module)
 

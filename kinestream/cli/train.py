@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
     with extra_for("train", "kinestream train"):
         from kinestream.train.memory import ran_out_of_memory
-        from kinestream.train.recipe_file import OVERLAYS
+        from kinestream.train.recipe.recipe_toml import OVERLAYS
         from kinestream.train.run import train_model
     from rich.console import Console
     from rich.progress import Progress
@@ -171,7 +171,7 @@ def _bundled(args: argparse.Namespace) -> Recipe:
 def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     """A recipe made for the recordings after ``--data``, and the recordings."""
     from kinestream.replay_data import ColumnMap
-    from kinestream.train.own_recipe import WINDOW_S, own_recipe
+    from kinestream.train.recipe.from_recordings import WINDOW_S, own_recipe
     from kinestream.train.sessions import open_sessions
 
     near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.6)

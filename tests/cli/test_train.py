@@ -12,7 +12,7 @@ from kinestream.cli.train import MODEL_NAMES
 from kinestream.inference.model_file import load_model
 from kinestream.train import recipe_names
 from kinestream.train.protocols import PROTOCOLS
-from kinestream.train.recipe_file import OVERLAYS
+from kinestream.train.recipe.recipe_toml import OVERLAYS
 
 SMALL = """\
 name = "small"

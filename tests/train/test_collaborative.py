@@ -11,7 +11,7 @@ from kinestream.train import load_recipe, recipe_names, statistics
 from kinestream.train.collaborative import draw_students, summed_gradients
 from kinestream.train.distillation import DIVERGENCES, kl_divergence
 from kinestream.train.networks import SwitchableNet
-from kinestream.train.recipe_file import OVERLAYS
+from kinestream.train.recipe.recipe_toml import OVERLAYS
 
 FULL = Subnet(1.0, 128)
 STUDENTS = [Subnet(0.1, 96), Subnet(1.0, 112), Subnet(0.45, 128)]

@@ -20,7 +20,7 @@ from kinestream.train.data import Windows
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import Trainer, fit
-from kinestream.train.recipe_file import to_toml
+from kinestream.train.recipe.recipe_toml import to_toml
 from kinestream.train.run_folder import CHECKPOINT, open_run
 from kinestream.train.stopping import best_epoch
 

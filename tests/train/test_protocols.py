@@ -17,7 +17,7 @@ from kinestream.train.protocols import (
     protocol_of,
     shuffled_windows,
 )
-from kinestream.train.recipe import PROTOCOL_NAMES
+from kinestream.train.recipe.schema import PROTOCOL_NAMES
 
 UCI = load_recipe("uci").data
 THIRTY = tuple(map(str, range(1, 31)))

@@ -15,10 +15,10 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, BODY_ACC, GYRO
 from kinestream.inference.architecture import PRESETS, feature_sizes
 
-from .data import most_windows
-from .recipe import OWN_RECORDINGS, Data, Network, Recipe
-from .recipe_file import lay_over, load_recipe
-from .sessions import common_channels
+from ..data import most_windows
+from ..sessions import common_channels
+from .recipe_toml import lay_over, load_recipe
+from .schema import OWN_RECORDINGS, Data, Network, Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from kinestream.core.errors import ConfigError
 
-from .recipe import Recipe
+from .schema import Recipe
 
 Table = TypeVar("Table")
 

@@ -11,7 +11,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.inference.architecture import PRESETS, WIDTHS
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names
-from kinestream.train.recipe_file import OVERLAYS, parse_recipe, to_toml
+from kinestream.train.recipe.recipe_toml import OVERLAYS, parse_recipe, to_toml
 
 UCI = load_recipe("uci")
 NETWORKS = [name for name in recipe_names() if name not in OVERLAYS]

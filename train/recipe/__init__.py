@@ -1,0 +1,1 @@
+"""Recipes: the settings of a training run, from TOML or from recordings."""
