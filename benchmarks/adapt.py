@@ -24,12 +24,12 @@ import torch
 from kinestream.core.signals import Subnet
 from kinestream.inference import Model, find_model, load_model, macs
 from kinestream.train.adapt import Strength, adapt, spanning
-from kinestream.train.blocks import apart, earliest
 from kinestream.train.card import recipe_of
 from kinestream.train.data import Windows, open_data, windows_of
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
-from kinestream.train.protocols import protocol_of
+from kinestream.train.splits.protocols import protocol_of
+from kinestream.train.splits.time_blocks import apart, earliest
 
 MINUTES = (0.5, 1.0, 2.0, 5.0)
 MODELS = ("uci_cnn", "uci_kinet", "phone_acc", "watch")

@@ -16,8 +16,8 @@ from typing import Any
 
 from kinestream.core.errors import ConfigError, KinestreamError
 from kinestream.train.card import without_counts
-from kinestream.train.folds import pool_runs
 from kinestream.train.run_folder import read_scores
+from kinestream.train.splits.pool_folds import pool_runs
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = ("windows", "leaky", "accuracy", "scores")

@@ -32,8 +32,8 @@ from kinestream.summary import ConclusionTally
 from kinestream.train.calibrate import calibrate
 from kinestream.train.card import learnt_from, recipe_of
 from kinestream.train.data import chunks_of, open_data
-from kinestream.train.protocols import protocol_of
 from kinestream.train.scores import calibration_error, score_of
+from kinestream.train.splits.protocols import protocol_of
 
 SUBNETS = ("1.0x-128", "0.35x-128", "0.1x-96")
 THRESHOLDS = (0.5, 0.7, 0.9)

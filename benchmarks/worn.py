@@ -35,7 +35,7 @@ from kinestream.replay_data import Dataset, Recording
 from kinestream.train.card import recipe_of
 from kinestream.train.data import chunks_of, open_data
 from kinestream.train.groups import membership
-from kinestream.train.protocols import protocol_of
+from kinestream.train.splits.protocols import protocol_of
 from kinestream.windowing import ChannelMap, Segmenter
 
 TURNS = {

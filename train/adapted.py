@@ -11,9 +11,9 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 
 from .adapt import MIN_WINDOWS, Strength, adapt, spanning
-from .blocks import apart, earliest
 from .evaluate import corners, score
 from .export import from_model, normalised
+from .splits.time_blocks import apart, earliest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS
 
-from .protocols import protocol_of
 from .recipe.recipe_toml import parse_recipe
 from .scores import MEASURES
+from .splits.protocols import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .data import Windows
     from .recipe.schema import Recipe
-    from .split import Split
+    from .splits.split import Split
 
 
 def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows, command: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from rich.progress import Progress
 from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
-from .blocks import last_blocks
 from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from .data import Windows, check_every_class, load_windows, open_data
 from .device import choose_device, free_bytes
@@ -21,9 +20,10 @@ from .export import from_model, normalised
 from .fit import fit
 from .groups import group_summary
 from .memory import require_memory, training_bytes
-from .protocols import protocol_of, shuffled_windows
 from .run_folder import write_scores
 from .scores import BOOTSTRAP_SEED
+from .splits.protocols import protocol_of, shuffled_windows
+from .splits.time_blocks import last_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

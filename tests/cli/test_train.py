@@ -11,8 +11,8 @@ from kinestream.cli import train as cli_train
 from kinestream.cli.train import MODEL_NAMES
 from kinestream.inference.model_file import load_model
 from kinestream.train import recipe_names
-from kinestream.train.protocols import PROTOCOLS
 from kinestream.train.recipe.recipe_toml import OVERLAYS
+from kinestream.train.splits.protocols import PROTOCOLS
 
 SMALL = """\
 name = "small"

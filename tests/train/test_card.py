@@ -12,7 +12,7 @@ from kinestream.train.card import begin_card, definition, learnt_from, recipe_of
 from kinestream.train.evaluate import score_grid, summary
 from kinestream.train.export import to_model
 from kinestream.train.networks import SwitchableNet
-from kinestream.train.split import split_subjects
+from kinestream.train.splits.split import split_subjects
 
 from .made_up import small_recipe, windows
 

@@ -12,8 +12,8 @@ from kinestream.core.signals import ACC, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.train import load_recipe
 from kinestream.train.data import load_windows, open_data
-from kinestream.train.protocols import protocol_of
-from kinestream.train.split import split_subjects
+from kinestream.train.splits.protocols import protocol_of
+from kinestream.train.splits.split import split_subjects
 from kinestream.windowing import Segmenter
 
 from .made_up import LABELS, dataset, recording, small_recipe

@@ -16,9 +16,9 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import load_model
 from kinestream.train import Recipe
 from kinestream.train.data import open_data
-from kinestream.train.folds import pool_runs
 from kinestream.train.run import evaluate_model, load_part, train_model
 from kinestream.train.scores import from_json
+from kinestream.train.splits.pool_folds import pool_runs
 
 from .made_up import LABELS, recording, small_recipe
 

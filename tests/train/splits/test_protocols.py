@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from kinestream.core.errors import ConfigError
 from kinestream.train import load_recipe
 from kinestream.train.data import Windows, open_data
-from kinestream.train.protocols import (
+from kinestream.train.recipe.schema import PROTOCOL_NAMES
+from kinestream.train.splits.protocols import (
     GROUPS,
     OFFICIAL_TEST_SUBJECTS,
     PROTOCOLS,
     protocol_of,
     shuffled_windows,
 )
-from kinestream.train.recipe.schema import PROTOCOL_NAMES
 
 UCI = load_recipe("uci").data
 THIRTY = tuple(map(str, range(1, 31)))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.train.blocks import apart, earliest, last_blocks
 from kinestream.train.data import Windows
+from kinestream.train.splits.time_blocks import apart, earliest, last_blocks
 
 WINDOW_S = 2.0
 
