@@ -26,7 +26,7 @@ from benchmarks.result_file import ResultFile
 from kinestream.core.signals import Subnet
 from kinestream.inference import macs
 from kinestream.train import Recipe, load_recipe, statistics
-from kinestream.train.data import Windows, open_data
+from kinestream.train.data.windows import Windows, open_data
 from kinestream.train.evaluate import score
 from kinestream.train.fit import Trainer
 from kinestream.train.run import load_part

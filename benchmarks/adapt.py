@@ -25,7 +25,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference import Model, find_model, load_model, macs
 from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.card import recipe_of
-from kinestream.train.data import Windows, open_data, windows_of
+from kinestream.train.data.windows import Windows, open_data, windows_of
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
 from kinestream.train.splits.protocols import protocol_of

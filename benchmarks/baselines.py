@@ -37,7 +37,7 @@ from benchmarks.result_file import ResultFile
 from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, macs
 from kinestream.train import Recipe, load_recipe
-from kinestream.train.data import Windows, open_data
+from kinestream.train.data.windows import Windows, open_data
 from kinestream.train.device import choose_device
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised

@@ -31,7 +31,7 @@ from kinestream.replay_data import Dataset
 from kinestream.summary import ConclusionTally
 from kinestream.train.calibrate import calibrate
 from kinestream.train.card import learnt_from, recipe_of
-from kinestream.train.data import chunks_of, open_data
+from kinestream.train.data.windows import chunks_of, open_data
 from kinestream.train.scores import calibration_error, score_of
 from kinestream.train.splits.protocols import protocol_of
 

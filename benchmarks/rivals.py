@@ -34,7 +34,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, find_model, load_model, macs
 from kinestream.inference.measure import machine
 from kinestream.train import Recipe, load_recipe
-from kinestream.train.data import Windows, open_data
+from kinestream.train.data.windows import Windows, open_data
 from kinestream.train.device import choose_device
 from kinestream.train.features import window_features
 from kinestream.train.run import load_part

@@ -89,7 +89,7 @@ def judge(model: Model, recordings: Dataset, what: str) -> None:
 def train_on_wearers(people: Dataset, watched: Dataset, epochs: int, run_dir: Path) -> Model:
     """The network and recipe of ``uci_cnn``, fed with made-up people only."""
     from kinestream.train import load_recipe
-    from kinestream.train.data import load_windows
+    from kinestream.train.data.windows import load_windows
     from kinestream.train.fit import fit
 
     recipe = load_recipe("uci")

@@ -32,7 +32,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import Model
 
 from . import statistics
-from .data import Windows, windows_of
+from .data.windows import Windows, windows_of
 from .evaluate import corners
 from .export import from_model, normalised
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
     from kinestream.inference.model_file import Model
 
-    from .data import Windows
+    from .data.windows import Windows
 
 CHECK_SHARE = 0.25
 """Of each class, the last part, on which a person is told what the adaptation is worth."""

@@ -23,7 +23,7 @@ from kinestream.interpret.markov_filter import MarkovFilter
 from kinestream.windowing import Segmenter
 
 from .adapt import spanning
-from .data import chunks_of
+from .data.windows import chunks_of
 from .evaluate import probabilities
 from .export import from_model, normalised
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kinestream.inference.model_file import Model
 
-    from .data import Windows
+    from .data.windows import Windows
     from .recipe.schema import Recipe
     from .splits.split import Split
 

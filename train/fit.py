@@ -19,9 +19,9 @@ from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
 from . import statistics
-from .augment import prepare, triads
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
+from .data.augment import prepare, triads
 from .device import PROCESSOR, device_name, number_type
 from .distillation import DIVERGENCES
 from .evaluate import score, score_grid, summary
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .data import Windows
+    from .data.windows import Windows
     from .recipe.schema import Recipe
 
 CURVE_EVERY_S = 10.0

@@ -11,7 +11,7 @@ from kinestream.core.signals import GYRO, Sensing
 from kinestream.inference.lever_accuracy import Levers
 from kinestream.windowing import Segmenter, Sensed
 
-from .data import chunks_of
+from .data.windows import chunks_of
 from .evaluate import probabilities
 from .export import from_model, normalised
 

@@ -13,7 +13,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
 from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
-from .data import Windows, check_every_class, load_windows, open_data
+from .data.windows import Windows, check_every_class, load_windows, open_data
 from .device import choose_device, free_bytes
 from .evaluate import corners, score_grid, summary
 from .export import from_model, normalised

@@ -15,7 +15,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
 
 from . import statistics
-from .augment import prepare, triads
+from .data.augment import prepare, triads
 from .device import PROCESSOR, computing_in, number_type
 from .networks import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kinestream.inference.architecture import Architecture
 
-    from .data import Windows
+    from .data.windows import Windows
     from .recipe.schema import Recipe
 
 Net = TypeVar("Net", bound=nn.Module)

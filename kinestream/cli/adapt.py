@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     from kinestream.inference import find_model, load_model, save_model
     from kinestream.replay_data import ColumnMap
-    from kinestream.train.sessions import open_sessions
+    from kinestream.train.data.own_recordings import open_sessions
 
     path = find_model(args.model)
     model = load_model(path)

@@ -105,13 +105,13 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     """The recordings, whose labels tell how activities change, and whose windows tell how sure the model may be."""
     if args.recordings:
         from kinestream.replay_data import ColumnMap
-        from kinestream.train.sessions import open_sessions
+        from kinestream.train.data.own_recordings import open_sessions
 
         columns = ColumnMap.parse(args.columns) if args.columns else None
         dataset, _ = open_sessions(args.recordings, columns, args.data)
         return dataset, dataset.subjects, dataset.subjects
     from kinestream.train.card import learnt_from, recipe_of
-    from kinestream.train.data import open_data
+    from kinestream.train.data.windows import open_data
     from kinestream.train.recipe.schema import OWN_RECORDINGS
 
     recipe = recipe_of(model)

@@ -171,8 +171,8 @@ def _bundled(args: argparse.Namespace) -> Recipe:
 def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     """A recipe made for the recordings after ``--data``, and the recordings."""
     from kinestream.replay_data import ColumnMap
+    from kinestream.train.data.own_recordings import open_sessions
     from kinestream.train.recipe.from_recordings import WINDOW_S, own_recipe
-    from kinestream.train.sessions import open_sessions
 
     near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.6)
     meant = f"did you mean '{near[0]}'? " if near else ""

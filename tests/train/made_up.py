@@ -8,7 +8,7 @@ import numpy as np
 from kinestream.core.signals import ACC, GYRO
 from kinestream.replay_data import Dataset, Entry, Recording
 from kinestream.train import Recipe, load_recipe
-from kinestream.train.data import Windows
+from kinestream.train.data.windows import Windows
 
 LABELS = load_recipe("uci").data.labels
 FREQUENCY_HZ = (0.7, 1.5, 2.5, 4.0, 6.0, 9.0)

@@ -12,7 +12,7 @@ from kinestream.inference import Engine, Model, load_model, save_model
 from kinestream.train import adapt as adapting
 from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.adapted import accuracy_of, adapted_card, held_out_gain
-from kinestream.train.data import Windows
+from kinestream.train.data.windows import Windows
 from kinestream.train.export import from_model, normalised
 
 from ..random_models import random_model

@@ -15,7 +15,7 @@ from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
 from kinestream.train.calibrate import calibrate, change_rates
-from kinestream.train.data import chunks_of
+from kinestream.train.data.windows import chunks_of
 
 from ..random_models import random_model
 

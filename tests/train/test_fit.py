@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.inference.model_file import load_model
-from kinestream.train.data import Windows
+from kinestream.train.data.windows import Windows
 from kinestream.train.evaluate import score
 from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import Trainer, fit

@@ -16,7 +16,7 @@ from kinestream.inference.lever_accuracy import Levers
 from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
-from kinestream.train.data import chunks_of
+from kinestream.train.data.windows import chunks_of
 from kinestream.train.levers import HOPS, lever_accuracy, sensings_of
 
 from ..random_models import TINY, random_model

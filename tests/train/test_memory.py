@@ -11,7 +11,7 @@ import torch
 from kinestream.core.errors import NotEnoughMemory
 from kinestream.core.signals import UNLABELLED
 from kinestream.train import load_recipe
-from kinestream.train.data import load_windows, most_windows
+from kinestream.train.data.windows import load_windows, most_windows
 from kinestream.train.memory import available_bytes, ran_out_of_memory, require_memory, training_bytes
 
 from .made_up import LABELS, dataset, recording, small_recipe

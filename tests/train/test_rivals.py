@@ -7,7 +7,7 @@ import pytest
 
 from kinestream.core.signals import Subnet
 from kinestream.train import Recipe, load_recipe
-from kinestream.train.data import Windows
+from kinestream.train.data.windows import Windows
 from kinestream.train.features import window_features
 
 

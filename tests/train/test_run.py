@@ -15,7 +15,7 @@ from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import load_model
 from kinestream.train import Recipe
-from kinestream.train.data import open_data
+from kinestream.train.data.windows import open_data
 from kinestream.train.run import evaluate_model, load_part, train_model
 from kinestream.train.scores import from_json
 from kinestream.train.splits.pool_folds import pool_runs

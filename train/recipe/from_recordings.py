@@ -15,8 +15,8 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, BODY_ACC, GYRO
 from kinestream.inference.architecture import PRESETS, feature_sizes
 
-from ..data import most_windows
-from ..sessions import common_channels
+from ..data.own_recordings import common_channels
+from ..data.windows import most_windows
 from .recipe_toml import lay_over, load_recipe
 from .schema import OWN_RECORDINGS, Data, Network, Recipe
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..data import Windows
+    from ..data.windows import Windows
 
 
 def earliest(labels: NDArray[np.int64], most: Sequence[int]) -> NDArray[np.bool_]:

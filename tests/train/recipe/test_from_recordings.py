@@ -3,10 +3,10 @@
 import pytest
 
 from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.train.data.own_recordings import open_sessions
 from kinestream.train.recipe.from_recordings import own_recipe
 from kinestream.train.recipe.recipe_toml import parse_recipe, to_toml, tomllib
 from kinestream.train.run import load_part
-from kinestream.train.sessions import open_sessions
 
 from ..made_up import LABELS
 from ..own_files import write_csv

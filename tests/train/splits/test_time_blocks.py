@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.train.data import Windows
+from kinestream.train.data.windows import Windows
 from kinestream.train.splits.time_blocks import apart, earliest, last_blocks
 
 WINDOW_S = 2.0

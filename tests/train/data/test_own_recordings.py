@@ -3,9 +3,9 @@
 import pytest
 
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
-from kinestream.train.sessions import common_channels, open_sessions
+from kinestream.train.data.own_recordings import common_channels, open_sessions
 
-from .own_files import write_csv
+from ..own_files import write_csv
 
 
 def test_a_file_that_names_nobody_is_one_person_called_like_the_file(tmp_path):

@@ -11,12 +11,12 @@ from kinestream.core.errors import ConfigError, DataDamaged, InputMismatch
 from kinestream.core.signals import ACC, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.train import load_recipe
-from kinestream.train.data import load_windows, open_data
+from kinestream.train.data.windows import load_windows, open_data
 from kinestream.train.splits.protocols import protocol_of
 from kinestream.train.splits.split import split_subjects
 from kinestream.windowing import Segmenter
 
-from .made_up import LABELS, dataset, recording, small_recipe
+from ..made_up import LABELS, dataset, recording, small_recipe
 
 PEOPLE = tuple(map(str, range(1, 31)))
 
@@ -95,7 +95,7 @@ def two(tmp_path, monkeypatch):
         "one": Dataset("one", faster().label_names, [Entry("user0", "0", faster)]),
         "two": Dataset("two", ("walking", "climbing"), [Entry("user0", "0", slower)]),
     }
-    monkeypatch.setattr("kinestream.train.data.open_dataset", lambda name, folder: made[name])
+    monkeypatch.setattr("kinestream.train.data.windows.open_dataset", lambda name, folder: made[name])
     label_map = {"one": {"walking_upstairs": "stairs"}, "two": {"climbing": "stairs"}}
     return replace(PHONE, dataset="one + two", label_map=label_map, labels=("walking", "stairs"), test_subjects=())
 

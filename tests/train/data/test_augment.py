@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.train import Augmentation, load_recipe
-from kinestream.train.augment import any_rotations, axis_turns, prepare, rotate, slow_down, triads, turned
+from kinestream.train.data.augment import any_rotations, axis_turns, prepare, rotate, slow_down, triads, turned
 from kinestream.windowing import ChannelMap
 
 CHANNELS = load_recipe("uci").input.channels

@@ -17,8 +17,8 @@ from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.windowing import training_windows
 
-from .memory import require_memory
-from .recipe.schema import OWN_RECORDINGS
+from ..memory import require_memory
+from ..recipe.schema import OWN_RECORDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kinestream.core.input_spec import InputSpec
 
-    from .recipe.schema import Data, Recipe
+    from ..recipe.schema import Data, Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from kinestream.core.signals import AXES
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from .recipe.schema import Augmentation
+    from ..recipe.schema import Augmentation
 
 
 def triads(channels: tuple[str, ...]) -> list[int]:

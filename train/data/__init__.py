@@ -1,0 +1,1 @@
+"""Labelled training windows, from datasets and from a user's own recordings."""
