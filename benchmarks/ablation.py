@@ -25,10 +25,11 @@ from rich.progress import Progress
 from benchmarks.result_file import ResultFile
 from kinestream.core.signals import Subnet
 from kinestream.inference import macs
-from kinestream.train import Recipe, load_recipe, statistics
+from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
 from kinestream.train.evaluate import score
 from kinestream.train.fit import Trainer
+from kinestream.train.network import batch_statistics
 from kinestream.train.run import load_part
 
 EPOCHS = 10
@@ -66,7 +67,7 @@ def run(recipe: Recipe, train: Windows, validation: Windows) -> dict[Subnet, dic
     for epoch in range(recipe.training.epochs):
         trainer.run_epoch(epoch, Progress(disable=True))
     net = trainer.finished_net()
-    statistics.record(net, trainer.sample(recipe.training.statistics_windows), JUDGED)
+    batch_statistics.record(net, trainer.sample(recipe.training.statistics_windows), JUDGED)
     found = {at: score(net, trainer.validation_x, trainer.validation_labels, at) for at in JUDGED}
     return {at: {"accuracy": one.accuracy, "macro_f1": one.macro_f1} for at, one in found.items()}
 

@@ -27,7 +27,7 @@ from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.card import recipe_of
 from kinestream.train.data.windows import Windows, open_data, windows_of
 from kinestream.train.evaluate import score
-from kinestream.train.export import from_model, normalised
+from kinestream.train.network.export import from_model, normalised
 from kinestream.train.splits.protocols import protocol_of
 from kinestream.train.splits.time_blocks import apart, earliest
 

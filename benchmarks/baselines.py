@@ -40,9 +40,9 @@ from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
 from kinestream.train.device import choose_device
 from kinestream.train.evaluate import score
-from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import fit
-from kinestream.train.networks import SwitchableNet
+from kinestream.train.network.export import from_model, normalised
+from kinestream.train.network.switchable import SwitchableNet
 from kinestream.train.run import load_part
 from kinestream.train.static import StaticNet, fit_static
 

@@ -81,7 +81,7 @@ def eager_pytorch(model: Model, x: np.ndarray, subnet: Subnet) -> Callable[[], o
     """One prediction of the same switchable network in eager PyTorch, from the window to the probabilities."""
     import torch
 
-    from kinestream.train.export import from_model, normalised
+    from kinestream.train.network.export import from_model, normalised
 
     torch.set_num_threads(1)
     net = from_model(model)

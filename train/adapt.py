@@ -31,10 +31,10 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import Model
 
-from . import statistics
 from .data.windows import Windows, windows_of
 from .evaluate import corners
-from .export import from_model, normalised
+from .network import batch_statistics
+from .network.export import from_model, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from kinestream.replay_data import Dataset
 
-    from .networks import SwitchableNet
-    from .statistics import Track
+    from .network.batch_statistics import Track
+    from .network.switchable import SwitchableNet
 
 FIT_WINDOWS = 600
 """The most windows that the last layer is fitted to: 100 of each of six classes."""
@@ -104,7 +104,9 @@ def adapt(
         _record(net, x[torch.from_numpy(even)], list(subnets or model.subnets), share, track)
     _fit_last_layer(net, x, labels, spanning(model), strength.last_layer / len(windows), torch.from_numpy(shown))
     fitted = {name: net.get_parameter(name).detach().numpy().copy() for name in ("linear.weight", "linear.bias")}
-    return replace(model, tensors=model.tensors | fitted | statistics.to_arrays(net, model.widths, model.resolutions))
+    return replace(
+        model, tensors=model.tensors | fitted | batch_statistics.to_arrays(net, model.widths, model.resolutions)
+    )
 
 
 def spanning(model: Model) -> tuple[Subnet, ...]:
@@ -157,7 +159,7 @@ def _spread(n: int, most: int) -> NDArray[np.intp]:
 def _record(net: SwitchableNet, x: Tensor, subnets: Sequence[Subnet], share: float, track: Track) -> None:
     """Pool the moments of these subnetworks with the sample's; those of the others stay."""
     kept = {name: dict(norm.moments) for name, norm in net.norms().items()}
-    statistics.record(net, x, subnets, share=share, track=track)
+    batch_statistics.record(net, x, subnets, share=share, track=track)
     for name, norm in net.norms().items():
         norm.moments = kept[name] | norm.moments
 

@@ -12,7 +12,7 @@ from kinestream.core.errors import DataDamaged
 
 from .adapt import MIN_WINDOWS, Strength, adapt, spanning
 from .evaluate import corners, score
-from .export import from_model, normalised
+from .network.export import from_model, normalised
 from .splits.time_blocks import apart, earliest
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from kinestream.windowing import Segmenter
 from .adapt import spanning
 from .data.windows import chunks_of
 from .evaluate import probabilities
-from .export import from_model, normalised
+from .network.export import from_model, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
 
-    from .networks import SwitchableNet
+    from .network.switchable import SwitchableNet
 
     Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 

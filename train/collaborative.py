@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .distillation import Divergence
-    from .networks import SwitchableNet
+    from .network.switchable import SwitchableNet
 
 
 def draw_students(

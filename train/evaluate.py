@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from kinestream.inference.model_file import Model
 
-    from .networks import SwitchableNet
-    from .statistics import Track
+    from .network.batch_statistics import Track
+    from .network.switchable import SwitchableNet
 
 BATCH = 64
 """Windows at once: few enough for a layer's output to stay in the cache; 512 take twice as long."""

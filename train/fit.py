@@ -18,16 +18,16 @@ from rich.progress import Progress
 from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
-from . import statistics
 from .checkpoint import Standing, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
 from .data.augment import prepare, triads
 from .device import PROCESSOR, device_name, number_type
 from .distillation import DIVERGENCES
 from .evaluate import score, score_grid, summary
-from .export import to_model
 from .figures import draw_curve, draw_heat_map
-from .networks import SwitchableNet
+from .network import batch_statistics
+from .network.export import to_model
+from .network.switchable import SwitchableNet
 from .optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 from .run_folder import CHECKPOINT, note, open_run, write_metrics
 from .stopping import MEASURE, best_epoch, out_of_patience
@@ -246,7 +246,7 @@ class Trainer:
         network = self.recipe.network
         ends = {"full": network.full, "thinnest": min(network.subnets)}
         net = self._net_of(self.averaged)
-        statistics.record(net, self.sample(WATCH_WINDOWS), list(ends.values()))
+        batch_statistics.record(net, self.sample(WATCH_WINDOWS), list(ends.values()))
         scores = {name: score(net, self.validation_x, self.validation_labels, at) for name, at in ends.items()}
         if not all(np.isfinite(found.bins).all() for found in scores.values()):
             raise self._diverged(f"the probabilities are no longer finite after epoch {epoch + 1}")
@@ -258,12 +258,12 @@ def _finish(trainer: Trainer, validation: Windows, run_dir: Path, card: dict[str
     """Statistics and accuracy of every subnetwork, and the model file."""
     recipe = trainer.recipe
 
-    def track(what: str) -> statistics.Track:
+    def track(what: str) -> batch_statistics.Track:
         return lambda items: progress.track(items, description=what)
 
     net = trainer.finished_net()
     sample = trainer.sample(recipe.training.statistics_windows)
-    statistics.record(net, sample, recipe.network.subnets, track=track("statistics"))
+    batch_statistics.record(net, sample, recipe.network.subnets, track=track("statistics"))
     model = to_model(recipe, net, trainer.mean, trainer.std, card)
     scores = score_grid(model, validation.x, validation.labels, validation.subjects, track=track("validation"))
     accuracy = {subnet: score.accuracy for subnet, score in scores.items()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kinestream.core.signals import Subnet
 
-    from .networks import SwitchableNet
+    from .network.switchable import SwitchableNet
 
 Groups = Mapping[str, Sequence[str]]
 

@@ -13,7 +13,7 @@ from kinestream.windowing import Segmenter, Sensed
 
 from .data.windows import chunks_of
 from .evaluate import probabilities
-from .export import from_model, normalised
+from .network.export import from_model, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -16,10 +16,10 @@ from .card import begin_card, definition, learnt_from, recipe_of, to_markdown, w
 from .data.windows import Windows, check_every_class, load_windows, open_data
 from .device import choose_device, free_bytes
 from .evaluate import corners, score_grid, summary
-from .export import from_model, normalised
 from .fit import fit
 from .groups import group_summary
 from .memory import require_memory, training_bytes
+from .network.export import from_model, normalised
 from .run_folder import write_scores
 from .scores import BOOTSTRAP_SEED
 from .splits.protocols import protocol_of, shuffled_windows

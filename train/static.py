@@ -14,10 +14,10 @@ from kinestream.core.errors import KinestreamError
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
 
-from . import statistics
 from .data.augment import prepare, triads
 from .device import PROCESSOR, computing_in, number_type
-from .networks import SwitchableNet
+from .network import batch_statistics
+from .network.switchable import SwitchableNet
 from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class StaticNet(nn.Module):
         """Record the statistics from (n, length, columns) normalised training windows: of the network's own length,
         and of others it was not trained at."""
         subnets = {self.subnet, *(Subnet(1.0, resolution) for resolution in resolutions)}
-        statistics.record(self.net, sample, sorted(subnets))
+        batch_statistics.record(self.net, sample, sorted(subnets))
 
 
 def fit_static(

@@ -13,7 +13,7 @@ from kinestream.train import adapt as adapting
 from kinestream.train.adapt import Strength, adapt, spanning
 from kinestream.train.adapted import accuracy_of, adapted_card, held_out_gain
 from kinestream.train.data.windows import Windows
-from kinestream.train.export import from_model, normalised
+from kinestream.train.network.export import from_model, normalised
 
 from ..random_models import random_model
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from kinestream.core.errors import ConfigError
-from kinestream.train import statistics
 from kinestream.train.card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from kinestream.train.evaluate import score_grid, summary
-from kinestream.train.export import to_model
-from kinestream.train.networks import SwitchableNet
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.export import to_model
+from kinestream.train.network.switchable import SwitchableNet
 from kinestream.train.splits.split import split_subjects
 
 from .made_up import small_recipe, windows
@@ -24,7 +24,7 @@ def model():
     recipe, made = small_recipe(), replace(windows(0), left_out={"stand_to_sit": 3}, repairs={"missing_value": 2})
     split = split_subjects(PEOPLE, recipe.data)
     net, x = SwitchableNet(recipe.network.architecture), torch.from_numpy(made.x)
-    statistics.record(net, x, recipe.network.subnets)
+    batch_statistics.record(net, x, recipe.network.subnets)
     bare = to_model(recipe, net, torch.zeros(9), torch.ones(9), {})
     scores = score_grid(bare, made.x, made.labels)
     card = begin_card(recipe, split, made, made, "kinestream train --model_name uci")

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
-from kinestream.train import load_recipe, recipe_names, statistics
+from kinestream.train import load_recipe, recipe_names
 from kinestream.train.collaborative import draw_students, summed_gradients
 from kinestream.train.distillation import DIVERGENCES, kl_divergence
-from kinestream.train.networks import SwitchableNet
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.switchable import SwitchableNet
 from kinestream.train.recipe.recipe_toml import OVERLAYS
 
 FULL = Subnet(1.0, 128)
@@ -120,7 +121,7 @@ def test_all_passes_stay_on_the_device_of_the_windows(name, divergence, ensemble
     weights = torch.ones(6, device="meta")
     how = {"divergence": divergence, "ensemble": ensemble, "label_smoothing": 0.1, "class_weights": weights}
     losses = summed_gradients(net, x, labels, FULL, STUDENTS, **how)
-    statistics.record(net, x, [FULL])
+    batch_statistics.record(net, x, [FULL])
     assert {loss.device.type for loss in losses} == {"meta"}
     assert {parameter.grad.device.type for parameter in net.parameters()} == {"meta"}
     assert {moment.device.type for norm in net.norms().values() for moment in norm.moments[FULL]} == {"meta"}

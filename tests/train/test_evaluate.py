@@ -9,10 +9,11 @@ import torch
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS
 from kinestream.inference.model_file import Model
-from kinestream.train import load_recipe, statistics
+from kinestream.train import load_recipe
 from kinestream.train.evaluate import BATCH, corners, probabilities, score, score_grid, summary
-from kinestream.train.export import from_model, normalised, to_model
-from kinestream.train.networks import SwitchableNet
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.export import from_model, normalised, to_model
+from kinestream.train.network.switchable import SwitchableNet
 from kinestream.train.scores import from_json
 
 from .made_up import LABELS, windows
@@ -22,7 +23,7 @@ def test_a_confusion_counts_truth_by_row_and_prediction_by_column():
     net = SwitchableNet(PRESETS["uci"])
     made, subnet = windows(0, BATCH + 20), Subnet(0.3, 96)
     x = torch.from_numpy(made.x)
-    statistics.record(net, x, [subnet])
+    batch_statistics.record(net, x, [subnet])
     with torch.inference_mode():
         predicted = net(x, subnet).argmax(dim=1).tolist()
     want = np.zeros((6, 6), int)
@@ -34,7 +35,7 @@ def test_a_confusion_counts_truth_by_row_and_prediction_by_column():
 def test_probabilities_are_those_of_the_network_whole_batch_or_not():
     net = SwitchableNet(PRESETS["uci"])
     x, subnet = torch.from_numpy(windows(0, BATCH + 3).x), Subnet(0.3, 96)
-    statistics.record(net, x, [subnet])
+    batch_statistics.record(net, x, [subnet])
     with torch.inference_mode():
         want = net(x, subnet).softmax(1).numpy()
     assert np.allclose(probabilities(net, x, subnet), want, atol=1e-5)
@@ -46,7 +47,7 @@ def small_model(preset: str = "uci", resolutions: tuple[int, ...] = (96, 112, 12
     recipe = replace(recipe, network=replace(recipe.network, widths=(0.1, 0.5, 1.0), resolutions=resolutions))
     torch.manual_seed(0)
     net, mean, std = SwitchableNet(recipe.network.architecture), torch.full((9,), 0.3), torch.full((9,), 2.0)
-    statistics.record(net, (torch.from_numpy(windows(1).x) - mean) / std, recipe.network.subnets)
+    batch_statistics.record(net, (torch.from_numpy(windows(1).x) - mean) / std, recipe.network.subnets)
     return to_model(recipe, net, mean, std, {})
 
 

@@ -18,8 +18,8 @@ from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.inference.model_file import load_model
 from kinestream.train.data.windows import Windows
 from kinestream.train.evaluate import score
-from kinestream.train.export import from_model, normalised
 from kinestream.train.fit import Trainer, fit
+from kinestream.train.network.export import from_model, normalised
 from kinestream.train.recipe.recipe_toml import to_toml
 from kinestream.train.run_folder import CHECKPOINT, open_run
 from kinestream.train.stopping import best_epoch

@@ -7,8 +7,8 @@ from kinestream.core.signals import Subnet
 from kinestream.train import load_recipe
 from kinestream.train.evaluate import probabilities
 from kinestream.train.groups import group_summary, membership
-from kinestream.train.networks import SwitchableNet
-from kinestream.train.statistics import record
+from kinestream.train.network.batch_statistics import record
+from kinestream.train.network.switchable import SwitchableNet
 
 LABELS = ("walking", "stairs", "sitting")
 GROUPS = {"foot": ("walking", "stairs"), "still": ("sitting",)}

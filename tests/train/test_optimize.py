@@ -7,7 +7,7 @@ import torch
 
 from kinestream.inference.architecture import PRESETS
 from kinestream.train import Training, load_recipe
-from kinestream.train.networks import SwitchableNet
+from kinestream.train.network.switchable import SwitchableNet
 from kinestream.train.optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 
 

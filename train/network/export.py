@@ -8,15 +8,15 @@ import torch
 
 from kinestream.inference.model_file import Model
 
-from . import statistics
-from .networks import SwitchableNet
+from . import batch_statistics
+from .switchable import SwitchableNet
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .recipe.schema import Recipe
+    from ..recipe.schema import Recipe
 
 
 def to_model(
@@ -42,7 +42,7 @@ def to_model(
         std=std.numpy(),
         widths=network.widths,
         resolutions=network.resolutions,
-        tensors=weights | statistics.to_arrays(net, network.widths, network.resolutions),
+        tensors=weights | batch_statistics.to_arrays(net, network.widths, network.resolutions),
         card=card,
     )
 
@@ -51,7 +51,7 @@ def from_model(model: Model) -> SwitchableNet:
     """The PyTorch network of a model, ready to evaluate: the reference for every other runtime."""
     net = SwitchableNet(model.architecture)
     net.load_state_dict({name: torch.from_numpy(model.tensors[name]) for name in net.state_dict()})
-    statistics.from_arrays(net, model.tensors, model.widths, model.resolutions)
+    batch_statistics.from_arrays(net, model.tensors, model.widths, model.resolutions)
     return net.eval()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from .networks import SwitchableNet
+    from .switchable import SwitchableNet
 
 Moments = tuple["Tensor", "Tensor"]
 """(channels,) mean and variance."""

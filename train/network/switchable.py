@@ -24,8 +24,8 @@ from kinestream.inference.architecture import (
     resize_indices,
 )
 
+from .batch_statistics import channel_moments, pooled_moments
 from .pooling import max_pool_to_grid
-from .statistics import channel_moments, pooled_moments
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Subnet

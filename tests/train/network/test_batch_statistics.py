@@ -6,9 +6,9 @@ import torch
 
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, kept_channels
-from kinestream.train import statistics
-from kinestream.train.networks import SwitchableNet
-from kinestream.train.statistics import BATCH
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.batch_statistics import BATCH
+from kinestream.train.network.switchable import SwitchableNet
 
 WINDOWS = 3 * BATCH // 2
 """In two parts, the last one smaller."""
@@ -27,7 +27,7 @@ def sample(n: int = WINDOWS) -> torch.Tensor:
 
 
 def test_on_its_own_sample_every_cut_gives_what_batch_normalisation_gives(net):
-    statistics.record(net, sample(), SUBNETS)
+    batch_statistics.record(net, sample(), SUBNETS)
     with torch.no_grad():
         for subnet in SUBNETS:
             recorded = net.eval()(sample(), subnet)
@@ -35,29 +35,29 @@ def test_on_its_own_sample_every_cut_gives_what_batch_normalisation_gives(net):
 
 
 def test_a_cuts_statistics_do_not_depend_on_which_others_were_recorded(net):
-    statistics.record(net, sample(), SUBNETS)
-    together = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
-    statistics.record(net, sample(), [SUBNETS[3]])
-    alone = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    batch_statistics.record(net, sample(), SUBNETS)
+    together = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    batch_statistics.record(net, sample(), [SUBNETS[3]])
+    alone = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     for name, array in together.items():
         assert np.array_equal(array[1, 1], alone[name][1, 1])
         assert not alone[name][0].any()
 
 
 def test_statistics_go_to_arrays_and_back(net):
-    statistics.record(net, sample(), SUBNETS)
-    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    batch_statistics.record(net, sample(), SUBNETS)
+    arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     other = SwitchableNet(net.architecture).eval()
     other.load_state_dict(net.state_dict())
-    statistics.from_arrays(other, arrays, WIDTHS, RESOLUTIONS)
+    batch_statistics.from_arrays(other, arrays, WIDTHS, RESOLUTIONS)
     with torch.inference_mode():
         for subnet in SUBNETS:
             assert torch.equal(net(sample(), subnet), other(sample(), subnet))
 
 
 def test_arrays_are_zero_beyond_a_widths_channels(net):
-    statistics.record(net, sample(), SUBNETS)
-    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    batch_statistics.record(net, sample(), SUBNETS)
+    arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     for row, width in enumerate(WIDTHS):
         kept = kept_channels(net.architecture, width)[0]
         variance = next(array for name, array in arrays.items() if name.endswith("var") and "block1" in name)
@@ -67,21 +67,21 @@ def test_arrays_are_zero_beyond_a_widths_channels(net):
 
 def test_recording_leaves_the_weights_alone(net):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    statistics.record(net, sample(), SUBNETS)
+    batch_statistics.record(net, sample(), SUBNETS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0, -30.0])
 def test_moments_are_those_of_float64(shift):
     x = torch.randn(300, 4, 13, 9, generator=torch.Generator().manual_seed(0)) * 2 + shift
-    mean, var = statistics.channel_moments(x.split(128))
+    mean, var = batch_statistics.channel_moments(x.split(128))
     exact = x.double()
     assert torch.allclose(mean.double(), exact.mean(dim=(0, 2, 3)), rtol=1e-6, atol=1e-6)
     assert torch.allclose(var.double(), exact.var(dim=(0, 2, 3), correction=0), rtol=1e-4)
 
 
 def test_a_channel_that_never_changes_has_no_variance():
-    mean, var = statistics.channel_moments([torch.full((8, 2, 5, 3), 0.1)])
+    mean, var = batch_statistics.channel_moments([torch.full((8, 2, 5, 3), 0.1)])
     assert torch.allclose(mean, torch.tensor(0.1))
     assert (var >= 0).all()
     assert (var < 1e-8).all()
@@ -91,20 +91,20 @@ def test_a_channel_that_never_changes_has_no_variance():
 def test_moments_recorded_with_a_share_are_those_of_both_samples_pooled(net, share):
     subnet = SUBNETS[1]
     old, new = sample(), 1.5 + 2 * sample(3 * WINDOWS)[WINDOWS:]
-    statistics.record(net, old, [subnet])
-    statistics.record(net, new, [subnet], share=share)
+    batch_statistics.record(net, old, [subnet])
+    batch_statistics.record(net, new, [subnet], share=share)
     first = next(iter(net.norms().values()))
     recorded = first.moments[subnet]
     pooled = torch.cat([old] * round(8 * (1 - share)) + list(new.split(WINDOWS)) * round(4 * share))
-    statistics.record(net, pooled, [subnet])
+    batch_statistics.record(net, pooled, [subnet])
     for mean_or_var, exact in zip(recorded, first.moments[subnet], strict=True):
         torch.testing.assert_close(mean_or_var, exact, rtol=1e-4, atol=1e-5)
 
 
 def test_a_share_of_the_statistics_of_a_model_file_can_be_replaced(net):
-    statistics.record(net, sample(), SUBNETS)
-    arrays = statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
-    statistics.from_arrays(net, arrays, WIDTHS, RESOLUTIONS)
-    statistics.record(net, sample(), SUBNETS, share=0.5)
-    for name, array in statistics.to_arrays(net, WIDTHS, RESOLUTIONS).items():
+    batch_statistics.record(net, sample(), SUBNETS)
+    arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
+    batch_statistics.from_arrays(net, arrays, WIDTHS, RESOLUTIONS)
+    batch_statistics.record(net, sample(), SUBNETS, share=0.5)
+    for name, array in batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS).items():
         np.testing.assert_allclose(array, arrays[name], rtol=1e-4, atol=1e-5)

@@ -19,8 +19,8 @@ from kinestream.inference.architecture import (
     parameter_shapes,
     resize_indices,
 )
-from kinestream.train import statistics
-from kinestream.train.networks import SwitchableConv, SwitchableNet
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.switchable import SwitchableConv, SwitchableNet
 
 PAPER_MACS = {
     "wisdm": 11_212_800,
@@ -88,7 +88,7 @@ def test_a_thin_cnn_is_a_plain_network_of_the_first_channels():
     net = SwitchableNet(PRESETS["uci"])
     subnet = Subnet(0.5, 104)
     x = windows(net)
-    statistics.record(net, windows(net, 32), [subnet])
+    batch_statistics.record(net, windows(net, 32), [subnet])
     with torch.inference_mode():
         got = net(x, subnet)
         y = x[:, torch.from_numpy(resize_indices(128, 104))].unsqueeze(1)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinestream.train.pooling import max_pool_to_grid
+from kinestream.train.network.pooling import max_pool_to_grid
 
 sizes = st.integers(1, 14)
 

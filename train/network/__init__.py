@@ -1,0 +1,1 @@
+"""The switchable network in PyTorch, its batch-norm statistics, and its export."""
