@@ -27,10 +27,10 @@ from kinestream.core.signals import Subnet
 from kinestream.inference import macs
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.evaluate import score
-from kinestream.train.fit import Trainer
+from kinestream.train.fit.trainer import Trainer
+from kinestream.train.judge.evaluate import score
 from kinestream.train.network import batch_statistics
-from kinestream.train.run import load_part
+from kinestream.train.train_model import load_part
 
 EPOCHS = 10
 JUDGED = tuple(Subnet(*at) for at in ((1.0, 128), (0.8, 128), (0.55, 104), (0.35, 128), (0.1, 128), (0.1, 96)))

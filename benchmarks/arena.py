@@ -28,8 +28,8 @@ from benchmarks.rivals import TINIER, tinier_call
 from kinestream.inference import Engine, Model, load_model, macs
 from kinestream.inference.measure import machine
 from kinestream.train import Recipe, load_recipe
-from kinestream.train.run import evaluate_model, train_model
 from kinestream.train.splits.protocols import GROUPS, PROTOCOLS
+from kinestream.train.train_model import evaluate_model, train_model
 
 RECIPES: dict[str, tuple[Path, ...]] = {
     "switchable CNN": (),

@@ -38,13 +38,13 @@ from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, macs
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.device import choose_device
-from kinestream.train.evaluate import score
-from kinestream.train.fit import fit
+from kinestream.train.fit.device import choose_device
+from kinestream.train.fit.trainer import fit
+from kinestream.train.judge.evaluate import score
 from kinestream.train.network.export import from_model, normalised
 from kinestream.train.network.switchable import SwitchableNet
-from kinestream.train.run import load_part
 from kinestream.train.static import StaticNet, fit_static
+from kinestream.train.train_model import load_part
 
 CONFIGURATIONS = (Subnet(1.0, 128), Subnet(0.8, 128), Subnet(0.55, 104), Subnet(0.1, 96))
 """Those the paper prints."""

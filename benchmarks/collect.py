@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kinestream.core.errors import ConfigError, KinestreamError
-from kinestream.train.card import without_counts
-from kinestream.train.run_folder import read_scores
+from kinestream.train.fit.run_folder import read_scores
+from kinestream.train.judge.model_card import without_counts
 from kinestream.train.splits.pool_folds import pool_runs
 
 RESULTS = Path(__file__).parent / "results"

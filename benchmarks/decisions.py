@@ -29,10 +29,10 @@ from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset
 from kinestream.summary import ConclusionTally
-from kinestream.train.calibrate import calibrate
-from kinestream.train.card import learnt_from, recipe_of
 from kinestream.train.data.windows import chunks_of, open_data
-from kinestream.train.scores import calibration_error, score_of
+from kinestream.train.judge.calibrate import calibrate
+from kinestream.train.judge.model_card import learnt_from, recipe_of
+from kinestream.train.judge.scores import calibration_error, score_of
 from kinestream.train.splits.protocols import protocol_of
 
 SUBNETS = ("1.0x-128", "0.35x-128", "0.1x-96")

@@ -35,12 +35,12 @@ from kinestream.inference import Engine, find_model, load_model, macs
 from kinestream.inference.measure import machine
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.device import choose_device
 from kinestream.train.features import window_features
-from kinestream.train.run import load_part
-from kinestream.train.scores import score_of
+from kinestream.train.fit.device import choose_device
+from kinestream.train.judge.scores import score_of
 from kinestream.train.static import fit_static
 from kinestream.train.tinier_har import TinierHar
+from kinestream.train.train_model import load_part
 
 EPOCHS = 60
 """Of TinierHAR: thirty times over all overlapping windows."""

@@ -90,7 +90,7 @@ def train_on_wearers(people: Dataset, watched: Dataset, epochs: int, run_dir: Pa
     """The network and recipe of ``uci_cnn``, fed with made-up people only."""
     from kinestream.train import load_recipe
     from kinestream.train.data.windows import load_windows
-    from kinestream.train.fit import fit
+    from kinestream.train.fit.trainer import fit
 
     recipe = load_recipe("uci")
     recipe = replace(

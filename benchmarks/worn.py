@@ -32,9 +32,9 @@ from kinestream.core.input_spec import MIN_RATE_SHARE, InputSpec
 from kinestream.core.signals import SampleChunk, Subnet
 from kinestream.inference import Engine, Model, find_model, load_model
 from kinestream.replay_data import Dataset, Recording
-from kinestream.train.card import recipe_of
 from kinestream.train.data.windows import chunks_of, open_data
-from kinestream.train.groups import membership
+from kinestream.train.judge.coarse_classes import membership
+from kinestream.train.judge.model_card import recipe_of
 from kinestream.train.splits.protocols import protocol_of
 from kinestream.windowing import ChannelMap, Segmenter
 

@@ -1,6 +1,6 @@
-"""How a network learns to be cut: recipes, collaborative learning, and the model file in the end.
+"""Training a switchable network: recipes, collaborative learning, and the model file at the end.
 
-PyTorch is only loaded by the modules that compute: ``kinestream.train.fit``, ``.evaluate``, ``.export``, ``.networks``.
+Only the modules that compute load PyTorch: ``network/``, ``fit/`` and ``judge/``.
 """
 
 from .recipe.recipe_toml import load_recipe, recipe_names

@@ -11,7 +11,7 @@ import numpy as np
 from kinestream.core.signals import Subnet
 
 from . import report_page as html
-from .figures import heat_map
+from .judge.plots import heat_map
 from .report_plots import keep
 from .report_values import Group, Results, Spread, in_short, main_group, models_of
 

@@ -18,10 +18,10 @@ from typing import Any
 from kinestream.core.errors import ConfigError, DataMissing, KinestreamError
 from kinestream.core.signals import Subnet
 
+from .fit.run_folder import SCORES, read_scores
 from .recipe.recipe_toml import OVERLAYS, load_recipe, parse_recipe, recipe_names
 from .recipe.schema import Recipe
 from .report_values import Results, Row, Run, Table, Way, Worn
-from .run_folder import SCORES, read_scores
 
 SEED_FILES = "_seeds"
 """Ends the name of a file with several seeds of one model; what stands before it is the model."""

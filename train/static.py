@@ -15,10 +15,10 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
 
 from .data.augment import prepare, triads
-from .device import PROCESSOR, computing_in, number_type
+from .fit.device import PROCESSOR, computing_in, number_type
+from .fit.optimize import average, learning_rate, make_optimizer, steps_per_epoch
 from .network import batch_statistics
 from .network.switchable import SwitchableNet
-from .optimize import average, learning_rate, make_optimizer, steps_per_epoch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -48,8 +48,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Adapt; the new model's path goes to standard output, what it is worth to standard error."""
     with extra_for("train", "kinestream adapt"):
-        from kinestream.train.adapt import MIN_WINDOWS, adapt, person_windows
-        from kinestream.train.adapted import adapted_card, held_out_gain
+        from kinestream.train.personal.adapt import MIN_WINDOWS, adapt, person_windows
+        from kinestream.train.personal.held_out_gain import adapted_card, held_out_gain
     from rich.console import Console
     from rich.progress import Progress
 

@@ -62,8 +62,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
     with extra_for("train", "kinestream calibrate"):
-        from kinestream.train.calibrate import calibrate
-        from kinestream.train.levers import lever_accuracy
+        from kinestream.train.judge.calibrate import calibrate
+        from kinestream.train.judge.measure_levers import lever_accuracy
     from rich.console import Console
     from rich.progress import Progress
 
@@ -110,8 +110,8 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
         columns = ColumnMap.parse(args.columns) if args.columns else None
         dataset, _ = open_sessions(args.recordings, columns, args.data)
         return dataset, dataset.subjects, dataset.subjects
-    from kinestream.train.card import learnt_from, recipe_of
     from kinestream.train.data.windows import open_data
+    from kinestream.train.judge.model_card import learnt_from, recipe_of
     from kinestream.train.recipe.schema import OWN_RECORDINGS
 
     recipe = recipe_of(model)

@@ -62,7 +62,7 @@ def _pool(args: argparse.Namespace) -> dict[str, Any]:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     with extra_for("train", "kinestream evaluate"):
-        from kinestream.train.run import evaluate_model
+        from kinestream.train.train_model import evaluate_model
     from rich.console import Console
     from rich.progress import Progress
 
@@ -114,7 +114,7 @@ def _told_of_runs(figures: dict[str, Any]) -> str:
 
 
 def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
-    from kinestream.train.card import percent, words
+    from kinestream.train.judge.model_card import percent, words
 
     kinds = list(next(iter(figures["scores"].values()))["mean"])
     rows = [
@@ -137,8 +137,8 @@ def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> Non
 
 
 def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
-    from kinestream.train.card import percent, words
-    from kinestream.train.scores import MEASURES
+    from kinestream.train.judge.model_card import percent, words
+    from kinestream.train.judge.scores import MEASURES
 
     rows: list[list[str]] = []
     for kind in MEASURES:

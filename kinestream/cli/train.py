@@ -101,9 +101,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
     with extra_for("train", "kinestream train"):
-        from kinestream.train.memory import ran_out_of_memory
+        from kinestream.train.fit.memory import ran_out_of_memory
         from kinestream.train.recipe.recipe_toml import OVERLAYS
-        from kinestream.train.run import train_model
+        from kinestream.train.train_model import train_model
     from rich.console import Console
     from rich.progress import Progress
 

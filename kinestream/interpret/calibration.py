@@ -1,7 +1,7 @@
-"""What is learnt about a trained model's output: how far to trust it, and how activities follow one another.
+"""Calibration of a trained model: how far to trust its confidence, and how often people change activity.
 
-``train/calibrate.py`` learns it, the model file keeps it, ``conclusion.py`` uses it. A model file without it gets the
-defaults: probabilities as they are, and a wearer who changes what he does once a minute, to anything.
+``train/judge/calibrate.py`` learns it, the model file stores it, ``concluder.py`` uses it. A model file without
+calibration gets the defaults: probabilities unchanged, and a wearer who changes activity once a minute, to any other.
 """
 
 from __future__ import annotations

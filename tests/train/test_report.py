@@ -20,9 +20,9 @@ from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, macs
 from kinestream.train import load_recipe
+from kinestream.train.judge.scores import score_of, to_json
 from kinestream.train.report_files import read_results
 from kinestream.train.report_values import Spread, front, grouped, main_group, on_front
-from kinestream.train.scores import score_of, to_json
 from kinestream.train.splits.pool_folds import pool_runs
 
 pytest.importorskip("matplotlib", reason="the report draws with matplotlib")

@@ -95,7 +95,7 @@ def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
 def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judged_at_others() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from kinestream.inference.architecture import PRESETS
-    from kinestream.train.evaluate import score
+    from kinestream.train.judge.evaluate import score
     from kinestream.train.static import StaticNet, fit_static
 
     windows = two_paces()

@@ -17,7 +17,7 @@ from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.windowing import training_windows
 
-from ..memory import require_memory
+from ..fit.memory import require_memory
 from ..recipe.schema import OWN_RECORDINGS
 
 if TYPE_CHECKING:

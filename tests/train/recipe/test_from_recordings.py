@@ -6,7 +6,7 @@ from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.train.data.own_recordings import open_sessions
 from kinestream.train.recipe.from_recordings import own_recipe
 from kinestream.train.recipe.recipe_toml import parse_recipe, to_toml, tomllib
-from kinestream.train.run import load_part
+from kinestream.train.train_model import load_part
 
 from ..made_up import LABELS
 from ..own_files import write_csv

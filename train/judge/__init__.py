@@ -1,0 +1,1 @@
+"""Scores, evaluation, calibration and the model card."""

@@ -1,0 +1,204 @@
+"""From the name of a dataset to a model file with its card: what ``kinestream train`` and ``evaluate`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.progress import Progress
+
+from kinestream.core.errors import ConfigError
+from kinestream.inference.model_file import Model, save_model
+
+from .data.windows import Windows, check_every_class, load_windows, open_data
+from .fit.device import choose_device, free_bytes
+from .fit.memory import require_memory, training_bytes
+from .fit.run_folder import write_scores
+from .fit.trainer import fit
+from .judge.coarse_classes import group_summary
+from .judge.evaluate import corners, score_grid, summary
+from .judge.model_card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
+from .judge.scores import BOOTSTRAP_SEED
+from .network.export import from_model, normalised
+from .splits.protocols import protocol_of, shuffled_windows
+from .splits.time_blocks import last_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kinestream.core.signals import Subnet
+    from kinestream.replay_data import Dataset, Recording
+
+    from .recipe.schema import Data, Recipe
+
+Track = Callable[["Sequence[Recording]"], "Iterable[Recording]"]
+
+
+def train_model(
+    recipe: Recipe,
+    run_dir: Path,
+    *,
+    data_dir: Path | None = None,
+    dataset: Dataset | None = None,
+    resume: bool = False,
+    test: bool = False,
+    device: str | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Model:
+    """Load the windows, train, and leave the model, its card and its scores (``metrics.json``) in the run folder.
+
+    Args:
+        data_dir: where the dataset is; ``replay_data.default_data_dir()`` by default.
+        dataset: the recordings themselves, where the recipe was made for somebody's own.
+        test: measure on the test subjects too, once, when all is done, and write the figures into the card.
+        device: where to learn, as ``choose_device`` reads it: the first GPU, if there is one, by default.
+        command: for the card.
+    Raises:
+        KinestreamError: as ``open_data``, ``Protocol.fold``, ``load_windows`` and ``fit``.
+    """
+    progress = progress or Progress(disable=True)
+    where = choose_device(device)
+    dataset = dataset or open_data(recipe.data, data_dir)
+    split = protocol_of(recipe.data).fold(dataset.subjects, recipe.data)
+    if test and not split.test:
+        raise ConfigError(f"protocol {protocol_of(recipe.data).name} tests nobody; leave out --test, or choose another")
+    read = _track(progress, "reading recordings")
+    train, validation = (load_part(dataset, recipe, part, track=read) for part in ("train", "validation"))
+    require_memory(
+        training_bytes(recipe, len(train), len(validation)),
+        f"training {recipe.name} on batches of {recipe.training.batch_size}",
+        "lower batch_size or statistics_windows in [training], or choose a smaller network",
+        available=free_bytes(where),
+    )
+    card = begin_card(recipe, split, train, validation, command)
+    model = fit(recipe, train, validation, run_dir, card=card, resume=resume, device=where, progress=progress)
+    told = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
+    if test:
+        figures = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)
+        model = replace(model, card={**model.card, "test": without_counts(figures)})
+        save_model(run_dir / f"{recipe.name}.safetensors", model)
+        told["test"] = figures
+    write_scores(run_dir, told)
+    (run_dir / f"{recipe.name}.md").write_text(to_markdown(model), "utf-8")
+    return model
+
+
+def evaluate_model(
+    model: Model,
+    *,
+    protocol: str | None = None,
+    fold: int | None = None,
+    subnets: Sequence[Subnet] = (),
+    data_dir: Path | None = None,
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Accuracy of every subnetwork on the test people of a protocol, and all scores of some, as JSON values.
+
+    Under another protocol than the model was trained under some test people may be among those it learnt from or
+    was chosen on. The figures are made all the same, since they tell how much it leans on people it knows, but
+    ``seen_in_training`` is true, ``seen_subjects`` names them, and such figures are never pooled.
+
+    Args:
+        protocol, fold: the model's own by default.
+        subnets: of which to tell all scores; the corners of the grid by default.
+        data_dir, dataset: as for ``train_model``.
+    Raises:
+        ConfigError: the model does not say what it was trained on or has no such subnetwork; there is no such fold,
+            or the protocol has several and none is named.
+        KinestreamError: as ``open_data`` and ``load_windows``.
+    """
+    progress = progress or Progress(disable=True)
+    if missing := [subnet for subnet in subnets if subnet not in model.subnets]:
+        raise ConfigError(
+            f"{model.name} has no subnetwork {missing[0]}; choose a width of {_listed(model.widths)} "
+            f"and a resolution of {_listed(model.resolutions)}"
+        )
+    recipe = recipe_of(model)
+    learnt = learnt_from(model)
+    dataset = dataset or open_data(recipe.data, data_dir)
+    data = _under(recipe.data, protocol, fold, dataset.subjects)
+    how = protocol_of(data)
+    judged = replace(recipe, data=data)
+    test = how.fold(dataset.subjects, data).test
+    seen = [subject for subject in test if subject in {*learnt["train"], *learnt["validation"]}]
+    windows = load_part(dataset, judged, "test", track=_track(progress, "reading recordings"))
+    track = _track(progress, "testing")
+    scores = score_grid(model, windows.x, windows.labels, windows.subjects, track=track)
+    groups: dict[str, Any] = {}
+    if data.groups:
+        detailed = subnets or corners(model.subnets)
+        net, x = from_model(model), normalised(model, windows.x)
+        found = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
+        groups = {"groups": found}
+    return {
+        "protocol": how.name,
+        "definition": definition(judged),
+        "leaky": how.leaks,
+        "fold": data.fold,
+        "folds": len(how.folds(dataset.subjects, data)),
+        "seen_in_training": bool(seen),
+        "seen_subjects": seen,
+        "seeds": {"split": data.split_seed, "training": recipe.seed, "bootstrap": BOOTSTRAP_SEED},
+        "subjects": {"train": learnt["train"], "validation": learnt["validation"], "test": list(test)},
+        "left_out": dict(windows.left_out),
+        "repairs": dict(windows.repairs),
+        **summary(scores, model.labels, subnets, counts=True),
+        **groups,
+    }
+
+
+def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = iter) -> Windows:
+    """The windows of ``train``, ``validation`` or ``test`` under the recipe's protocol.
+
+    Every class must be there to be learnt; validation and test people may lack a rare one.
+
+    Raises:
+        KinestreamError: as ``Protocol.fold`` and ``load_windows``.
+    """
+    protocol = protocol_of(recipe.data)
+    if protocol.leaks:
+        whole = load_windows(dataset, recipe, dataset.subjects, track=track)
+        return whole.take(shuffled_windows(len(whole), recipe.data.split_seed)[part])
+    people = getattr(protocol.fold(dataset.subjects, recipe.data), part)
+    if not people:
+        raise ConfigError(f"protocol {protocol.name} tests nobody; choose holdout, groups or loso to test")
+    learning = part == "train"
+    if protocol.by_time:
+        whole = load_windows(dataset, recipe, people, hop=recipe.train_hop, track=track)
+        windows = whole.take(last_blocks(whole, recipe.data.validation_share, recipe.input.window_s)[part])
+        if learning:
+            check_every_class(windows, recipe, f"what is left of {dataset.name} to learn from")
+            return windows
+        return windows.take(np.arange(0, len(windows), max(1, recipe.input.hop // recipe.train_hop)))
+    hop = recipe.train_hop if learning else None
+    return load_windows(dataset, recipe, people, hop=hop, every_class=learning, track=track)
+
+
+def _under(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:
+    """The recipe's data under a protocol and fold, its own by default."""
+    own = protocol_of(data).name
+    if protocol not in (None, own):
+        data = replace(data, protocol=protocol)
+        folds = len(protocol_of(data).folds(subjects, data))
+        if fold is None and folds > 1:
+            raise ConfigError(
+                f"protocol {protocol} has {folds} folds, each with a network of its own; name one with --fold, "
+                "or train them all and pool them with kinestream evaluate --folds"
+            )
+        fold = 1 if fold is None else fold
+    return data if fold is None else replace(data, fold=fold)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _track(progress: Progress, what: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    def track(items: Sequence[Any]) -> Iterable[Any]:
+        return progress.track(items, description=what)
+
+    return track
