@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from .switchable import SwitchableNet
 
-Moments = tuple["Tensor", "Tensor"]
-"""(channels,) mean and variance."""
 BATCH = 32
 """Windows that go through a layer at once: more would push its output out of the cache before it is normalised."""
 Track = Callable[[Sequence[Subnet]], Iterable[Subnet]]
@@ -54,26 +52,6 @@ def record(
     finally:
         for norm in norms:
             norm.recording = 0.0
-
-
-def channel_moments(parts: Sequence[Tensor]) -> Moments:
-    """(channels,) mean and variance (divided by n) of (n, channels, ...) activations that come in parts.
-
-    As the difference of the mean square and the squared mean, summed in float64: nearer to the exact variance than
-    ``torch.var_mean`` over these axes, in a tenth of its time, which was more than the convolutions took.
-    """
-    rows = [part.flatten(2) for part in parts]
-    n = sum(row.shape[0] * row.shape[2] for row in rows)
-    mean = torch.stack([row.sum(dim=2).double().sum(dim=0) for row in rows]).sum(dim=0) / n
-    norms = [torch.linalg.vector_norm(row, dim=2).double().square().sum(dim=0) for row in rows]
-    return mean.float(), (torch.stack(norms).sum(dim=0) / n - mean.square()).clamp(min=0).float()
-
-
-def pooled_moments(one: Moments, other: Moments, share: float) -> Moments:
-    """Mean and variance of a sample of which ``share`` has the moments ``other``, and the rest ``one``."""
-    (mean, var), (other_mean, other_var) = one, other
-    apart = other_mean - mean
-    return mean + share * apart, (1 - share) * var + share * other_var + share * (1 - share) * apart.square()
 
 
 def to_arrays(

@@ -24,7 +24,7 @@ from kinestream.inference.architecture import (
     resize_indices,
 )
 
-from .batch_statistics import channel_moments, pooled_moments
+from .moments import channel_moments, pooled_moments
 from .pooling import max_pool_to_grid
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, kept_channels
 from kinestream.train.network import batch_statistics
 from kinestream.train.network.batch_statistics import BATCH
+from kinestream.train.network.moments import channel_moments
 from kinestream.train.network.switchable import SwitchableNet
 
 WINDOWS = 3 * BATCH // 2
@@ -74,14 +75,14 @@ def test_recording_leaves_the_weights_alone(net):
 @pytest.mark.parametrize("shift", [0.0, 3.0, -30.0])
 def test_moments_are_those_of_float64(shift):
     x = torch.randn(300, 4, 13, 9, generator=torch.Generator().manual_seed(0)) * 2 + shift
-    mean, var = batch_statistics.channel_moments(x.split(128))
+    mean, var = channel_moments(x.split(128))
     exact = x.double()
     assert torch.allclose(mean.double(), exact.mean(dim=(0, 2, 3)), rtol=1e-6, atol=1e-6)
     assert torch.allclose(var.double(), exact.var(dim=(0, 2, 3), correction=0), rtol=1e-4)
 
 
 def test_a_channel_that_never_changes_has_no_variance():
-    mean, var = batch_statistics.channel_moments([torch.full((8, 2, 5, 3), 0.1)])
+    mean, var = channel_moments([torch.full((8, 2, 5, 3), 0.1)])
     assert torch.allclose(mean, torch.tensor(0.1))
     assert (var >= 0).all()
     assert (var < 1e-8).all()
