@@ -34,6 +34,7 @@ import torch
 
 from benchmarks.front import interleaved_us
 from benchmarks.result_file import ResultFile
+from benchmarks.rivals_models.static import StaticNet, fit_static
 from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, macs
 from kinestream.train import Recipe, load_recipe
@@ -43,7 +44,6 @@ from kinestream.train.fit.trainer import fit
 from kinestream.train.judge.evaluate import score
 from kinestream.train.network.export import from_model, normalised
 from kinestream.train.network.switchable import SwitchableNet
-from kinestream.train.static import StaticNet, fit_static
 from kinestream.train.train_model import load_part
 
 CONFIGURATIONS = (Subnet(1.0, 128), Subnet(0.8, 128), Subnet(0.55, 104), Subnet(0.1, 96))

@@ -25,10 +25,10 @@ from kinestream.inference import Engine, Model, find_model, load_model, macs, op
 from kinestream.interpret.calibration import Calibration
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset
-from kinestream.summary import ConclusionTally
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.tally import ConclusionTally
 from kinestream.train.data.windows import chunks_of, open_data
 from kinestream.train.judge.calibrate import calibrate
 from kinestream.train.judge.model_card import learnt_from, recipe_of

@@ -30,16 +30,16 @@ from numpy.typing import NDArray
 
 from benchmarks.inference import median_us
 from benchmarks.result_file import ResultFile
+from benchmarks.rivals_models.features import window_features
+from benchmarks.rivals_models.static import fit_static
+from benchmarks.rivals_models.tinier_har import TinierHar
 from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, find_model, load_model, macs
 from kinestream.inference.measure import machine
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.features import window_features
 from kinestream.train.fit.device import choose_device
 from kinestream.train.judge.scores import score_of
-from kinestream.train.static import fit_static
-from kinestream.train.tinier_har import TinierHar
 from kinestream.train.train_model import load_part
 
 EPOCHS = 60

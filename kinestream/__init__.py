@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from kinestream.core.input_spec import InputSpec
     from kinestream.core.operating_table import OperatingPoint, OperatingTable
     from kinestream.core.signals import Decision, Prediction, SampleChunk, Subnet, Window
-    from kinestream.pipeline import Pipeline
-    from kinestream.session import Session
+    from kinestream.run.pipeline import Pipeline
+    from kinestream.run.session import Session
     from kinestream.sources import open_source
 
 __all__ = [
@@ -38,9 +38,9 @@ _HOMES = {
     "InputSpec": "core.input_spec",
     "OperatingPoint": "core.operating_table",
     "OperatingTable": "core.operating_table",
-    "Pipeline": "pipeline",
-    "Session": "session",
-    "open_source": "sources",
+    "Pipeline": "run.pipeline",
+    "Session": "run.session",
+    "open_source": "launch.open_source",
 }
 
 

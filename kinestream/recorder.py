@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from kinestream.core.signals import Prediction, SampleChunk
-from kinestream.pipeline import Circumstances, Pipeline
 from kinestream.policy import Policy, write_policy
 from kinestream.replay_data.recordings import Event, PredictionRecord, SessionWriter
 from kinestream.replay_data.recordings.tables import COMPUTED, DROPPED, NOT_RECORDED
 from kinestream.replay_data.recordings.writer import Item
+from kinestream.run.pipeline import Circumstances, Pipeline
 
 WRITE_EVERY_S = 0.25
 """How long something may wait before it is written: a killed run loses about this much."""

@@ -19,10 +19,10 @@ from kinestream.core.errors import DataDamaged, ModelError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.core.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.inference import Engine, Model, Output, find_model, load_model
-from kinestream.pipeline import Pipeline
 from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
 from kinestream.replay_data.recordings import PredictionRecord, SessionPlayer, SessionReader
-from kinestream.session import Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import Session
 from kinestream.windowing import ChannelMap
 
 

@@ -11,7 +11,7 @@ import pytest
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.labelling import LabelledSource
-from tests.test_session import Chunks
+from tests.run.test_session import Chunks
 from tests.windowing.streams import cut, regular
 
 LABELS = ("walking", "sitting")

@@ -15,15 +15,15 @@ from kinestream import recorder as recording
 from kinestream.core.errors import ModelError
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.inference import Engine, operating_table, save_model
-from kinestream.pipeline import Pipeline
 from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
 from kinestream.recorder import Recorder, describe
 from kinestream.replay_data.recordings import SessionReader, recover
 from kinestream.rerun import RerunSession
-from kinestream.session import QUEUE_CHUNKS, Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import QUEUE_CHUNKS, Session
 from kinestream.windowing import ChannelMap
 from tests.random_models import random_model
-from tests.test_session import Chunks
+from tests.run.test_session import Chunks
 from tests.windowing.streams import cut, regular
 
 MODEL = random_model()

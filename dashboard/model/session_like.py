@@ -1,4 +1,4 @@
-"""What the dashboard asks of a running session, and nothing more; ``kinestream.session.Session`` offers it."""
+"""What the dashboard asks of a running session, and nothing more; ``kinestream.run.session.Session`` offers it."""
 
 from __future__ import annotations
 

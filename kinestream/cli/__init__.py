@@ -20,7 +20,6 @@ from . import (
     models,
     record,
     relay,
-    report,
     run,
     scan,
     serve,
@@ -55,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kinestream {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    watching, learning = (run, serve, record, relay, scan, wear, decode), (train, adapt, calibrate, evaluate, report)
+    watching, learning = (run, serve, record, relay, scan, wear, decode), (train, adapt, calibrate, evaluate)
     for module in (*watching, tune, models, energy, data, *learning):
         module.add_parser(commands)
     _format(commands, RawDescriptionRichHelpFormatter)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinestream.axes_file import is_axes_file, read_axes_file
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Subnet
@@ -18,11 +17,12 @@ from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
-from kinestream.pipeline import Pipeline
 from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
-from kinestream.session import Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import Session
+from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
+from kinestream.sensor_check.orientation import orientation_of
 from kinestream.sources import SourceOptions, open_source, parse_speed
-from kinestream.wear_turn import orientation_of
 from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:

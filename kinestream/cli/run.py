@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from kinestream.ingest.prediction_publisher import PredictionPublisher
-    from kinestream.session import Session
+    from kinestream.run.session import Session
 
     from .output import JsonLines, Lines
 

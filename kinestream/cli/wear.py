@@ -22,10 +22,10 @@ from .run import add_source_options, stop_on_signals
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus, Source
     from kinestream.inference import Model
-    from kinestream.wear import Report
-    from kinestream.wear_feed import Feed
-    from kinestream.wear_stretch import Stretch, Stretches
-    from kinestream.wear_turn import Orientation
+    from kinestream.sensor_check.feed import Feed
+    from kinestream.sensor_check.judge import Report
+    from kinestream.sensor_check.orientation import Orientation
+    from kinestream.sensor_check.stretch import Stretch, Stretches
 
 OUT = Path("my_sensor.toml")
 PAUSE_S, UNATTENDED_PAUSE_S = 3.0, 10.0
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
-    from kinestream.wear_turn import orientation_of
+    from kinestream.sensor_check.orientation import orientation_of
 
     from .build import build_source
 
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_to_overwrite(path: Path) -> None:
     """An earlier result is replaced; another file is not."""
-    from kinestream.axes_file import SUFFIX, read_axes_file
+    from kinestream.sensor_check.axes_file import SUFFIX, read_axes_file
 
     if path.suffix != SUFFIX:
         raise ConfigError(f"--out {path}: --axes knows the file by its ending {SUFFIX}; call it {path.stem}{SUFFIX}")
@@ -114,8 +114,8 @@ def _refuse_to_overwrite(path: Path) -> None:
 
 async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
     from kinestream.core.source import Linked, Playback
-    from kinestream.wear import judge
-    from kinestream.wear_feed import Feed
+    from kinestream.sensor_check.feed import Feed
+    from kinestream.sensor_check.judge import judge
 
     recording = isinstance(source, Playback) and not source.live  # goes on whether or not somebody presses a key
     attended = not (recording or args.yes) and all(one.isatty() for one in (sys.stdin, sys.stderr))
@@ -142,8 +142,8 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
 async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation | None, attended: bool) -> Stretches:
     """All steps, one after the other."""
     from kinestream.core.signals import GYRO
-    from kinestream.wear_stretch import Stretch, Stretches
-    from kinestream.wear_units import moved_while
+    from kinestream.sensor_check.stretch import Stretch, Stretches
+    from kinestream.sensor_check.unit_checks import moved_while
 
     pressed, me = asyncio.Event(), asyncio.current_task()
     assert me is not None
@@ -188,7 +188,7 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
     Standing and a bend fix the rotation of the sensor; the turn is for the gyroscope. Without an orientation to lead
     to, turning the sensor by hand shows the same of units and signs.
     """
-    from kinestream.wear_units import STANDING_STILL, STILL
+    from kinestream.sensor_check.unit_checks import STANDING_STILL, STILL
 
     table = Step("table", "Lay the sensor on a table and let go of it.", "lying still", STILL)
     if orientation is None:
@@ -236,7 +236,7 @@ def _write(args: argparse.Namespace, report: Report, model: Model, orientation: 
     """Write the file, if there is something to say in it; None: nothing was written."""
     from datetime import UTC, datetime
 
-    from kinestream.axes_file import AxesFile, write_axes_file
+    from kinestream.sensor_check.axes_file import AxesFile, write_axes_file
     from kinestream.windowing import ChannelMap
 
     if not report.trusted or (report.nearest is None and orientation is not None):

@@ -16,8 +16,8 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Prediction
-from kinestream.pipeline import REMEMBERED
 from kinestream.policy import BatteryReading, PolicyState
+from kinestream.run.pipeline import REMEMBERED
 
 from .outcome import Outcome
 

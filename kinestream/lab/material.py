@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.errors import DataMissing
-from kinestream.summary import judged_as
+from kinestream.run.tally import judged_as
 from kinestream.windowing import Segmenter, Sensed
 
 if TYPE_CHECKING:

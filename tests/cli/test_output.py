@@ -12,7 +12,7 @@ import pytest
 from kinestream.cli.output import JsonLines, Lines, prediction_record, summary_text
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.episodes import Episode
-from kinestream.summary import Tally
+from kinestream.run.tally import Tally
 
 PREDICTION = Prediction(
     stream="s",

@@ -22,7 +22,7 @@ from kinestream.replay_data import Wearer
 from kinestream.replay_data.wearer.body import ACTIVITIES
 from tests.ble.bluez import BlueZ
 from tests.ble.sensors import Thingy
-from tests.wearing import matrix_of, performance, write_csv
+from tests.sensor_check.person import matrix_of, performance, write_csv
 
 KINESTREAM = [sys.executable, "-m", "kinestream"]
 AXES = "-z x -y"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from kinestream.inference import Engine, operating_table
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_battery, make_policy
-from kinestream.session import Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import Session
 from kinestream.sources import open_source
 from tests.random_models import random_model
 

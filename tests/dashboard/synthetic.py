@@ -13,8 +13,8 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
 from kinestream.core.source import LinkStatus
-from kinestream.pipeline import Circumstances
 from kinestream.policy import BatteryReading, PolicyState, make_policy
+from kinestream.run.pipeline import Circumstances
 
 LABELS = ("WALKING", "WALKING_UPSTAIRS", "WALKING_DOWNSTAIRS", "SITTING", "STANDING", "LAYING")
 FS_HZ = 50.0

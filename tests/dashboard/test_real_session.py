@@ -18,7 +18,7 @@ from kinestream.dashboard.panels.grid import GridPanel
 from kinestream.dashboard.panels.prediction import PredictionPanel
 from kinestream.dashboard.panels.status import StatusLine
 from kinestream.dashboard.panels.trace import TracePanel
-from kinestream.session import Session
+from kinestream.run.session import Session
 
 from .test_app import SIZE, drawn, text
 

@@ -7,7 +7,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
 from kinestream.interpret.calibration import Calibration, tempered
 from kinestream.interpret.concluder import Concluder
-from kinestream.summary import ConclusionTally
+from kinestream.run.tally import ConclusionTally
 
 from .predictions import LABELS, WINDOW_S, prediction
 

@@ -13,9 +13,9 @@ from kinestream.core.errors import DataMissing
 from kinestream.core.signals import ACC, GYRO, SampleChunk, Sensing
 from kinestream.inference import Engine, operating_table
 from kinestream.lab import Day, Draws, Phase, Scenario, answers_of, collect
-from kinestream.pipeline import Pipeline
 from kinestream.policy import FixedPolicy, make_policy
 from kinestream.replay_data import Player, Recording
+from kinestream.run.pipeline import Pipeline
 from tests.random_models import TINY, random_model
 
 MODEL = random_model("tiny", replace(TINY, columns=6))

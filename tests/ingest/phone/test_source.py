@@ -23,9 +23,9 @@ from kinestream.ingest.phone.reorder import PATIENCE_S
 from kinestream.ingest.phone.sensor_logger import MAX_BODY_BYTES
 from kinestream.ingest.phone.server import BURST
 from kinestream.ingest.phone.source import MAX_DEVICES, SensorLoggerSource
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
-from kinestream.session import Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import Session
 
 from .phones import T0_NS, UP, bodies, messages, motion
 

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from kinestream.core.signals import SampleChunk
 from kinestream.inference import Engine, operating_table
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.recorder import Recorder, describe
 from kinestream.replay_data import Wearer
-from kinestream.session import Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import Session
 from tests.random_models import random_model
 
 FAST = 60.0

@@ -11,9 +11,9 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, UNLABELLED
 from kinestream.inference import Engine, operating_table
 from kinestream.interpret.calibration import tempered
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
+from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of
 from kinestream.train.judge.calibrate import calibrate, change_rates
 

@@ -13,9 +13,9 @@ from kinestream.core.errors import DataDamaged, ModelError
 from kinestream.core.signals import ACC, GYRO, Prediction, Sensing
 from kinestream.inference import Engine, Model, load_model, operating_table, save_model
 from kinestream.inference.lever_accuracy import Levers
-from kinestream.pipeline import Pipeline
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
+from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of
 from kinestream.train.judge.measure_levers import HOPS, lever_accuracy, sensings_of
 

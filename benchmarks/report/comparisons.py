@@ -7,10 +7,10 @@ from html import escape
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from . import report_page as html
-from .report_accuracy import DATASETS
-from .report_plots import dots, gains, keep
-from .report_values import Group, Results, Row, Spread, Table, grouped, in_short, models_of, on_front
+from . import page as html
+from .accuracy import DATASETS
+from .plots import dots, gains, keep
+from .values import Group, Results, Row, Spread, Table, grouped, in_short, models_of, on_front
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinestream.core.signals import Subnet
+from kinestream.train.judge.plots import heat_map
 
-from . import report_page as html
-from .judge.plots import heat_map
-from .report_plots import keep
-from .report_values import Group, Results, Spread, in_short, main_group, models_of
+from . import page as html
+from .plots import keep
+from .values import Group, Results, Spread, in_short, main_group, models_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def _head(name: str, model: str, dataset: str, group: Group | None, columns: int
         recipe = "--recipe paper " if base != model else ""
         train = f"kinestream train --model_name {TRAINED_AS[base]} {recipe}--test --out runs/{model}"
         why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
-        return html.missing(name, columns, f"{before}{train} && kinestream report runs/{model}", why)
+        return html.missing(name, columns, f"{before}{train} && python -m benchmarks.report runs/{model}", why)
     held = html.mark("held", "validation people") if group.first.part != "test" else ""
     epochs = f", {group.first.epochs} epochs" if group.first.epochs else ""
     how = f"{group.over}, each on {group.first.windows} windows{epochs} {held} {html.code(group.first.command)}"

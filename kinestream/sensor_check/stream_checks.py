@@ -12,7 +12,8 @@ import numpy as np
 from kinestream.core.errors import InputMismatch
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO, MAG
-from kinestream.wear_stretch import Stretch
+
+from .stretch import Stretch
 
 RATE_OK, RATE_BAD = 0.02, 0.1
 """Share by which a measured rate may differ from the announced one; cheap clocks err by up to 2 %."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.replay_data import Wearer
-from kinestream.wear_turn import HAPT_WAIST, frame
+from kinestream.sensor_check.orientation import HAPT_WAIST, frame
 from kinestream.windowing import ChannelMap
 
 CHANNELS = (*ACC, *GYRO)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from . import report_page as html
-from .report_plots import dots, keep
-from .report_values import Results, Worn
+from . import page as html
+from .plots import dots, keep
+from .values import Results, Worn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY
-from kinestream.wear_stream import Finding, ok, problem, warning
-from kinestream.wear_stretch import Stretch, Stretches
-from kinestream.wear_turn import GYRO_UNITS, angle_deg, disagreement_deg
+
+from .orientation import GYRO_UNITS, angle_deg, disagreement_deg
+from .stream_checks import Finding, ok, problem, warning
+from .stretch import Stretch, Stretches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,9 +16,8 @@ from kinestream.core.errors import InputMismatch
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO
 from kinestream.core.source import LinkStatus
-from kinestream.wear_stream import Finding, check_columns, check_stream, ok, problem, warning
-from kinestream.wear_stretch import Stretch, Stretches
-from kinestream.wear_turn import (
+
+from .orientation import (
     Nearest,
     Orientation,
     angle_deg,
@@ -28,7 +27,9 @@ from kinestream.wear_turn import (
     rotation_vector,
     turned_by,
 )
-from kinestream.wear_units import (
+from .stream_checks import Finding, check_columns, check_stream, ok, problem, warning
+from .stretch import Stretch, Stretches
+from .unit_checks import (
     STANDING_STILL,
     check_accelerometer,
     check_evenness,

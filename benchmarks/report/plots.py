@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .report_values import front
+from .values import front
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.axes_file import AxesFile, is_axes_file, read_axes_file, write_axes_file
 from kinestream.core.errors import ConfigError, SourceLost
 from kinestream.core.signals import STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import LinkStatus
 from kinestream.inference import Model, find_model, load_model
 from kinestream.replay_data import Wearer, open_dataset
-from kinestream.wear import OFF_REFUSED_DEG, Report, judge
-from kinestream.wear_feed import Feed
-from kinestream.wear_stream import Finding
-from kinestream.wear_stretch import Stretch, Stretches, part
-from kinestream.wear_turn import HAPT_WAIST, forward_from_bend, nearest_axes, orientation_of, turned_by
+from kinestream.sensor_check.axes_file import AxesFile, is_axes_file, read_axes_file, write_axes_file
+from kinestream.sensor_check.feed import Feed
+from kinestream.sensor_check.judge import OFF_REFUSED_DEG, Report, judge
+from kinestream.sensor_check.orientation import HAPT_WAIST, forward_from_bend, nearest_axes, orientation_of, turned_by
+from kinestream.sensor_check.stream_checks import Finding
+from kinestream.sensor_check.stretch import Stretch, Stretches, part
 from kinestream.windowing import ChannelMap
-from tests.wearing import RATE_HZ, chunks, matrix_of, performance, smooth
+from tests.sensor_check.person import RATE_HZ, chunks, matrix_of, performance, smooth
 
 PAUSE = round(RATE_HZ)
 """Samples before each step of a ``performance``."""

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.rivals_models.features import window_features
 from kinestream.core.signals import Subnet
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows
-from kinestream.train.features import window_features
 
 
 def test_tinier_har_has_the_published_number_of_parameters() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
-    from kinestream.train.tinier_har import TinierHar
+    from benchmarks.rivals_models.tinier_har import TinierHar
 
     net = TinierHar(columns=9, classes=6)
     assert sum(parameter.numel() for parameter in net.parameters()) == 9589
@@ -22,7 +22,7 @@ def test_tinier_har_has_the_published_number_of_parameters() -> None:
 
 def test_every_parameter_of_tinier_har_learns() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
-    from kinestream.train.tinier_har import TinierHar
+    from benchmarks.rivals_models.tinier_har import TinierHar
 
     torch.manual_seed(0)
     net = TinierHar(columns=3, classes=4)
@@ -71,8 +71,8 @@ def quick(**training) -> Recipe:
 
 def test_a_static_network_learns_what_there_is_to_learn() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
-    from kinestream.train.static import fit_static
-    from kinestream.train.tinier_har import TinierHar
+    from benchmarks.rivals_models.static import fit_static
+    from benchmarks.rivals_models.tinier_har import TinierHar
 
     windows = two_paces(length=48)
     recipe = quick(epochs=20, precision="float32")
@@ -84,8 +84,8 @@ def test_a_static_network_learns_what_there_is_to_learn() -> None:
 
 def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from benchmarks.rivals_models.static import StaticNet
     from kinestream.inference.architecture import PRESETS, macs
-    from kinestream.train.static import StaticNet
 
     cut, alone = Subnet(0.55, 104), StaticNet(PRESETS["uci"], Subnet(0.55, 104))
     assert macs(alone.net.architecture, alone.subnet) == macs(PRESETS["uci"], cut)
@@ -94,9 +94,9 @@ def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
 
 def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judged_at_others() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from benchmarks.rivals_models.static import StaticNet, fit_static
     from kinestream.inference.architecture import PRESETS
     from kinestream.train.judge.evaluate import score
-    from kinestream.train.static import StaticNet, fit_static
 
     windows = two_paces()
     arch = replace(PRESETS["uci"], classes=2)
@@ -109,8 +109,8 @@ def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judg
 
 def test_the_same_seed_trains_the_same_static_network() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
+    from benchmarks.rivals_models.static import StaticNet, fit_static
     from kinestream.inference.architecture import PRESETS
-    from kinestream.train.static import StaticNet, fit_static
 
     def trained(seed: int):
         arch = replace(PRESETS["uci"], classes=2)

@@ -13,20 +13,18 @@ from torch import nn
 from kinestream.core.errors import KinestreamError
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
-
-from .data.augment import prepare, triads
-from .fit.device import PROCESSOR, computing_in, number_type
-from .fit.optimize import average, learning_rate, make_optimizer, steps_per_epoch
-from .network import batch_statistics
-from .network.switchable import SwitchableNet
+from kinestream.train.data.augment import prepare, triads
+from kinestream.train.fit.device import PROCESSOR, computing_in, number_type
+from kinestream.train.fit.optimize import average, learning_rate, make_optimizer, steps_per_epoch
+from kinestream.train.network import batch_statistics
+from kinestream.train.network.switchable import SwitchableNet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kinestream.inference.architecture import Architecture
-
-    from .data.windows import Windows
-    from .recipe.schema import Recipe
+    from kinestream.train.data.windows import Windows
+    from kinestream.train.recipe.schema import Recipe
 
 Net = TypeVar("Net", bound=nn.Module)
 

@@ -14,8 +14,8 @@ from kinestream.core.errors import ConfigError, InputMismatch
 from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import ACC, GYRO, Prediction, SampleChunk, Sensing, Subnet
 from kinestream.inference import Engine, operating_table
-from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
+from kinestream.run.pipeline import Pipeline
 from tests.random_models import TINY, random_model
 from tests.windowing.streams import cut, regular
 

@@ -22,10 +22,11 @@ from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
-from kinestream.measured_rate import MeasuredRate
-from kinestream.pipeline import Circumstances, Pipeline, added
 from kinestream.policy import SimulatedBattery, make_policy
-from kinestream.summary import ConclusionTally, Tally
+
+from .measured_rate import MeasuredRate
+from .pipeline import Circumstances, Pipeline, added
+from .tally import ConclusionTally, Tally
 
 if TYPE_CHECKING:
     from kinestream.recorder import Recorder

@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.collect import collect
+from benchmarks.report.files import read_results
+from benchmarks.report.values import Spread, front, grouped, main_group, on_front
 from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, macs
 from kinestream.train import load_recipe
 from kinestream.train.judge.scores import score_of, to_json
-from kinestream.train.report_files import read_results
-from kinestream.train.report_values import Spread, front, grouped, main_group, on_front
 from kinestream.train.splits.pool_folds import pool_runs
 
 pytest.importorskip("matplotlib", reason="the report draws with matplotlib")
-from kinestream.train.report import make_report, published_figures
+from benchmarks.report.report import make_report, published_figures
 
 COMMITTED = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 LABELS = load_recipe("uci").data.labels

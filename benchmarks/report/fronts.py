@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from . import report_page as html
-from .report_accuracy import NETWORKS, Published
-from .report_plots import Series, accuracy_against, keep
-from .report_values import Results, Row, Spread, main_group
+from . import page as html
+from .accuracy import NETWORKS, Published
+from .plots import Series, accuracy_against, keep
+from .values import Results, Row, Spread, main_group
 
 if TYPE_CHECKING:
     from pathlib import Path

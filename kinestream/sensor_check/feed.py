@@ -9,7 +9,8 @@ from contextlib import suppress
 from kinestream.core.errors import ConfigError, SourceLost
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Source
-from kinestream.wear_stretch import part
+
+from .stretch import part
 
 FIRST_S, SILENCE_S = 60.0, 15.0
 """How long the first sample, and every later one, is waited for."""

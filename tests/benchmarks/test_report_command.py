@@ -1,4 +1,4 @@
-"""``kinestream report`` as a person types it."""
+"""``python -m benchmarks.report`` as a person types it."""
 
 import json
 import os
@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 
-def kinestream(*words: str, folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}from kinestream.cli import main; sys.exit(main(sys.argv[1:]))"
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+def report(*words: str, folder: Path, without: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the report from another folder, as if the module ``without`` were not installed."""
+    code = f"import runpy, sys; sys.modules.update(dict.fromkeys({without.split()!r})); "
+    code += "sys.argv[0] = 'report'; runpy.run_module('benchmarks.report', run_name='__main__')"
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=env)
 
@@ -20,29 +24,29 @@ def test_the_page_is_written_and_what_was_left_out_is_told(tmp_path):
     (results / "broken.json").write_text("{")
     rows = [{"name": "forest", "accuracy": [0.9, 0.8]}]
     (results / "rivals.json").write_text(json.dumps({"title": "Rivals", "rows": rows}))
-    done = kinestream("report", "--out", "here", folder=tmp_path)
+    done = report("--results", str(results), "--out", "here", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "here/index.html"
     assert "left out broken.json: " in done.stderr
     assert "85.00 ± 7.07" in (tmp_path / "here" / "index.html").read_text("utf-8")
 
 
-def test_without_files_the_folder_to_name_is_named(tmp_path):
-    done = kinestream("report", folder=tmp_path)
+def test_a_missing_results_folder_is_refused_in_one_line(tmp_path):
+    done = report("--results", "nowhere", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "--results" in done.stderr
+    assert "nowhere" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_a_run_is_wrong_use(tmp_path):
-    done = kinestream("report", "runs/none", folder=tmp_path)
+    done = report("runs/none", folder=tmp_path)
     assert done.returncode == 2
     assert "metrics.json" in done.stderr
 
 
 def test_without_matplotlib_the_extra_to_install_is_named(tmp_path):
-    done = kinestream("report", folder=tmp_path, before="sys.modules['matplotlib'] = None; ")
+    done = report(folder=tmp_path, without="matplotlib")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "pip install '.[train]'" in done.stderr

@@ -17,11 +17,11 @@ from typing import Any
 
 from kinestream.core.errors import ConfigError, DataMissing, KinestreamError
 from kinestream.core.signals import Subnet
+from kinestream.train.fit.run_folder import SCORES, read_scores
+from kinestream.train.recipe.recipe_toml import OVERLAYS, load_recipe, parse_recipe, recipe_names
+from kinestream.train.recipe.schema import Recipe
 
-from .fit.run_folder import SCORES, read_scores
-from .recipe.recipe_toml import OVERLAYS, load_recipe, parse_recipe, recipe_names
-from .recipe.schema import Recipe
-from .report_values import Results, Row, Run, Table, Way, Worn
+from .values import Results, Row, Run, Table, Way, Worn
 
 SEED_FILES = "_seeds"
 """Ends the name of a file with several seeds of one model; what stands before it is the model."""

@@ -1,21 +1,19 @@
-"""``kinestream report``: every table and figure out of the committed JSON files, as one page and as pictures."""
+"""``make_report``: every table and figure out of the committed JSON files, as one page and as pictures."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import report_accuracy, report_comparisons, report_fronts, report_worn
-from . import report_page as html
-from .report_files import read_results
+from . import accuracy, comparisons, fronts, worn
+from . import page as html
+from .files import read_results
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .report_values import Results
+    from .values import Results
 
 PAGE = "index.html"
 OWN_SECTIONS = ("front", "ablation", "adapt", "arena_hapt")
@@ -44,7 +42,7 @@ def make_report(results_dir: Path | None, out_dir: Path, run_dirs: Sequence[Path
 
 def published_figures() -> dict[str, Any]:
     """What others published, with its sources: ``published.toml``."""
-    return tomllib.loads((files("kinestream.train") / "published.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 
 
 def _lead(results: Results) -> list[str]:
@@ -58,7 +56,8 @@ def _lead(results: Results) -> list[str]:
     told = "".join(f"<li>{mark} {escape(text)}</li>" for mark, text in marks)
     return [
         html.paragraph(
-            f"Rebuilt by <code>kinestream report</code> from {len(results.read)} files. Every accuracy is in percent. "
+            f"Rebuilt by <code>python -m benchmarks.report</code> from {len(results.read)} files. "
+            "Every accuracy is in percent. "
             "<strong>UCI-HAR rebuilt from HAPT</strong> is not the original UCI-HAR: the same people and recordings, "
             "but windows cut and conditioned by the code that runs live."
         ),
@@ -69,22 +68,22 @@ def _lead(results: Results) -> list[str]:
 def _sections(results: Results, out: Path) -> list[tuple[str, str, str]]:
     published = published_figures()
     others = "".join(
-        f"<h3>{escape(table.title)}</h3>{report_comparisons.any_table(table)}"
+        f"<h3>{escape(table.title)}</h3>{comparisons.any_table(table)}"
         for name, table in results.tables.items()
         if name not in OWN_SECTIONS
     )
     found = [
-        ("accuracy", "Accuracy, beside what was published", report_accuracy.beside_published(results, published)),
-        ("macs", "Accuracy against arithmetic", report_fronts.against_macs(results, published, out)),
-        ("latency", "Accuracy against measured time", report_fronts.against_latency(results, out)),
-        ("grid", "Every width and resolution", report_accuracy.heat_maps(results, out)),
-        ("others", "Other models", report_accuracy.other_models(results)),
-        ("classes", "Class by class", report_accuracy.classes(results)),
-        ("worn", "Worn another way", report_worn.worn(results, out)),
-        ("protocols", "Protocols side by side", report_comparisons.protocols(results, published)),
-        ("arena", "WHAR Arena", report_comparisons.arena(results, published)),
-        ("ablation", "What each part of the recipe is worth", report_comparisons.ablation(results, out)),
-        ("adapt", "Adapting to one person", report_comparisons.adapting(results, out)),
+        ("accuracy", "Accuracy, beside what was published", accuracy.beside_published(results, published)),
+        ("macs", "Accuracy against arithmetic", fronts.against_macs(results, published, out)),
+        ("latency", "Accuracy against measured time", fronts.against_latency(results, out)),
+        ("grid", "Every width and resolution", accuracy.heat_maps(results, out)),
+        ("others", "Other models", accuracy.other_models(results)),
+        ("classes", "Class by class", accuracy.classes(results)),
+        ("worn", "Worn another way", worn.worn(results, out)),
+        ("protocols", "Protocols side by side", comparisons.protocols(results, published)),
+        ("arena", "WHAR Arena", comparisons.arena(results, published)),
+        ("ablation", "What each part of the recipe is worth", comparisons.ablation(results, out)),
+        ("adapt", "Adapting to one person", comparisons.adapting(results, out)),
         ("tables", "Baselines and rivals", others),
         ("files", "Files", _files(results)),
     ]

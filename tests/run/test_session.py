@@ -14,9 +14,9 @@ from kinestream.inference import Engine, operating_table
 from kinestream.interpret.calibration import Calibration
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
-from kinestream.pipeline import Pipeline
 from kinestream.policy import SimulatedBattery, make_policy
-from kinestream.session import QUEUE_CHUNKS, Session
+from kinestream.run.pipeline import Pipeline
+from kinestream.run.session import QUEUE_CHUNKS, Session
 from tests.random_models import random_model
 from tests.windowing.streams import cut, regular
 

@@ -1,0 +1,1 @@
+"""The report: measured figures beside the published ones, as one HTML page."""
