@@ -27,7 +27,7 @@ from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:
     from kinestream.policy import Part
-    from kinestream.recorder import Recorder
+    from kinestream.recording.recorder import Recorder
 
 
 def build_source(args: argparse.Namespace) -> Source:
@@ -130,14 +130,14 @@ def is_rerun(args: argparse.Namespace) -> bool:
     told = (args.model, args.policy, args.deadline, args.battery, args.energy, args.hop, args.max_gap, args.axes)
     if any(one is not None for one in told) or not Path(args.source).is_dir():
         return False
+    from kinestream.recording.rerun import can_rerun
     from kinestream.replay_data.recordings import is_recording
-    from kinestream.rerun import can_rerun
 
     return is_recording(args.source) and can_rerun(Path(args.source))
 
 
 def _rerun(args: argparse.Namespace) -> Session:
-    from kinestream.rerun import RerunSession
+    from kinestream.recording.rerun import RerunSession
 
     if args.record:
         raise ConfigError(f"{args.source} is recorded already; name a --model or --policy to record another run of it")
@@ -147,7 +147,7 @@ def _rerun(args: argparse.Namespace) -> Session:
 
 
 def _recorder(args: argparse.Namespace, source: Source, pipeline: Pipeline, found_as: str) -> Recorder:
-    from kinestream.recorder import Recorder, describe
+    from kinestream.recording.recorder import Recorder, describe
 
     model = str(Path(found_as).resolve()) if Path(found_as).is_file() else found_as
     about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=model)

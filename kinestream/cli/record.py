@@ -20,8 +20,8 @@ from .run import add_source_options, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
-    from kinestream.labelling import LabelledSource
-    from kinestream.recorder import Recorder
+    from kinestream.recording.labelled_source import LabelledSource
+    from kinestream.recording.recorder import Recorder
     from kinestream.replay_data.recordings import Recovery
 
 SHOWN_EVERY_S = 0.25
@@ -86,8 +86,8 @@ def add_parser(commands: Any) -> None:
 def run_record(args: argparse.Namespace) -> int:
     """Record until the source ends, ``q`` or Ctrl-C."""
     from kinestream.core.source import Linked
-    from kinestream.labelling import LabelledSource
-    from kinestream.recorder import Recorder, describe
+    from kinestream.recording.labelled_source import LabelledSource
+    from kinestream.recording.recorder import Recorder, describe
     from kinestream.replay_data.tables.open_table import canonical_label
 
     from .build import build_source, say

@@ -29,7 +29,7 @@ from .pipeline import Circumstances, Pipeline, added
 from .tally import ConclusionTally, Tally
 
 if TYPE_CHECKING:
-    from kinestream.recorder import Recorder
+    from kinestream.recording.recorder import Recorder
 
 QUEUE_CHUNKS = 256
 """A minute or two of packets: longer, and a late prediction is worth nothing to anybody."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kinestream.inference import save_model
+from kinestream.recording.rerun import RerunSession
 from kinestream.replay_data.recordings import SessionReader, recover
-from kinestream.rerun import RerunSession
 from tests.random_models import random_model
 
 KILLS = 20

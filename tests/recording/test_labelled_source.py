@@ -10,7 +10,7 @@ import pytest
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNLABELLED, SampleChunk
-from kinestream.labelling import LabelledSource
+from kinestream.recording.labelled_source import LabelledSource
 from tests.run.test_session import Chunks
 from tests.windowing.streams import cut, regular
 

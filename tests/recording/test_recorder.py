@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream import recorder as recording
 from kinestream.core.errors import ModelError
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.inference import Engine, operating_table, save_model
 from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
-from kinestream.recorder import Recorder, describe
+from kinestream.recording import recorder as recording
+from kinestream.recording.recorder import Recorder, describe
+from kinestream.recording.rerun import RerunSession
 from kinestream.replay_data.recordings import SessionReader, recover
-from kinestream.rerun import RerunSession
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import QUEUE_CHUNKS, Session
 from kinestream.windowing import ChannelMap

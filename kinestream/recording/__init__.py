@@ -1,0 +1,1 @@
+"""Recording a run to disk and running it again, bit for bit."""
