@@ -37,10 +37,10 @@ import numpy as np
 from kinestream.core.signals import Prediction
 from kinestream.dashboard import DashboardApp, take_picture
 from kinestream.inference import Engine, find_model, load_model, operating_table
+from kinestream.launch.open_source import open_source
 from kinestream.policy import make_battery, make_policy
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
-from kinestream.sources import open_source
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 WARM_UP_S = 3.0

@@ -31,8 +31,8 @@ from kinestream.energy.energy_model import EnergyModel, read_energy_model
 from kinestream.inference import Engine, candidates, find_model, load_model, macs
 from kinestream.inference.measure import cache_dir
 from kinestream.lab import Day, Draws, Material, Outcome, Phase, Scenario, Supply
+from kinestream.launch.open_source import SourceOptions, open_source
 from kinestream.policy import BatteryPolicy, make_policy, parse_policy, write_policy
-from kinestream.sources import SourceOptions, open_source
 
 ENERGY = "nrf52840_lsm6dso"
 SETS = (("uci_cnn", "hapt"), ("watch", "wisdm2019"))

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from kinestream.core.input_spec import InputSpec
     from kinestream.core.operating_table import OperatingPoint, OperatingTable
     from kinestream.core.signals import Decision, Prediction, SampleChunk, Subnet, Window
+    from kinestream.launch.open_source import open_source
     from kinestream.run.pipeline import Pipeline
     from kinestream.run.session import Session
-    from kinestream.sources import open_source
 
 __all__ = [
     "Decision",

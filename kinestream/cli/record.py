@@ -86,11 +86,10 @@ def add_parser(commands: Any) -> None:
 def run_record(args: argparse.Namespace) -> int:
     """Record until the source ends, ``q`` or Ctrl-C."""
     from kinestream.core.source import Linked
+    from kinestream.launch.build_run import build_source, say
     from kinestream.recording.labelled_source import LabelledSource
     from kinestream.recording.recorder import Recorder, describe
     from kinestream.replay_data.tables.open_table import canonical_label
-
-    from .build import build_source, say
 
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")

@@ -74,8 +74,7 @@ def _relay(args: argparse.Namespace) -> int:
     from kinestream.core.source import Noticing
     from kinestream.ingest import Journal, Relay
     from kinestream.ingest.relay.durable import state_folder
-
-    from .build import build_source
+    from kinestream.launch.build_run import build_source
 
     size = parse_size(args.journal_size)
     folder = args.journal or state_folder() / "journal" / re.sub(r"[^A-Za-z0-9.]+", "-", args.to.partition("?")[0])

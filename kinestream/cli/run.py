@@ -195,7 +195,8 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
 
 
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
-    from .build import build_session
+    from kinestream.launch.build_run import build_session
+
     from .output import JsonLines, Lines, episode_record, prediction_record, summary_text
 
     session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
@@ -257,8 +258,7 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
 def _publish(args: argparse.Namespace) -> int:
     from kinestream.core.source import Noticing
     from kinestream.ingest import publish
-
-    from .build import build_source
+    from kinestream.launch.build_run import build_source
 
     async def run() -> int:
         source = build_source(args)

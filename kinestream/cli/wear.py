@@ -81,9 +81,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
+    from kinestream.launch.build_run import build_source
     from kinestream.sensor_check.orientation import orientation_of
-
-    from .build import build_source
 
     if not args.seconds >= 2:
         raise ConfigError(f"--seconds {args.seconds:g}; expected at least 2, or a movement does not fit in")

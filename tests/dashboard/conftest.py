@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from kinestream.inference import Engine, operating_table
+from kinestream.launch.open_source import open_source
 from kinestream.policy import make_battery, make_policy
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
-from kinestream.sources import open_source
 from tests.random_models import random_model
 
 LABELS = ("walking", "walking_upstairs", "walking_downstairs", "standing")

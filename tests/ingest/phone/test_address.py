@@ -10,7 +10,7 @@ from kinestream.core.errors import ConfigError, MissingExtra
 from kinestream.ingest.phone import invitation
 from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.invitation import lan_addresses, push_urls, qr_code
-from kinestream.sources import SourceOptions, open_source
+from kinestream.launch.open_source import SourceOptions, open_source
 
 
 def test_everything_has_a_default_and_a_token_is_made_up() -> None:

@@ -10,8 +10,8 @@ import pytest
 from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Noticing, Playback, Source
+from kinestream.launch.open_source import SourceOptions, open_source
 from kinestream.replay_data.recordings import SessionPlayer
-from kinestream.sources import SourceOptions, open_source
 from tests.replay_data.recordings.recorded import acc_only, as_bytes, chunks, writer
 
 

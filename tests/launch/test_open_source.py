@@ -8,8 +8,8 @@ import pytest
 from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.source import Playback, Source
 from kinestream.ingest import ZmqSource
+from kinestream.launch.open_source import SourceOptions, open_source, parse_speed
 from kinestream.replay_data import Player, Wearer
-from kinestream.sources import SourceOptions, open_source, parse_speed
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
 from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
 from kinestream.sensor_check.orientation import orientation_of
-from kinestream.sources import SourceOptions, open_source, parse_speed
 from kinestream.windowing import ChannelMap
+
+from .open_source import SourceOptions, open_source, parse_speed
 
 if TYPE_CHECKING:
     from kinestream.policy import Part
