@@ -18,7 +18,7 @@ from .serve import in_browser
 if TYPE_CHECKING:
     from socket import socket
 
-    from kinestream.ingest.prediction_publisher import PredictionPublisher
+    from kinestream.outputs.prediction_publisher import PredictionPublisher
     from kinestream.run.session import Session
 
     from .output import JsonLines, Lines
@@ -180,7 +180,7 @@ def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPubli
     """The socket of ``--emit``, made first: a wrong address is told before anything is measured."""
     if args.emit is None:
         return nullcontext()
-    from kinestream.ingest.prediction_publisher import PredictionPublisher
+    from kinestream.outputs.prediction_publisher import PredictionPublisher
 
     return PredictionPublisher(args.emit, insecure=args.insecure)
 
@@ -189,7 +189,7 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
     """That of ``--metrics``, made first for the same reason."""
     if args.metrics is None:
         return nullcontext()
-    from kinestream.dashboard.metrics import listen
+    from kinestream.outputs.prometheus import listen
 
     return listen(args.metrics, insecure=args.insecure)
 
@@ -206,7 +206,7 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
             on_episode=lambda episode: emitter.episode(episode_record(episode)),
         )
     if listening is not None:
-        from kinestream.dashboard.metrics import MetricsServer
+        from kinestream.outputs.prometheus import MetricsServer
 
         session.accompany(MetricsServer(session, listening))
     try:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import zmq
 
-from .zmq.out_socket import OutSocket
+from kinestream.ingest.zmq.out_socket import OutSocket
 
 VERSION = 1
 TOPIC = "prediction/"

@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from kinestream.core.errors import ConfigError
-from kinestream.ingest.prediction_publisher import PredictionPublisher
+from kinestream.outputs.prediction_publisher import PredictionPublisher
 
 
 def subscriber(context: zmq.Context, publisher: PredictionPublisher, topic: bytes = b"") -> zmq.Socket:

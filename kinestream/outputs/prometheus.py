@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError, MissingExtra
-
-from .model.state import mark
+from kinestream.dashboard.model.state import mark
 
 try:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,8 +20,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Prediction
-
-    from .model.session_like import SessionLike
+    from kinestream.dashboard.model.session_like import SessionLike
 
 LATENCIES_S = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
 MOST_VISITORS = 8

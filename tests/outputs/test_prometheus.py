@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.source import LinkStatus
-from kinestream.dashboard.metrics import HEAD_BYTES, MOST_VISITORS, MetricsServer, listen
+from kinestream.outputs.prometheus import HEAD_BYTES, MOST_VISITORS, MetricsServer, listen
 from kinestream.run.session import Session
 
-from .synthetic import SyntheticSession
+from ..dashboard.synthetic import SyntheticSession
 
 
 async def ask(port: int, request: bytes) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""Predictions for other programs: JSON over ZeroMQ, metrics for Prometheus."""
