@@ -24,10 +24,10 @@ import torch
 from kinestream.core.signals import Subnet
 from kinestream.inference import Model, find_model, load_model, macs
 from kinestream.train.data.windows import Windows, open_data, windows_of
-from kinestream.train.judge.evaluate import score
+from kinestream.train.judge.evaluate import score, spanning
 from kinestream.train.judge.model_card import recipe_of
 from kinestream.train.network.export import from_model, normalised
-from kinestream.train.personal.adapt import Strength, adapt, spanning
+from kinestream.train.personal.adapt import Strength, adapt
 from kinestream.train.splits.protocols import protocol_of
 from kinestream.train.splits.time_blocks import apart, earliest
 

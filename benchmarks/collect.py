@@ -17,7 +17,7 @@ from typing import Any
 from kinestream.core.errors import ConfigError, KinestreamError
 from kinestream.train.fit.run_folder import read_scores
 from kinestream.train.judge.model_card import without_counts
-from kinestream.train.splits.pool_folds import pool_runs
+from kinestream.train.pool_folds import pool_runs
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = ("windows", "leaky", "accuracy", "scores")

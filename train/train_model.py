@@ -10,11 +10,12 @@ import numpy as np
 from rich.progress import Progress
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.memory import require_memory
 from kinestream.inference.model_file import Model, save_model
 
 from .data.windows import Windows, check_every_class, load_windows, open_data
 from .fit.device import choose_device, free_bytes
-from .fit.memory import require_memory, training_bytes
+from .fit.memory import training_bytes
 from .fit.run_folder import write_scores
 from .fit.trainer import fit
 from .judge.coarse_classes import group_summary

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pool(args: argparse.Namespace) -> dict[str, Any]:
-    from kinestream.train.splits.pool_folds import pool_runs
+    from kinestream.train.pool_folds import pool_runs
 
     return pool_runs(args.folds)
 

@@ -101,7 +101,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; the model's path goes to standard output, bars and notes to standard error."""
     with extra_for("train", "kinestream train"):
-        from kinestream.train.fit.memory import ran_out_of_memory
+        from kinestream.core.memory import ran_out_of_memory
         from kinestream.train.recipe.recipe_toml import OVERLAYS
         from kinestream.train.train_model import train_model
     from rich.console import Console
@@ -172,7 +172,7 @@ def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     """A recipe made for the recordings after ``--data``, and the recordings."""
     from kinestream.replay_data import ColumnMap
     from kinestream.train.data.own_recordings import open_sessions
-    from kinestream.train.recipe.from_recordings import WINDOW_S, own_recipe
+    from kinestream.train.data.recipe_from_recordings import WINDOW_S, own_recipe
 
     near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.6)
     meant = f"did you mean '{near[0]}'? " if near else ""

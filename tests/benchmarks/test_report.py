@@ -23,7 +23,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, macs
 from kinestream.train import load_recipe
 from kinestream.train.judge.scores import score_of, to_json
-from kinestream.train.splits.pool_folds import pool_runs
+from kinestream.train.pool_folds import pool_runs
 
 pytest.importorskip("matplotlib", reason="the report draws with matplotlib")
 from benchmarks.report.report import make_report, published_figures

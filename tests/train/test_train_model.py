@@ -17,7 +17,7 @@ from kinestream.inference.model_file import load_model
 from kinestream.train import Recipe
 from kinestream.train.data.windows import open_data
 from kinestream.train.judge.scores import from_json
-from kinestream.train.splits.pool_folds import pool_runs
+from kinestream.train.pool_folds import pool_runs
 from kinestream.train.train_model import evaluate_model, load_part, train_model
 
 from .made_up import LABELS, recording, small_recipe

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.memory import require_memory
 from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.windowing import training_windows
 
-from ..fit.memory import require_memory
 from ..recipe.schema import OWN_RECORDINGS
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from kinestream.windowing import Segmenter
 
 from ..data.windows import chunks_of
 from ..network.export import from_model, normalised
-from ..personal.adapt import spanning
-from .evaluate import probabilities
+from .evaluate import probabilities, spanning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -75,6 +75,14 @@ def corners(subnets: Sequence[Subnet]) -> tuple[Subnet, ...]:
     return tuple(dict.fromkeys(ends))
 
 
+def spanning(model: Model) -> tuple[Subnet, ...]:
+    """Some subnetworks that the last layer is fitted for: thin to wide, in turn at low and at full resolution."""
+    widths = [model.widths[i] for i in np.unique(np.linspace(0, len(model.widths) - 1, 4).round().astype(int))]
+    low, high = model.resolutions[0], model.resolutions[-1]
+    both = [Subnet(width, (low, high)[i % 2]) for i, width in enumerate(reversed(widths), start=1)]
+    return tuple(dict.fromkeys([*both, *corners(model.subnets)]))
+
+
 def summary(
     scores: Mapping[Subnet, Score], labels: Sequence[str], detailed: Sequence[Subnet] = (), *, counts: bool = False
 ) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.model_file import Model
 
 from ..data.windows import Windows, windows_of
-from ..judge.evaluate import corners
+from ..judge.evaluate import spanning
 from ..network import batch_statistics
 from ..network.export import from_model, normalised
 
@@ -107,14 +107,6 @@ def adapt(
     return replace(
         model, tensors=model.tensors | fitted | batch_statistics.to_arrays(net, model.widths, model.resolutions)
     )
-
-
-def spanning(model: Model) -> tuple[Subnet, ...]:
-    """Some subnetworks that the last layer is fitted for: thin to wide, in turn at low and at full resolution."""
-    widths = [model.widths[i] for i in np.unique(np.linspace(0, len(model.widths) - 1, 4).round().astype(int))]
-    low, high = model.resolutions[0], model.resolutions[-1]
-    both = [Subnet(width, (low, high)[i % 2]) for i, width in enumerate(reversed(widths), start=1)]
-    return tuple(dict.fromkeys([*both, *corners(model.subnets)]))
 
 
 def person_windows(model: Model, dataset: Dataset, subjects: Sequence[str]) -> Windows:

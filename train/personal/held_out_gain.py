@@ -10,10 +10,10 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
-from ..judge.evaluate import corners, score
+from ..judge.evaluate import corners, score, spanning
 from ..network.export import from_model, normalised
 from ..splits.time_blocks import apart, earliest
-from .adapt import MIN_WINDOWS, Strength, adapt, spanning
+from .adapt import MIN_WINDOWS, Strength, adapt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

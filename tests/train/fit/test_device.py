@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.memory import available_bytes
 from kinestream.train.fit.device import PROCESSOR, choose_device, device_name, free_bytes, number_type
-from kinestream.train.fit.memory import available_bytes
 
 GPUS = torch.cuda.device_count()
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from kinestream.core.errors import NotEnoughMemory
+from kinestream.core.memory import available_bytes, ran_out_of_memory, require_memory
 from kinestream.core.signals import UNLABELLED
 from kinestream.train import load_recipe
 from kinestream.train.data.windows import load_windows, most_windows
-from kinestream.train.fit.memory import available_bytes, ran_out_of_memory, require_memory, training_bytes
+from kinestream.train.fit.memory import training_bytes
 
 from ..made_up import LABELS, dataset, recording, small_recipe
 
@@ -29,7 +30,7 @@ def test_what_fits_is_let_through_and_what_does_not_is_refused():
 def test_the_limit_of_the_process_itself_counts():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "from kinestream.train.memory import available_bytes; print(available_bytes())"
+        "from kinestream.core.memory import available_bytes; print(available_bytes())"
     )
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -52,7 +53,7 @@ def test_what_nobody_labelled_is_not_foreseen():
 
 
 def test_windows_that_would_not_fit_are_refused_before_they_are_cut(monkeypatch):
-    monkeypatch.setattr("kinestream.train.fit.trainer.memory.available_bytes", lambda: 100_000)
+    monkeypatch.setattr("kinestream.core.memory.available_bytes", lambda: 100_000)
     with pytest.raises(NotEnoughMemory, match=r"windows or more of made_up.*raise train_hop in \[data\]"):
         load_windows(dataset(2), small_recipe(), ["0", "1"], hop=1)
 

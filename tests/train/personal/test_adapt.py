@@ -10,9 +10,10 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, Model, load_model, save_model
 from kinestream.train.data.windows import Windows
+from kinestream.train.judge.evaluate import spanning
 from kinestream.train.network.export import from_model, normalised
 from kinestream.train.personal import adapt as adapting
-from kinestream.train.personal.adapt import Strength, adapt, spanning
+from kinestream.train.personal.adapt import Strength, adapt
 from kinestream.train.personal.held_out_gain import accuracy_of, adapted_card, held_out_gain
 
 from ...random_models import random_model

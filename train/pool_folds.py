@@ -9,9 +9,9 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
-from ..fit.run_folder import read_scores
-from ..judge.scores import MEASURES, from_json, pooled, to_json
-from ..recipe.recipe_toml import differences, parse_recipe
+from .fit.run_folder import read_scores
+from .judge.scores import MEASURES, from_json, pooled, to_json
+from .recipe.recipe_toml import differences, parse_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ import pytest
 
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.train.data.own_recordings import open_sessions
-from kinestream.train.recipe.from_recordings import own_recipe
+from kinestream.train.data.recipe_from_recordings import own_recipe
 from kinestream.train.recipe.recipe_toml import parse_recipe, to_toml, tomllib
 from kinestream.train.train_model import load_part
 

@@ -15,10 +15,10 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, BODY_ACC, GYRO
 from kinestream.inference.architecture import PRESETS, feature_sizes
 
-from ..data.own_recordings import common_channels
-from ..data.windows import most_windows
-from .recipe_toml import lay_over, load_recipe
-from .schema import OWN_RECORDINGS, Data, Network, Recipe
+from ..recipe.recipe_toml import lay_over, load_recipe
+from ..recipe.schema import OWN_RECORDINGS, Data, Network, Recipe
+from .own_recordings import common_channels
+from .windows import most_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
