@@ -98,6 +98,7 @@ def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) ->
     Raises:
         ConfigError: it cannot be loaded, has neither, or a setting is wrong; in one line.
     """
+    _alias_former_modules()
     try:
         made = _from_file(Path(kind)) if is_file(kind) else installed()[kind].load()
     except ConfigError:
@@ -124,6 +125,12 @@ def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) ->
 def name_of(policy: Policy) -> str:
     """What a policy is asked for with: its kind, or the name of somebody else's."""
     return policy.name if isinstance(policy, OwnPolicy) else policy.kind
+
+
+def _alias_former_modules() -> None:
+    """Let policies written for kinestream 0.1 import values from where they were then."""
+    for name in ("signals", "operating_table", "errors"):
+        sys.modules.setdefault(f"kinestream.{name}", importlib.import_module(f"kinestream.core.{name}"))
 
 
 def _from_file(path: Path) -> Callable[..., Any]:

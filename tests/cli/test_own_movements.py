@@ -123,7 +123,7 @@ def test_what_cannot_be_meant_is_one_line(folder, capsys, words, message):
 
 
 def test_too_large_a_batch_is_refused_before_anything_is_taken(folder, capsys, monkeypatch):
-    monkeypatch.setattr("kinestream.train.fit.trainer.memory.available_bytes", lambda: 3_000_000)
+    monkeypatch.setattr("kinestream.core.memory.available_bytes", lambda: 3_000_000)
     (folder / "small.toml").write_text(SMALL.replace("batch_size = 8", "batch_size = 4096"))
     assert main(train(folder, "large")) == 1
     told = capsys.readouterr().err.strip().splitlines()[-1]

@@ -161,9 +161,9 @@ def test_an_installed_package_offers_a_policy(table: OperatingTable, tmp_path: P
     (tmp_path / "night_watch.py").write_text(FUNCTION)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from kinestream.operating_table import OperatingPoint, OperatingTable\n"
+        "from kinestream.core.operating_table import OperatingPoint, OperatingTable\n"
         "from kinestream.policy import PolicyState, make_policy, write_policy\n"
-        "from kinestream.signals import Subnet\n"
+        "from kinestream.core.signals import Subnet\n"
         "table = OperatingTable('t', '', '', (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 1.0, 1.0, 1.0),))\n"
         "policy = make_policy('night:begins_h=1+deadline=20', table)\n"
         "print(policy.decide(PolicyState(9000.0, 0.0, None, None, None, (), 1.0)).reason)\n"

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from kinestream.core import memory
 from kinestream.core.errors import ConfigError
-from kinestream.core.memory import available_bytes
 
 PROCESSOR = torch.device("cpu")
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
@@ -41,7 +41,7 @@ def choose_device(asked: str | None = None) -> torch.device:
 
 def free_bytes(device: torch.device) -> int:
     """Memory that can still be taken where the network learns."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.available_bytes()
 
 
 def number_type(precision: str, device: torch.device) -> torch.dtype:

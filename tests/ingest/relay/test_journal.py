@@ -129,7 +129,7 @@ def test_a_flipped_bit_loses_no_more_than_the_rest_of_its_segment(tmp_path: Path
 
 
 def test_two_processes_never_write_one_journal(tmp_path: Path) -> None:
-    code = "import sys, pathlib, kinestream.ingest.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, kinestream.ingest.relay.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
     with Journal(tmp_path):
         done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
         assert "in use by another process" in done.stderr
@@ -147,7 +147,7 @@ def test_a_killed_writer_loses_nothing_that_it_appended(tmp_path: Path) -> None:
     code = """
         import sys
         from pathlib import Path
-        from kinestream.ingest.journal import Journal
+        from kinestream.ingest.relay.journal import Journal
         with Journal(Path(sys.argv[1]), segment_bytes=10_000) as journal:
             for number in range(10**9):
                 journal.append([b"imu/wrist", b"%d" % number, bytes(40)])

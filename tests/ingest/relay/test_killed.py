@@ -27,7 +27,7 @@ RELAY = """
     from pathlib import Path
     from kinestream.ingest import Journal, Relay, decode
     from kinestream.ingest.durable import Mark
-    from tests.ingest.test_zmq import Recorded, chunk
+    from tests.ingest.zmq.test_zmq import Recorded, chunk
 
     class Sensor(Recorded):
         live = True
@@ -62,7 +62,7 @@ RECEIVER = """
     import asyncio, os, sys
     from pathlib import Path
     from kinestream.ingest import RelaySource
-    from tests.ingest.test_zmq import bits, chunk
+    from tests.ingest.zmq.test_zmq import bits, chunk
 
     async def main(state, port, notes):
         source = RelaySource(f"relay://127.0.0.1:{port}?state={state}")
@@ -80,7 +80,7 @@ RECEIVER = """
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[bytes]:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
     return subprocess.Popen(command, cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"})
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kinestream.core.errors import DecodeError
 from kinestream.ingest.relay.wire import Kind, RelayMessage, WrongVersion, pack, unpack
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "wire.md"
 
 
 def test_the_example_of_the_page_is_packed_and_unpacked() -> None:

@@ -16,7 +16,7 @@ from kinestream.core.signals import ACC, GYRO
 from kinestream.ingest import ZmqSource
 from tests.ingest.zmq.test_zmq import everything
 
-CLIENTS = Path(__file__).parents[2] / "docs" / "clients"
+CLIENTS = Path(__file__).parents[3] / "docs" / "clients"
 SAMPLES = 1000
 
 

@@ -19,7 +19,7 @@ from kinestream.core.signals import ACC, CHANNEL_UNITS, GYRO, SampleChunk
 from kinestream.ingest import EndOfStream, decode, encode, encode_end
 from kinestream.ingest.zmq.wire import MAX_SAMPLES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "wire.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "wire.md"
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=20)
 
 

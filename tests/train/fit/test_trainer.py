@@ -81,11 +81,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(finished, tmp
 def test_a_killed_run_resumes_to_the_very_same_weights(tmp_path):
     recipe = small_recipe(epochs=3)
     code = (
-        "import sys, torch; from pathlib import Path; from tests.train.test_fit import run, small_recipe\n"
+        "import sys, torch; from pathlib import Path; from tests.train.fit.test_trainer import run, small_recipe\n"
         "torch.set_num_threads(int(sys.argv[2])); run(Path(sys.argv[1]), small_recipe(epochs=3))"
     )
     folder = tmp_path / "killed"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     threads = str(torch.get_num_threads())
     environment = {**os.environ, "PYTHONPATH": str(root)}
     child = subprocess.Popen([sys.executable, "-c", code, str(folder), threads], env=environment, cwd=root)
