@@ -26,7 +26,7 @@ RELAY = """
     import asyncio, sys
     from pathlib import Path
     from kinestream.ingest import Journal, Relay, decode
-    from kinestream.ingest.durable import Mark
+    from kinestream.ingest.relay.durable import Mark
     from tests.ingest.zmq.test_zmq import Recorded, chunk
 
     class Sensor(Recorded):
