@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.core.signals import UNKNOWN
+from kinestream.core.scoring import is_right
 
 from ..drawing.ring import TraceRing
 from .health import StreamHealth
@@ -102,7 +102,7 @@ class StreamState:
         self.prediction = prediction
         self.prediction_count += 1
         self.latencies_ms.append(prediction.latency_ms)
-        self.marks.append(mark(prediction))
+        self.marks.append(is_right(prediction))
         self.energies_mj.append(prediction.energy_mj)
         offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
         start_s, end_s = offset_s + prediction.t_start_s, offset_s + prediction.t_end_s
@@ -195,15 +195,3 @@ def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float)
 def told(prediction: Prediction) -> Conclusion | Prediction:
     """What a person is told of the window: the conclusion where one was drawn, else the network's own word."""
     return prediction.conclusion or prediction
-
-
-def mark(prediction: Prediction) -> bool | None:
-    """Whether what is told is right; None where it cannot be said.
-
-    That is so without a label, with a label the model does not know, for a window that straddles two activities, and
-    where ``UNKNOWN`` is told.
-    """
-    if prediction.truth is None or prediction.truth not in prediction.labels or prediction.truth_share < 1.0:
-        return None
-    label = told(prediction).label
-    return None if label == UNKNOWN else label == prediction.truth

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from kinestream.core.scoring import is_right
+
 from ..drawing import theme
 from ..drawing.big_text import LINES, large
 from ..drawing.draw import bar
-from ..model.state import mark, told
+from ..model.state import told
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class PredictionPanel(Panel):
 
 
 def _label(prediction: Prediction, width: int, room: int) -> list[list[Piece]]:
-    colour = theme.BAD if mark(prediction) is False else theme.ACCENT
+    colour = theme.BAD if is_right(prediction) is False else theme.ACCENT
     name = readable(told(prediction).label)
     letters = large(name, width) if room >= LINES else None
     if letters is None or len(letters) > room:
@@ -75,7 +77,7 @@ def _label(prediction: Prediction, width: int, room: int) -> list[list[Piece]]:
 
 
 def _truth(prediction: Prediction) -> list[list[Piece]]:
-    right = mark(prediction)
+    right = is_right(prediction)
     sign, colour = _MARKS[right]
     line: list[Piece] = [(f"{sign} ", f"bold {colour}"), ("truth ", theme.MUTED), readable(prediction.truth or "")]
     if prediction.truth_share < 1.0:

@@ -1,1 +1,1 @@
-"""Predictions for other programs: JSON over ZeroMQ, metrics for Prometheus."""
+"""Outputs for other programs: predictions as JSON over ZeroMQ, metrics for Prometheus."""

@@ -1,4 +1,4 @@
-"""Predictions for other programs: JSON on a ZeroMQ socket; docs/wire.md describes it."""
+"""Publisher of predictions, episodes and the summary as JSON on a ZeroMQ socket; docs/wire.md describes the format."""
 
 from __future__ import annotations
 
@@ -14,26 +14,32 @@ VERSION = 1
 TOPIC = "prediction/"
 EPISODE_TOPIC = "episode/"
 SUMMARY_TOPIC = "summary"
-_FAREWELL_S = 0.5
+_LINGER_S = 0.5
+"""How long closing waits for records that are not sent yet."""
 
 
 class PredictionPublisher:
-    """A socket that offers records to any number of subscribers, and waits for none of them; ``with`` closes it.
+    """Socket that publishes records to any number of subscribers and never waits for them; a context manager.
 
-    A subscriber that is too slow misses records; the field ``number`` tells it how many.
+    A slow subscriber misses records and sees how many by the jump in the field ``number``.
 
     Args:
         to: ``tcp://HOST:PORT``, as for ``ZmqPublisher``.
-        hwm: records kept for each subscriber.
-        insecure: as if the address said ``insecure=1``.
+        hwm: maximum number of records queued for each subscriber.
+        insecure: same as ``insecure=1`` in the address.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed or in use, or reaches beyond this machine without keys.
+
+    >>> with PredictionPublisher("tcp://127.0.0.1:0") as publisher:
+    ...     publisher.prediction({"stream": "wrist", "label": "WALKING", "confidence": 0.9})
+    ...     publisher.address.rpartition(":")[0]
+    'tcp://127.0.0.1'
     """
 
     def __init__(self, to: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self._out = OutSocket(to, {"publish": (zmq.PUB, {zmq.SNDHWM: hwm})}, insecure=insecure)
         self.address = self._out.address
-        """Where it is bound, with the real port."""
+        """The bound address, with the real port."""
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -43,26 +49,31 @@ class PredictionPublisher:
         self.close()
 
     def prediction(self, record: Mapping[str, Any]) -> None:
-        """Offer a prediction under ``prediction/STREAM``.
+        """Publish a prediction under ``prediction/STREAM``.
 
         Args:
-            record: plain JSON values; ``stream`` among them.
+            record: plain JSON values, including ``stream``.
         """
         self._send(f"{TOPIC}{record['stream']}", record)
 
     def episode(self, record: Mapping[str, Any]) -> None:
-        """Offer an episode that is over under ``episode/STREAM``; the same of ``record``."""
+        """Publish a finished episode under ``episode/STREAM``.
+
+        Args:
+            record: plain JSON values, including ``stream``.
+        """
         self._send(f"{EPISODE_TOPIC}{record['stream']}", record)
 
     def summary(self, record: Mapping[str, Any]) -> None:
-        """Offer the figures of the run under ``summary``: nothing comes after it."""
+        """Publish the summary of the run under ``summary``, as the last record."""
         self._send(SUMMARY_TOPIC, record)
 
     def close(self) -> None:
-        self._out.close(_FAREWELL_S)
+        """Close the socket after a short wait for unsent records."""
+        self._out.close(_LINGER_S)
 
     def _send(self, topic: str, record: Mapping[str, Any]) -> None:
-        told = {"version": VERSION, "number": self._number, **record}
+        message = {"version": VERSION, "number": self._number, **record}
         self._number += 1
-        text = json.dumps(told, separators=(",", ":"), allow_nan=False)
-        self._out.socket.send_multipart([topic.encode(), text.encode()], zmq.NOBLOCK)  # PUB drops and never blocks
+        text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+        self._out.socket.send_multipart([topic.encode(), text.encode()], zmq.NOBLOCK)  # PUB drops, never blocks

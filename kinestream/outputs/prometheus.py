@@ -1,15 +1,15 @@
-"""The session's figures for Prometheus: ``GET /metrics`` on a socket of its own, in the session's event loop."""
+"""Prometheus metrics of a running session: ``GET /metrics`` on a separate socket, in the session's event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from kinestream.core.errors import ConfigError, MissingExtra
-from kinestream.dashboard.model.state import mark
+from kinestream.core.scoring import is_right
 
 try:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,25 +19,58 @@ except ImportError as error:
     raise MissingExtra("metrics", "--metrics") from error
 
 if TYPE_CHECKING:
+    from kinestream.core.operating_table import OperatingTable
     from kinestream.core.signals import Prediction
-    from kinestream.dashboard.model.session_like import SessionLike
+    from kinestream.core.source import LinkStatus
 
 LATENCIES_S = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
-MOST_VISITORS = 8
-"""More at the same time are turned away."""
-TURNED_AWAY_S = 0.5
-"""How long the question of a visitor too many is waited for, who has his answer already."""
-HEAD_BYTES, HEAD_S = 8192, 5.0
-"""How long a request may be, in bytes and in coming."""
+MAX_CLIENTS = 8
+"""Number of clients served at the same time; further ones are rejected."""
+REJECTED_DRAIN_S = 0.5
+"""Time to drain the request of a rejected client."""
+REQUEST_BYTES, REQUEST_S = 8192, 5.0
+"""Maximum size of a request's head, and maximum time until it has arrived."""
 
 
-class Figures:
-    """What is counted with every prediction, and read from the session when somebody asks.
+class ObservedSession(Protocol):
+    """The part of a session that the metrics read; ``kinestream.run.session.Session`` has it."""
 
-    Not thread-safe: to be asked in the thread that the session runs in.
+    @property
+    def source_name(self) -> str: ...
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def policy_text(self) -> str: ...
+
+    @property
+    def table(self) -> OperatingTable: ...
+
+    @property
+    def deadline_ms(self) -> float | None: ...
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """Number of chunks waiting for the pipeline, and the queue's capacity."""
+        ...
+
+    def links(self) -> Sequence[LinkStatus]: ...
+
+    def failures(self) -> list[str]: ...
+
+    def counts(self) -> Mapping[str, int]: ...
+
+    def subscribe(self, *, on_prediction: Callable[[Prediction], None]) -> None: ...
+
+
+class SessionMetrics:
+    """Metrics updated with every prediction, plus those read from the session at each scrape.
+
+    Not thread-safe: use it in the thread that runs the session.
     """
 
-    def __init__(self, session: SessionLike) -> None:
+    def __init__(self, session: ObservedSession) -> None:
         self._session = session
         self.registry = registry = CollectorRegistry()
         by_label, by_stream = ("stream", "label"), ("stream",)
@@ -58,16 +91,17 @@ class Figures:
         self._resolution = Gauge("kinestream_subnet_resolution", "Samples in a window", by_stream, registry=registry)
         self._confidence = Gauge("kinestream_confidence", "Of the newest prediction", by_stream, registry=registry)
         self._age = Gauge(
-            "kinestream_age_seconds", "Of the newest sample when its prediction came out", by_stream, registry=registry
+            "kinestream_age_seconds", "Age of the newest sample at the prediction", by_stream, registry=registry
         )
-        self._battery = Gauge("kinestream_battery_ratio", "Charge left; NaN where it is not known", registry=registry)
+        self._battery = Gauge("kinestream_battery_ratio", "Charge left; NaN if unknown", registry=registry)
         self._battery.set(float("nan"))
-        registry.register(self)  # type: ignore[arg-type]  # a collector is whatever has ``collect``
+        registry.register(self)  # type: ignore[arg-type]  # the registry needs nothing but ``collect``
 
     def on_prediction(self, prediction: Prediction) -> None:
+        """Count a prediction."""
         stream, subnet = prediction.stream, prediction.decision.subnet
         self._predictions.labels(stream, prediction.label).inc()
-        right = mark(prediction)
+        right = is_right(prediction)
         if right is not None:
             self._scored.labels(stream, str(right).lower()).inc()
         deadline_ms = self._session.deadline_ms
@@ -82,22 +116,24 @@ class Figures:
             self._battery.set(prediction.battery_frac)
 
     def collect(self) -> Iterator[Metric]:
-        """What the session tells when it is asked."""
+        """Yield the metrics read from the session at each scrape."""
         session = self._session
-        told = GaugeMetricFamily("kinestream_run", "What runs", labels=("source", "model", "policy"))
-        told.add_metric([session.source_name, session.model_name, session.policy_text], 1)
-        yield told
-        counts = CounterMetricFamily("kinestream_events", "Samples, windows, and all that went wrong", labels=("kind",))
+        run = GaugeMetricFamily("kinestream_run", "What runs", labels=("source", "model", "policy"))
+        run.add_metric([session.source_name, session.model_name, session.policy_text], 1)
+        yield run
+        counts = CounterMetricFamily(
+            "kinestream_events", "Samples, windows, and everything that went wrong", labels=("kind",)
+        )
         for kind, count in session.counts().items():
             counts.add_metric([kind], count)
         yield counts
         if session.deadline_ms is not None:
             yield GaugeMetricFamily("kinestream_deadline_seconds", "For one window", session.deadline_ms / 1000.0)
-        waiting, room = session.queued
+        waiting, capacity = session.queued
         yield GaugeMetricFamily("kinestream_queue_chunks", "Chunks that wait for the pipeline", waiting)
-        yield GaugeMetricFamily("kinestream_queue_capacity_chunks", "Chunks that may wait", room)
+        yield GaugeMetricFamily("kinestream_queue_capacity_chunks", "Chunks that may wait", capacity)
         yield GaugeMetricFamily(
-            "kinestream_failures", "What has failed for good, the run apart", len(session.failures())
+            "kinestream_failures", "Permanent failures beside the running session", len(session.failures())
         )
         yield from self._links()
 
@@ -114,23 +150,27 @@ class Figures:
 
 
 def listen(address: str, *, insecure: bool = False) -> socket.socket:
-    """A socket that listens on ``[HOST]:PORT``; without a host on this machine alone.
+    """Return a socket that listens on ``[HOST]:PORT``; without a host, on this machine only.
 
     Raises:
-        ConfigError: the address is malformed or taken, or leads beyond this machine and ``insecure`` was not asked for.
+        ConfigError: the address is malformed or in use, or other machines can reach it and ``insecure`` is False.
+
+    >>> with listen(":0") as listener:
+    ...     listener.getsockname()[0]
+    '127.0.0.1'
     """
     host, colon, port_text = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not colon or not port_text.isdigit() or not 0 <= int(port_text) <= 65535:
         raise ConfigError(f"'{address}': expected [HOST]:PORT, e.g. :9100")
     if not insecure and not _is_loopback(host):
-        raise ConfigError(f"'{address}' lets other machines read along, unencrypted; say --insecure to allow it")
+        raise ConfigError(
+            f"'{address}' serves unencrypted metrics to other machines; use 127.0.0.1, or allow it with --insecure"
+        )
     try:
         return socket.create_server((host, int(port_text)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port_text}: {error.strerror or error}; take another port"
-        ) from None
+        raise ConfigError(f"cannot listen on {host}:{port_text}: {error.strerror or error}; use another port") from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -141,49 +181,51 @@ def _is_loopback(host: str) -> bool:
 
 
 class MetricsServer:
-    """Lives as long as a run: ``async with``. One answer a connection, and then it is closed.
+    """HTTP server of a session's metrics, for the length of the run; an async context manager.
+
+    It sends one response per connection, then closes the connection.
 
     Args:
-        session: its figures are told; subscribed to at once.
-        listening: what ``listen`` gave; closed at the end.
+        session: the session to measure; subscribed to immediately.
+        listening: the socket from ``listen``; closed at the end.
     """
 
-    def __init__(self, session: SessionLike, listening: socket.socket) -> None:
-        self.figures = Figures(session)
+    def __init__(self, session: ObservedSession, listening: socket.socket) -> None:
+        self.metrics = SessionMetrics(session)
         self._socket = listening
         self.port: int = listening.getsockname()[1]
-        """Where it listens, also if any free port was asked for."""
+        """The port in use, also where port 0 was requested."""
         self._server: asyncio.Server | None = None
-        self._visitors: set[asyncio.Task[None] | None] = set()
-        session.subscribe(on_prediction=self.figures.on_prediction)
+        self._clients: set[asyncio.Task[None] | None] = set()
+        session.subscribe(on_prediction=self.metrics.on_prediction)
 
     async def __aenter__(self) -> MetricsServer:
-        self._server = await asyncio.start_server(self._answer, sock=self._socket, limit=HEAD_BYTES)
+        self._server = await asyncio.start_server(self._serve_client, sock=self._socket, limit=REQUEST_BYTES)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
-        for visitor in list(self._visitors):
-            if visitor is not None:
-                visitor.cancel()
+        for client in list(self._clients):
+            if client is not None:
+                client.cancel()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        self._visitors.add(task)
+        self._clients.add(task)
         try:
-            if len(self._visitors) > MOST_VISITORS:
-                writer.write(_response("503 Service Unavailable", b"too many visitors\n"))
-                # What is closed with a question unread is reset, and the visitor might never see the answer.
-                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TURNED_AWAY_S)
+            if len(self._clients) > MAX_CLIENTS:
+                writer.write(_response("503 Service Unavailable", b"too many clients\n"))
+                # Closing with the request unread resets the connection, and the client might never see the response.
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REJECTED_DRAIN_S)
             else:
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_S)
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_S)
                 writer.write(self._response(head))
-            await asyncio.wait_for(writer.drain(), HEAD_S)
+            await asyncio.wait_for(writer.drain(), REQUEST_S)
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            pass  # a visitor who does not ask, or does not read the answer, gets none
+            pass  # the client sent no complete request, or does not read the response
         finally:
-            self._visitors.discard(task)
+            self._clients.discard(task)
             writer.close()
 
     def _response(self, head: bytes) -> bytes:
@@ -192,8 +234,8 @@ class MetricsServer:
             return _response("405 Method Not Allowed", b"GET only\n")
         if rest.split(b" ", 1)[0].partition(b"?")[0] not in (b"/metrics", b"/"):
             return _response("404 Not Found", b"see /metrics\n")
-        told = generate_latest(self.figures.registry)
-        return _response("200 OK", told, CONTENT_TYPE_LATEST, is_head=method == b"HEAD")
+        body = generate_latest(self.metrics.registry)
+        return _response("200 OK", body, CONTENT_TYPE_LATEST, is_head=method == b"HEAD")
 
 
 def _response(status: str, body: bytes, kind: str = "text/plain; charset=utf-8", *, is_head: bool = False) -> bytes:

@@ -1,4 +1,4 @@
-"""Predictions on a socket: what a subscriber reads, and what it can tell of those it missed."""
+"""Published predictions: the records a subscriber reads, and the count of those it missed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kinestream.outputs.prediction_publisher import PredictionPublisher
 
 
 def subscriber(context: zmq.Context, publisher: PredictionPublisher, topic: bytes = b"") -> zmq.Socket:
-    """Connected, and known to the publisher."""
+    """Return a connected socket whose subscription has reached the publisher."""
     socket = context.socket(zmq.SUB)
     socket.setsockopt(zmq.RCVTIMEO, 10_000)
     socket.connect(publisher.address)
@@ -25,7 +25,7 @@ def subscriber(context: zmq.Context, publisher: PredictionPublisher, topic: byte
     return socket
 
 
-def test_a_record_arrives_as_json_under_its_stream() -> None:
+def test_a_record_arrives_as_json_under_the_topic_of_its_stream() -> None:
     with (
         PredictionPublisher("tcp://127.0.0.1:0") as publisher,
         zmq.Context() as context,
@@ -45,7 +45,7 @@ def test_a_record_arrives_as_json_under_its_stream() -> None:
         assert json.loads(hip.recv_multipart()[1]) == second
 
 
-def test_an_episode_comes_under_a_topic_of_its_own() -> None:
+def test_an_episode_has_a_separate_topic() -> None:
     with (
         PredictionPublisher("tcp://127.0.0.1:0") as publisher,
         zmq.Context() as context,
@@ -58,7 +58,7 @@ def test_an_episode_comes_under_a_topic_of_its_own() -> None:
         assert json.loads(record)["episode"] == "walking"
 
 
-def test_a_subscriber_that_stalls_holds_nobody_up_and_can_count_what_it_missed() -> None:
+def test_a_stalled_subscriber_blocks_no_other_and_can_count_missed_records() -> None:
     with (
         PredictionPublisher("tcp://127.0.0.1:0", hwm=10) as publisher,
         zmq.Context() as context,
@@ -75,7 +75,7 @@ def test_a_subscriber_that_stalls_holds_nobody_up_and_can_count_what_it_missed()
         assert last - numbers[0] > len(numbers)
 
 
-def test_keys_are_wanted_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_beyond_this_machine_requires_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINESTREAM_KEYS", "/nonexistent")
     with pytest.raises(ConfigError, match="kinestream keys new"):
         PredictionPublisher("tcp://0.0.0.0:0")

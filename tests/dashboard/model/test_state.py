@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinestream.core.scoring import is_right
 from kinestream.core.signals import ACC, UNKNOWN, Conclusion, Decision, Prediction, SampleChunk, Subnet
 from kinestream.dashboard.drawing.ring import TraceRing
-from kinestream.dashboard.model.state import LATENCIES, SCORED, YOU, DashboardState, StreamState, mark
+from kinestream.dashboard.model.state import LATENCIES, SCORED, YOU, DashboardState, StreamState
 
 FS_HZ = 50.0
 
@@ -144,7 +145,7 @@ def test_the_log_gets_a_line_when_the_subnetwork_changes_and_only_then() -> None
     ids=["right", "wrong", "no label", "a label the model does not know", "straddles two activities"],
 )
 def test_a_window_is_scored_only_where_it_can_be(made: Prediction, right: bool | None) -> None:
-    assert mark(made) is right
+    assert is_right(made) is right
 
 
 def test_the_rolling_accuracy_forgets_what_is_long_past() -> None:
