@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinestream.replay_data.datasets.check_dataset import Report
-    from kinestream.replay_data.datasets.registry import Known
+    from kinestream.replay_data.datasets.check_dataset import CheckReport
+    from kinestream.replay_data.datasets.registry import KnownDataset
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -142,7 +142,7 @@ def run_check(args: argparse.Namespace) -> int:
     return 0 if report.sound else 1
 
 
-def _describe(known: Known, folder: Path) -> dict[str, Any]:
+def _describe(known: KnownDataset, folder: Path) -> dict[str, Any]:
     from kinestream.core.errors import DataDamaged, DataMissing
 
     state, source = "found", ""
@@ -168,7 +168,7 @@ def _describe(known: Known, folder: Path) -> dict[str, Any]:
     }
 
 
-def _lines(report: Report, known: Known | None = None) -> list[str]:
+def _lines(report: CheckReport, known: KnownDataset | None = None) -> list[str]:
     lines = [
         f"{report.name} in {report.source}",
         f"  {report.recordings} recordings of {report.subjects} people, {report.samples:,} samples, "

@@ -215,9 +215,9 @@ def run_export(args: argparse.Namespace) -> int:
     """Write what was asked for; say where."""
     if not args.csv and not args.motion_bids:
         raise ConfigError("say what to export to: --csv FILE or --motion-bids FOLDER")
-    from kinestream.replay_data.recordings import SessionReader
+    from kinestream.replay_data.recordings import RecordingReader
 
-    reader = SessionReader(args.folder)
+    reader = RecordingReader(args.folder)
     try:
         if args.csv:
             from kinestream.replay_data.recordings.export import export_csv

@@ -59,11 +59,11 @@ def _replay(name: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import ColumnMap, Player, open_dataset
 
     if Path(name).is_dir():
-        from kinestream.replay_data.recordings import SessionPlayer, is_recording
+        from kinestream.replay_data.recordings import RecordingPlayer, is_recording
 
         if is_recording(name):
             _refuse(name, options, "data_dir", "subjects", "columns", "loop", "together")
-            return SessionPlayer(name, speed=1.0 if options.speed is None else options.speed)
+            return RecordingPlayer(name, speed=1.0 if options.speed is None else options.speed)
     columns = ColumnMap.parse(options.columns) if options.columns else None
     dataset = open_dataset(name, options.data_dir, columns)
     if options.subjects:

@@ -15,7 +15,7 @@ from typing import Any
 
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.policy import Policy, write_policy
-from kinestream.replay_data.recordings import Event, PredictionRecord, SessionWriter
+from kinestream.replay_data.recordings import Event, PredictionRecord, RecordingWriter
 from kinestream.replay_data.recordings.tables import COMPUTED, DROPPED, NOT_RECORDED
 from kinestream.replay_data.recordings.writer import Item
 from kinestream.run.pipeline import Circumstances, Pipeline
@@ -57,7 +57,7 @@ class Recorder:
         on_failure: Callable[[str], None] = _LOG.error,
     ) -> None:
         self.folder = folder
-        self._writer = SessionWriter(folder, about)
+        self._writer = RecordingWriter(folder, about)
         self._live = live
         self._on_failure = on_failure
         self._queue: deque[Item] = deque()

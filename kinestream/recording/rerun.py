@@ -20,7 +20,7 @@ from kinestream.core.operating_table import OperatingPoint, OperatingTable, Sens
 from kinestream.core.signals import Decision, Prediction, Sensing, Subnet
 from kinestream.inference import Engine, Model, Output, find_model, load_model
 from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
-from kinestream.replay_data.recordings import PredictionRecord, SessionPlayer, SessionReader
+from kinestream.replay_data.recordings import PredictionRecord, RecordingPlayer, RecordingReader
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
 from kinestream.windowing import ChannelMap
@@ -28,7 +28,7 @@ from kinestream.windowing import ChannelMap
 
 def can_rerun(folder: Path) -> bool:
     """Whether the recording is of a run that predicted, not of samples only."""
-    return SessionReader(folder).manifest.get("model") is not None
+    return RecordingReader(folder).manifest.get("model") is not None
 
 
 class RerunSession(Session):
@@ -44,7 +44,7 @@ class RerunSession(Session):
     """
 
     def __init__(self, folder: Path, *, speed: float = 1.0, limit_s: float | None = None) -> None:
-        source = SessionPlayer(folder, speed=speed, as_computed=True)
+        source = RecordingPlayer(folder, speed=speed, as_computed=True)
         manifest = source.reader.manifest
         try:
             self._script = _Script(source.reader)
@@ -130,7 +130,7 @@ def _same(one: Any, other: Any) -> bool:
 class _Script:
     """The recorded predictions, one after another, as what the run was told from outside."""
 
-    def __init__(self, reader: SessionReader) -> None:
+    def __init__(self, reader: RecordingReader) -> None:
         self._records: Iterator[PredictionRecord] = reader.predictions()
         self.now: PredictionRecord | None = None
         """The recorded prediction of the window that is being computed; None beyond the recording."""

@@ -14,11 +14,11 @@ from kinestream.core.signals import UNLABELLED
 from ..recording import Recording, split_where
 from .archive import FileTree
 from .fetch import git_blob_sha1, verify_recorded
-from .registry import Known, Published
+from .registry import KnownDataset, Published
 
 
 @dataclass(slots=True)
-class Report:
+class CheckReport:
     """What a local copy holds."""
 
     name: str
@@ -46,8 +46,8 @@ class Report:
 
 
 def check_dataset(
-    known: Known, data_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
-) -> Report:
+    known: KnownDataset, data_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> CheckReport:
     """Read every recording and compare with what is published.
 
     Raises:
@@ -55,7 +55,7 @@ def check_dataset(
         DataDamaged: a file cannot be read, or has changed since it was fetched.
     """
     tree = known.locate(data_dir)
-    report = Report(known.name, str(tree.source))
+    report = CheckReport(known.name, str(tree.source))
     if tree.source.is_file() and verify_recorded(tree.source):
         report.notes.append("the archive is what was fetched (SHA-256)")
     _check_blobs(tree, known, report)
@@ -110,14 +110,14 @@ def count_windows(recording: Recording, window: int, hop: int) -> int:
     return total
 
 
-def _check_blobs(tree: FileTree, known: Known, report: Report) -> None:
+def _check_blobs(tree: FileTree, known: KnownDataset, report: CheckReport) -> None:
     for name, expected in known.home.blobs.items():
         if name in tree.names:
             same = git_blob_sha1(tree.read(name)) == expected
             report.notes.append(f"{name} is {'the' if same else 'NOT the'} file that is known as the original")
 
 
-def _compare(report: Report, published: Published) -> None:
+def _compare(report: CheckReport, published: Published) -> None:
     """Fewer recordings make a smaller copy, sound in itself; the same recordings with other contents are damaged."""
     if report.recordings < published.recordings:
         report.notes.append(

@@ -34,7 +34,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownDataset:
     """One dataset this package can read."""
 
     name: str
@@ -51,10 +51,10 @@ class Known:
         return find_tree(self.name, self.marker, self.archives, data_dir)
 
 
-DATASETS: dict[str, Known] = {
+DATASETS: dict[str, KnownDataset] = {
     known.name: known
     for known in (
-        Known(
+        KnownDataset(
             hapt.NAME,
             hapt.open_hapt,
             hapt.MARKER,
@@ -62,7 +62,7 @@ DATASETS: dict[str, Known] = {
             homes.HAPT,
             Published(61, 30, samples=1_122_772, windows=10_929, window=128, hop=64),
         ),
-        Known(
+        KnownDataset(
             uci_har.NAME,
             uci_har.open_uci_har,
             uci_har.MARKER,
@@ -70,7 +70,7 @@ DATASETS: dict[str, Known] = {
             homes.UCI_HAR,
             Published(30, 30, windows=10_299, window=uci_har.WINDOW, hop=uci_har.HOP),
         ),
-        Known(
+        KnownDataset(
             wisdm_v11.NAME,
             wisdm_v11.open_wisdm,
             wisdm_v11.MARKER,
@@ -79,7 +79,7 @@ DATASETS: dict[str, Known] = {
             Published(36, 36),
         ),
         *(
-            Known(
+            KnownDataset(
                 name,
                 partial(wisdm_2019.open_wisdm_2019, device=device),
                 wisdm_2019.MARKER,
@@ -89,7 +89,7 @@ DATASETS: dict[str, Known] = {
             )
             for device, name in wisdm_2019.NAMES.items()
         ),
-        Known(
+        KnownDataset(
             unimib.NAME,
             unimib.open_unimib,
             unimib.DATA,
@@ -97,7 +97,7 @@ DATASETS: dict[str, Known] = {
             homes.UNIMIB,
             Published(30, 30, 11_771 * unimib.WINDOW, windows=11_771, window=unimib.WINDOW, hop=unimib.WINDOW),
         ),
-        Known(
+        KnownDataset(
             unimib.FALLS_NAME,
             unimib.open_unimib_falls51,
             unimib.FALLS,
@@ -123,7 +123,7 @@ def default_data_dir() -> Path:
     return Path.home() / ".local" / "share" / "kinestream"
 
 
-def known_dataset(name: str) -> Known:
+def known_dataset(name: str) -> KnownDataset:
     """The dataset of that name.
 
     Raises:

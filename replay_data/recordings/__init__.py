@@ -2,19 +2,19 @@
 
 from .dataset import open_recording
 from .layout import is_recording
-from .player import SessionPlayer
-from .reader import SessionReader
+from .player import RecordingPlayer
+from .reader import RecordingReader
 from .seal import Recovery, recover
 from .tables import Event, PredictionRecord
-from .writer import SessionWriter
+from .writer import RecordingWriter
 
 __all__ = [
     "Event",
     "PredictionRecord",
+    "RecordingPlayer",
+    "RecordingReader",
+    "RecordingWriter",
     "Recovery",
-    "SessionPlayer",
-    "SessionReader",
-    "SessionWriter",
     "is_recording",
     "open_recording",
     "recover",

@@ -9,12 +9,12 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
-from ..datasets.check_dataset import Report, problems_of
+from ..datasets.check_dataset import CheckReport, problems_of
 from .dataset import notices_of, open_recording
-from .reader import SessionReader
+from .reader import RecordingReader
 
 
-def check_recording(folder: Path) -> Report:
+def check_recording(folder: Path) -> CheckReport:
     """Read all of a recording, table by table and as ``open_recording`` gives it.
 
     What a live run lost is told as a note: the recording is sound, and says so itself.
@@ -23,8 +23,8 @@ def check_recording(folder: Path) -> Report:
         DataMissing: the folder holds no recording.
         DataDamaged: its manifest cannot be read.
     """
-    reader = SessionReader(folder)
-    report = Report(folder.resolve().name, str(folder))
+    reader = RecordingReader(folder)
+    report = CheckReport(folder.resolve().name, str(folder))
     labels: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
     try:

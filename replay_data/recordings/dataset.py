@@ -15,7 +15,7 @@ from kinestream.core.signals import UNLABELLED, SampleChunk
 
 from ..recording import Dataset, Entry, Recording
 from ..tables.tidy import tidy_times
-from .reader import SessionReader
+from .reader import RecordingReader
 
 
 def open_recording(folder: Path | str) -> Dataset:
@@ -27,7 +27,7 @@ def open_recording(folder: Path | str) -> Dataset:
         DataMissing: the folder holds no recording.
         DataDamaged: it cannot be read, or has no samples.
     """
-    reader = SessionReader(folder)
+    reader = RecordingReader(folder)
     name = reader.folder.resolve().name
     streams = list(reader.manifest["streams"])
     if not streams:
@@ -41,7 +41,7 @@ def open_recording(folder: Path | str) -> Dataset:
     return Dataset(name, labels, entries, tuple(notices_of(reader)))
 
 
-def notices_of(reader: SessionReader) -> Iterator[str]:
+def notices_of(reader: RecordingReader) -> Iterator[str]:
     """What a person should know of a recording, a line each."""
     if reader.manifest["ended"] is None:
         yield f"{reader.folder} was not closed: the run was killed or still goes on; read as far as it goes"
@@ -52,14 +52,14 @@ def notices_of(reader: SessionReader) -> Iterator[str]:
         yield f"{reader.folder} lacks {missing} samples that came faster than they could be written"
 
 
-def _formats(reader: SessionReader) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _formats(reader: RecordingReader) -> Iterator[tuple[str, tuple[str, ...]]]:
     for stream, (_, formats) in reader.formats.items():
         for told in formats:
             yield stream, told.label_names
 
 
 def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tuple[str, ...]) -> Recording:
-    chunks = [chunk for chunk in SessionReader(folder).chunks() if chunk.stream == stream]
+    chunks = [chunk for chunk in RecordingReader(folder).chunks() if chunk.stream == stream]
     if not chunks:
         raise DataDamaged(f"{folder} has no samples of {stream}: the run ended before the first; record again")
     first = chunks[-1]  # a stream that changed is taken as it was last

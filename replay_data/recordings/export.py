@@ -12,10 +12,10 @@ import pyarrow.csv as pc_csv
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import CHANNEL_UNITS
 
-from .reader import SessionReader
+from .reader import RecordingReader
 
 
-def export_csv(reader: SessionReader, path: Path) -> dict[Path, int]:
+def export_csv(reader: RecordingReader, path: Path) -> dict[Path, int]:
     """Write the samples to ``path``, and the predictions, if there are any, beside it.
 
     The columns of samples: ``time (s)``, ``subject`` (the wearer, else the stream), ``stream``, ``session``, the
@@ -61,7 +61,7 @@ def export_csv(reader: SessionReader, path: Path) -> dict[Path, int]:
     return written
 
 
-def _write(reader: SessionReader, kind: str, made: Callable[[pa.Table], pa.Table], path: Path) -> int:
+def _write(reader: RecordingReader, kind: str, made: Callable[[pa.Table], pa.Table], path: Path) -> int:
     """All segments of one table, one after another; no file if there is not one row."""
     segments = (table for number in reader.segments if len(table := reader.table(kind, number)))
     tables = map(made, segments)

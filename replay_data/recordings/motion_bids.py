@@ -17,14 +17,14 @@ from kinestream import __version__
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.signals import ACC, BODY_ACC, CHANNEL_UNITS, GYRO, MAG, UNLABELLED, SampleChunk
 
-from .reader import SessionReader
+from .reader import RecordingReader
 
 BIDS_VERSION = "1.10.0"
 _TYPES = {**dict.fromkeys((*ACC, *BODY_ACC), "ACCEL"), **dict.fromkeys(GYRO, "GYRO"), **dict.fromkeys(MAG, "MAGN")}
 _COUNTS = {"ACCEL": "ACCELChannelCount", "GYRO": "GYROChannelCount", "MAGN": "MAGNChannelCount"}
 
 
-def export_motion_bids(reader: SessionReader, folder: Path, task: str) -> list[Path]:
+def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list[Path]:
     """Write a dataset with one subject, one tracking system a stream, and one run a session of it.
 
     Uneven times are told in a ``LATENCY`` channel, labels in ``_events.tsv``, when each run began in ``_scans.tsv``.
@@ -150,7 +150,7 @@ class _Run:
             _write_tsv(self._base / f"{self._stem}_events.tsv", ("onset", "duration", "trial_type"), rows)
 
 
-def _describe(folder: Path, subject: str, reader: SessionReader, runs: list[_Run]) -> None:
+def _describe(folder: Path, subject: str, reader: RecordingReader, runs: list[_Run]) -> None:
     _write_json(
         folder / "dataset_description.json",
         {

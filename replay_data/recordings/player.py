@@ -13,7 +13,7 @@ from kinestream.core.signals import SampleChunk
 
 from ..pacing import PlayedSource
 from .dataset import notices_of
-from .reader import SessionReader
+from .reader import RecordingReader
 
 MOST_WAITED_S = 5.0
 """A longer silence of a stream is not waited for in full."""
@@ -22,7 +22,7 @@ _READ_AHEAD = 256
 """Chunks fetched at once from the thread that reads."""
 
 
-class SessionPlayer(PlayedSource):
+class RecordingPlayer(PlayedSource):
     """A recording as a source.
 
     Args:
@@ -35,7 +35,7 @@ class SessionPlayer(PlayedSource):
 
     def __init__(self, folder: Path | str, *, speed: float = 1.0, as_computed: bool = False) -> None:
         super().__init__(str(folder), speed)
-        self.reader = SessionReader(folder)
+        self.reader = RecordingReader(folder)
         self._as_computed = as_computed
         self._duration_s = math.nan
 

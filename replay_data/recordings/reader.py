@@ -33,7 +33,7 @@ from .tables import (
 from .tail import read_tail
 
 
-class SessionReader:
+class RecordingReader:
     """One recording; holds a minute of it at a time.
 
     Raises:

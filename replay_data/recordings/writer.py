@@ -47,7 +47,7 @@ MOST_AT_ONCE = 256
 Item = SampleChunk | PredictionRecord | Event
 
 
-class SessionWriter:
+class RecordingWriter:
     """One recording in a new folder.
 
     Args:

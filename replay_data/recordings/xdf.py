@@ -18,7 +18,7 @@ from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 
 from ..tables.column_map import ColumnMap
 from ..tables.open_table import canonical_label, si_factors
-from .writer import SessionWriter
+from .writer import RecordingWriter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def import_xdf(path: Path, folder: Path, *, wearer: str | None = None, columns: 
     if not taken:
         raise InputMismatch(f"{path} has no stream of motion; " + "; ".join(told))
     about = {"source": {"name": str(path), "live": False}, "wearer": wearer, "model": None, "policy": None}
-    writer = SessionWriter(folder, about)
+    writer = RecordingWriter(folder, about)
     try:
         merged = sorted((chunk for _, chunks in taken for chunk in chunks), key=lambda chunk: chunk.received_s)
         writer.write(merged)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.inference import save_model
-from kinestream.replay_data.recordings import SessionReader, open_recording
+from kinestream.replay_data.recordings import RecordingReader, open_recording
 from tests.random_models import random_model
 
 KINESTREAM = [sys.executable, "-m", "kinestream"]
@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(folder: Pa
 def test_a_recording_is_checked_as_data_is(folder: Path) -> None:
     report = json.loads(kinestream(folder, "data", "check", folder / "monday", "--json").stdout)
     assert (report["sound"], report["recordings"]) == (True, 2)
-    assert report["samples"] == sum(map(len, SessionReader(folder / "monday").chunks()))
+    assert report["samples"] == sum(map(len, RecordingReader(folder / "monday").chunks()))
 
 
 def test_export_and_import_say_what_they_wrote(folder: Path, tmp_path: Path) -> None:

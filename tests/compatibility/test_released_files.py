@@ -21,7 +21,7 @@ from kinestream.ingest.relay.wire import Kind, RelayMessage, pack, unpack
 from kinestream.ingest.zmq.curve_keys import Keys
 from kinestream.policy import make_policy, write_policy
 from kinestream.recording.rerun import RerunSession
-from kinestream.replay_data.recordings import SessionReader, recover
+from kinestream.replay_data.recordings import RecordingReader, recover
 from kinestream.sensor_check.axes_file import AxesFile, read_axes_file
 from kinestream.train.recipe.recipe_toml import load_recipe
 
@@ -84,7 +84,7 @@ def test_every_subnetwork_gives_the_same_probabilities(model: Model) -> None:
 
 @pytest.mark.parametrize("name", ["recording", "killed"])
 def test_a_recording_holds_the_same_samples_and_predictions(name: str) -> None:
-    reader, expected = SessionReader(FILES / name), CONTENTS[name]
+    reader, expected = RecordingReader(FILES / name), CONTENTS[name]
     chunks = list(reader.chunks())
     assert sum(map(len, chunks)) == expected["samples"] > 200
     assert sum(chunk.x.astype(np.float64).sum() for chunk in chunks) == expected["sum"]
@@ -128,7 +128,7 @@ def test_the_recording_of_a_killed_run_is_recovered(tmp_path: Path) -> None:
     assert (report.needed, report.tails_sealed, report.damaged) == (True, 1, [])
     assert report.kept["samples"] == CONTENTS["killed"]["samples"]
     assert report.kept["predictions"] == len(CONTENTS["killed"]["predictions"])
-    assert SessionReader(folder).manifest["ended"]["how"] == "recovered"
+    assert RecordingReader(folder).manifest["ended"]["how"] == "recovered"
 
 
 @pytest.mark.parametrize("name", sorted(CONTENTS["policies"]))

@@ -18,7 +18,7 @@ from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write
 from kinestream.recording import recorder as recording
 from kinestream.recording.recorder import Recorder, describe
 from kinestream.recording.rerun import RerunSession
-from kinestream.replay_data.recordings import SessionReader, recover
+from kinestream.replay_data.recordings import RecordingReader, recover
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import QUEUE_CHUNKS, Session
 from kinestream.windowing import ChannelMap
@@ -131,7 +131,7 @@ async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path,
     await run.run()
     second = await again(tmp_path / "r")
     assert (second.equal, second.differing, second.beyond) == (len(seen), 0, 0)
-    policies = [record.policy for record in SessionReader(tmp_path / "r").predictions()]
+    policies = [record.policy for record in RecordingReader(tmp_path / "r").predictions()]
     texts = ("battery:hours=1", "latency:low=0.5", "battery:hours=0.02")
     assert set(policies) == {write_policy(make_policy(text, TABLE)) for text in texts}
 
@@ -158,7 +158,7 @@ async def test_a_late_pipeline_is_late_in_the_same_places_again(tmp_path: Path, 
     assert (second.differing, second.beyond) == (0, 0)
     assert second.equal == run.summary()["predictions"] > 0
     assert second.counts()["dropped_live"] == dropped
-    assert sum(map(len, SessionReader(tmp_path / "r").chunks())) == 100 * QUEUE_CHUNKS  # the recording has them all
+    assert sum(map(len, RecordingReader(tmp_path / "r").chunks())) == 100 * QUEUE_CHUNKS  # the recording has them all
 
 
 async def test_what_still_waited_when_a_run_was_stopped_is_not_computed_again(tmp_path: Path, model_file: Path) -> None:
@@ -201,10 +201,10 @@ async def test_a_live_source_is_not_held_up_by_a_slow_disk_and_what_is_missing_i
     for chunk in cut(regular(5000), 5):
         await recorder.take(chunk)
     await recorder.close(1000, {})
-    kept = sum(map(len, SessionReader(tmp_path / "r").chunks()))
+    kept = sum(map(len, RecordingReader(tmp_path / "r").chunks()))
     assert recorder.not_recorded > 0
     assert kept + recorder.not_recorded == 5000
-    assert SessionReader(tmp_path / "r").counts() == {"not_recorded": recorder.not_recorded}
+    assert RecordingReader(tmp_path / "r").counts() == {"not_recorded": recorder.not_recorded}
     assert f"lacks {recorder.not_recorded} samples" in recorder.notices()[0]
 
 
@@ -215,7 +215,7 @@ async def test_a_replay_waits_for_a_slow_disk_and_loses_nothing(
     await recorded(Chunks(two_streams(5000, 5)), tmp_path / "r", model_file).run()
     second = await again(tmp_path / "r")
     assert (second.differing, second.beyond) == (0, 0)
-    assert SessionReader(tmp_path / "r").counts() == {}
+    assert RecordingReader(tmp_path / "r").counts() == {}
 
 
 class Forever(Chunks):

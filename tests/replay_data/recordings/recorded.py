@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kinestream.core.signals import ACC, Decision, Prediction, SampleChunk, Subnet
-from kinestream.replay_data.recordings import PredictionRecord, SessionWriter
+from kinestream.replay_data.recordings import PredictionRecord, RecordingWriter
 from tests.windowing.streams import cut, regular
 
 LABELS = ("walking", "sitting")
@@ -38,9 +38,9 @@ def prediction(index: int = 0, **more: object) -> PredictionRecord:
     return replace(PredictionRecord(made, 7.25, "fixed:subnet=0.35x-96", 5.0, battery), **more)  # type: ignore[arg-type]
 
 
-def writer(folder: Path, **more: object) -> SessionWriter:
+def writer(folder: Path, **more: object) -> RecordingWriter:
     about = {"source": {"name": "test", "live": False}, "wearer": None, "model": {"labels": list(LABELS)}}
-    return SessionWriter(folder, about, **more)  # type: ignore[arg-type]
+    return RecordingWriter(folder, about, **more)  # type: ignore[arg-type]
 
 
 def as_bytes(chunk: SampleChunk) -> tuple[object, ...]:

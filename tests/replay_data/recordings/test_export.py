@@ -15,7 +15,7 @@ import pytest
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputMismatch, MissingExtra
 from kinestream.core.signals import STANDARD_GRAVITY, UNLABELLED
 from kinestream.replay_data import open_dataset
-from kinestream.replay_data.recordings import SessionReader, open_recording
+from kinestream.replay_data.recordings import RecordingReader, open_recording
 from kinestream.replay_data.recordings.export import export_csv
 from kinestream.replay_data.recordings.motion_bids import export_motion_bids
 from kinestream.replay_data.recordings.xdf import import_xdf
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_csv_file_is_read_back_as_what_was_recorded(folder: Path, tmp_path: Path) -> None:
-    written = export_csv(SessionReader(folder), tmp_path / "out.csv")
+    written = export_csv(RecordingReader(folder), tmp_path / "out.csv")
     assert written == {tmp_path / "out.csv": 400, tmp_path / "out-predictions.csv": 2}
     with open(tmp_path / "out-predictions.csv", newline="") as file:
         first, _ = csv.DictReader(file)
@@ -43,14 +43,14 @@ def test_a_csv_file_is_read_back_as_what_was_recorded(folder: Path, tmp_path: Pa
         pytest.approx(0.3),
     )
     with pytest.raises(ConfigError, match="there already"):
-        export_csv(SessionReader(folder), tmp_path / "out.csv")
+        export_csv(RecordingReader(folder), tmp_path / "out.csv")
 
 
 def test_a_csv_file_needs_no_word_about_its_columns(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     to.write([replace(c, x=c.x + np.array([0, 0, 9.8, 0, 0, 0], np.float32)) for c in chunks(300)])
     to.close()
-    export_csv(SessionReader(tmp_path / "r"), tmp_path / "out.csv")
+    export_csv(RecordingReader(tmp_path / "r"), tmp_path / "out.csv")
     dataset = open_dataset(str(tmp_path / "out.csv"))
     (back,), (recorded,) = dataset, open_recording(tmp_path / "r")
     assert dataset.notices == ()
@@ -63,7 +63,7 @@ def test_a_csv_file_needs_no_word_about_its_columns(tmp_path: Path) -> None:
 
 
 def test_motion_bids_has_what_the_standard_requires(folder: Path, tmp_path: Path) -> None:
-    files = export_motion_bids(SessionReader(folder), tmp_path / "bids", "daily life")
+    files = export_motion_bids(RecordingReader(folder), tmp_path / "bids", "daily life")
     stem = "sub-01_task-dailylife_tracksys-"
     assert [file.name for file in files] == [
         f"{stem}s_run-01_motion.tsv",
@@ -85,13 +85,13 @@ def test_motion_bids_has_what_the_standard_requires(folder: Path, tmp_path: Path
         assert sidecar["ACCELChannelCount"] == kinds.count("ACCEL") == 3
         assert sidecar["MotionChannelCount"] == len(channels)
     x = np.loadtxt(files[0])[:, 1:].astype(np.float32)
-    assert np.array_equal(x, np.concatenate([c.x for c in SessionReader(folder).chunks()][:10]))
+    assert np.array_equal(x, np.concatenate([c.x for c in RecordingReader(folder).chunks()][:10]))
     events = Path(str(files[1]).replace("_motion.tsv", "_events.tsv")).read_text().splitlines()
     assert events == ["onset\tduration\ttrial_type", "0.000000\t2.000000\tsitting"]
     scans = (tmp_path / "bids" / "sub-01" / "sub-01_scans.tsv").read_text().splitlines()
     assert len(scans) == 1 + len(files)
     with pytest.raises(ConfigError, match="holds something"):
-        export_motion_bids(SessionReader(folder), tmp_path / "bids", "daily life")
+        export_motion_bids(RecordingReader(folder), tmp_path / "bids", "daily life")
 
 
 def xdf_chunk(tag: int, content: bytes) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 
 from kinestream.inference import save_model
 from kinestream.recording.rerun import RerunSession
-from kinestream.replay_data.recordings import SessionReader, recover
+from kinestream.replay_data.recordings import RecordingReader, recover
 from tests.random_models import random_model
 
 KILLS = 20
@@ -70,7 +70,7 @@ def arrivals_of(folder: Path) -> list[tuple[float, str, int, int]]:
 def test_at_most_a_second_is_lost_and_nothing_in_between(killed: list[Path]) -> None:
     for folder in killed:
         arrived = arrivals_of(folder)
-        kept = [(chunk.session, chunk.seq, len(chunk)) for chunk in SessionReader(folder).chunks()]
+        kept = [(chunk.session, chunk.seq, len(chunk)) for chunk in RecordingReader(folder).chunks()]
         assert kept == [what for _, what in map(_split, arrived)][: len(kept)]
         lost = arrived[len(kept) :]
         assert not lost or arrived[-1][0] - lost[0][0] <= 1.0, f"{folder.name} lost {arrived[-1][0] - lost[0][0]} s"
@@ -92,10 +92,10 @@ def test_what_was_predicted_until_then_is_predicted_again(killed: list[Path]) ->
 
 def test_recovery_keeps_all_of_it_and_leaves_only_segments(killed: list[Path]) -> None:
     for folder in killed:
-        before = [(chunk.seq, chunk.x.tobytes()) for chunk in SessionReader(folder).chunks()]
+        before = [(chunk.seq, chunk.x.tobytes()) for chunk in RecordingReader(folder).chunks()]
         report = recover(folder)
         assert report.needed
-        assert report.kept["samples"] == sum(len(chunk) for chunk in SessionReader(folder).chunks())
-        assert [(chunk.seq, chunk.x.tobytes()) for chunk in SessionReader(folder).chunks()] == before
+        assert report.kept["samples"] == sum(len(chunk) for chunk in RecordingReader(folder).chunks())
+        assert [(chunk.seq, chunk.x.tobytes()) for chunk in RecordingReader(folder).chunks()] == before
         assert not [path.name for path in folder.iterdir() if path.suffix not in (".parquet", ".json")]
         assert not recover(folder).needed

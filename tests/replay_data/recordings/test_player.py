@@ -11,7 +11,7 @@ from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Noticing, Playback, Source
 from kinestream.launch.open_source import SourceOptions, open_source
-from kinestream.replay_data.recordings import SessionPlayer
+from kinestream.replay_data.recordings import RecordingPlayer
 from tests.replay_data.recordings.recorded import acc_only, as_bytes, chunks, writer
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, given: list[SampleChunk]) -> Path:
 
 
 async def test_the_chunks_are_those_that_were_recorded(folder: Path, given: list[SampleChunk]) -> None:
-    player = SessionPlayer(folder, speed=float("inf"))
+    player = RecordingPlayer(folder, speed=float("inf"))
     assert isinstance(player, Source)
     assert isinstance(player, Playback)
     assert isinstance(player, Noticing)
@@ -44,7 +44,7 @@ async def test_the_chunks_are_those_that_were_recorded(folder: Path, given: list
 
 
 async def test_a_seek_goes_on_there_in_a_new_session(folder: Path) -> None:
-    player = SessionPlayer(folder, speed=float("inf"))
+    player = RecordingPlayer(folder, speed=float("inf"))
     played = []
     async for chunk in player.chunks():
         played.append(chunk)
@@ -57,7 +57,7 @@ async def test_a_seek_goes_on_there_in_a_new_session(folder: Path) -> None:
 async def test_a_recording_opens_by_its_path(folder: Path, given: list[SampleChunk]) -> None:
     for address in (str(folder), f"replay://{folder}?speed=max"):
         source = open_source(address, SourceOptions(speed=float("inf")))
-        assert isinstance(source, SessionPlayer)
+        assert isinstance(source, RecordingPlayer)
         assert sum([len(chunk) async for chunk in source.chunks()]) == sum(map(len, given))
     with pytest.raises(ConfigError, match="takes no --subject"):
         open_source(str(folder), SourceOptions(subjects=("anna",)))
@@ -69,7 +69,7 @@ async def test_a_recording_that_was_cut_off_says_so_and_is_played(tmp_path: Path
     to.abandon()
     tail = tmp_path / "r" / "tail-000000.log"
     tail.write_bytes(tail.read_bytes() + b"KSF1 half a frame")
-    player = SessionPlayer(tmp_path / "r", speed=float("inf"))
+    player = RecordingPlayer(tmp_path / "r", speed=float("inf"))
     assert len([chunk async for chunk in player.chunks()]) == len(given)
     assert player.counts() == {"torn_bytes": 17}
     (notice,) = player.notices()
@@ -78,4 +78,4 @@ async def test_a_recording_that_was_cut_off_says_so_and_is_played(tmp_path: Path
 
 def test_a_folder_without_a_recording_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(DataMissing):
-        SessionPlayer(tmp_path)
+        RecordingPlayer(tmp_path)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.core.signals import UNLABELLED, SampleChunk
-from kinestream.replay_data.recordings import Event, SessionReader, open_recording, recover
+from kinestream.replay_data.recordings import Event, RecordingReader, open_recording, recover
 from kinestream.replay_data.recordings.tables import (
     AFTER_LOSS,
     COMPUTED,
@@ -44,9 +44,9 @@ def test_chunks_come_back_as_they_came_to_the_last_bit(tmp_path: Path, closed: b
         to.write(given_[at : at + at_once])
     if closed:
         to.close()
-    back = list(SessionReader(tmp_path / "r").chunks())
+    back = list(RecordingReader(tmp_path / "r").chunks())
     assert list(map(as_bytes, back)) == list(map(as_bytes, given_))
-    assert len(SessionReader(tmp_path / "r").segments) > 1 or at_once == 1000
+    assert len(RecordingReader(tmp_path / "r").segments) > 1 or at_once == 1000
     to.abandon()
 
 
@@ -70,7 +70,7 @@ def test_any_values_and_any_cut_come_back(
     to = writer(folder, segment_s=segment_s)
     to.write(given_)
     to.close()
-    assert list(map(as_bytes, SessionReader(folder).chunks())) == list(map(as_bytes, given_))
+    assert list(map(as_bytes, RecordingReader(folder).chunks())) == list(map(as_bytes, given_))
 
 
 def test_predictions_and_their_circumstances_come_back(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_predictions_and_their_circumstances_come_back(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     to.write([prediction(0), *chunks(20), bare])
     to.close()
-    first, second = SessionReader(tmp_path / "r").predictions()
+    first, second = RecordingReader(tmp_path / "r").predictions()
     for got, wanted in ((first, prediction(0)), (second, bare)):
         assert got.prediction.probs.tobytes() == wanted.prediction.probs.tobytes()
         no_probs = np.empty(0, np.float32)
@@ -94,7 +94,7 @@ def test_only_what_was_computed_is_computed_again(tmp_path: Path) -> None:
     where = {"stream": "s", "session": "one", "seq": 40, "samples": 20}
     to.write([Event(DROPPED, where), Event(NOT_RECORDED, {"samples": 7}), Event(COMPUTED, {"chunks": 18})])
     to.close()
-    reader = SessionReader(tmp_path / "r")
+    reader = RecordingReader(tmp_path / "r")
     computed = list(reader.chunks(as_computed=True))
     assert [chunk.seq for chunk in computed] == [0, 20, *range(40, 340, 20)]  # numbered as the pipeline saw them
     assert [float(c.t[0]) for c in computed] == [float(c.t[0]) for c in given_[:18] if c.seq != 40]
@@ -125,7 +125,7 @@ def test_flags_say_what_is_odd_about_a_sample(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     to.write([first, second, third, fourth])
     to.close()
-    flags = SessionReader(tmp_path / "r").table("samples", 0)["flags"].to_numpy()
+    flags = RecordingReader(tmp_path / "r").table("samples", 0)["flags"].to_numpy()
     expected = np.zeros(80, np.uint8)
     expected[[0, 60]] = SESSION_START
     expected[23] = NOT_FINITE
@@ -201,9 +201,9 @@ def test_a_seal_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
     to.close()
     (folder / "tail-000000.log").write_bytes(tail)  # the segments were renamed, the tail not removed yet
     (folder / ".samples-000000.parquet.part").write_bytes(b"PAR1 half")
-    assert sum(map(len, SessionReader(folder).chunks())) == 200
+    assert sum(map(len, RecordingReader(folder).chunks())) == 200
     report = recover(folder)
-    assert report.kept["samples"] == sum(map(len, SessionReader(folder).chunks())) == 200
+    assert report.kept["samples"] == sum(map(len, RecordingReader(folder).chunks())) == 200
     assert report.leftovers == [".samples-000000.parquet.part"]
 
 
@@ -219,24 +219,24 @@ def test_recovery_says_what_is_lost(tmp_path: Path) -> None:
     broken = folder / "samples-000001.parquet"
     broken.write_bytes(broken.read_bytes()[:-100])
     with pytest.raises(DataDamaged, match="kinestream recover"):
-        list(SessionReader(folder).chunks())
+        list(RecordingReader(folder).chunks())
     report = recover(folder)
     assert report.damaged == ["samples-000001.parquet"]
     assert (report.holes, report.bytes_lost > 100) == (1, True)
     assert (folder / "samples-000001.parquet.damaged").exists()
-    assert report.kept["samples"] == sum(map(len, SessionReader(folder).chunks())) < 220
-    assert SessionReader(folder).manifest["ended"]["how"] == "recovered"
+    assert report.kept["samples"] == sum(map(len, RecordingReader(folder).chunks())) < 220
+    assert RecordingReader(folder).manifest["ended"]["how"] == "recovered"
 
 
 def test_no_recording_and_one_to_come_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="no recording in"):
-        SessionReader(tmp_path)
+        RecordingReader(tmp_path)
     (tmp_path / "recording.json").write_text("{}")
     with pytest.raises(DataDamaged, match="not the manifest"):
-        SessionReader(tmp_path)
+        RecordingReader(tmp_path)
     (tmp_path / "recording.json").write_text('{"format": "kinestream recording", "version": 99}')
     with pytest.raises(DataDamaged, match="version 99"):
-        SessionReader(tmp_path)
+        RecordingReader(tmp_path)
 
 
 def test_a_recording_is_a_dataset_of_its_streams(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_channel_that_has_no_column_is_left_out_and_told(tmp_path: Path) -> No
     only = [replace(c, stream="ppg", channels=("ppg",), x=c.x[:, :1]) for c in chunks(40)]
     to.write([*pulse, *only])
     to.close()
-    back = list(SessionReader(tmp_path / "r").chunks())
+    back = list(RecordingReader(tmp_path / "r").chunks())
     assert back[0].channels == pulse[0].channels[1:]
     assert np.array_equal(back[0].x, pulse[0].x[:, 1:])
     assert back[-1].x.shape == (20, 0)
