@@ -27,7 +27,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference import macs
 from kinestream.train import Recipe, load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.fit.trainer import Trainer
+from kinestream.train.fit.epoch import Trainer
 from kinestream.train.judge.evaluate import score
 from kinestream.train.network import batch_statistics
 from kinestream.train.train_model import load_part

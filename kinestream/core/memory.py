@@ -1,4 +1,4 @@
-"""Whether something fits into memory, asked before it is tried: the system kills a process that finds out too late."""
+"""Memory checks before an allocation: the system kills a process that takes more than there is."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ from .errors import NotEnoughMemory
 
 _CGROUP = Path("/sys/fs/cgroup")
 _REFUSALS = ("allocate memory", "out of memory", "could not create a primitive")
-"""Words of torch, CUDA and oneDNN, which have no exception of their own for a processor's memory."""
+"""Phrases in the messages of torch, CUDA and oneDNN, which have no exception class for this on a processor."""
 
 
 def available_bytes() -> int:
-    """What this process can still take: of the machine's memory, its container's, and its own limit."""
+    """Bytes this process can still allocate: the least that the machine, its container and its own limit allow.
+
+    >>> available_bytes() > 0
+    True
+    """
     free = [psutil.virtual_memory().available]
-    with suppress(OSError, ValueError):  # only Linux has it, and "max" is no number
+    with suppress(OSError, ValueError):  # Linux only; "max" means no limit
         limit, used = (int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
         cache = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
         free.append(limit - used + int(cache.get("inactive_file", 0)))
-    with suppress(AttributeError, OSError):  # not every system has limits
-        own = psutil.Process()
-        limit, _ = own.rlimit(psutil.RLIMIT_AS)
+    with suppress(AttributeError, OSError):  # not every system limits processes
+        process = psutil.Process()
+        limit, _ = process.rlimit(psutil.RLIMIT_AS)
         if limit != psutil.RLIM_INFINITY:
-            free.append(limit - own.memory_info().vms)
+            free.append(limit - process.memory_info().vms)
     return max(0, min(free))
 
 
 def require_memory(needed_bytes: float, what: str, advice: str, *, available: int | None = None) -> None:
-    """Refuse what does not fit.
+    """Raise an error if ``needed_bytes`` do not fit.
+
+    >>> require_memory(1, "one byte", "close other programs")
 
     Args:
-        available: bytes, where it is not this process's own memory that is asked for.
+        what: the task that needs the memory, for the message.
+        advice: the way out, for the message.
+        available: free bytes of another memory, such as a GPU's; by default those of this process.
     Raises:
-        NotEnoughMemory: ``what`` needs more than there is; ``advice`` says what to do.
+        NotEnoughMemory: more bytes are needed than are available.
     """
     available = available_bytes() if available is None else available
     if needed_bytes > available:
@@ -46,7 +54,11 @@ def require_memory(needed_bytes: float, what: str, advice: str, *, available: in
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether this is what Python or torch raises when memory is refused."""
+    """Whether Python or torch raised this error because an allocation was refused.
+
+    >>> ran_out_of_memory(RuntimeError("CUDA out of memory")), ran_out_of_memory(RuntimeError("other"))
+    (True, False)
+    """
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in _REFUSALS)
+        isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _REFUSALS)
     )

@@ -1,1 +1,1 @@
-"""Collaborative training: the loop, its losses, checkpoints and memory."""
+"""Collaborative training: the loop, its losses, checkpoints and memory estimate."""

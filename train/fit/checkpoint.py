@@ -1,4 +1,4 @@
-"""Where a run stands, in one ``.safetensors`` file that appears whole or not at all.
+"""The state of a training run in one ``.safetensors`` file, replaced as a whole.
 
 Tensors: ``weights.*``, ``average.*``, ``best.*`` and ``optimizer.<index>.<name>``; the rest is JSON in the metadata.
 """
@@ -25,33 +25,33 @@ METADATA_KEY = "kinestream.checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What of a run is not in its weights."""
+class CheckpointState:
+    """The part of a run's state that is not tensors."""
 
     epoch: int
-    """Epochs that are done."""
+    """Number of finished epochs."""
     history: tuple[dict[str, Any], ...]
-    """The metrics of each of them."""
+    """Metrics of each finished epoch."""
 
 
 def save_checkpoint(
     path: Path,
-    standing: Standing,
+    state: CheckpointState,
     net: nn.Module,
     averaged: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
 ) -> None:
-    """Write where the run stands; a kill while writing leaves the checkpoint before this one."""
+    """Replace the checkpoint at ``path``; a kill during the write leaves the previous one intact."""
     tensors = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in averaged.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    metadata = {METADATA_KEY: json.dumps({"epoch": standing.epoch, "history": standing.history})}
-    aside = path.with_suffix(".part")
-    save_file(tensors, aside, metadata)
-    os.replace(aside, path)
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    metadata = {METADATA_KEY: json.dumps({"epoch": state.epoch, "history": state.history})}
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata)
+    os.replace(partial, path)
 
 
 def load_checkpoint(
@@ -60,29 +60,29 @@ def load_checkpoint(
     averaged: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
-) -> Standing:
-    """Set weights, average, optimizer and best weights to what the file holds.
+) -> CheckpointState:
+    """Restore weights, average, optimizer and best weights from the file, and return the rest of the state.
 
     Raises:
-        DataDamaged: the file is no checkpoint of this network.
+        DataDamaged: the file is not a checkpoint of this network.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {})[METADATA_KEY])
+            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         net.load_state_dict({name: tensors[f"weights.{name}"] for name in net.state_dict()})
         for name, tensor in averaged.items():
             tensor.copy_(tensors[f"average.{name}"])
         for name, tensor in best.items():
             tensor.copy_(tensors[f"best.{name}"])
-        state: dict[int, dict[str, Tensor]] = {}
+        moments: dict[int, dict[str, Tensor]] = {}
         for key in tensors:
             kind, index, name = [*key.split(".", 2), "", ""][:3]
             if kind == "optimizer":
-                state.setdefault(int(index), {})[name] = tensors[key]
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-        return Standing(told["epoch"], tuple(told["history"]))
+                moments.setdefault(int(index), {})[name] = tensors[key]
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        return CheckpointState(metadata["epoch"], tuple(metadata["history"]))
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise DataDamaged(
-            f"{path} is no checkpoint of this run ({error}); remove the run folder and start anew"
+            f"{path} is not a checkpoint of this run ({error}); remove the run folder and train again"
         ) from error

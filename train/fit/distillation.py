@@ -1,4 +1,4 @@
-"""How far a student's opinion is from its teacher's, and what of that it learns from."""
+"""Divergences between a student's and its teacher's predictions, as losses."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor
 
 ALPHAS = (-1.0, 1.0)
 CLIP = 5.0
-"""The largest importance weight of ``alpha_divergence``."""
+"""Largest importance weight in ``alpha_divergence``."""
 
 Divergence = Callable[[Tensor, Tensor], Tensor]
-"""(n, classes) teacher's probabilities, detached, and student's logits; their mean distance over the batch."""
+"""From (n, classes) detached teacher probabilities and student logits to their mean distance over the batch."""
 
 
 def kl_divergence(teacher: Tensor, logits: Tensor) -> Tensor:
-    """KL(teacher || student) at temperature 1: punishes a student who gives no chance to what the teacher believes."""
+    """KL(teacher || student) at temperature 1: punishes low probability where the teacher's is high."""
     return F.kl_div(logits.log_softmax(dim=1), teacher, reduction="batchmean")
 
 
 def alpha_divergence(teacher: Tensor, logits: Tensor) -> Tensor:
-    """The larger of two alpha-divergences of each window, so that neither too sure nor too vague a student gets away.
+    """The larger of two alpha-divergences of each window: punishes both overconfident and vague students.
 
-    Alpha 1 is the KL divergence, alpha -1 punishes a student who believes what the teacher does not. Importance weights
-    are clipped at ``CLIP``. The value tells the divergence of the clipped weights; the gradient is that of the weights
-    held still, as published, or the clipped ones would teach nothing.
+    Alpha 1 is the KL divergence; alpha -1 punishes high probability where the teacher's is low. Importance weights
+    are clipped at ``CLIP``. The value is the divergence with clipped weights; the gradient treats the weights as
+    constants, as published, since clipped weights would otherwise have no gradient.
 
     Source: Wang et al., "AlphaNet: Improved Training of Supernets with Alpha-Divergence", ICML 2021.
     """
@@ -40,9 +40,9 @@ def alpha_divergence(teacher: Tensor, logits: Tensor) -> Tensor:
         values.append((student * value).sum(dim=1))
         losses.append(-(student * weight / alpha * log_student).sum(dim=1))
     value, loss = torch.stack(values), torch.stack(losses)
-    worse = value.argmax(dim=0, keepdim=True)
-    taught = loss.gather(0, worse)
-    return (taught - taught.detach() + value.gather(0, worse)).mean()
+    larger = value.argmax(dim=0, keepdim=True)
+    window_losses = loss.gather(0, larger)  # the gradient of these, the value of the divergence
+    return (window_losses - window_losses.detach() + value.gather(0, larger)).mean()
 
 
 DIVERGENCES: Mapping[str, Divergence] = {"kl": kl_divergence, "alpha": alpha_divergence}

@@ -1,4 +1,4 @@
-"""How much memory training takes, estimated before it starts."""
+"""An estimate of the memory that training needs, before it starts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 def training_bytes(recipe: Recipe, windows: int, validation_windows: int) -> int:
-    """About what training takes beside the windows themselves, which are there already.
+    """Estimated bytes that training needs on top of the windows themselves, which are loaded already.
 
-    The largest of: one step of the full network, which keeps every layer's output three times (convolution, norm,
-    activation) for the gradient; and the statistics of all layers, one after the other, over their sample. To these
-    the weights five times (gradient, two moments, average, checkpoint) and the normalised validation windows.
+    The larger of two peaks, plus constants. Peaks: one step of the full network, which keeps every layer's output three
+    times (convolution, norm, activation) for the gradient; and the batch-norm statistics, computed layer by layer over
+    their sample. Constants: five copies of the weights (gradient, two moments, average, checkpoint) and the normalised
+    validation windows.
     """
     arch, training = recipe.network.architecture, recipe.training
     sizes = feature_sizes(arch, arch.length)

@@ -1,6 +1,6 @@
 """The optimizer, its learning rate as a function of the step, and the average of the weights.
 
-Nothing here remembers where it is: a resumed run computes the same rates from the step alone.
+Nothing here keeps state: a resumed run computes the same rates from the step number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..recipe.schema import Recipe, Training
 
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
-"""How far below its peak ``one_cycle`` begins and ends."""
+"""The ``one_cycle`` rate starts and ends at its peak divided by these."""
 
 
 def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
@@ -31,21 +31,30 @@ def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 def steps_per_epoch(recipe: Recipe, windows: int) -> int:
-    """As many windows as the model's own hop would cut make an epoch, drawn from the ``windows`` overlapping ones."""
+    """Batches per epoch: an epoch draws as many of the overlapping ``windows`` as the model's own hop would cut."""
     share = min(1.0, recipe.train_hop / recipe.input.hop)
     return max(1, round(windows * share / recipe.training.batch_size))
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """(classes,) what a class's windows weigh so that all classes weigh the same, 1 in the mean over the windows."""
+    """(classes,) window weights that give every class the same total; their mean over the windows is 1.
+
+    >>> balanced_weights(torch.tensor([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
+    """
     counts = torch.bincount(labels, minlength=classes)
     return len(labels) / (classes * counts.clamp(min=1))
 
 
 def learning_rate(training: Training, step: int, steps_per_epoch: int) -> float:
-    """The rate of step ``step``, counted from 0.
+    """The learning rate of step ``step``, counted from 0.
 
     Source of one-cycle: Smith and Topin, "Super-Convergence", 2018, in its cosine form.
+
+    >>> from kinestream.train import Training
+    >>> cosine = Training(epochs=2, learning_rate=0.01, schedule="cosine")
+    >>> [round(learning_rate(cosine, step, 2), 4) for step in range(4)]
+    [0.01, 0.0085, 0.005, 0.0015]
     """
     peak = training.learning_rate
     if training.schedule == "milestones":
@@ -65,7 +74,7 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 @torch.no_grad()
 def average(averaged: list[Tensor], weights: list[Tensor], decay: float, step: int) -> None:
-    """Move the exponential moving average one step on; early on it forgets faster, so the start weighs little."""
+    """Advance the exponential moving average by one step; it decays faster early on, so the start weighs little."""
     decay = min(decay, (1 + step) / (10 + step))
     for mean, weight in zip(averaged, weights, strict=True):
         mean.lerp_(weight, 1 - decay)

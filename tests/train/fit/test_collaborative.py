@@ -1,4 +1,4 @@
-"""The summed passes against the same sum written out."""
+"""Gradients and losses of one collaborative step, compared with explicit formulas."""
 
 import numpy as np
 import pytest
@@ -29,26 +29,26 @@ def new_net() -> SwitchableNet:
     return SwitchableNet(PRESETS["uci"]).train()
 
 
-def test_the_gradient_is_that_of_the_sum_of_all_passes(batch):
+def test_the_gradient_equals_that_of_the_summed_losses(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     teacher_loss, student_loss = summed_gradients(net, x, labels, FULL, STUDENTS)
     logits = other(x, FULL)
     loss = F.cross_entropy(logits, labels)
     teacher = F.softmax(logits.detach(), dim=1)
-    taught = []
+    student_losses = []
     for student in STUDENTS:
         log_probs = F.log_softmax(other(x, student), dim=1)
         divergence = (teacher * (teacher.log() - log_probs)).sum(dim=1).mean()
-        taught.append(0.5 * divergence + 0.5 * F.nll_loss(log_probs, labels))
-    (loss + sum(taught)).backward()
+        student_losses.append(0.5 * divergence + 0.5 * F.nll_loss(log_probs, labels))
+    (loss + sum(student_losses)).backward()
     assert teacher_loss == pytest.approx(loss.item(), rel=1e-5)
-    assert student_loss == pytest.approx(sum(t.item() for t in taught) / 3, rel=1e-5)
+    assert student_loss == pytest.approx(sum(loss.item() for loss in student_losses) / 3, rel=1e-5)
     for (name, got), want in zip(net.named_parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(got.grad, want.grad, rtol=1e-3, atol=1e-6, msg=name)
 
 
-def test_the_teacher_alone_learns_from_the_labels(batch):
+def test_without_students_only_the_labels_train_the_network(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     summed_gradients(net, x, labels, FULL, [], label_smoothing=0.1)
@@ -56,20 +56,20 @@ def test_the_teacher_alone_learns_from_the_labels(batch):
     torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
 
 
-def test_a_smoothed_window_weighs_by_its_own_class_alone(batch):
+def test_label_smoothing_does_not_mix_class_weights(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     weights = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 50.0])
     got, _ = summed_gradients(net, x, labels, FULL, [], label_smoothing=0.1, class_weights=weights)
     smoothed = F.one_hot(labels, 6) * 0.9 + 0.1 / 6
-    each = -(smoothed * F.log_softmax(other(x, FULL), dim=1)).sum(dim=1)
-    want = (weights[labels] * each).sum() / weights[labels].sum()
+    window_losses = -(smoothed * F.log_softmax(other(x, FULL), dim=1)).sum(dim=1)
+    want = (weights[labels] * window_losses).sum() / weights[labels].sum()
     want.backward()
     assert got == pytest.approx(want.item(), rel=1e-5)
     torch.testing.assert_close(net.linear.weight.grad, other.linear.weight.grad)
 
 
-def test_an_ensemble_of_lengths_teaches_the_thin_and_the_full_network_the_wide(batch):
+def test_the_ensemble_teaches_thin_students_and_the_full_network_teaches_wide_ones(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     summed_gradients(net, x, labels, FULL, STUDENTS, distillation=1.0, ensemble=True)
@@ -82,7 +82,7 @@ def test_an_ensemble_of_lengths_teaches_the_thin_and_the_full_network_the_wide(b
         torch.testing.assert_close(got.grad, want.grad, rtol=1e-3, atol=1e-6, msg=name)
 
 
-def test_class_weights_weigh_the_labels_of_teacher_and_students(batch):
+def test_class_weights_apply_to_the_label_loss_of_teacher_and_students(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     weights = torch.tensor([0.0, 1.0, 2.0, 1.0, 1.0, 3.0])
@@ -94,12 +94,12 @@ def test_class_weights_weigh_the_labels_of_teacher_and_students(batch):
 
 def test_two_passes_leave_one_random_student():
     rng = np.random.default_rng(0)
-    students = [draw_students(rng, 2, WIDTHS, RESOLUTIONS["uci"]) for _ in range(400)]
-    assert {len(drawn) for drawn in students} == {1}
-    assert {drawn[0].width for drawn in students} == set(WIDTHS)
+    steps = [draw_students(rng, 2, WIDTHS, RESOLUTIONS["uci"]) for _ in range(400)]
+    assert {len(students) for students in steps} == {1}
+    assert {students[0].width for students in steps} == set(WIDTHS)
 
 
-def test_half_precision_gives_nearly_the_same_gradient(batch):
+def test_bfloat16_gives_nearly_the_gradient_of_float32(batch):
     x, labels = batch
     net, other = new_net(), new_net()
     summed_gradients(net, x, labels, FULL, STUDENTS, dtype=torch.bfloat16)
@@ -115,7 +115,7 @@ def test_half_precision_gives_nearly_the_same_gradient(batch):
 @pytest.mark.parametrize("divergence", DIVERGENCES.values())
 @pytest.mark.parametrize("name", ["uci", "resnet_uci", "kinet_uci"])
 def test_all_passes_stay_on_the_device_of_the_windows(name, divergence, ensemble):
-    # Without a GPU: torch's device without memory, which like one takes no part in sums with what lies elsewhere.
+    # Stands in for a GPU: torch's device without memory also refuses operations with tensors on another device.
     net = SwitchableNet(PRESETS[name]).to("meta").train()
     x, labels = torch.empty(8, 128, 9, device="meta"), torch.zeros(8, dtype=torch.int64, device="meta")
     weights = torch.ones(6, device="meta")
@@ -128,7 +128,7 @@ def test_all_passes_stay_on_the_device_of_the_windows(name, divergence, ensemble
 
 
 @pytest.mark.parametrize("passes", [3, 4, 9])
-def test_each_step_has_the_thinnest_the_widest_and_random_students(passes):
+def test_each_step_trains_the_thinnest_the_widest_and_random_students(passes):
     rng = np.random.default_rng(0)
     for _ in range(50):
         students = draw_students(rng, passes, WIDTHS, RESOLUTIONS["uci"])
@@ -138,15 +138,15 @@ def test_each_step_has_the_thinnest_the_widest_and_random_students(passes):
         assert {s.resolution for s in students} <= set(RESOLUTIONS["uci"])
 
 
-def test_over_many_steps_every_width_and_length_has_its_turn():
+def test_every_width_and_length_is_drawn_over_many_steps():
     rng = np.random.default_rng(0)
-    seen = [s for _ in range(200) for s in draw_students(rng, 9, WIDTHS, RESOLUTIONS["uci"])]
-    assert {s.width for s in seen} == set(WIDTHS)
-    assert {s.resolution for s in seen} == set(RESOLUTIONS["uci"])
+    students = [s for _ in range(200) for s in draw_students(rng, 9, WIDTHS, RESOLUTIONS["uci"])]
+    assert {s.width for s in students} == set(WIDTHS)
+    assert {s.resolution for s in students} == set(RESOLUTIONS["uci"])
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_weight_of_every_network_of_the_paper_learns(name):
+def test_every_weight_of_every_preset_receives_a_gradient(name):
     arch = PRESETS[name]
     net = SwitchableNet(arch).train()
     x, labels = torch.randn(4, arch.length, arch.columns), torch.arange(4)
@@ -158,16 +158,16 @@ def test_every_weight_of_every_network_of_the_paper_learns(name):
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name not in OVERLAYS])
-def test_the_precision_a_recipe_trains_in_gives_nearly_the_gradient_of_float32(name):
+def test_a_recipes_precision_gives_nearly_the_gradient_of_float32(name):
     recipe = load_recipe(name)
     torch.manual_seed(0)
     net = SwitchableNet(recipe.network.architecture).train()
     x = torch.randn(32, recipe.input.length, len(recipe.input.channels))
     labels = torch.arange(32) % len(recipe.data.labels)
-    found = []
+    gradients = []
     for precision in ("float32", recipe.training.precision):
         net.zero_grad()
         summed_gradients(net, x, labels, recipe.network.full, [], dtype=getattr(torch, precision))
-        found.append(torch.cat([parameter.grad.flatten() for parameter in net.parameters()]))
-    whole, coarse = found
-    assert (coarse - whole).norm() < 0.1 * whole.norm()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in net.parameters()]))
+    exact, coarse = gradients
+    assert (coarse - exact).norm() < 0.1 * exact.norm()

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, and the average of the weights."""
+"""Learning rates as functions of the step, and the moving average of the weights."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def test_cosine_falls_from_its_peak_to_almost_nothing():
     assert rates[-1] < 1e-6
 
 
-def test_with_balanced_weights_every_class_weighs_the_same_and_a_window_1_in_the_mean():
+def test_balanced_weights_give_every_class_the_same_total_and_a_mean_of_one():
     labels = torch.tensor([0] * 6 + [1] * 3 + [2])
     weights = balanced_weights(labels, 3)
     sums = [weights[labels[labels == code]].sum().item() for code in range(3)]
@@ -38,7 +38,7 @@ def test_with_balanced_weights_every_class_weighs_the_same_and_a_window_1_in_the
     assert weights[labels].mean().item() == pytest.approx(1)
 
 
-def test_an_epoch_shows_as_many_windows_as_the_models_own_hop_cuts():
+def test_an_epoch_draws_as_many_windows_as_the_models_own_hop_cuts():
     recipe = load_recipe("uci")
     assert (recipe.train_hop, recipe.input.hop, recipe.training.batch_size) == (32, 64, 128)
     assert steps_per_epoch(recipe, 12800) == 50
@@ -52,7 +52,7 @@ def test_milestones_divide_the_rate_by_ten():
     assert rates == pytest.approx([1e-4, 1e-4, 1e-5, 1e-5, 1e-6, 1e-6])
 
 
-def test_scales_shifts_and_biases_do_not_decay():
+def test_only_convolution_and_linear_weights_decay():
     net = SwitchableNet(PRESETS["uci"])
     decaying, free = make_optimizer(net, Training(weight_decay=0.1)).param_groups
     assert decaying["weight_decay"] == 0.1

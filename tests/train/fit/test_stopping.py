@@ -1,4 +1,4 @@
-"""When a patient run stops."""
+"""Early stopping by the epochs' metrics."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def history(*values: float) -> list[dict[str, float]]:
 @pytest.mark.parametrize(
     ("values", "best"), [((), 0), ((0.1,), 1), ((0.1, 0.3, 0.2), 2), ((0.3, 0.3), 1), ((0.1, 0.2, 0.3), 3)]
 )
-def test_the_best_epoch_is_the_first_of_the_greatest(values, best):
+def test_the_best_epoch_is_the_first_with_the_greatest_score(values, best):
     assert best_epoch(history(*values)) == best
 
 
@@ -27,5 +27,5 @@ def test_the_best_epoch_is_the_first_of_the_greatest(values, best):
         ((0.5, 0.4, 0.3, 0.2), 0, False),
     ],
 )
-def test_patience_runs_out_when_nothing_got_better_for_so_long(values, patience, stops):
+def test_training_stops_after_that_many_epochs_without_improvement(values, patience, stops):
     assert out_of_patience(history(*values), patience) is stops

@@ -1,4 +1,4 @@
-"""A whole run: reproducible, resumable after a kill, honest about what went wrong."""
+"""A whole run: reproducible, resumable after a kill, with clear errors."""
 
 import json
 import os
@@ -17,9 +17,10 @@ from rich.progress import Progress
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.inference.model_file import load_model
 from kinestream.train.data.windows import Windows
+from kinestream.train.fit.epoch import Trainer
 from kinestream.train.fit.run_folder import CHECKPOINT, open_run
 from kinestream.train.fit.stopping import best_epoch
-from kinestream.train.fit.trainer import Trainer, fit
+from kinestream.train.fit.trainer import fit
 from kinestream.train.judge.evaluate import score
 from kinestream.train.network.export import from_model, normalised
 from kinestream.train.recipe.recipe_toml import to_toml
@@ -27,8 +28,8 @@ from kinestream.train.recipe.recipe_toml import to_toml
 from ..made_up import small_recipe, windows
 
 
-def run(folder: Path, recipe=None, **how):
-    return fit(recipe or small_recipe(), windows(1), windows(2), folder, card={"data": "made up"}, **how)
+def run(folder: Path, recipe=None, **options):
+    return fit(recipe or small_recipe(), windows(1), windows(2), folder, card={"data": "made up"}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def finished(tmp_path_factory):
     return folder, run(folder)
 
 
-def test_a_run_leaves_everything_in_its_folder(finished):
+def test_a_finished_run_leaves_model_log_metrics_and_plots_in_its_folder(finished):
     folder, model = finished
     assert {p.name for p in folder.iterdir()} == {
         "checkpoint.safetensors",
@@ -54,17 +55,17 @@ def test_a_run_leaves_everything_in_its_folder(finished):
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_table_in_the_file_is_what_the_file_achieves(finished):
+def test_the_accuracy_table_in_the_file_is_what_its_network_achieves(finished):
     _, model = finished
-    net, judged = from_model(model), windows(2)
-    x = normalised(model, judged.x)
+    net, validation = from_model(model), windows(2)
+    x = normalised(model, validation.x)
     assert len(model.accuracy) == 4
     for subnet, accuracy in model.accuracy.items():
-        assert score(net, x, judged.labels, subnet).accuracy == accuracy
+        assert score(net, x, validation.labels, subnet).accuracy == accuracy
     assert model.card["validation"]["accuracy"]["1.00x-128"] == pytest.approx(model.accuracy[model.full], abs=1e-5)
 
 
-def test_it_learns(tmp_path):
+def test_training_makes_every_subnetwork_better_than_chance(tmp_path):
     model = run(tmp_path, small_recipe(epochs=8))
     assert model.accuracy[model.full] > 0.6  # one in six by chance
     assert min(model.accuracy.values()) > 0.35
@@ -78,7 +79,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(finished, tmp
     assert not np.array_equal(model.tensors["linear.weight"], other.tensors["linear.weight"])
 
 
-def test_a_killed_run_resumes_to_the_very_same_weights(tmp_path):
+def test_a_killed_run_resumes_to_identical_weights(tmp_path):
     recipe = small_recipe(epochs=3)
     code = (
         "import sys, torch; from pathlib import Path; from tests.train.fit.test_trainer import run, small_recipe\n"
@@ -89,10 +90,10 @@ def test_a_killed_run_resumes_to_the_very_same_weights(tmp_path):
     threads = str(torch.get_num_threads())
     environment = {**os.environ, "PYTHONPATH": str(root)}
     child = subprocess.Popen([sys.executable, "-c", code, str(folder), threads], env=environment, cwd=root)
-    give_up_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 60
     while not (folder / "checkpoint.safetensors").exists():
         assert child.poll() is None
-        assert time.monotonic() < give_up_s
+        assert time.monotonic() < deadline_s
         time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -110,13 +111,13 @@ def epochs_of(folder: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    """A patient run whose rate is so high that the network is soon worse than it was."""
+    """A run with patience whose learning rate is so high that the network soon gets worse."""
     recipe = small_recipe(epochs=30, patience=1, learning_rate=0.3, precision="float32", schedule="cosine")
     folder = tmp_path_factory.mktemp("patient") / "stopped"
     return recipe, folder, run(folder, recipe)
 
 
-def test_out_of_patience_the_best_epochs_weights_are_the_model(stopped):
+def test_a_run_that_stops_early_exports_the_weights_of_its_best_epoch(stopped):
     recipe, folder, model = stopped
     history = epochs_of(folder)
     best = best_epoch(history)
@@ -129,7 +130,7 @@ def test_out_of_patience_the_best_epochs_weights_are_the_model(stopped):
         assert np.array_equal(tensor.numpy(), model.tensors[name]), name
 
 
-def test_a_patient_run_that_is_resumed_keeps_the_best_epochs_weights(stopped, tmp_path):
+def test_a_resumed_run_with_patience_keeps_the_weights_of_its_best_epoch(stopped, tmp_path):
     recipe, folder, whole = stopped
     trainer = Trainer.begin(recipe, windows(1), windows(2))
     history = []
@@ -143,7 +144,7 @@ def test_a_patient_run_that_is_resumed_keeps_the_best_epochs_weights(stopped, tm
     assert all(np.array_equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())
 
 
-def test_balanced_classes_and_every_other_option_train_together(tmp_path):
+def test_balanced_weights_alpha_divergence_and_ensemble_work_together(tmp_path):
     recipe = small_recipe(class_weights="balanced", divergence="alpha", teacher="ensemble", passes=2, epochs=1)
     model = run(tmp_path, recipe)
     assert all(np.isfinite(tensor).all() for tensor in model.tensors.values())
@@ -163,37 +164,37 @@ def test_a_run_is_not_resumed_with_another_recipe(finished):
         run(folder, small_recipe(epochs=9), resume=True)
 
 
-def test_there_must_be_something_to_resume(tmp_path):
+def test_resuming_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="nothing to resume"):
         run(tmp_path / "none", resume=True)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"\x00" * 20, lambda b: b""])
-def test_a_damaged_checkpoint_is_named(finished, tmp_path, damage):
+def test_a_damaged_checkpoint_is_refused(finished, tmp_path, damage):
     folder, _ = finished
     (tmp_path / "config.toml").write_bytes((folder / "config.toml").read_bytes())
     (tmp_path / "checkpoint.safetensors").write_bytes(damage((folder / "checkpoint.safetensors").read_bytes()))
-    with pytest.raises(DataDamaged, match="is no checkpoint of this run"):
+    with pytest.raises(DataDamaged, match="is not a checkpoint of this run"):
         run(tmp_path, resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+def test_a_non_finite_loss_stops_the_run(tmp_path):
     with pytest.raises(ConfigError, match=r"no longer finite in epoch 1, step \d+; lower learning_rate"):
         run(tmp_path, small_recipe(learning_rate=1e30, precision="float32"))
 
 
-def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path):
+def test_a_non_finite_loss_leaves_the_last_good_checkpoint(tmp_path):
     run(tmp_path, small_recipe(epochs=1))
     good = (tmp_path / CHECKPOINT).read_bytes()
     wild = small_recipe(epochs=3, learning_rate=1e30, precision="float32")
     (tmp_path / "config.toml").write_text(to_toml(wild))
-    with pytest.raises(ConfigError, match=r"in epoch 2, .*the state after epoch 1, the last good one, is kept in "):
+    with pytest.raises(ConfigError, match=r"in epoch 2, .*safetensors keeps the state after epoch 1, the last good"):
         run(tmp_path, wild, resume=True)
     assert (tmp_path / CHECKPOINT).read_bytes() == good
     assert "no longer finite" in (tmp_path / "log.txt").read_text()
 
 
-def test_weights_that_only_the_next_loss_would_show_to_be_spoilt_are_noticed_before():
+def test_non_finite_weights_stop_the_run_before_the_next_loss():
     trainer = Trainer.begin(small_recipe(), windows(1), windows(2))
     trainer.averaged["linear.bias"].fill_(torch.nan)
     with (
@@ -203,7 +204,7 @@ def test_weights_that_only_the_next_loss_would_show_to_be_spoilt_are_noticed_bef
         trainer.run_epoch(0, progress)
 
 
-def test_answers_that_are_no_numbers_stop_the_run_though_loss_and_weights_are():
+def test_non_finite_probabilities_stop_the_run_although_loss_and_weights_are_finite():
     trainer = Trainer.begin(small_recipe(), windows(1), windows(2))
     trainer.validation_x.fill_(torch.inf)
     with (
@@ -213,11 +214,11 @@ def test_answers_that_are_no_numbers_stop_the_run_though_loss_and_weights_are():
         trainer.run_epoch(0, progress)
 
 
-def test_a_dead_channel_is_named(tmp_path):
-    dead = windows(1)
-    dead.x[:, :, 4] = 0
+def test_a_constant_channel_is_named(tmp_path):
+    constant = windows(1)
+    constant.x[:, :, 4] = 0
     with pytest.raises(ConfigError, match="channel gyro_y never changes"):
-        fit(small_recipe(), dead, windows(2), tmp_path, card={})
+        fit(small_recipe(), constant, windows(2), tmp_path, card={})
 
 
 def test_fewer_windows_than_a_batch_still_train(tmp_path):
