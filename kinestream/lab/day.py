@@ -7,7 +7,7 @@ shared computes no more. While windows are passed over, the last label holds; wh
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Prediction
-from kinestream.policy import BatteryReading, PolicyState
-from kinestream.run.pipeline import REMEMBERED
+from kinestream.policy import BatteryReading
+from kinestream.run.decision_loop import DecisionLoop
 
 from .outcome import Outcome
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .material import Material
     from .scenario import Scenario
 
+STREAM = "day"
 NOBODY = -1
 """What is said of a window when the battery is empty, or nothing has been predicted yet."""
 
@@ -123,32 +124,31 @@ class Day:
         labels = self.material.labels or tuple(f"{code}" for code in range(self.answers.probs.shape[2]))
         phases, supply = self.scenario.phases, self.scenario.supply
         hop_s, capacity_j, left_j = self.material.hop_s, self.capacity_j, self.given_j
-        recent: deque[Prediction] = deque(maxlen=REMEMBERED)
+        loop = DecisionLoop(hop_s)
         said = np.full(self.steps, NOBODY)
         counts: Counter[Subnet] = Counter()
         last: Decision | None = None
         answers, sensing = self.answers, None
-        held, resting = NOBODY, 0
+        held = NOBODY
         missed = due = switches = 0
         energy_j = processor_j = 0.0
         empty_step: int | None = None
         for k, (window, slower) in enumerate(zip(self.window.tolist(), self.slower.tolist(), strict=True)):
             phase = phases[self.phase[k]]
-            drawn_j = (self.base_mw(resting, sensing) + phase.extra_mw) * hop_s / 1000.0
+            drawn_j = (self.base_mw(loop.to_skip(STREAM), sensing) + phase.extra_mw) * hop_s / 1000.0
             if capacity_j is not None:
                 left_j += phase.charge_mw * hop_s / 1000.0 - (drawn_j if left_j > 0 else 0.0)
                 left_j = min(left_j, capacity_j)
             if left_j <= 0:
                 empty_step = k if empty_step is None else empty_step
-                held, resting = NOBODY, 0
+                held = NOBODY
+                loop.wake(STREAM)
                 continue
             energy_j += drawn_j
-            if resting:
-                resting -= 1
+            if loop.skips(STREAM):
                 said[k] = held
                 continue
             now_s = (k + 1) * hop_s
-            past = tuple(recent)
             deadline_ms = self.deadline_ms[self.phase[k]]
             reading = None
             if supply is not None and capacity_j is not None:
@@ -160,16 +160,8 @@ class Day:
                     self.base_mw(0, sensing) * supply.tells_base,
                     phase.temperature_c,
                 )
-            state = PolicyState(
-                now_s=now_s,
-                started_s=0.0,
-                deadline_ms=deadline_ms,
-                battery=reading,
-                last=last,
-                recent=past,
-                hop_s=hop_s * (last.hop if last else 1),
-                own=past,
-                coverage=1.0 - phase.missing,
+            state = loop.state(
+                STREAM, now_s=now_s, deadline_ms=deadline_ms, battery=reading, coverage=1.0 - phase.missing
             )
             decision = policy.decide(state)
             point, row = self.table[decision.subnet], rows[decision.subnet]
@@ -183,9 +175,9 @@ class Day:
             counts[decision.subnet] += 1
             probs = answers.probs[row, window]
             held = said[k] = int(probs.argmax())
-            recent.append(
+            loop.conclude(
                 Prediction(
-                    stream="day",
+                    stream=STREAM,
                     session="",
                     index=k,
                     t_start_s=now_s - hop_s,
@@ -201,7 +193,7 @@ class Day:
                     coverage=1.0 - phase.missing,
                 )
             )
-            last, resting = decision, decision.hop - 1
+            last = decision
             if decision.sensing != sensing and self._otherwise:  # from the next window on
                 answers, sensing = self._answers(decision.sensing), decision.sensing
         if left_j <= 0 and empty_step is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from kinestream.core.errors import DataMissing
 from kinestream.run.tally import judged_as
-from kinestream.windowing import Segmenter, Sensed
+from kinestream.windowing import StreamWindows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,21 +92,18 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
 
 
 async def _windows(source: Source, model: Model, sensing: Sensing | None) -> list[Window]:
-    segmenters: dict[str, Segmenter] = {}
-    sensors: dict[str, Sensed] = {}
-    found: list[Window] = []
+    streams: dict[str, StreamWindows] = {}
+    windows: list[Window] = []
     try:
         async for chunk in source.chunks():
-            if chunk.stream not in segmenters:
-                segmenters[chunk.stream], sensors[chunk.stream] = Segmenter(model.input, any_rate=True), Sensed()
-                sensors[chunk.stream].ask(sensing, -math.inf)
-            for part in sensors[chunk.stream].push(chunk):
-                found += segmenters[chunk.stream].push(part)
-        for segmenter in segmenters.values():
-            found += segmenter.flush()
+            if chunk.stream not in streams:
+                streams[chunk.stream] = StreamWindows(model.input, sensing)
+            windows += streams[chunk.stream].push(chunk)
+        for stream in streams.values():
+            windows += stream.flush()
     finally:
         await source.aclose()
-    return found
+    return windows
 
 
 def _judged(window: Window, labels: tuple[str, ...]) -> str:

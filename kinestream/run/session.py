@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
@@ -26,10 +26,8 @@ from kinestream.policy import SimulatedBattery, make_policy
 
 from .measured_rate import MeasuredRate
 from .pipeline import Circumstances, Pipeline, added
+from .run_recorder import RunRecorder
 from .tally import ConclusionTally, Tally
-
-if TYPE_CHECKING:
-    from kinestream.recording.recorder import Recorder
 
 QUEUE_CHUNKS = 256
 """A minute or two of packets: longer, and a late prediction is worth nothing to anybody."""
@@ -61,7 +59,7 @@ class Session:
         model_name: str,
         policy_text: str,
         limit_s: float | None = None,
-        recorder: Recorder | None = None,
+        recorder: RunRecorder | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.source = source
@@ -74,7 +72,7 @@ class Session:
         self._recorder = recorder
         self.circumstances: Circumstances | None = None
         """What the newest prediction depended on besides the samples; None before the first."""
-        pipeline.on_prediction = self._predicted
+        pipeline.observe(self._predicted)
         self._computed_chunks = 0
         self._tally = Tally(self.labels)
         self._concluder: Concluder | None = None

@@ -129,14 +129,12 @@ def test_a_slower_device_is_taken_where_a_policy_asked_for_it_and_refused_else()
 
 
 @pytest.mark.parametrize("fs_hz", [1.0, 1e-320])
-def test_a_sensor_wished_so_slow_that_no_window_would_come_runs_as_slow_as_it_may(fs_hz: float) -> None:
+def test_a_sensor_rate_too_low_for_windows_is_raised_to_the_lowest_that_works(fs_hz: float) -> None:
     pipe = pipeline(TABLE, f"fixed+sensing:fs_hz={fs_hz}")
     predictions = run(pipe, cut(regular(900), 25))
     assert predictions[-1].t_end_s > 17
     assert predictions[-1].decision.sensing == Sensing(5.0)
-    assert predictions[-1].decision.reason.endswith(
-        "so slow there would be no window: 5 Hz, accelerometer and gyroscope"
-    )
+    assert predictions[-1].decision.reason.endswith("rate raised: windows cannot be cut below 5 Hz")
     assert pipe.counts()["gaps"] == 0
 
 
@@ -285,3 +283,28 @@ def test_a_policy_that_looks_at_one_wearer_decides_alike_beside_another() -> Non
     alone = run(pipeline(TABLE, text), cut(two, 20))
     assert content([p for p in together if p.stream == "other"]) == content(alone)
     assert len({p.decision.subnet for p in alone}) > 1
+
+
+def test_stepping_through_due_windows_gives_the_predictions_of_push() -> None:
+    """The way to batch the network over many pipelines: due, run, conclude."""
+    policy = "persistence:hop=2+sensing:fs_hz=25"
+    pushed, stepped = pipeline(TABLE, policy), pipeline(TABLE, policy)
+    chunks = list(cut(regular(900), 25))
+    expected = run(pushed, chunks)
+    predictions = []
+    for chunk in chunks:
+        for due in stepped.due(chunk):
+            output = stepped.engine.predict(due.window.x, due.decision.subnet)
+            predictions.append(stepped.conclude(due, output))
+    assert [p.decision for p in predictions] == [p.decision for p in expected]
+    assert [p.probs.tobytes() for p in predictions] == [p.probs.tobytes() for p in expected]
+
+
+def test_every_observer_of_a_pipeline_gets_every_prediction() -> None:
+    pipe = pipeline(TABLE)
+    first, second = [], []
+    pipe.observe(lambda prediction, _: first.append(prediction))
+    pipe.observe(lambda prediction, _: second.append(prediction))
+    predictions = run(pipe, cut(regular(400), 25))
+    assert predictions
+    assert [id(p) for p in first] == [id(p) for p in second] == [id(p) for p in predictions]

@@ -9,7 +9,7 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import GYRO, Sensing
 from kinestream.inference.lever_accuracy import Levers
-from kinestream.windowing import Segmenter, Sensed
+from kinestream.windowing import windows_of
 
 from ..data.windows import chunks_of
 from ..network.export import from_model, normalised
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kinestream.core.signals import Subnet, Window
+    from kinestream.core.signals import Subnet
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
 
@@ -63,7 +63,7 @@ def lever_accuracy(
     sensed, held = {way: _Tally(subnets) for way in ways}, {hop: _Tally(subnets) for hop in HOPS}
     for recording in track(dataset.select(validated)):
         for way in ways:
-            windows = _windows(model, recording, way)
+            windows = windows_of(model.input, chunks_of(recording), way)
             if not windows:
                 continue
             x = normalised(model, np.stack([window.x for window in windows]))
@@ -99,10 +99,3 @@ class _Tally:
 
     def accuracy(self) -> dict[Subnet, float]:
         return {subnet: round(count / self.judged, 5) for subnet, count in self.right.items()}
-
-
-def _windows(model: Model, recording: Recording, way: Sensing) -> list[Window]:
-    sensed, segmenter = Sensed(), Segmenter(model.input, any_rate=True)
-    sensed.ask(way, -np.inf)
-    parts = (part for chunk in chunks_of(recording) for part in sensed.push(chunk))
-    return [window for part in parts for window in segmenter.push(part)] + segmenter.flush()

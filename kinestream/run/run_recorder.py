@@ -1,0 +1,42 @@
+"""What a session asks of a recorder; ``kinestream.recording.Recorder`` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from kinestream.core.signals import Prediction, SampleChunk
+
+    from .pipeline import Circumstances
+
+
+class RunRecorder(Protocol):
+    """Stores a run's chunks and predictions as they pass. A failing disk never stops the run."""
+
+    failure: str | None
+    """Why recording ended before the run, in words; None while it works."""
+
+    async def take(self, chunk: SampleChunk) -> None:
+        """Store a chunk; wait where the source can wait and the disk cannot keep up."""
+        ...
+
+    def predicted(self, prediction: Prediction, circumstances: Circumstances) -> None:
+        """Store a prediction; called in the pipeline's thread."""
+        ...
+
+    def dropped(self, chunk: SampleChunk) -> None:
+        """Note that the pipeline was too late for a chunk already taken."""
+        ...
+
+    async def close(self, computed_chunks: int, counts: Mapping[str, int]) -> None:
+        """Write what waits and close the recording."""
+        ...
+
+    def notices(self) -> list[str]:
+        """What a person should know about the recording, one line each."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        ...

@@ -1,0 +1,62 @@
+"""One stream's way from samples to windows: the sensor as it was asked to run, then the segmenter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .segmenter import Segmenter
+from .slower_sensor import Sensed
+
+if TYPE_CHECKING:
+    from kinestream.core.input_spec import InputSpec
+    from kinestream.core.signals import SampleChunk, Sensing, Window
+
+
+class StreamWindows:
+    """Windows of one stream, cut alike in a live run, in the laboratory and in training.
+
+    Args:
+        spec: the model's input.
+        sensing: how the sensor runs from its first sample on; None: as it does without being asked.
+
+    >>> from kinestream.core.input_spec import InputSpec
+    >>> StreamWindows(InputSpec(("acc_x", "acc_y", "acc_z"), fs_hz=50.0, length=128, hop=64)).flush()
+    []
+    """
+
+    def __init__(self, spec: InputSpec, sensing: Sensing | None = None) -> None:
+        self.sensor = Sensed()
+        self.segmenter = Segmenter(spec, any_rate=True)
+        if sensing:
+            self.sensor.ask(sensing, -math.inf)
+
+    def push(self, chunk: SampleChunk) -> Iterator[Window]:
+        """Yield the windows that this chunk completes."""
+        for part in self.sensor.push(chunk):
+            yield from self.segmenter.push(part)
+
+    def flush(self) -> list[Window]:
+        """The windows still to come when no chunk follows."""
+        return self.segmenter.flush()
+
+    def counts(self) -> dict[str, int]:
+        """Samples by what became of them."""
+        thinned = self.sensor.thinned
+        return self.segmenter.counts() | ({"thinned": thinned} if thinned else {})
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to continue elsewhere: plain values and arrays."""
+        return {"sensor": self.sensor.state(), "segmenter": self.segmenter.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue where ``state`` was taken."""
+        self.sensor.restore(state["sensor"])
+        self.segmenter.restore(state["segmenter"])
+
+
+def windows_of(spec: InputSpec, chunks: Iterable[SampleChunk], sensing: Sensing | None = None) -> list[Window]:
+    """All windows of one stream that ends."""
+    stream = StreamWindows(spec, sensing)
+    return [window for chunk in chunks for window in stream.push(chunk)] + stream.flush()
