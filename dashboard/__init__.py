@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kinestream.core.lazy import lazy_names
+
 from .model.session_like import SessionLike
 
 if TYPE_CHECKING:
@@ -12,15 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DashboardApp", "SessionLike", "run_dashboard", "take_picture"]
 
-
-def __getattr__(name: str) -> object:
-    # Textual takes a quarter of a second to load, and only those who look at the dashboard need it.
-    if name in ("DashboardApp", "run_dashboard"):
-        from . import app
-
-        return getattr(app, name)
-    if name == "take_picture":
-        from .picture import take_picture
-
-        return take_picture
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Loaded on first use: Textual takes a quarter of a second to import, which only the dashboard needs.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {**dict.fromkeys(("DashboardApp", "run_dashboard"), ".app"), "take_picture": ".picture"},
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kinestream.core.lazy import lazy_names
 
 from .architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture, macs
 from .bundled_models import find_model, list_models
@@ -31,16 +32,11 @@ __all__ = [
     "save_model",
 ]
 
-# ONNX Runtime takes 0.2 s to import: only who runs a network pays for it.
-_LAZY = {
-    "Engine": "engine",
-    "Output": "engine",
-    "candidates": "measure",
-    "operating_table": "measure",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Loaded on first use: ONNX Runtime takes 0.2 s to import, which only a running network needs.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        **dict.fromkeys(("Engine", "Output"), ".engine"),
+        **dict.fromkeys(("candidates", "operating_table"), ".measure"),
+    },
+)

@@ -1,6 +1,8 @@
 """Where samples come from, and when they were taken."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kinestream.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .relay.journal import Journal
@@ -22,20 +24,16 @@ __all__ = [
     "encode_end",
     "publish",
 ]
-_HOME = {
-    "Journal": "relay.journal",
-    "Relay": "relay.sender",
-    "RelaySource": "relay.source",
-    "ZmqPublisher": "zmq.publisher",
-    "ZmqSource": "zmq.source",
-    "publish": "zmq.publisher",
-}
 
-
-def __getattr__(name: str) -> Any:
-    # pyzmq takes 60 ms to import; a replay without a socket shall not pay for it.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_HOME.get(name, 'zmq.wire')}", __name__), name)
+# Loaded on first use: pyzmq takes 60 ms to import, which a replay without a socket need not wait for.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Journal": ".relay.journal",
+        "Relay": ".relay.sender",
+        "RelaySource": ".relay.source",
+        **dict.fromkeys(("ZmqPublisher", "publish"), ".zmq.publisher"),
+        "ZmqSource": ".zmq.source",
+        **dict.fromkeys(("EndOfStream", "decode", "encode", "encode_end"), ".zmq.wire"),
+    },
+)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kinestream.core.errors import KinestreamError
@@ -33,21 +35,16 @@ __version__ = "0.1.0"
 # From 1.29 on, ONNX Runtime reports every session to its maker unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_HOMES = {
-    "KinestreamError": "core.errors",
-    "InputSpec": "core.input_spec",
-    "OperatingPoint": "core.operating_table",
-    "OperatingTable": "core.operating_table",
-    "Pipeline": "run.pipeline",
-    "Session": "run.session",
-    "open_source": "launch.open_source",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use (PEP 562): numpy alone costs 0.1 s, which `kinestream --help` need not wait for.
-    if name not in __all__:
-        raise AttributeError(f"module 'kinestream' has no attribute '{name}'")
-    from importlib import import_module
-
-    return getattr(import_module(f"kinestream.{_HOMES.get(name, 'core.signals')}"), name)
+# Loaded on first use: numpy alone costs 0.1 s, which `kinestream --help` need not wait for.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        **dict.fromkeys(("Decision", "Prediction", "SampleChunk", "Subnet", "Window"), ".core.signals"),
+        **dict.fromkeys(("OperatingPoint", "OperatingTable"), ".core.operating_table"),
+        "InputSpec": ".core.input_spec",
+        "KinestreamError": ".core.errors",
+        "Pipeline": ".run.pipeline",
+        "Session": ".run.session",
+        "open_source": ".launch.open_source",
+    },
+)
