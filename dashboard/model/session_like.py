@@ -123,7 +123,7 @@ class SessionLike(Protocol):
 
     def summary(self) -> Mapping[str, object]: ...
 
-    async def run(self) -> None:
+    async def run(self) -> object:
         """Until the source ends or ``stop()``."""
         ...
 

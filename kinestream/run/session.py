@@ -180,16 +180,17 @@ class Session:
         self._arrived.set()
         self._room.set()
 
-    async def run(self) -> None:
-        """Until the source ends, the limit is reached, or ``stop``.
+    async def run(self) -> dict[str, Any]:
+        """Run until the source ends, the limit is reached, or ``stop``; return ``summary()``.
 
         Raises:
-            KinestreamError: what the source or the pipeline could not go on with.
+            KinestreamError: the source or the pipeline cannot go on.
         """
         async with AsyncExitStack() as companions:
             for companion in self._companions:
                 await companions.enter_async_context(companion)
             await self._run()
+        return self.summary()
 
     async def _run(self) -> None:
         self._started_s = self._ended_s = time.perf_counter()

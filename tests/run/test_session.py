@@ -65,6 +65,13 @@ async def test_every_chunk_and_prediction_is_told_in_order_and_the_source_closed
     assert source.closed
 
 
+async def test_a_run_returns_its_summary() -> None:
+    run = session(Chunks(cut(regular(1000), 25)))
+    summary = await run.run()
+    assert summary == run.summary()
+    assert summary["predictions"] == (1000 - 40) // 20 + 1
+
+
 async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None:
     source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5))
     run = session(source)
