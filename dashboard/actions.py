@@ -15,8 +15,8 @@ from textual.widgets import Input
 
 from kinestream.policy import POLICIES
 
-from .control import Control
 from .keys import KEYS
+from .model.control import Control
 from .model.policy_settings import differences, short_text
 from .model.state import DashboardState
 from .panels.decisions import DecisionPanel

@@ -49,7 +49,7 @@ class LogLine:
 
 
 @dataclass(slots=True)
-class Episode:
+class LabelSpan:
     """Some time in which the same label was given to window after window."""
 
     label: str
@@ -65,12 +65,12 @@ class StreamState:
         self.trace: TraceRing | None = None
         self.prediction: Prediction | None = None
         self.latencies_ms: deque[float] = deque(maxlen=LATENCIES)
-        self.marks: deque[bool | None] = deque(maxlen=SCORED)
+        self.scores: deque[bool | None] = deque(maxlen=SCORED)
         """Of each recent window: right, wrong, or None where there is nothing to compare with."""
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
-        self.said: deque[Episode] = deque(maxlen=EPISODES)
+        self.predicted_spans: deque[LabelSpan] = deque(maxlen=EPISODES)
         """What the network made of it, and under ``truth`` what it was, if the source has labels."""
-        self.truth: deque[Episode] = deque(maxlen=EPISODES)
+        self.true_spans: deque[LabelSpan] = deque(maxlen=EPISODES)
         self.energies_mj: deque[float] = deque(maxlen=ENERGIES)
         self.charges: deque[tuple[float, float]] = deque(maxlen=CHARGES)
         """Time of the stream and charge, of each recent window of a known battery."""
@@ -102,13 +102,13 @@ class StreamState:
         self.prediction = prediction
         self.prediction_count += 1
         self.latencies_ms.append(prediction.latency_ms)
-        self.marks.append(is_right(prediction))
+        self.scores.append(is_right(prediction))
         self.energies_mj.append(prediction.energy_mj)
         offset_s = self._offsets_s.get(prediction.session, self.now_s - prediction.t_end_s)
         start_s, end_s = offset_s + prediction.t_start_s, offset_s + prediction.t_end_s
-        lengthen(self.said, told(prediction).label, start_s, end_s)
+        extend_spans(self.predicted_spans, conclusion_of(prediction).label, start_s, end_s)
         if prediction.truth is not None:
-            lengthen(self.truth, prediction.truth, start_s, end_s)
+            extend_spans(self.true_spans, prediction.truth, start_s, end_s)
         if prediction.battery_frac is not None:
             self.charges.append((end_s, prediction.battery_frac))
         if before is None or _levers(before.decision) != _levers(prediction.decision):
@@ -125,7 +125,7 @@ class StreamState:
     @property
     def accuracy(self) -> float | None:
         """Share of right windows among the recent ones that can be scored; None if there is none."""
-        scored = [right for right in self.marks if right is not None]
+        scored = [right for right in self.scores if right is not None]
         return sum(scored) / len(scored) if scored else None
 
     def latency_percentiles(self) -> tuple[float, float, float] | None:
@@ -179,7 +179,7 @@ def _levers(decision: Decision) -> tuple[Subnet, int, Sensing | None]:
     return decision.subnet, decision.hop, decision.sensing
 
 
-def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float) -> None:
+def extend_spans(episodes: deque[LabelSpan], label: str, start_s: float, end_s: float) -> None:
     """Let the last episode go on, or begin another where the label changes or the windows do not meet.
 
     Windows overlap: each one speaks for what came since the end of the one before.
@@ -189,9 +189,9 @@ def lengthen(episodes: deque[Episode], label: str, start_s: float, end_s: float)
     if last is not None and meets and last.label == label:
         last.end_s = end_s
     elif last is None or end_s > last.end_s:
-        episodes.append(Episode(label, last.end_s if last is not None and meets else start_s, end_s))
+        episodes.append(LabelSpan(label, last.end_s if last is not None and meets else start_s, end_s))
 
 
-def told(prediction: Prediction) -> Conclusion | Prediction:
+def conclusion_of(prediction: Prediction) -> Conclusion | Prediction:
     """What a person is told of the window: the conclusion where one was drawn, else the network's own word."""
     return prediction.conclusion or prediction

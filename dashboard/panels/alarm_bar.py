@@ -12,7 +12,7 @@ MOST = 3
 
 
 class AlarmBar(Panel):
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.state.alarms
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:

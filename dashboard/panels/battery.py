@@ -26,7 +26,7 @@ class BatteryPanel(Panel):
     def on_mount(self) -> None:
         self.border_subtitle = Content(f"mJ {self.session.table.energy_model}")
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         prediction = self.stream.prediction if self.stream else None
         return prediction and (prediction.battery_frac, prediction.energy_mj), self.state.cursor
 

@@ -40,7 +40,7 @@ class DecisionPanel(Panel):
         self.border_title = Content(f"Decisions with '{words}'" if words else self.TITLE)
         self.tick()
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.stream and self.stream.log_count, self.words
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:

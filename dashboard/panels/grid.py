@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingPoint
     from kinestream.core.signals import Decision
 
-    from ..control import Control
+    from ..model.control import Control
 
 _MOST_CELL = 5
 _NOW, _FRONT, _LATE = "◆", "•", "╌"
@@ -77,7 +77,7 @@ class GridPanel(Panel, can_focus=True):
         """The subnetwork that made the newest prediction."""
         return self._decision.subnet if self._decision else None
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         decision = self._decision
         why = decision and (decision.subnet, decision.reason, decision.hop)
         return why, self.state.cursor, self._figure, self.session.deadline_ms, self.session.policy_text

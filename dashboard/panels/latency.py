@@ -24,7 +24,7 @@ _WIDE = 45
 class LatencyPanel(Panel):
     TITLE = "Latency"
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.stream and self.stream.prediction_count, self.session.deadline_ms
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:

@@ -24,7 +24,7 @@ class LinkPanel(Panel):
         super().__init__(*args, **kwargs)
         self._seen: tuple[int, str] = (-1, "")
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         if self._seen[0] != self.state.polls:  # the figures change with every packet; twice a second is enough
             self._seen = self.state.polls, str(self.draw(0, 0))
         return self._seen[1]

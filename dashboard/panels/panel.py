@@ -25,9 +25,9 @@ _ELLIPSIS = "…"
 class Panel(Widget):
     """A part of the dashboard.
 
-    A subclass draws ``stream`` in ``draw`` and names in ``seen`` what the drawing depends on. The widget hands over
-    its lines itself (Textual's line API), and as long as a line says the same it is the same object: of a dashboard
-    that changes ten times a second, most lines stay.
+    A subclass draws ``stream`` in ``draw`` and returns from ``drawing_key`` everything that the drawing depends on. The
+    widget serves its lines itself (Textual's line API) and keeps the strip of every line that has not changed: on a
+    dashboard that refreshes ten times a second, most lines stay the same.
     """
 
     TITLE = ""
@@ -53,7 +53,7 @@ class Panel(Widget):
     def stream(self) -> StreamState | None:
         return self.state.stream
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         """Differs whenever the drawing would differ."""
         raise NotImplementedError
 
@@ -63,7 +63,7 @@ class Panel(Widget):
 
     def tick(self) -> bool:
         """Draw what has changed since the last time. Whether anything has."""
-        seen = (self.state.shown, self.seen())
+        seen = (self.state.shown, self.drawing_key())
         if seen == self._drawn:
             return False
         self._drawn = seen

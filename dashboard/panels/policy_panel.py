@@ -17,7 +17,7 @@ from ..model.policy_settings import settings, shown
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
-    from ..control import Control
+    from ..model.control import Control
 
 _MARK = "›"
 _VALUE = 13
@@ -65,7 +65,7 @@ class PolicyPanel(Panel, can_focus=True):
         self._rows: tuple[Hashable, list[Row]] = (None, [])
         self.border_subtitle = "e edits, w saves"
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.session.policy_text, self.session.deadline_ms, self._place, self.has_focus
 
     @property

@@ -10,7 +10,7 @@ from kinestream.core.scoring import is_right
 from ..drawing import theme
 from ..drawing.big_text import LINES, large
 from ..drawing.draw import bar
-from ..model.state import told
+from ..model.state import conclusion_of
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def readable(label: str) -> str:
 class PredictionPanel(Panel):
     TITLE = "Activity"
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.stream and self.stream.prediction_count
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
@@ -48,7 +48,7 @@ class PredictionPanel(Panel):
             foot = [[], *foot]
         shown = height - len(lines) - len(foot)
         if shown < len(classes):
-            probs = told(prediction).probs
+            probs = conclusion_of(prediction).probs
             best = sorted(sorted(range(len(classes)), key=lambda i: -probs[i])[: max(shown, 0)])
             classes = [classes[i] for i in best]
         return [*lines, *classes, *foot]
@@ -57,18 +57,18 @@ class PredictionPanel(Panel):
         stream = self.stream
         if stream is None or stream.accuracy is None:
             return [[("no window to score yet", theme.MUTED)]]
-        scored = sum(right is not None for right in stream.marks)
+        scored = sum(right is not None for right in stream.scores)
         text = f"{stream.accuracy:.1%}"
         words = f" of the last {scored}  "
         line: list[Piece] = [(text, f"bold {theme.level(stream.accuracy, 0.9, 0.75)}"), (words, theme.MUTED)]
         room = width - len(text) - len(words)
-        line += [("▪" if right is not None else "·", _MARKS[right][1]) for right in list(stream.marks)[-room:]]
+        line += [("▪" if right is not None else "·", _MARKS[right][1]) for right in list(stream.scores)[-room:]]
         return [line]
 
 
 def _label(prediction: Prediction, width: int, room: int) -> list[list[Piece]]:
     colour = theme.BAD if is_right(prediction) is False else theme.ACCENT
-    name = readable(told(prediction).label)
+    name = readable(conclusion_of(prediction).label)
     letters = large(name, width) if room >= LINES else None
     if letters is None or len(letters) > room:
         return [[(name.upper(), f"bold {colour}")]]
@@ -89,7 +89,7 @@ def _truth(prediction: Prediction) -> list[list[Piece]]:
 
 def _classes(prediction: Prediction, width: int) -> list[list[Piece]]:
     """One line a class: name, bar, per cent; the truth's name is marked."""
-    conclusion = told(prediction)
+    conclusion = conclusion_of(prediction)
     names = [readable(label) for label in prediction.labels]
     name_width = min(max(map(len, names)), max(8, width // 2 - 2))
     bar_width = width - name_width - 6

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Hashable
 
 from ..drawing import theme
-from ..model.state import Episode
+from ..model.state import LabelSpan
 from .panel import Panel, Piece
 from .prediction import readable
 
@@ -19,24 +19,24 @@ _BEGIN = "▏"
 class RibbonPanel(Panel):
     """Two lines without a frame, one where the source has no labels."""
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.stream and self.stream.prediction_count
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         stream = self.stream
-        if stream is None or not stream.said:
+        if stream is None or not stream.predicted_spans:
             return [[("  said ", theme.MUTED)]]
-        end_s = stream.said[-1].end_s
-        age_s = end_s - stream.said[0].start_s
+        end_s = stream.predicted_spans[-1].end_s
+        age_s = end_s - stream.predicted_spans[0].start_s
         span_s = next((span_s for span_s in SPANS_S if span_s >= age_s), SPANS_S[-1])
         cells = width - _GUTTER - 7
-        lines = [self._line("said", stream.said, end_s, span_s, cells)]
-        if stream.truth:
-            lines.append(self._line("truth", stream.truth, end_s, span_s, cells))
+        lines = [self._line("said", stream.predicted_spans, end_s, span_s, cells)]
+        if stream.true_spans:
+            lines.append(self._line("truth", stream.true_spans, end_s, span_s, cells))
         lines[0].append((f" {span_s / 60:g} min", theme.FAINT))
         return lines
 
-    def _line(self, name: str, episodes: deque[Episode], end_s: float, span_s: float, cells: int) -> list[Piece]:
+    def _line(self, name: str, episodes: deque[LabelSpan], end_s: float, span_s: float, cells: int) -> list[Piece]:
         line: list[Piece] = [(f"{name:>{_GUTTER - 1}} ", theme.MUTED)]
         at = 0
         for episode in episodes:

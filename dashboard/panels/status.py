@@ -25,7 +25,7 @@ class StatusLine(Panel):
         self.phase = "running"
         """``running``, ``frozen`` (a live stream that goes on unseen) or ``ended``."""
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         width = self.content_size.width
         return width, tuple(map(str, self._what())), tuple(map(str, self._losses()))
 

@@ -44,7 +44,7 @@ class TracePanel(Panel):
     def next_sensor(self) -> None:
         self._sensor_index += 1
 
-    def seen(self) -> Hashable:
+    def drawing_key(self) -> Hashable:
         return self.stream and self.stream.chunk_count, self._sensor_index
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:

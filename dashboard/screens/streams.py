@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from ..drawing import theme
-from ..model.state import DashboardState, StreamState, told
+from ..model.state import DashboardState, StreamState, conclusion_of
 from ..panels.prediction import readable
 
 REFRESH_S = 1.0
@@ -56,7 +56,7 @@ def _line(stream: StreamState, is_shown: bool) -> Content:
     return Content.assemble(
         ("▸ " if is_shown else "  ", theme.ACCENT),
         (f"{stream.name:<24.24}", f"bold {theme.TEXT}"),
-        f" {readable(told(prediction).label) if prediction else 'no window yet':<20.20}",
+        f" {readable(conclusion_of(prediction).label) if prediction else 'no window yet':<20.20}",
         (f" {rate:>9}", theme.MUTED),
         (f" {health.loss:>6.1%} lost", theme.level(1 - health.loss, 0.99, 0.9)),
     )

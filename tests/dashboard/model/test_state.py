@@ -165,9 +165,9 @@ def test_a_conclusion_is_what_is_told_and_scored() -> None:
     stream.on_chunk(chunk(0, 10, t0_s=0.0))
     for label in ("A", "B", UNKNOWN):
         conclusion = Conclusion(label, 0.6, np.array([0.6, 0.4]))
-        stream.on_prediction(prediction(conclusion=conclusion, t_end_s=2.56 + len(stream.marks)))
-    assert list(stream.marks) == [True, False, None]
-    assert [episode.label for episode in stream.said] == ["A", "B", UNKNOWN]
+        stream.on_prediction(prediction(conclusion=conclusion, t_end_s=2.56 + len(stream.scores)))
+    assert list(stream.scores) == [True, False, None]
+    assert [episode.label for episode in stream.predicted_spans] == ["A", "B", UNKNOWN]
 
 
 def test_windows_of_one_label_that_meet_are_one_episode() -> None:
@@ -176,7 +176,10 @@ def test_windows_of_one_label_that_meet_are_one_episode() -> None:
     for index, label in enumerate("AABBBA"):
         start_s = 1.0 * index + (10.0 if index > 4 else 0.0)  # nothing for a while before the last one
         stream.on_prediction(prediction(label=label, t_start_s=start_s, t_end_s=start_s + 2.0))
-    assert [(one.label, one.start_s - stream.said[0].start_s, one.end_s - one.start_s) for one in stream.said] == [
+    assert [
+        (one.label, one.start_s - stream.predicted_spans[0].start_s, one.end_s - one.start_s)
+        for one in stream.predicted_spans
+    ] == [
         ("A", 0.0, 3.0),
         ("B", 3.0, 3.0),
         ("A", 15.0, 2.0),

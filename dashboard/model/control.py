@@ -10,15 +10,15 @@ from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
 from kinestream.policy.policy_text import settings_of
 
-from .model import policy_settings, value_steps
-from .model.policy_settings import Setting
+from . import policy_settings, value_steps
+from .policy_settings import Setting
 
 if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
     from kinestream.policy import Policy
 
-    from .model.session_like import SessionLike
-    from .model.state import DashboardState
+    from .session_like import SessionLike
+    from .state import DashboardState
 
 
 class Control:
