@@ -1,4 +1,4 @@
-"""Between the trainer's network and the one file a model is."""
+"""Conversion between the PyTorch network and the model of a model file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def to_model(
     std: Tensor,
     card: dict[str, Any],
 ) -> Model:
-    """The model: weights and recorded statistics of ``net``.
+    """The model with the weights and recorded statistics of ``net``.
 
     Args:
         mean, std: (columns,) of the training windows, in SI units.
+        card: the model's card, as JSON values.
     """
     network = recipe.network
     weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
@@ -56,5 +57,5 @@ def from_model(model: Model) -> SwitchableNet:
 
 
 def normalised(model: Model, x: NDArray[np.float32]) -> Tensor:
-    """(n, length, columns) windows in SI units as the model's network wants them."""
+    """(n, length, columns) windows in SI units, normalised for the model's network."""
     return torch.from_numpy((x - model.mean) / model.std)

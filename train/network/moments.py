@@ -15,10 +15,14 @@ Moments = tuple["Tensor", "Tensor"]
 
 
 def channel_moments(parts: Sequence[Tensor]) -> Moments:
-    """(channels,) mean and variance (divided by n) of (n, channels, ...) activations that come in parts.
+    """(channels,) mean and variance (divided by n) of (n, channels, ...) activations, given in parts.
 
-    As the difference of the mean square and the squared mean, summed in float64: nearer to the exact variance than
-    ``torch.var_mean`` over these axes, in a tenth of its time, which was more than the convolutions took.
+    The variance is the mean square minus the squared mean, summed in float64: closer to the exact value than
+    ``torch.var_mean`` over these axes, in a tenth of its time, which exceeded that of the convolutions.
+
+    >>> mean, var = channel_moments([torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[5.0, 7.0]]])])
+    >>> round(mean.item(), 4), round(var.item(), 4)
+    (4.0, 5.0)
     """
     rows = [part.flatten(2) for part in parts]
     n = sum(row.shape[0] * row.shape[2] for row in rows)
@@ -27,8 +31,13 @@ def channel_moments(parts: Sequence[Tensor]) -> Moments:
     return mean.float(), (torch.stack(norms).sum(dim=0) / n - mean.square()).clamp(min=0).float()
 
 
-def pooled_moments(one: Moments, other: Moments, share: float) -> Moments:
-    """Mean and variance of a sample of which ``share`` has the moments ``other``, and the rest ``one``."""
-    (mean, var), (other_mean, other_var) = one, other
-    apart = other_mean - mean
-    return mean + share * apart, (1 - share) * var + share * other_var + share * (1 - share) * apart.square()
+def pooled_moments(first: Moments, second: Moments, share: float) -> Moments:
+    """Mean and variance of a pooled sample: a fraction ``share`` has the moments ``second``, the rest ``first``.
+
+    >>> zero, two = (torch.zeros(1), torch.zeros(1)), (torch.full((1,), 2.0), torch.zeros(1))
+    >>> [moment.item() for moment in pooled_moments(zero, two, 0.5)]
+    [1.0, 1.0]
+    """
+    (mean, var), (second_mean, second_var) = first, second
+    shift = second_mean - mean
+    return mean + share * shift, (1 - share) * var + share * second_var + share * (1 - share) * shift.square()

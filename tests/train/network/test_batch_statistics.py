@@ -1,4 +1,4 @@
-"""Recorded batch-norm statistics against the batch itself."""
+"""Recorded batch-norm statistics compared with those of the batch itself."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from kinestream.train.network.moments import channel_moments
 from kinestream.train.network.switchable import SwitchableNet
 
 WINDOWS = 3 * BATCH // 2
-"""In two parts, the last one smaller."""
+"""Two parts, the last one smaller."""
 WIDTHS, RESOLUTIONS = (0.1, 0.6, 1.0), (96, 128)
 SUBNETS = [Subnet(width, resolution) for width in WIDTHS for resolution in RESOLUTIONS]
 
@@ -27,7 +27,7 @@ def sample(n: int = WINDOWS) -> torch.Tensor:
     return torch.randn(n, 128, 9, generator=torch.Generator().manual_seed(5))
 
 
-def test_on_its_own_sample_every_cut_gives_what_batch_normalisation_gives(net):
+def test_on_the_recorded_sample_every_subnetwork_equals_training_mode(net):
     batch_statistics.record(net, sample(), SUBNETS)
     with torch.no_grad():
         for subnet in SUBNETS:
@@ -35,7 +35,7 @@ def test_on_its_own_sample_every_cut_gives_what_batch_normalisation_gives(net):
             torch.testing.assert_close(recorded, net.train()(sample(), subnet), rtol=1e-4, atol=1e-4)
 
 
-def test_a_cuts_statistics_do_not_depend_on_which_others_were_recorded(net):
+def test_a_subnetworks_statistics_do_not_depend_on_the_others_recorded(net):
     batch_statistics.record(net, sample(), SUBNETS)
     together = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     batch_statistics.record(net, sample(), [SUBNETS[3]])
@@ -45,7 +45,7 @@ def test_a_cuts_statistics_do_not_depend_on_which_others_were_recorded(net):
         assert not alone[name][0].any()
 
 
-def test_statistics_go_to_arrays_and_back(net):
+def test_statistics_survive_the_round_trip_through_arrays(net):
     batch_statistics.record(net, sample(), SUBNETS)
     arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     other = SwitchableNet(net.architecture).eval()
@@ -60,20 +60,20 @@ def test_arrays_are_zero_beyond_a_widths_channels(net):
     batch_statistics.record(net, sample(), SUBNETS)
     arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     for row, width in enumerate(WIDTHS):
-        kept = kept_channels(net.architecture, width)[0]
+        channels = kept_channels(net.architecture, width)[0]
         variance = next(array for name, array in arrays.items() if name.endswith("var") and "block1" in name)
-        assert (variance[row, :, :kept] > 0).all()
-        assert not variance[row, :, kept:].any()
+        assert (variance[row, :, :channels] > 0).all()
+        assert not variance[row, :, channels:].any()
 
 
-def test_recording_leaves_the_weights_alone(net):
+def test_recording_does_not_change_the_weights(net):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     batch_statistics.record(net, sample(), SUBNETS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0, -30.0])
-def test_moments_are_those_of_float64(shift):
+def test_moments_are_as_exact_as_in_float64(shift):
     x = torch.randn(300, 4, 13, 9, generator=torch.Generator().manual_seed(0)) * 2 + shift
     mean, var = channel_moments(x.split(128))
     exact = x.double()
@@ -81,7 +81,7 @@ def test_moments_are_those_of_float64(shift):
     assert torch.allclose(var.double(), exact.var(dim=(0, 2, 3), correction=0), rtol=1e-4)
 
 
-def test_a_channel_that_never_changes_has_no_variance():
+def test_a_constant_channel_has_no_variance():
     mean, var = channel_moments([torch.full((8, 2, 5, 3), 0.1)])
     assert torch.allclose(mean, torch.tensor(0.1))
     assert (var >= 0).all()
@@ -89,7 +89,7 @@ def test_a_channel_that_never_changes_has_no_variance():
 
 
 @pytest.mark.parametrize("share", [0.25, 0.75])
-def test_moments_recorded_with_a_share_are_those_of_both_samples_pooled(net, share):
+def test_moments_recorded_with_a_share_equal_those_of_the_pooled_samples(net, share):
     subnet = SUBNETS[1]
     old, new = sample(), 1.5 + 2 * sample(3 * WINDOWS)[WINDOWS:]
     batch_statistics.record(net, old, [subnet])
@@ -102,7 +102,7 @@ def test_moments_recorded_with_a_share_are_those_of_both_samples_pooled(net, sha
         torch.testing.assert_close(mean_or_var, exact, rtol=1e-4, atol=1e-5)
 
 
-def test_a_share_of_the_statistics_of_a_model_file_can_be_replaced(net):
+def test_recording_the_same_sample_with_a_share_keeps_a_files_statistics(net):
     batch_statistics.record(net, sample(), SUBNETS)
     arrays = batch_statistics.to_arrays(net, WIDTHS, RESOLUTIONS)
     batch_statistics.from_arrays(net, arrays, WIDTHS, RESOLUTIONS)

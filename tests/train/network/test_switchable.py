@@ -1,4 +1,4 @@
-"""The switchable networks against counted shapes and plain convolutions."""
+"""The switchable networks compared with counted shapes and plain convolutions."""
 
 import math
 from dataclasses import replace
@@ -38,7 +38,7 @@ def windows(net: SwitchableNet, n: int = 6) -> torch.Tensor:
 
 
 def counted_macs(net: SwitchableNet, subnet: Subnet) -> int:
-    """Multiply-accumulates by the shapes that really flow through the network."""
+    """Multiply-accumulates, from the shapes of an actual forward pass."""
     total = 0
 
     def count(module, inputs, output):
@@ -55,7 +55,7 @@ def counted_macs(net: SwitchableNet, subnet: Subnet) -> int:
 
 
 @pytest.mark.parametrize("name", PAPER_MACS)
-def test_the_full_network_costs_what_the_paper_says_to_the_unit(name):
+def test_the_full_network_costs_exactly_the_papers_macs(name):
     net = SwitchableNet(PRESETS[name])
     full = Subnet(1.0, net.architecture.length)
     assert counted_macs(net, full) == macs(net.architecture, full) == PAPER_MACS[name]
@@ -63,20 +63,20 @@ def test_the_full_network_costs_what_the_paper_says_to_the_unit(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("width", [0.1, 0.35, 0.8])
-def test_every_cut_costs_what_the_architecture_says(name, width):
+def test_every_subnetwork_costs_the_macs_of_its_architecture(name, width):
     net = SwitchableNet(PRESETS[name])
     subnet = Subnet(width, RESOLUTIONS[name][0])
     assert counted_macs(net, subnet) == macs(net.architecture, subnet)
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_parameters_bear_the_model_files_names(name):
+def test_parameters_have_the_model_files_names(name):
     net = SwitchableNet(PRESETS[name])
     assert {key: tuple(value.shape) for key, value in net.state_dict().items()} == parameter_shapes(PRESETS[name])
 
 
 @pytest.mark.parametrize("name", RESOLUTIONS)
-def test_windows_are_resized_as_torchs_nearest_exact_does(name):
+def test_windows_are_resized_like_torchs_nearest_exact(name):
     length = PRESETS[name].length
     x = torch.arange(length, dtype=torch.float32).reshape(1, 1, length)
     for resolution in RESOLUTIONS[name]:
@@ -84,7 +84,7 @@ def test_windows_are_resized_as_torchs_nearest_exact_does(name):
         assert np.array_equal(resize_indices(length, resolution), want)
 
 
-def test_a_thin_cnn_is_a_plain_network_of_the_first_channels():
+def test_a_thin_cnn_equals_a_plain_network_of_the_first_channels():
     net = SwitchableNet(PRESETS["uci"])
     subnet = Subnet(0.5, 104)
     x = windows(net)
@@ -108,7 +108,7 @@ def test_a_residual_block_adds_its_shortcut():
     subnet = Subnet(1.0, 200)
     for name, parameter in net.named_parameters():
         if "bn2.weight" in name:
-            torch.nn.init.zeros_(parameter)  # the main branch gives nothing, so only shortcuts are left
+            torch.nn.init.zeros_(parameter)  # silences the main branch: only the shortcuts remain
     x = windows(net)
     with torch.no_grad():
         got = net.train()(x, subnet)
@@ -121,7 +121,7 @@ def test_a_residual_block_adds_its_shortcut():
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
-def test_a_thin_kinet_is_a_plain_network_of_the_first_channels_on_every_column():
+def test_a_thin_kinet_equals_a_plain_network_of_the_first_channels_on_every_column():
     arch = replace(PRESETS["kinet_uci"], channels=(32, 64), depth=1)
     net = SwitchableNet(arch).train()
     subnet = Subnet(0.5, 96)
@@ -145,7 +145,7 @@ def test_a_thin_kinet_is_a_plain_network_of_the_first_channels_on_every_column()
     torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
 
 
-def test_a_thin_pass_leaves_the_other_channels_alone():
+def test_a_thin_pass_gives_the_unused_channels_no_gradient():
     net = SwitchableNet(PRESETS["uci"]).train()
     net(windows(net), Subnet(0.25, 96)).sum().backward()
     grad = net.get_parameter("block2.conv.weight").grad
@@ -168,12 +168,12 @@ def test_every_width_keeps_a_multiple_of_four_channels():
     assert shapes[-1] == 64
 
 
-def test_a_cut_without_statistics_is_refused():
+def test_a_subnetwork_without_statistics_is_refused():
     net = SwitchableNet(PRESETS["uci"]).eval()
     with pytest.raises(ModelError, match=r"no batch-norm statistics for 0\.50x-128"):
         net(windows(net), Subnet(0.5, 128))
 
 
-def test_new_weights_are_scaled_by_their_inputs():
+def test_initial_weights_are_scaled_by_their_number_of_inputs():
     weight = SwitchableNet(PRESETS["uci"]).get_parameter("block3.conv.weight")
     assert weight.abs().max() <= 1 / math.sqrt(128 * 6)
