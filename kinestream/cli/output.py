@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
-from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
+from kinestream.core.signals import UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-def prediction_record(prediction: Prediction) -> dict[str, Any]:
-    """One prediction as plain JSON values; what is not known is null."""
-    sensing = prediction.decision.sensing
-    return {
-        "stream": prediction.stream,
-        "session": prediction.session,
-        "t_start": round(prediction.t_start_s, 6),
-        "t_end": round(prediction.t_end_s, 6),
-        "label": prediction.label,
-        "confidence": round(prediction.confidence, 6),
-        "probs": _by_label(prediction.labels, prediction.probs),
-        "width": prediction.decision.subnet.width,
-        "resolution": prediction.decision.subnet.resolution,
-        "reason": prediction.decision.reason,
-        "latency_ms": _number(prediction.latency_ms, 4),
-        "energy_mj": _number(prediction.energy_mj, 6),
-        "age_ms": _number(prediction.age_ms, 3),
-        "coverage": round(prediction.coverage, 4),
-        "truth": prediction.truth,
-        "truth_share": round(prediction.truth_share, 4),
-        "battery": None if prediction.battery_frac is None else round(prediction.battery_frac, 6),
-        **({"sensing": {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro}} if sensing else {}),
-        **({"concluded": _concluded(prediction.conclusion, prediction.labels)} if prediction.conclusion else {}),
-    }
-
-
-def _concluded(conclusion: Conclusion, labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "label": conclusion.label,
-        "confidence": round(conclusion.confidence, 6),
-        "probs": _by_label(labels, conclusion.probs),
-    }
 
 
 def episode_record(episode: Episode) -> dict[str, Any]:
@@ -63,14 +25,6 @@ def episode_record(episode: Episode) -> dict[str, Any]:
     }
 
 
-def _by_label(labels: Sequence[str], probs: NDArray[Any]) -> dict[str, float]:
-    return {label: round(float(p), 6) for label, p in zip(labels, probs.tolist(), strict=True)}
-
-
-def _number(value: float, digits: int) -> float | None:
-    return round(value, digits) if math.isfinite(value) else None
-
-
 class JsonLines:
     """One object a line; whole lines only, each visible at once to whoever reads."""
 
@@ -78,7 +32,7 @@ class JsonLines:
         self._out = out or sys.stdout
 
     def prediction(self, prediction: Prediction) -> None:
-        self._write(prediction_record(prediction))
+        self._write(prediction.to_dict())
 
     def episode(self, episode: Episode) -> None:
         self._write(episode_record(episode))

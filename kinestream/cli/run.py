@@ -197,12 +197,12 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
     from kinestream.launch.build_run import build_session
 
-    from .output import JsonLines, Lines, episode_record, prediction_record, summary_text
+    from .output import JsonLines, Lines, episode_record, summary_text
 
     session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
     if emitter is not None:
         session.subscribe(
-            on_prediction=lambda prediction: emitter.prediction(prediction_record(prediction)),
+            on_prediction=lambda prediction: emitter.prediction(prediction.to_dict()),
             on_episode=lambda episode: emitter.episode(episode_record(episode)),
         )
     if listening is not None:

@@ -7,9 +7,10 @@ in SI units, rows are samples.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,6 +80,12 @@ class SampleChunk:
     def __len__(self) -> int:
         return len(self.t)
 
+    def __repr__(self) -> str:
+        return (
+            f"<SampleChunk {self.stream!r} session {self.session!r}: {len(self)} samples from {self.seq}, "
+            f"{len(self.channels)} channels at {self.fs_hz:g} Hz>"
+        )
+
     def part(self, start: int, stop: int) -> SampleChunk:
         """Samples start to stop as a chunk of their own."""
         return replace(
@@ -114,6 +121,12 @@ class Window:
     """The label most of the samples carry, if the source has labels."""
     truth_share: float = 0.0
     """Share of the samples that carry ``truth``: below 1.0 the window straddles a change."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Window {self.index} of {self.stream!r}: {self.t_start_s:.2f} to {self.t_end_s:.2f} s, "
+            f"{len(self.x)} x {len(self.channels)} at {self.fs_hz:g} Hz>"
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -208,3 +221,50 @@ class Prediction:
     """Charge left, 0 to 1; None where no battery is known."""
     conclusion: Conclusion | None = field(default=None, compare=False)
     """Drawn after the pipeline, where somebody asked for it; it can be drawn again from a recording's predictions."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Prediction {self.label} {self.confidence:.0%}: {self.t_start_s:.2f} to {self.t_end_s:.2f} s "
+            f"of {self.stream!r} by {self.decision.subnet}>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as ``kinestream run --json`` prints them; an unknown value is None."""
+        sensing = self.decision.sensing
+        return {
+            "stream": self.stream,
+            "session": self.session,
+            "t_start": round(self.t_start_s, 6),
+            "t_end": round(self.t_end_s, 6),
+            "label": self.label,
+            "confidence": round(self.confidence, 6),
+            "probs": _by_label(self.labels, self.probs),
+            "width": self.decision.subnet.width,
+            "resolution": self.decision.subnet.resolution,
+            "reason": self.decision.reason,
+            "latency_ms": _finite(self.latency_ms, 4),
+            "energy_mj": _finite(self.energy_mj, 6),
+            "age_ms": _finite(self.age_ms, 3),
+            "coverage": round(self.coverage, 4),
+            "truth": self.truth,
+            "truth_share": round(self.truth_share, 4),
+            "battery": None if self.battery_frac is None else round(self.battery_frac, 6),
+            **({"sensing": {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro}} if sensing else {}),
+            **({"concluded": _concluded(self.conclusion, self.labels)} if self.conclusion else {}),
+        }
+
+
+def _concluded(conclusion: Conclusion, labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "label": conclusion.label,
+        "confidence": round(conclusion.confidence, 6),
+        "probs": _by_label(labels, conclusion.probs),
+    }
+
+
+def _by_label(labels: tuple[str, ...], probs: NDArray[Any]) -> dict[str, float]:
+    return {label: round(float(p), 6) for label, p in zip(labels, probs.tolist(), strict=True)}
+
+
+def _finite(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None

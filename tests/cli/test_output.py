@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.cli.output import JsonLines, Lines, prediction_record, summary_text
+from kinestream.cli.output import JsonLines, Lines, summary_text
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.episodes import Episode
 from kinestream.run.tally import Tally
@@ -40,7 +40,7 @@ def test_what_is_not_known_is_null_in_json() -> None:
     record = json.loads(out.getvalue())
     assert (record["energy_mj"], record["battery"]) == (None, None)
     assert record["probs"] == {"walking": 0.75, "sitting": 0.25}
-    assert record == json.loads(json.dumps(prediction_record(PREDICTION)))
+    assert record == json.loads(json.dumps(PREDICTION.to_dict()))
 
 
 def test_a_summary_without_a_known_energy_is_still_json() -> None:
