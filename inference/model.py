@@ -59,6 +59,13 @@ class Model:
         _check_grid(self)
         _check_tensors(self)
 
+    def __repr__(self) -> str:
+        spec = self.input
+        return (
+            f"<Model {self.name}: {len(self.labels)} activities, {len(self.subnets)} subnetworks, "
+            f"{spec.length} x {len(spec.channels)} windows at {spec.fs_hz:g} Hz>"
+        )
+
     @property
     def subnets(self) -> tuple[Subnet, ...]:
         """Every subnetwork, narrow to wide, low resolution to high."""

@@ -66,6 +66,9 @@ class OperatingTable:
             raise ConfigError("an operating table needs at least one subnetwork")
         object.__setattr__(self, "_by_subnet", {point.subnet: point for point in self.points})
 
+    def __repr__(self) -> str:
+        return f"<OperatingTable of {self.model}: {len(self.points)} subnetworks on {self.machine}>"
+
     def __getitem__(self, subnet: Subnet) -> OperatingPoint:
         """The row of one subnetwork.
 

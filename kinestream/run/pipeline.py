@@ -97,6 +97,9 @@ class Pipeline:
         self._time = StreamTime()
         self._loop = DecisionLoop(self.spec.hop_s)
 
+    def __repr__(self) -> str:
+        return f"<Pipeline of {self.engine.model.name}: {type(self.policy).__name__}, {len(self._streams)} streams>"
+
     def observe(self, observer: Callable[[Prediction, Circumstances], None]) -> None:
         """Call back with every prediction and its circumstances, in the thread that pushes."""
         self._observers.append(observer)

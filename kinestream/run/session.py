@@ -93,6 +93,10 @@ class Session:
         self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
 
+    def __repr__(self) -> str:
+        predictions = self._tally.predictions
+        return f"<Session of {self.source_name} with {self.model_name}, {self.policy_text}: {predictions} predictions>"
+
     @property
     def table(self) -> OperatingTable:
         return self.pipeline.table

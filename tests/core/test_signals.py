@@ -1,13 +1,28 @@
 from __future__ import annotations
 
+import json
 import math
 
+import numpy as np
 import pytest
 
 from kinestream.core.errors import ConfigError, DecodeError, InputMismatch, KinestreamError, MissingExtra
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
-from kinestream.core.signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, GYRO, Subnet
+from kinestream.core.signals import (
+    ACC,
+    BODY_ACC,
+    CHANNEL_UNITS,
+    GRAVITY,
+    GYRO,
+    Conclusion,
+    Decision,
+    Prediction,
+    SampleChunk,
+    Sensing,
+    Subnet,
+    Window,
+)
 
 
 @pytest.mark.parametrize(("text", "subnet"), [("0.5x-128", Subnet(0.5, 128)), (" 1x-96", Subnet(1.0, 96))])
@@ -98,3 +113,50 @@ def test_a_decoding_error_shows_the_packet_in_hex() -> None:
 
 def test_a_missing_extra_says_how_to_get_it() -> None:
     assert "pip install '.[train]'" in str(MissingExtra("train", "training"))
+
+
+def prediction(**changes: object) -> Prediction:
+    values: dict[str, object] = {
+        "stream": "wrist",
+        "session": "1",
+        "index": 0,
+        "t_start_s": 0.0,
+        "t_end_s": 2.54,
+        "label": "walking",
+        "confidence": 0.75,
+        "probs": np.array([0.75, 0.25], np.float32),
+        "labels": ("walking", "sitting"),
+        "decision": Decision(Subnet(0.5, 96), "because"),
+        "latency_ms": 0.25,
+        "energy_mj": math.nan,
+        "age_ms": 12.5,
+        "coverage": 1.0,
+    }
+    return Prediction(**values | changes)  # type: ignore[arg-type]
+
+
+def test_a_prediction_is_a_dict_of_json_values_with_none_for_the_unknown() -> None:
+    record = prediction().to_dict()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["probs"] == {"walking": 0.75, "sitting": 0.25}
+    assert (record["width"], record["resolution"]) == (0.5, 96)
+    assert (record["energy_mj"], record["battery"], record["truth"]) == (None, None, None)
+    assert not record.keys() & {"sensing", "concluded"}
+
+
+def test_the_dict_of_a_prediction_has_its_sensing_and_conclusion_where_there_are_any() -> None:
+    record = prediction(
+        decision=Decision(Subnet(0.5, 96), "", sensing=Sensing(25.0, gyro=False)),
+        conclusion=Conclusion("unknown", 0.6, np.array([0.6, 0.4])),
+    ).to_dict()
+    assert record["sensing"] == {"fs_hz": 25.0, "gyro": False}
+    assert record["concluded"] == {"label": "unknown", "confidence": 0.6, "probs": {"walking": 0.6, "sitting": 0.4}}
+
+
+def test_the_values_that_flow_show_themselves_on_one_line_without_their_arrays() -> None:
+    x = np.zeros((100, 3), np.float32)
+    chunk = SampleChunk("wrist", "1", np.arange(100) / 50, x, ACC, 50.0, 200, 2.0)
+    window = Window("wrist", "1", 3, 1.0, 2.98, x, ACC, 50.0, 1.0, 3.0)
+    assert repr(chunk) == "<SampleChunk 'wrist' session '1': 100 samples from 200, 3 channels at 50 Hz>"
+    assert repr(window) == "<Window 3 of 'wrist': 1.00 to 2.98 s, 100 x 3 at 50 Hz>"
+    assert repr(prediction()) == "<Prediction walking 75%: 0.00 to 2.54 s of 'wrist' by 0.50x-96>"

@@ -72,6 +72,17 @@ async def test_a_run_returns_its_summary() -> None:
     assert summary["predictions"] == (1000 - 40) // 20 + 1
 
 
+async def test_a_session_and_its_parts_show_themselves_on_one_line() -> None:
+    run = session(Chunks(cut(regular(1000), 25)))
+    await run.run()
+    assert repr(run) == f"<Session of {run.source_name} with tiny, fixed: 49 predictions>"
+    assert repr(run.pipeline) == f"<Pipeline of {ENGINE.model.name}: FixedPolicy, 1 streams>"
+    for part in (run.table, ENGINE.model):
+        assert repr(part).startswith(f"<{type(part).__name__} ")
+        assert len(repr(part)) < 200
+        assert "\n" not in repr(part)
+
+
 async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None:
     source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5))
     run = session(source)
