@@ -1,1 +1,1 @@
-"""The wire format over ZeroMQ: source, publisher, addresses, CURVE keys."""
+"""Samples over ZeroMQ: wire format, source, publisher, addresses and CURVE keys."""

@@ -1,4 +1,4 @@
-"""Where a ZeroMQ socket connects or binds: ``zmq+tcp://HOST:PORT[,HOST:PORT...][?KEY=VALUE&...]``."""
+"""Addresses of ZeroMQ sockets: ``zmq+tcp://HOST:PORT[,HOST:PORT...][?KEY=VALUE&...]``."""
 
 from __future__ import annotations
 
@@ -11,30 +11,37 @@ from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 
 SECURITY_OPTIONS = ("insecure", "keys", "server")
-"""What every address may say: go without keys, use those of a folder, expect the server known by a name."""
+"""Options of every address: allow plain text, the folder of the keys, the name of the server's key."""
 
 MAX_PLACES = 64
-"""More places than this in one address are a mistake."""
+"""Maximum number of places in an address; more are a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZmqAddress:
-    """A checked address. Who may read along is decided by ``curve.keys_for``."""
+    """A validated address; ``curve_keys.keys_for`` decides which keys its socket uses.
+
+    >>> address = ZmqAddress.parse("zmq+tcp://127.0.0.1:5556,10.0.0.5:5556?server=wrist", options=("stream",))
+    >>> address.endpoints
+    ('tcp://127.0.0.1:5556', 'tcp://10.0.0.5:5556')
+    >>> address.is_local, address.server(1)
+    (False, 'wrist')
+    """
 
     uri: str
     places: tuple[tuple[str, int], ...]
-    """Host and port of each; port 0: any free one, for a socket that binds."""
+    """Host and port of each place; a socket that binds takes any free port for port 0."""
     insecure: bool = False
-    """Plain text beyond this machine was asked for."""
+    """Plain text is allowed beyond this machine."""
     keys: Path | None = None
     servers: tuple[str, ...] = ()
-    """By which names the servers' keys are known: one for all places, or one for each."""
+    """Names of the servers' keys: one name for all places, or one per place."""
     options: tuple[tuple[str, str], ...] = field(default=())
-    """The other options, as they were written."""
+    """The other options, as written in the address."""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """As ZeroMQ wants them."""
+        """The places as ZeroMQ endpoints."""
         return tuple(_endpoint(host, port) for host, port in self.places)
 
     @property
@@ -43,22 +50,22 @@ class ZmqAddress:
 
     @property
     def is_local(self) -> bool:
-        """Whether what is sent stays on this machine."""
+        """Whether every place is on this machine."""
         return all(_is_loopback(host) for host, _ in self.places)
 
     def server(self, place: int) -> str | None:
-        """The name of the key of the server at one of the places, if one was given."""
+        """Return the name of the server's key at a place; None if the address names no key."""
         return self.servers[min(place, len(self.servers) - 1)] if self.servers else None
 
     def values(self, key: str) -> tuple[str, ...]:
-        """All that an option was given, in order."""
+        """Return all values of an option, in order."""
         return tuple(value for name, value in self.options if name == key)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        """The last value of an option, the first of ``choices`` where it was not given.
+        """Return the last value of an option, by default the first of ``choices``.
 
         Raises:
-            ConfigError: another value.
+            ConfigError: the value is not in ``choices``.
         """
         given = self.values(key)
         if not given:
@@ -68,10 +75,10 @@ class ZmqAddress:
         return given[-1]
 
     def number(self, key: str, least: int, most: int, default: int) -> int:
-        """The last value of an option that is a whole number.
+        """Return the last value of a numeric option.
 
         Raises:
-            ConfigError: it is none, or out of range.
+            ConfigError: the value is not a whole number, or is out of range.
         """
         given = self.values(key)
         if not given:
@@ -89,14 +96,14 @@ class ZmqAddress:
         options: tuple[str, ...] = (),
         insecure: bool = False,
     ) -> ZmqAddress:
-        """The address as a person writes it.
+        """Parse an address from the command line.
 
         Args:
-            schemes: how it may begin; the first is named in messages.
-            options: known beside ``SECURITY_OPTIONS``.
-            insecure: as if the address said ``insecure=1``.
+            schemes: accepted schemes; error messages name the first.
+            options: accepted options besides ``SECURITY_OPTIONS``.
+            insecure: same as ``insecure=1`` in the address.
         Raises:
-            ConfigError: malformed, or with an option that is not known.
+            ConfigError: the address is malformed or has an unknown option.
         """
         try:
             parts = urlsplit(uri)
@@ -106,7 +113,7 @@ class ZmqAddress:
         if parts.scheme not in schemes or not 1 <= len(places) <= MAX_PLACES or parts.path.strip("/"):
             scheme = schemes[0]
             raise ConfigError(
-                f"'{uri}' is no {scheme}:// address; expected {scheme}://HOST:PORT, e.g. {scheme}://127.0.0.1:5556"
+                f"'{uri}' is not a valid {scheme}:// address; expected {scheme}://HOST:PORT, e.g. {scheme}://127.0.0.1:5556"
             )
         known = (*options, *SECURITY_OPTIONS)
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -116,7 +123,9 @@ class ZmqAddress:
         last = dict(query)
         servers = tuple(value for key, value in query if key == "server")
         if len(servers) not in (0, 1, len(places)):
-            raise ConfigError(f"'{uri}': {len(servers)} x server for {len(places)} places; expected one, or one each")
+            raise ConfigError(
+                f"'{uri}': {len(servers)} x server for {len(places)} places; expected one for all or one per place"
+            )
         return cls(
             uri,
             places,
@@ -128,8 +137,12 @@ class ZmqAddress:
 
 
 def _place(text: str) -> tuple[str, int]:
-    """Host and port; ``ValueError`` for anything else."""
-    # ZeroMQ writes "every interface" and "any port" as a star, which is no port to a URL.
+    """Return host and port.
+
+    Raises:
+        ValueError: the text is not HOST:PORT.
+    """
+    # ZeroMQ writes any port as a star, which is not a valid port in a URL.
     parts = urlsplit(f"//{text.removesuffix(':*')}")
     port = 0 if text.endswith(":*") else parts.port
     if not parts.hostname or port is None or parts.username is not None:
@@ -147,5 +160,5 @@ def _is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which may lead anywhere
+    except ValueError:  # a host name may resolve to any machine
         return False

@@ -1,8 +1,8 @@
-"""CURVE keys: who may listen, who may send, and that nobody on the way reads or forges.
+"""CURVE keys, which encrypt a connection and authenticate both ends.
 
-Each machine has one key pair. The side that binds is the server: it lets in only the public keys it knows. The
-side that connects must know the server's public key. Files have the layout of ZeroMQ's own certificates, so
-other tools read them. The method is CurveZMQ (rfc.zeromq.org/spec/26) with ZAP (spec/27), done by libzmq.
+Each machine has one key pair. The side that binds is the server: it accepts only the public keys it knows. The
+side that connects must know the server's public key. Files have the layout of ZeroMQ's certificates, so other
+tools can read them. libzmq implements the method: CurveZMQ (rfc.zeromq.org/spec/26) with ZAP (spec/27).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MAX_KNOWN = 1000
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DOMAIN = "kinestream"
-_HOW = "'kinestream keys new' makes keys, 'kinestream keys trust NAME KEY' lets another machine in"
+_HOW = "make keys with 'kinestream keys new', and admit another machine with 'kinestream keys trust NAME KEY'"
 
 
 def keys_folder() -> Path:
-    """``$KINESTREAM_KEYS``, else ``kinestream/keys`` in the user's configuration folder."""
+    """Return ``$KINESTREAM_KEYS``, else ``kinestream/keys`` in the user's configuration folder."""
     own = os.environ.get("KINESTREAM_KEYS")
     if own:
         return Path(own)
@@ -46,59 +46,63 @@ def keys_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """This machine's key pair and the public keys it knows, all as 40 characters of Z85."""
+    """This machine's key pair and the public keys it knows, each as 40 characters of Z85.
+
+    >>> Keys(Path("keys"), b"P" * 40, b"S" * 40, {"wrist": b"W" * 40})
+    Keys(PPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPPP, knows wrist)
+    """
 
     folder: Path
     public: bytes
     secret: bytes
     known: Mapping[str, bytes]
 
-    def __repr__(self) -> str:  # the secret shall not end in a log
-        return f"Keys({self.public.decode()}, knows {', '.join(self.known) or 'nobody'})"
+    def __repr__(self) -> str:  # without the secret key, which must not reach a log
+        return f"Keys({self.public.decode()}, knows {', '.join(self.known) or 'no other key'})"
 
     @classmethod
     def load(cls, folder: Path) -> Keys:
-        """The keys in a folder.
+        """Load the keys in a folder.
 
         Raises:
-            ConfigError: there are none, or others on this machine can read the secret one.
-            DataDamaged: a file holds no key.
+            ConfigError: the folder has no keys, or other users of this machine can read the secret key.
+            DataDamaged: a file does not hold a key.
         """
         path = folder / SECRET_FILE
         if not path.is_file():
             raise ConfigError(f"no keys in {folder}: {_HOW}")
         if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"others can read {path}; expected rights for you alone: chmod 600 '{path}'")
+            raise ConfigError(f"other users can read {path}; only you may: chmod 600 '{path}'")
         public, secret = _read(path)
         if secret is None:
-            raise DataDamaged(f"{path} holds no secret key; remove it and make keys anew with 'kinestream keys new'")
+            raise DataDamaged(f"{path} has no secret key; remove it and make new keys with 'kinestream keys new'")
         return cls(folder, public, secret, known_keys(folder))
 
     def server_key(self, name: str | None) -> bytes:
-        """The public key of the server to connect to: the one of that name, or the only one known.
+        """Return the public key of the server with this name; without a name, the only known key.
 
         Raises:
-            ConfigError: no such key, or none, or several and no name.
+            ConfigError: the name is unknown, or there is no name and not exactly one known key.
         """
         if name is None and len(self.known) == 1:
             return next(iter(self.known.values()))
         if name is not None and name in self.known:
             return self.known[name]
         if name is None:
-            found = f"{len(self.known)} known keys in {self.folder / KNOWN_FOLDER}; expected one, or ?server=NAME"
+            problem = f"{len(self.known)} known keys in {self.folder / KNOWN_FOLDER}; expected one, or ?server=NAME"
         else:
-            found = f"no key named '{name}' in {self.folder / KNOWN_FOLDER}"
-        raise ConfigError(f"{found}: 'kinestream keys trust NAME KEY' adds the server's public key")
+            problem = f"no key named '{name}' in {self.folder / KNOWN_FOLDER}"
+        raise ConfigError(f"{problem}: add the server's public key with 'kinestream keys trust NAME KEY'")
 
 
 def new_keys(folder: Path) -> Keys:
-    """A fresh pair in a folder, readable by this user alone.
+    """Write a new key pair into a folder, readable only by this user, and return it.
 
     Raises:
-        ConfigError: there is one already, or the folder cannot be written.
+        ConfigError: the folder already holds keys, or cannot be written.
     """
     public, secret = zmq.curve_keypair()
-    while public.startswith(b"-"):  # a command line would take it for an option
+    while public.startswith(b"-"):  # a command line would read such a key as an option
         public, secret = zmq.curve_keypair()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,20 +111,22 @@ def new_keys(folder: Path) -> Keys:
         _write(folder / PUBLIC_FILE, public)
     except FileExistsError as error:
         raise ConfigError(
-            f"{error.filename} is there already, and whoever trusts it would trust no new one; "
-            "name another folder with --out, or remove it first"
+            f"{error.filename} already exists, and machines that trust its key would not trust a new one; "
+            "choose another folder with --out, or remove the file first"
         ) from None
     except OSError as error:
-        raise ConfigError(f"cannot write keys in {folder}: {error.strerror}; name another folder with --out") from None
+        raise ConfigError(
+            f"cannot write keys in {folder}: {error.strerror}; choose another folder with --out"
+        ) from None
     return Keys(folder, public, secret, known_keys(folder))
 
 
 def trust(folder: Path, name: str, key: str) -> bytes:
-    """Note another machine's public key, given as 40 characters or as its ``.key`` file.
+    """Store and return another machine's public key, given as 40 characters or as the path of its ``.key`` file.
 
     Raises:
-        ConfigError: no such key, or the name is not fit for a file.
-        DataDamaged: the file holds no key.
+        ConfigError: ``key`` is neither a key nor a file, or the name cannot be a file name.
+        DataDamaged: the file does not hold a key.
     """
     if _NAME.fullmatch(name) is None:
         raise ConfigError(f"'{name}' cannot name a key; expected 1 to 64 letters, digits, '.', '_', '-'")
@@ -132,49 +138,49 @@ def trust(folder: Path, name: str, key: str) -> bytes:
         path.unlink(missing_ok=True)
         _write(path, public)
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; name another folder with --keys") from None
+        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another folder with --keys") from None
     return public
 
 
 def known_keys(folder: Path) -> dict[str, bytes]:
-    """The public keys of other machines, by name.
+    """Return the public keys of other machines, by name.
 
     Raises:
-        DataDamaged: a file holds no key.
+        DataDamaged: a file does not hold a key.
     """
     files = sorted((folder / KNOWN_FOLDER).glob("*.key"))[:MAX_KNOWN]
     return {path.stem: _read(path)[0] for path in files}
 
 
 def keys_for(address: ZmqAddress) -> Keys | None:
-    """The keys a socket at this address uses; None where it may go without.
+    """Return the keys for a socket at this address; None where plain text is allowed.
 
-    Keys that the address names are always used. Without, it may be plain text within this machine, and beyond
-    it where that was asked for as ``insecure``.
+    A socket uses the keys that its address names. Without such keys, plain text is allowed within this machine, and
+    beyond it if the address is ``insecure``.
 
     Raises:
-        ConfigError: the address leaves this machine and there are no keys.
+        ConfigError: the address reaches beyond this machine and there are no keys.
     """
-    asked = address.keys is not None or bool(address.servers)
-    if not asked and (address.is_local or address.insecure):
+    names_keys = address.keys is not None or bool(address.servers)
+    if not names_keys and (address.is_local or address.insecure):
         return None
     try:
         return Keys.load(address.keys or keys_folder())
     except ConfigError as error:
-        if asked:
+        if names_keys:
             raise
         raise ConfigError(
-            f"'{address.uri}' leaves this machine, and {error}; "
-            "or say --insecure (?insecure=1) if anyone on the way may read and forge what is sent"
+            f"'{address.uri}' reaches beyond this machine, which needs keys: {error}; "
+            "or use --insecure (?insecure=1) if others in the network may read and forge the data"
         ) from None
 
 
 class Doorkeeper:
-    """Lets only known keys through to the sockets of one context that bind; ``close`` before the context ends."""
+    """Gate that admits only known keys to the bound sockets of a context; close it before the context."""
 
     def __init__(self, context: zmq.Context, keys: Keys) -> None:
         if not keys.known:
-            raise ConfigError(f"{keys.folder / KNOWN_FOLDER} holds no key, so nobody could connect: {_HOW}")
+            raise ConfigError(f"{keys.folder / KNOWN_FOLDER} holds no key, so no machine could connect: {_HOW}")
         self._allowed = frozenset(keys.known.values())
         self._counts = Counter[str]()
         self._zap = ThreadAuthenticator(context)
@@ -182,21 +188,22 @@ class Doorkeeper:
         self._zap.configure_curve_callback(_DOMAIN, self)
 
     def callback(self, domain: str, key: bytes) -> bool:
-        """Whether the client with this key may come in; called by the authenticator's thread."""
+        """Return whether the client with this key may connect; called by the authenticator's thread."""
         known = key in self._allowed
         self._counts["refused_keys"] += not known
         return known
 
     def counts(self) -> Mapping[str, int]:
-        """``refused_keys``: attempts to connect with a key that is not known; only if there were any."""
+        """Return ``refused_keys``, the attempts to connect with an unknown key, if there were any."""
         return +self._counts
 
     def close(self) -> None:
+        """Stop the authenticator's thread."""
         self._zap.stop()
 
 
 def secure_server(socket: zmq.Socket, keys: Keys | None) -> Doorkeeper | None:
-    """Make a socket that will bind let in only known keys; to be closed after the socket."""
+    """Set up a socket, before it binds, to admit only known keys; close the returned gate after the socket."""
     if keys is None:
         return None
     doorkeeper = Doorkeeper(zmq.Context.shadow(socket.context), keys)
@@ -207,7 +214,7 @@ def secure_server(socket: zmq.Socket, keys: Keys | None) -> Doorkeeper | None:
 
 
 def secure_client(socket: zmq.Socket, keys: Keys | None, server: str | None) -> None:
-    """Make a socket that will connect show its key, and talk only to the server known by that name."""
+    """Set up a socket, before it connects, to present its key and accept only the server of this name."""
     if keys is not None:
         socket.curve_serverkey = keys.server_key(server)
         socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
@@ -216,29 +223,29 @@ def secure_client(socket: zmq.Socket, keys: Keys | None, server: str | None) -> 
 def _is_key(text: str) -> bool:
     try:
         return len(text) == 40 and len(z85.decode(text.encode())) == 32
-    except Exception:  # the library raises what its arithmetic raises
+    except Exception:  # z85 does not document which errors its arithmetic raises
         return False
 
 
 def _read(path: Path) -> tuple[bytes, bytes | None]:
     if not path.is_file():
-        raise ConfigError(f"'{path}' is neither a key of 40 characters nor a file that holds one")
+        raise ConfigError(f"'{path}' is neither a key of 40 characters nor a file with a key")
     try:
         public, secret = load_certificate(path)
         if all(_is_key(key.decode()) for key in (public, secret) if key is not None):
             return public, secret
     except (OSError, ValueError):
         pass
-    raise DataDamaged(f"{path} holds no CURVE key; expected the layout that 'kinestream keys new' writes")
+    raise DataDamaged(f"{path} does not hold a CURVE key; expected a file written by 'kinestream keys new'")
 
 
 def _write(path: Path, public: bytes, secret: bytes | None = None) -> None:
-    told = "Keep it to yourself" if secret else "For other machines: 'kinestream keys trust NAME FILE'"
-    lines = [f"#   kinestream {'secret' if secret else 'public'} key. {told}.", "metadata", "curve"]
+    advice = "Keep it to yourself" if secret else "For other machines: 'kinestream keys trust NAME FILE'"
+    lines = [f"#   kinestream {'secret' if secret else 'public'} key. {advice}.", "metadata", "curve"]
     lines.append(f'    public-key = "{public.decode()}"')
     if secret:
         lines.append(f'    secret-key = "{secret.decode()}"')
-    # Created with its rights: a file that is narrowed afterwards could be read in between.
+    # The file gets its permissions at creation: a later chmod would leave it readable for a moment.
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(number, "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")

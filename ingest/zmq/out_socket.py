@@ -1,4 +1,4 @@
-"""A ZeroMQ socket that sends, bound or connected as its address says, with the keys it needs."""
+"""Sending ZeroMQ socket, bound or connected as its address says, with the keys it needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .curve_keys import keys_for, secure_client, secure_server
 
 
 class OutSocket:
-    """A socket in a context of its own.
+    """Sending socket with a separate ZeroMQ context.
 
     Args:
-        to: ``tcp://HOST:PORT``; it binds there unless the address says ``connect=1``.
-        modes: what the address may choose by ``mode=``: the kind of socket, e.g. ``zmq.XPUB``, and its options. The
-            first is chosen where it says nothing.
-        insecure: as if the address said ``insecure=1``.
+        to: ``tcp://HOST:PORT``; the socket binds there, or connects with ``connect=1`` in the address.
+        modes: the modes that ``mode=`` in the address selects, by default the first; each a socket type, e.g.
+            ``zmq.XPUB``, and its options.
+        insecure: same as ``insecure=1`` in the address.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed or in use, or reaches beyond this machine without keys.
     """
 
     def __init__(self, to: str, modes: Mapping[str, tuple[int, Mapping[int, int]]], *, insecure: bool = False) -> None:
@@ -35,7 +35,7 @@ class OutSocket:
         self._doorkeeper = None
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.IPV6, address.is_ipv6)
-        # Whoever listens has only subscriptions to send.
+        # Listeners send nothing but subscriptions.
         self.socket.setsockopt(zmq.MAXMSGSIZE, 4096)
         for option, value in options.items():
             self.socket.setsockopt(option, value)
@@ -53,19 +53,19 @@ class OutSocket:
             self.close(0)
             raise
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        """Where it is bound, with the real port."""
+        """The bound address, with the real port."""
 
     def counts(self) -> Mapping[str, int]:
-        """``refused_keys``, if there were any."""
+        """Return ``refused_keys``, if there were any."""
         return self._doorkeeper.counts() if self._doorkeeper else {}
 
     def close(self, linger_s: float) -> None:
-        """Close when all is sent, or after ``linger_s``; may be called twice."""
+        """Close as soon as everything is sent, at the latest after ``linger_s``; may be called twice."""
         self.socket.close(linger=int(linger_s * 1000))
         if self._doorkeeper is not None:
             self._doorkeeper.close()
-        self._context.term()  # returns when all is sent, or the linger is over
+        self._context.term()  # returns when everything is sent or the linger time is over
 
     async def aclose(self, linger_s: float) -> None:
-        """``close`` while other tasks go on."""
+        """Run ``close`` without blocking other tasks."""
         await asyncio.to_thread(self.close, linger_s)

@@ -1,4 +1,4 @@
-"""Any source, offered to any number of ZeroMQ subscribers, or pushed to one, in the format of docs/wire.md."""
+"""Publisher of samples: any source for any number of ZeroMQ subscribers, or pushed to one, as in docs/wire.md."""
 
 from __future__ import annotations
 
@@ -17,30 +17,37 @@ from .out_socket import OutSocket
 from .wire import EndOfStream, encode, encode_end, parts
 
 _PAUSE_S = 0.002
-"""How long to wait before a full queue is tried again, or a subscriber looked for."""
+"""Pause before the next attempt at a full queue, or the next check for subscribers."""
 
 _REPEAT_S = 0.02
-"""How often the end is said again."""
+"""Interval at which the end of stream is sent again."""
 
 _TURN = 64
-"""Messages sent without a pause before other tasks, and Ctrl-C, get their turn."""
+"""Number of messages after which other tasks, and Ctrl-C, get their turn."""
 
 
 class ZmqPublisher:
-    """A bound socket that sends chunks; ``async with`` tells the subscribers of the end.
+    """Socket that sends chunks to subscribers; ``async with`` sends the end of every stream and closes.
 
     Args:
-        to: ``tcp://HOST:PORT``, port 0 for any free one. ``connect=1`` connects to a subscriber that binds, which may
-            hear many publishers. ``mode=push`` pushes to one puller. ``keys=DIR`` and ``server=NAME`` say which CURVE
-            keys (``curve.py``), ``insecure=1`` that there shall be none beyond this machine.
-        wait_for_slow: what to do when a subscriber has ``hwm`` messages waiting, or no puller is there. True: wait for
-            it, so that nothing is lost, and every subscriber goes at the pace of the slowest. False: that subscriber
-            loses messages, and counts them by their sequence numbers.
-        hwm: messages kept for each subscriber.
-        farewell_s: how long to wait at most until slow subscribers have heard of the end.
-        insecure: as if the address said ``insecure=1``.
+        to: ``tcp://HOST:PORT``, port 0 for any free port. ``connect=1`` connects to a subscriber that binds and can
+            hear many publishers. ``mode=push`` pushes to one puller. ``keys=DIR`` and ``server=NAME`` select the CURVE
+            keys (``curve_keys``), ``insecure=1`` allows plain text beyond this machine.
+        wait_for_slow: what happens when a subscriber has ``hwm`` messages queued, or no puller is connected. True: the
+            publisher waits, so that no message is lost and the slowest subscriber sets the pace. False: that
+            subscriber loses messages, and counts them by their sequence numbers.
+        hwm: maximum number of messages queued for each subscriber.
+        farewell_s: maximum time to wait for slow subscribers to receive the end of stream.
+        insecure: same as ``insecure=1`` in the address.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed or in use, or reaches beyond this machine without keys.
+
+    >>> import asyncio
+    >>> async def open_and_close():
+    ...     async with ZmqPublisher("tcp://127.0.0.1:0") as publisher:
+    ...         return publisher.address.rpartition(":")[0], publisher.counts()
+    >>> asyncio.run(open_and_close())
+    ('tcp://127.0.0.1', {})
     """
 
     def __init__(
@@ -58,16 +65,16 @@ class ZmqPublisher:
         self._counts: Counter[str] = Counter()
         self._waits = wait_for_slow
         modes = {
-            # XPUB is PUB that also hears of subscriptions.
+            # XPUB is PUB that also receives subscriptions.
             "publish": (zmq.XPUB, {zmq.SNDHWM: hwm, zmq.XPUB_NODROP: wait_for_slow}),
-            # Nothing is queued for a puller that is not there: it may never come.
+            # Nothing is queued for an absent puller: it may never connect.
             "push": (zmq.PUSH, {zmq.SNDHWM: hwm, zmq.IMMEDIATE: 1}),
         }
         self._out = OutSocket(to, modes, insecure=insecure)
         self._pushes = self._out.mode == "push"
         self._socket = self._out.socket
         self.address = self._out.address
-        """Where it is bound, with the real port."""
+        """The bound address, with the real port."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,21 +83,21 @@ class ZmqPublisher:
         await self.aclose()
 
     async def subscribed(self) -> None:
-        """Return once somebody subscribes or pulls: what is sent from then on reaches them from the first sample."""
+        """Wait for the first subscriber or puller, which then receives everything from the first sample."""
         while not self._listeners():
             await asyncio.sleep(_PAUSE_S)
 
     async def send(self, chunk: SampleChunk) -> None:
-        """Send one chunk to whoever has subscribed, in several messages if it is very long.
+        """Send a chunk to all subscribers, in several messages if it is very long.
 
         Raises:
-            ConfigError: the format cannot carry the chunk.
+            ConfigError: the chunk does not fit the format.
         """
         for part in parts(chunk):
             frames = encode(part)
             while not (sent := self._try(frames)) and self._waits:
                 await asyncio.sleep(_PAUSE_S)
-            if not sent:  # pushed at a puller that is late or gone
+            if not sent:  # the puller is late or gone
                 self._counts["not_sent"] += len(part)
                 continue
             self._counts["messages"] += 1
@@ -103,18 +110,18 @@ class ZmqPublisher:
             self._counts["streams"] = len(self._ends)
 
     def counts(self) -> Mapping[str, int]:
-        """``messages``, ``samples``, ``bytes`` and ``streams`` so far, whether anybody subscribed or not.
+        """Return ``messages``, ``samples``, ``bytes`` and ``streams`` so far, also without subscribers.
 
-        And, if there were any, samples ``not_sent`` because the puller was late or gone, and ``refused_keys``.
+        If there were any, also samples ``not_sent`` because the puller was late or gone, and ``refused_keys``.
         """
         return {**self._counts, **self._out.counts()}
 
     async def aclose(self) -> None:
-        """Tell every subscriber that the streams have ended, and close; may be called twice.
+        """Send the end of every stream, and close; may be called twice.
 
-        A full queue drops the end as it drops any message, so it is said again until everybody has gone,
-        as a ``ZmqSource`` does when it hears it, or ``farewell_s`` is over. A puller is told once, when it has room:
-        its queue drops nothing.
+        A full queue drops the end like any message, so the publisher repeats it until all subscribers have
+        disconnected, as a ``ZmqSource`` does at the end, or ``farewell_s`` is over. A puller gets it once, as soon as
+        its queue has room: that queue drops nothing.
         """
         if self._socket.closed:
             return
@@ -131,7 +138,7 @@ class ZmqPublisher:
             await self._out.aclose(left_s)
 
     def _listeners(self) -> int:
-        """How many topics are subscribed to now, by all that subscribers said so far; whether a puller has room."""
+        """Return the number of topics with subscribers; in push mode, whether a puller has room."""
         if self._pushes:
             return bool(self._socket.poll(0, zmq.POLLOUT))
         while True:
@@ -139,7 +146,7 @@ class ZmqPublisher:
                 message = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return len(self._topics)
-            # XPUB reports the first subscription to a topic as 1, the end of the last one as 0.
+            # XPUB reports the first subscription to a topic as 1, and the end of the last as 0.
             if message[:1] == b"\x01":
                 self._topics.add(message[1:])
             elif message[:1] == b"\x00":
@@ -156,19 +163,19 @@ class ZmqPublisher:
 async def publish(
     source: Source, to: str, *, wait: bool = False, hwm: int = 1000, insecure: bool = False
 ) -> Mapping[str, int]:
-    """Send all that a source gives, at the source's own pace, until it ends.
+    """Send all samples of a source, at the pace of the source, until it ends.
 
-    A recording waits for slow subscribers; a live source cannot, so they lose what they cannot take.
+    A recording waits for slow subscribers. A live source cannot wait, so slow subscribers lose samples.
 
     Args:
         to: where to bind, e.g. ``tcp://127.0.0.1:5556``; see ``ZmqPublisher``.
-        wait: do not begin before the first subscriber is there; a fast replay then loses nothing at its head.
-        hwm: messages kept for each subscriber.
-        insecure: as if the address said ``insecure=1``.
+        wait: wait for the first subscriber, so that a fast replay loses nothing at its head.
+        hwm: maximum number of messages queued for each subscriber.
+        insecure: same as ``insecure=1`` in the address.
     Returns:
-        ``messages``, ``samples``, ``bytes`` and ``streams``, and the source's own counts under their names.
+        ``messages``, ``samples``, ``bytes`` and ``streams``, and the counts of the source under their names.
     Raises:
-        ConfigError: the address is malformed, taken, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed or in use, or reaches beyond this machine without keys.
     """
     async with ZmqPublisher(to, wait_for_slow=not source.live, hwm=hwm, insecure=insecure) as publisher:
         try:

@@ -1,4 +1,4 @@
-"""What became of every sample between a sender and us, told from the numbers it gave them."""
+"""Loss tracking by sequence numbers: samples that never arrived, restarted senders, repeated messages."""
 
 from __future__ import annotations
 
@@ -11,37 +11,49 @@ from kinestream.core.signals import SampleChunk
 from .wire import EndOfStream
 
 MAX_STREAMS = 64
-"""More streams than this from one source are a mistake or an attack, not wearers; the pipeline takes no more."""
+"""Maximum number of streams of a source, as many as the pipeline takes; more are a mistake or an attack."""
 
 MAX_NAMES = 4096
-"""Session names remembered, so that a name used twice is noticed; the oldest are forgotten."""
+"""Number of epoch names remembered, to notice a name used twice; the oldest are forgotten."""
 
 
 @dataclass(slots=True)
 class _Stream:
-    session: str
+    epoch: str
+    """The epoch's name as sent."""
     name: str
-    """The session's name as passed on: made new where the sender used it twice."""
+    """The epoch's name as passed on: a new one where the sender used its name twice."""
     expected: int
+    """The number of the next sample."""
     newest: tuple[float, float] = (nan, nan)
-    """When the newest message was sent and its first sample taken: what a copy of it has, too."""
+    """Send time and first sample time of the newest message, which identify a copy of it."""
     ended: bool = False
-    came_back: tuple[str, int] | None = None
-    """The session and the next number of the last message that was refused as old."""
+    refused: tuple[str, int] | None = None
+    """The epoch and the next number of the last message that was refused as old."""
 
 
 class SequenceTracker:
-    """Counts the samples that never came, and keeps one session's name from standing for two.
+    """Counter of samples that never arrived, which also keeps one name from standing for two epochs.
 
-    Joining late is no loss: counting begins with the first message of a stream. From then on a jump in
-    the numbers is ``not_received``, as are the missing head of a later session and the missing tail of the
-    last. Numbers that begin at 0 again mean that the sender began anew under the same session name: counted as
-    ``restarted``, and passed on as a new session, so that no window joins the two. Any other message that goes
-    back, in number or to an earlier session, is refused and counted as ``repeated`` messages: somebody plays old
-    ones again. If the message after it goes on from there, the sender really began anew and its head was missed.
+    Joining late is not a loss: counting begins with the first message of a stream. From then on, a jump in the numbers
+    is counted as ``not_received``, as are the missing head of a later epoch and the missing tail of the last. Numbers
+    that start at 0 again mean that the sender restarted under the same epoch name: the tracker counts ``restarted``
+    and passes the samples on as a new epoch, so that no window joins the two. Any other message that goes back, in
+    number or to an earlier epoch, is a replay of an old one: the tracker refuses it and counts it as ``repeated``.
+    If the next message continues from there, the sender really restarted and the head was missed.
 
     Args:
-        expected: streams that are there sooner or later: before so many were heard of, not all have ended.
+        expected: number of streams to expect; ``all_ended`` is false until that many have been seen.
+
+    >>> import numpy as np
+    >>> tracker = SequenceTracker()
+    >>> for seq in (0, 20):
+    ...     chunk = SampleChunk(
+    ...         "wrist", "a", np.arange(10.0), np.zeros((10, 3), np.float32), ("x", "y", "z"), 50.0, seq, 0.0
+    ...     )
+    ...     _ = tracker.take(chunk)
+    >>> tracker.counts["not_received"]
+    10
     """
 
     def __init__(self, expected: int = 1) -> None:
@@ -56,61 +68,61 @@ class SequenceTracker:
 
     @property
     def all_ended(self) -> bool:
-        """Whether there were as many streams as expected and every one has ended."""
+        """Whether all expected streams have been seen and every stream has ended."""
         return len(self._streams) >= self._expected and all(stream.ended for stream in self._streams.values())
 
     def take(self, chunk: SampleChunk) -> SampleChunk | None:
-        """The chunk, under a new session name where its sender began anew; None if it was refused."""
-        known = self._streams.get(chunk.stream)
-        if known is None or known.ended or known.session != chunk.session or chunk.seq < known.expected:
-            if known is None and len(self._streams) >= MAX_STREAMS:
+        """Return the chunk, under a new epoch name if its sender restarted; None if it is refused."""
+        stream = self._streams.get(chunk.stream)
+        if stream is None or stream.ended or stream.epoch != chunk.session or chunk.seq < stream.expected:
+            if stream is None and len(self._streams) >= MAX_STREAMS:
                 self.counts["too_many_streams"] += 1
                 return None
-            if known is not None and self._is_old(known, chunk):
+            if stream is not None and self._is_old(stream, chunk):
                 return None
-            known = self._begin(known, chunk)
-        self.counts["not_received"] += chunk.seq - known.expected
-        known.expected = chunk.seq + len(chunk)
-        known.newest = (chunk.received_s, chunk.t.item(0))
-        return chunk if known.name == chunk.session else replace(chunk, session=known.name)
+            stream = self._start_epoch(stream, chunk)
+        self.counts["not_received"] += chunk.seq - stream.expected
+        stream.expected = chunk.seq + len(chunk)
+        stream.newest = (chunk.received_s, chunk.t.item(0))
+        return chunk if stream.name == chunk.session else replace(chunk, session=stream.name)
 
     def end(self, end: EndOfStream) -> None:
-        """Note that a stream has ended; samples of its session that never came are lost."""
-        known = self._streams.get(end.stream)
-        if known is None:
+        """Record the end of a stream; samples missing at the tail of its epoch count as ``not_received``."""
+        stream = self._streams.get(end.stream)
+        if stream is None:
             return
-        if known.session == end.session:
-            self.counts["not_received"] += max(end.seq - known.expected, 0)
-            known.expected = max(end.seq, known.expected)
-        known.ended = True
+        if stream.epoch == end.session:
+            self.counts["not_received"] += max(end.seq - stream.expected, 0)
+            stream.expected = max(end.seq, stream.expected)
+        stream.ended = True
 
-    def _is_old(self, known: _Stream, chunk: SampleChunk) -> bool:
-        """Whether a message that does not simply go on is an old one; if so it is counted and remembered."""
-        if known.ended or not (known.session == chunk.session or (chunk.stream, chunk.session) in self._names):
+    def _is_old(self, stream: _Stream, chunk: SampleChunk) -> bool:
+        """Return whether a message out of sequence is an old one; count and remember it if so."""
+        if stream.ended or not (stream.epoch == chunk.session or (chunk.stream, chunk.session) in self._names):
             return False
-        is_copy = (known.session, known.expected, *known.newest) == (
+        is_copy = (stream.epoch, stream.expected, *stream.newest) == (
             chunk.session,
             chunk.seq + len(chunk),
             chunk.received_s,
             chunk.t.item(0),
         )
-        if not is_copy and (chunk.seq == 0 or known.came_back == (chunk.session, chunk.seq)):
+        if not is_copy and (chunk.seq == 0 or stream.refused == (chunk.session, chunk.seq)):
             return False
-        known.came_back = (chunk.session, chunk.seq + len(chunk))
+        stream.refused = (chunk.session, chunk.seq + len(chunk))
         self.counts["repeated"] += 1
         return True
 
-    def _begin(self, known: _Stream | None, chunk: SampleChunk) -> _Stream:
-        if known is not None and not known.ended:
-            self.counts["restarted"] += known.session == chunk.session
+    def _start_epoch(self, stream: _Stream | None, chunk: SampleChunk) -> _Stream:
+        if stream is not None and not stream.ended:
+            self.counts["restarted"] += stream.epoch == chunk.session
             self.counts["not_received"] += chunk.seq
-        begun = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
-        self._streams[chunk.stream] = begun
-        return begun
+        new = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
+        self._streams[chunk.stream] = new
+        return new
 
-    def _new_name(self, stream: str, session: str) -> str:
-        times = self._names.pop((stream, session), 0) + 1
-        self._names[stream, session] = times
+    def _new_name(self, stream: str, epoch: str) -> str:
+        times = self._names.pop((stream, epoch), 0) + 1
+        self._names[stream, epoch] = times
         if len(self._names) > MAX_NAMES:
             self._names.popitem(last=False)
-        return session if times == 1 else f"{session}#{times}"
+        return epoch if times == 1 else f"{epoch}#{times}"

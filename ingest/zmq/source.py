@@ -1,4 +1,4 @@
-"""Samples from ZeroMQ senders, in this program or any other that speaks docs/wire.md."""
+"""Source of samples from ZeroMQ senders: this program, or any other that uses the format of docs/wire.md."""
 
 from __future__ import annotations
 
@@ -21,34 +21,39 @@ from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
 _LOG = logging.getLogger(__name__)
 
 _NOBLOCK, _RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
-"""As plain numbers: ``recv_multipart`` looks up an enumeration for every frame, a tenth of its time."""
+"""Plain numbers, because ``recv_multipart`` spends a tenth of its time on enumeration look-ups."""
 
 _TURN = 64
-"""Messages taken without a pause before other tasks get their turn."""
+"""Number of messages after which other tasks get their turn."""
 
 
 class ZmqSource:
-    """Listens to ``zmq+tcp://HOST:PORT[,HOST:PORT...]`` and waits as long as it takes for a sender.
+    """Source that receives from ``zmq+tcp://HOST:PORT[,HOST:PORT...]`` and waits for senders without a time limit.
 
-    It ends when every stream has said that it ended, or on ``aclose``. A chunk's ``received_s``
-    is the sender's, on the clock of ``t``: the two ends may have clocks that started at different times, so
-    the way between them cannot be told and is not part of a prediction's age.
+    It ends when every stream has ended, or on ``aclose``. A chunk's ``received_s`` is the sender's, on the clock of
+    ``t``: the clocks of the two machines may have started at different times, so the transport delay is unknown and
+    is not part of a prediction's age.
 
     Args:
-        uri: several places are listened to at once. ``stream=NAME`` takes one stream only and may be repeated.
-            ``mode=pull`` pulls from senders that push, each message going to one puller, instead of subscribing.
-            ``bind=1`` binds, and the senders connect. ``expect=N`` says how many streams there will be, so that it
-            does not end with the first (default: as many as streams are named, else as places are connected to).
-            ``keys=DIR`` and ``server=NAME`` say which CURVE keys (``curve.py``), ``insecure=1`` that there shall be
-            none beyond this machine.
-        hwm: messages kept for a reader that falls behind; a publisher drops what comes on top, and it is counted.
-        insecure: as if the address said ``insecure=1``.
+        uri: one or several places to receive from. ``stream=NAME`` selects a stream and may be repeated.
+            ``mode=pull`` pulls from senders that push, which send each message to one puller, instead of subscribing.
+            ``bind=1`` binds, and the senders connect. ``expect=N`` is the number of streams to expect, so that the
+            source does not end with the first (default: the number of named streams, else of places to connect to).
+            ``keys=DIR`` and ``server=NAME`` select the CURVE keys (``curve_keys``), ``insecure=1`` allows plain text
+            beyond this machine.
+        hwm: maximum number of messages queued while the reader is late; the publisher drops further ones, and the
+            source counts them.
+        insecure: same as ``insecure=1`` in the address.
     Raises:
-        ConfigError: the address is malformed, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed, or reaches beyond this machine without keys.
+
+    >>> source = ZmqSource("zmq+tcp://127.0.0.1:5556?stream=wrist")
+    >>> source.live, source.counts()
+    (False, {})
     """
 
     live = False
-    """A late pipeline may let messages wait: the socket's own queue is bounded, and what it drops is counted."""
+    """Messages may wait for a late pipeline: the socket's queue is bounded, and dropped messages are counted."""
 
     def __init__(self, uri: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self.name = uri
@@ -67,9 +72,9 @@ class ZmqSource:
         self._closed = False
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, in the order sent; lost and malformed messages are counted and passed over."""
+        """Yield the chunks in the order sent; lost and malformed messages are counted and skipped."""
         socket = self._open()
-        direct = zmq.Socket.shadow(socket)  # takes what is there at once; a future per message costs 3x the time
+        direct = zmq.Socket.shadow(socket)  # receives without a future, which would triple the time per message
         taken = 0
         try:
             while not self._closed:
@@ -92,16 +97,17 @@ class ZmqSource:
             await self.aclose()
 
     def counts(self) -> Mapping[str, int]:
-        """``not_received`` samples; ``restarted`` senders; ``malformed``, ``repeated`` and ``too_many_streams``
-        messages; ``refused_keys``; only what happened.
+        """Return what went wrong, by kind: ``not_received`` samples; ``restarted`` senders; ``malformed``,
+        ``repeated`` and ``too_many_streams`` messages; ``refused_keys``. Kinds with a count of 0 are left out.
 
-        Not called ``lost``, which is what windowing counts when it sees the same jump in the numbers: the two
-        would be added. This one also knows of samples missing at the head and the tail of a session.
+        ``not_received`` is not called ``lost``, because windowing counts the same jump in the numbers as ``lost`` and
+        the two would add up. It also includes samples missing at the head and the tail of an epoch.
         """
         refused = self._doorkeeper.counts() if self._doorkeeper else {}
         return {**+self._tracker.counts, **self._counts, **refused}
 
     async def aclose(self) -> None:
+        """Close the socket; may be called twice."""
         self._closed = True
         if self._socket is not None:
             self._socket.close(linger=0)
@@ -116,7 +122,7 @@ class ZmqSource:
 
     @property
     def endpoint(self) -> str:
-        """Where it is bound, with the real port; empty before ``chunks`` or if it connects."""
+        """The bound address, with the real port; empty before ``chunks`` or if the socket connects."""
         bound = self._socket.getsockopt(zmq.LAST_ENDPOINT) if self._binds and self._socket else b""
         return bound.decode() if isinstance(bound, bytes) else ""
 
@@ -137,15 +143,15 @@ class ZmqSource:
             try:
                 (socket.bind if self._binds else socket.connect)(endpoint)
             except zmq.ZMQError as error:
-                doing = "listen at" if self._binds else "connect to"
-                raise ConfigError(f"cannot {doing} '{endpoint}': {error.strerror}; choose another address") from None
+                verb = "listen at" if self._binds else "connect to"
+                raise ConfigError(f"cannot {verb} '{endpoint}': {error.strerror}; choose another address") from None
         return socket
 
     async def _wait(self, socket: zmq.asyncio.Socket) -> None:
         try:
             await socket.poll()
         except asyncio.CancelledError:
-            # Closing the socket cancels the wait; only a cancelled task may pass that on.
+            # Closing the socket cancels the wait; re-raise only if the task itself was cancelled.
             task = asyncio.current_task()
             if not self._closed or (task is not None and task.cancelling()):
                 raise
@@ -156,10 +162,10 @@ class ZmqSource:
         except DecodeError as error:
             self._counts["malformed"] += 1
             if self._counts["malformed"] == 1:
-                _LOG.warning("%s: a malformed message is skipped, as are those to come: %s", self.name, error)
+                _LOG.warning("%s: skipping this and all further malformed messages: %s", self.name, error)
             return None
         if self._streams and message.stream not in self._streams:
-            return None  # a subscription matches every topic that begins like it
+            return None  # a subscription also matches longer topics with the same beginning
         if isinstance(message, EndOfStream):
             self._tracker.end(message)
             return None

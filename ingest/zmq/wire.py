@@ -1,6 +1,6 @@
-"""The ZeroMQ wire format: one chunk of samples as ``[topic, header, payload]``; docs/wire.md has it byte by byte.
+"""ZeroMQ wire format: one chunk of samples as ``[topic, header, payload]``; docs/wire.md describes every byte.
 
-Pure functions. Whatever bytes arrive, ``decode`` gives a checked chunk, an end of stream, or ``DecodeError``.
+Pure functions. For any bytes, ``decode`` returns a validated chunk or end of stream, or raises ``DecodeError``.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ MAX_SAMPLES = 65_536
 MAX_CHANNELS = 64
 MIN_FS_HZ, MAX_FS_HZ = 0.01, 100_000.0
 MAX_FRAME_BYTES = MAX_SAMPLES * (8 + 4 * MAX_CHANNELS + 2)
-"""No frame of the format is longer, so a socket may refuse what is."""
+"""Maximum length of a frame; sockets refuse longer ones."""
 
 
 class Flag(IntFlag):
-    """What a message carries."""
+    """Contents of a message."""
 
     TIMES = 1
-    """The payload begins with the time of every sample."""
+    """The payload starts with the time of every sample."""
     LABELS = 2
     """The payload ends with the label code of every sample."""
     END = 4
-    """The stream has ended; no samples."""
+    """End of the stream; the message has no samples."""
 
 
 # magic, version, flags, channels, session bytes, samples, channel list bytes, label list bytes,
@@ -52,29 +52,41 @@ _SIZES, _NUMBERS, _RATE = struct.Struct("<4sBBBBIHH"), struct.Struct("<Qddd"), s
 
 _F8, _F4, _I2, _U2 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i2"), np.dtype("<u2")
 _UNLABELLED = np.int16(UNLABELLED)
-# Plain numbers: arithmetic on IntFlag takes a microsecond, and this runs for every message.
+# Plain numbers, because arithmetic on IntFlag takes a microsecond and this runs for every message.
 _TIMES, _LABELS, _END = int(Flag.TIMES), int(Flag.LABELS), int(Flag.END)
 _KNOWN = _TIMES | _LABELS | _END
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfStream:
-    """The sender's word that a stream has ended."""
+    """End of a stream, as announced by its sender.
+
+    >>> decode(encode_end(EndOfStream("wrist", "a", 500)))
+    EndOfStream(stream='wrist', session='a', seq=500)
+    """
 
     stream: str
     session: str
+    """The last epoch of the stream."""
     seq: int
-    """How many samples the last session had, so that a lost tail is counted too."""
+    """Number of samples in the last epoch, so that the receiver also counts a lost tail."""
 
 
 def encode(chunk: SampleChunk) -> list[bytes]:
-    """The three frames of one chunk.
+    """Return the three frames of a chunk.
 
-    Values and times are sent as they are, NaN included: judging them is windowing's part. Times are left
-    out where ``t0 + i / fs_hz`` gives them back to the last bit.
+    Values and times are sent unchanged, including NaN: windowing judges them. Times are left out where
+    ``t0 + i / fs_hz`` reproduces them to the last bit.
 
     Raises:
-        ConfigError: the format cannot carry this chunk (size, names, numbers).
+        ConfigError: the chunk does not fit the format (size, names, numbers).
+
+    >>> import numpy as np
+    >>> values = np.zeros((2, 3), np.float32)
+    >>> chunk = SampleChunk("wrist", "a", np.array([0.0, 0.02]), values, ("acc_x", "acc_y", "acc_z"), 50.0, 0, 0.02)
+    >>> frames = encode(chunk)
+    >>> frames[0], len(frames[2]), decode(frames).stream
+    (b'imu/wrist', 24, 'wrist')
     """
     n, columns = chunk.x.shape
     if not (1 <= n <= MAX_SAMPLES and 1 <= columns <= MAX_CHANNELS and columns == len(chunk.channels)):
@@ -109,10 +121,10 @@ def encode(chunk: SampleChunk) -> list[bytes]:
 
 
 def encode_end(end: EndOfStream) -> list[bytes]:
-    """The three frames that say that a stream has ended.
+    """Return the three frames that announce the end of a stream.
 
     Raises:
-        ConfigError: a name the format cannot carry.
+        ConfigError: a name does not fit the format.
     """
     session = name_bytes(end.session)
     header = _HEADER.pack(MAGIC, VERSION, _END, 0, len(session), 0, 0, 0, end.seq, 0.0, 0.0, 0.0)
@@ -120,25 +132,25 @@ def encode_end(end: EndOfStream) -> list[bytes]:
 
 
 def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
-    """The chunk or the end of stream in one multipart message; arrays are read-only views of its payload.
+    """Return the chunk or the end of stream in a multipart message; arrays are read-only views of its payload.
 
-    ``received_s`` of the chunk is when the sender had it, on the sender's clock, which is the clock of ``t``.
+    The chunk's ``received_s`` is the time when the sender had it, on the sender's clock, which is the clock of ``t``.
 
     Raises:
-        DecodeError: anything the format does not allow; no other exception, whatever the bytes.
+        DecodeError: the message violates the format; no other exception, for any bytes.
     """
     if len(frames) != 3:
         raise DecodeError(f"a message of {len(frames)} frames; expected topic, header and payload")
     topic, header, payload = frames
     if len(header) < _HEADER.size:
         raise DecodeError(f"a header of {len(header)} bytes; expected at least {_HEADER.size}", header)
-    # All but three numbers is the same from message to message, and is looked at once.
+    # All but three numbers repeat from message to message, and are validated once.
     form = _form(topic, header[:16], header[24:32], header[48:])
     seq, _, t0_s, sent_s = _NUMBERS.unpack_from(header, 16)
     n = form.n
     if not n:
         if payload:
-            raise DecodeError("an end of stream that carries samples; expected none", header)
+            raise DecodeError("an end of stream with samples; expected none", header)
         return EndOfStream(form.stream, form.session, seq)
     if not (isfinite(sent_s) and (form.x_at or isfinite(t0_s))):
         raise DecodeError(f"first sample at {t0_s} s, sent at {sent_s} s; expected finite numbers", header)
@@ -156,7 +168,7 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
 
 
 class _Form(NamedTuple):
-    """What a header says of its message, but for the numbers that change: checked."""
+    """The validated content of a header without the numbers that change from message to message."""
 
     stream: str
     session: str
@@ -164,21 +176,22 @@ class _Form(NamedTuple):
     label_names: tuple[str, ...]
     fs_hz: float
     n: int
-    """Samples; 0: the end of the stream."""
+    """Number of samples; 0 at the end of the stream."""
     values: int
+    """Number of samples times number of channels."""
     x_at: int
-    """Where the values begin in the payload: 0 without times."""
+    """Offset of the values in the payload; 0 without times."""
     labels_at: int
-    """Where the labels begin; 0: there are none."""
+    """Offset of the labels in the payload; 0 without labels."""
     payload_bytes: int
 
 
 @lru_cache(maxsize=256)
 def _form(topic: bytes, sizes: bytes, rate: bytes, texts: bytes) -> _Form:
-    """What is the same in many messages: the topic, and bytes 0 to 16, 24 to 32 and 48 on of the header.
+    """Return the form of a message from the parts that repeat: its topic, and header bytes 0-16, 24-32 and from 48.
 
     Raises:
-        DecodeError: anything the format does not allow.
+        DecodeError: the message violates the format.
     """
     if not topic.startswith(TOPIC):
         raise DecodeError("the topic does not begin with 'imu/'", topic)
@@ -190,24 +203,24 @@ def _form(topic: bytes, sizes: bytes, rate: bytes, texts: bytes) -> _Form:
     labels_at = session_size + channels_size
     if len(texts) != labels_at + labels_size:
         announced = _HEADER.size + labels_at + labels_size
-        raise DecodeError(f"a header of {_HEADER.size + len(texts)} bytes; it announces {announced}", sizes)
+        raise DecodeError(f"a header of {_HEADER.size + len(texts)} bytes; its fields announce {announced}", sizes)
     stream = name_text(topic[len(TOPIC) :])
     session = name_text(texts[:session_size])
     if flags & _END:
         if flags != _END or n or columns or channels_size or labels_size:
-            raise DecodeError("an end of stream that carries samples; expected none", sizes)
+            raise DecodeError("an end of stream with samples; expected none", sizes)
         return _Form(stream, session, (), (), 0.0, 0, 0, 0, 0, 0)
     if not (1 <= n <= MAX_SAMPLES and 1 <= columns <= MAX_CHANNELS):
-        found = f"{n} samples of {columns} channels"
-        raise DecodeError(f"{found}; expected 1 to {MAX_SAMPLES} of 1 to {MAX_CHANNELS}", sizes)
+        shape = f"{n} samples of {columns} channels"
+        raise DecodeError(f"{shape}; expected 1 to {MAX_SAMPLES} of 1 to {MAX_CHANNELS}", sizes)
     fs_hz: float = _RATE.unpack(rate)[0]
     if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
         raise DecodeError(f"{fs_hz} Hz; expected {MIN_FS_HZ} to {MAX_FS_HZ:.0f} Hz", sizes + rate)
     channels = channel_names(texts[session_size:labels_at])
     if len(channels) != columns:
-        raise DecodeError(f"{columns} channels of which {len(channels)} are named", sizes)
+        raise DecodeError(f"{columns} channels but {len(channels)} channel names; expected as many names", sizes)
     if labels_size and not flags & _LABELS:
-        raise DecodeError("label names without labels", sizes)
+        raise DecodeError("label names but no labels; expected both or neither", sizes)
     names = label_names(texts[labels_at:])
     x_at = 8 * n if flags & _TIMES else 0
     codes_at = x_at + 4 * n * columns
@@ -217,7 +230,7 @@ def _form(topic: bytes, sizes: bytes, rate: bytes, texts: bytes) -> _Form:
 
 
 def parts(chunk: SampleChunk, max_samples: int = MAX_SAMPLES) -> Iterator[SampleChunk]:
-    """The chunk, cut into as many as it takes for none to be longer."""
+    """Yield the chunk in consecutive parts of at most ``max_samples`` samples."""
     if len(chunk) <= max_samples:
         yield chunk
         return
@@ -229,13 +242,13 @@ def parts(chunk: SampleChunk, max_samples: int = MAX_SAMPLES) -> Iterator[Sample
 
 @lru_cache(maxsize=16)
 def _offsets(n: int, fs_hz: float) -> NDArray[np.float64]:
-    """(n,) seconds: i / fs, to be added to t0; the same array for every message alike, so not to be written."""
+    """Return (n,) seconds, i / fs; read-only, because messages of the same shape share the array."""
     offsets = np.arange(n) / fs_hz
     offsets.flags.writeable = False
     return offsets
 
 
 def _all_named(codes: NDArray[np.int16], names: tuple[str, ...]) -> bool:
-    """Whether every code is ``UNLABELLED`` or has a name."""
-    # As unsigned numbers -1 + 1 is 0 and everything below wraps to the top: one pass checks both ends.
+    """Return whether every code is ``UNLABELLED`` or has a name."""
+    # As unsigned numbers, -1 + 1 is 0 and lower codes wrap to the top, so one pass checks both ends.
     return bool(np.maximum.reduce((codes - _UNLABELLED).view(_U2)) <= len(names))

@@ -1,6 +1,6 @@
-"""The texts in a wire header: names of streams and sessions, lists of channels and of labels.
+"""Texts in a wire header: names of streams and epochs, lists of channels and of labels.
 
-They repeat from message to message, so each is checked once and kept, not once a packet.
+The texts repeat from message to message, so each is validated once and cached.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _CHANNEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 @lru_cache(maxsize=256)
 def name_bytes(name: str) -> bytes:
-    """A stream's or session's name as it is sent.
+    """Return the bytes of a stream's or epoch's name.
 
     Raises:
-        ConfigError: empty, too long, or with unprintable characters.
+        ConfigError: the name is empty, too long, or has unprintable characters.
     """
     data = name.encode("utf-8", "surrogatepass")
     if not (1 <= len(data) <= MAX_NAME_BYTES and name.isprintable()):
@@ -33,10 +33,10 @@ def name_bytes(name: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def name_text(data: bytes) -> str:
-    """A stream's or session's name as it was sent.
+    """Return a stream's or epoch's name from its bytes.
 
     Raises:
-        DecodeError: empty, too long, not UTF-8, or with unprintable characters.
+        DecodeError: the name is empty, too long, not UTF-8, or has unprintable characters.
     """
     name = _text(data)
     if not (1 <= len(data) <= MAX_NAME_BYTES and name.isprintable()):
@@ -46,10 +46,10 @@ def name_text(data: bytes) -> str:
 
 @lru_cache(maxsize=64)
 def channel_bytes(channels: tuple[str, ...]) -> bytes:
-    """The channels, one a line, each known one followed by its unit.
+    """Return the bytes of a channel list: one channel per line, known channels followed by their unit.
 
     Raises:
-        ConfigError: a name with other than letters, digits and underscores, or one given twice.
+        ConfigError: a name repeats, or has characters other than letters, digits and underscores.
     """
     data = "\n".join(f"{name} {CHANNEL_UNITS[name]}" if name in CHANNEL_UNITS else name for name in channels).encode(
         "utf-8", "surrogatepass"
@@ -60,17 +60,17 @@ def channel_bytes(channels: tuple[str, ...]) -> bytes:
     except DecodeError:
         pass
     raise ConfigError(
-        f"channels {channels!r} cannot be sent; each once, of 1 to 64 letters, digits and underscores, "
+        f"channels {channels!r} cannot be sent; expected different names of 1 to 64 letters, digits and underscores, "
         f"at most {MAX_LIST_BYTES} bytes in all"
     )
 
 
 @lru_cache(maxsize=64)
 def channel_names(data: bytes) -> tuple[str, ...]:
-    """The channels of a list as it was sent. A known channel must come in its one unit.
+    """Return the channel names in the bytes of a channel list. A known channel must have its standard unit.
 
     Raises:
-        DecodeError: a name or unit that is not allowed, or a channel named twice.
+        DecodeError: a name or unit is not allowed, or a channel repeats.
     """
     names: list[str] = []
     for line in _lines(data):
@@ -81,16 +81,16 @@ def channel_names(data: bytes) -> tuple[str, ...]:
             raise DecodeError(f"channel {name} in {unit!r}; expected '{CHANNEL_UNITS[name]}'", data)
         names.append(name)
     if len(set(names)) != len(names):
-        raise DecodeError("a channel named twice", data)
+        raise DecodeError("a channel named twice; expected each once", data)
     return tuple(names)
 
 
 @lru_cache(maxsize=64)
 def label_bytes(names: tuple[str, ...]) -> bytes:
-    """The label names, one a line.
+    """Return the bytes of a label list, one name per line.
 
     Raises:
-        ConfigError: too many, an empty one, or one with a line break or unprintable characters.
+        ConfigError: there are too many names, or one is empty or has a line break or unprintable characters.
     """
     data = "\n".join(names).encode("utf-8", "surrogatepass")
     try:
@@ -106,14 +106,14 @@ def label_bytes(names: tuple[str, ...]) -> bytes:
 
 @lru_cache(maxsize=64)
 def label_names(data: bytes) -> tuple[str, ...]:
-    """The label names of a list as it was sent.
+    """Return the label names in the bytes of a label list.
 
     Raises:
-        DecodeError: too many, an empty one, or unprintable characters.
+        DecodeError: there are too many names, or one is empty or has unprintable characters.
     """
     names = tuple(_lines(data))
     if len(names) > MAX_LABELS or not all(name and name.isprintable() for name in names):
-        raise DecodeError(f"label names; expected at most {MAX_LABELS}, none empty, all printable", data)
+        raise DecodeError(f"bad label names; expected at most {MAX_LABELS}, none empty, all printable", data)
     return names
 
 

@@ -1,4 +1,4 @@
-"""Addresses: what is accepted, and what is said of the others."""
+"""Parsing of addresses, and the messages about bad ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPTIONS = ("stream", "mode")
         ("tcp://*:5556", ["tcp://*:5556"], []),
     ],
 )
-def test_an_address_is_read(uri: str, endpoints: list[str], streams: list[str]) -> None:
+def test_an_address_is_parsed_into_endpoints_and_streams(uri: str, endpoints: list[str], streams: list[str]) -> None:
     address = ZmqAddress.parse(uri, options=OPTIONS)
     assert (list(address.endpoints), list(address.values("stream"))) == (endpoints, streams)
 
@@ -47,11 +47,11 @@ def test_an_address_is_read(uri: str, endpoints: list[str], streams: list[str]) 
         ("tcp://[::]:1", False),
     ],
 )
-def test_only_what_cannot_leave_this_machine_is_local(uri: str, is_local: bool) -> None:
+def test_an_address_is_local_only_if_every_place_is_on_this_machine(uri: str, is_local: bool) -> None:
     assert ZmqAddress.parse(uri).is_local is is_local
 
 
-def test_what_is_said_about_keys_is_read() -> None:
+def test_the_options_about_keys_are_parsed() -> None:
     address = ZmqAddress.parse("tcp://a:1,b:2,c:3?keys=/k&server=left")
     assert (address.keys, address.insecure) == (Path("/k"), False)
     assert [address.server(place) for place in range(3)] == ["left", "left", "left"]
@@ -63,7 +63,7 @@ def test_what_is_said_about_keys_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "says"),
+    ("uri", "message"),
     [
         ("zmq+tcp://127.0.0.1:5556?steam=wrist", "did you mean 'stream'"),
         ("tcp://a:1,b:2,c:3?server=x&server=y", "2 x server for 3 places"),
@@ -80,11 +80,11 @@ def test_what_is_said_about_keys_is_read() -> None:
         ("zmq+tcp://" + ",".join(["127.0.0.1:1"] * 65), "expected zmq\\+tcp://HOST:PORT"),
     ],
 )
-def test_a_wrong_address_is_named(uri: str, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_a_bad_address_is_rejected_with_the_expected_form(uri: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         ZmqAddress.parse(uri, options=OPTIONS)
 
 
-def test_a_choice_that_is_none_is_named() -> None:
+def test_a_value_outside_the_choices_is_rejected_with_the_choices() -> None:
     with pytest.raises(ConfigError, match="mode=push; expected subscribe or pull"):
         ZmqAddress.parse("tcp://a:1?mode=push", options=OPTIONS).choice("mode", ("subscribe", "pull"))

@@ -1,4 +1,4 @@
-"""The example clients of docs/clients, run as they stand, into a real source."""
+"""The example clients of docs/clients, run unchanged against a real source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import zmq
 
 from kinestream.core.signals import ACC, GYRO
 from kinestream.ingest import ZmqSource
-from tests.ingest.zmq.test_zmq import everything
+from tests.ingest.zmq.test_zmq import read_all
 
 CLIENTS = Path(__file__).parents[3] / "docs" / "clients"
 SAMPLES = 1000
@@ -22,23 +22,26 @@ SAMPLES = 1000
 
 @pytest.fixture(scope="session")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the npm package zeromq: a global one, $NODE_PATH, or fetched for these tests."""
+    """A folder with the npm package zeromq: $NODE_PATH, the global one, or one installed for these tests."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("no node and npm here")
-    finds = ["node", "-e", "require('zeromq')"]
+    import_zeromq = ["node", "-e", "require('zeromq')"]
     for folder in (os.environ.get("NODE_PATH", ""), _output(["npm", "root", "-g"])):
         environment = {**os.environ, "NODE_PATH": folder}
-        if folder and not subprocess.run(finds, env=environment, capture_output=True, check=False).returncode:
+        if folder and not subprocess.run(import_zeromq, env=environment, capture_output=True, check=False).returncode:
             return Path(folder)
     folder = tmp_path_factory.mktemp("node")
     try:
         install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "zeromq@6"]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
+        installation = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip("npm could not fetch zeromq in two minutes")
     environment = {**os.environ, "NODE_PATH": str(folder / "node_modules")}
-    if done.returncode or subprocess.run(finds, env=environment, capture_output=True, check=False).returncode:
-        pytest.skip(f"npm could not install zeromq: {done.stderr.strip()[-200:]}")
+    if (
+        installation.returncode
+        or subprocess.run(import_zeromq, env=environment, capture_output=True, check=False).returncode
+    ):
+        pytest.skip(f"npm could not install zeromq: {installation.stderr.strip()[-200:]}")
     return folder / "node_modules"
 
 
@@ -46,31 +49,31 @@ def _output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-async def listen_to(command: list[str], stream: str, environment: dict[str, str] | None = None) -> None:
-    """Run a client with an address and a number of samples, and check all that arrives."""
+async def check_client(command: list[str], stream: str, environment: dict[str, str] | None = None) -> None:
+    """Run a client with an address and a number of samples, and check read_all that arrives."""
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     client = await asyncio.create_subprocess_exec(
         *command, f"tcp://127.0.0.1:{port}", str(SAMPLES), env={**os.environ, **(environment or {})}
     )
-    got = await reading
+    received = await reading
     assert await client.wait() == 0
     assert source.counts() == {}
-    assert {(item.stream, item.channels, item.fs_hz) for item in got} == {(stream, ACC + GYRO, 50.0)}
-    x = np.concatenate([item.x for item in got])
+    assert {(chunk.stream, chunk.channels, chunk.fs_hz) for chunk in received} == {(stream, ACC + GYRO, 50.0)}
+    x = np.concatenate([chunk.x for chunk in received])
     number = np.arange(SAMPLES)
-    np.testing.assert_allclose(np.concatenate([item.t for item in got]), number / 50, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate([chunk.t for chunk in received]), number / 50, atol=1e-9)
     np.testing.assert_allclose(x[:, 5], np.sin(number / 50), atol=1e-6)
     assert np.array_equal(x[:, :5], np.tile(np.array([0, 0, 9.80665, 0, 0], np.float32), (SAMPLES, 1)))
 
 
-async def test_the_client_in_node_is_understood(node_modules: Path) -> None:
-    await listen_to(["node", str(CLIENTS / "sensor.js")], "node", {"NODE_PATH": str(node_modules)})
+async def test_the_source_understands_the_client_in_node(node_modules: Path) -> None:
+    await check_client(["node", str(CLIENTS / "sensor.js")], "node", {"NODE_PATH": str(node_modules)})
 
 
-async def test_the_client_in_c_is_understood(tmp_path: Path) -> None:
+async def test_the_source_understands_the_client_in_c(tmp_path: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler here")
@@ -81,4 +84,4 @@ async def test_the_client_in_c_is_understood(tmp_path: Path) -> None:
         pytest.skip("no zmq.h here (Debian: apt-get install libzmq3-dev)")
     command = [compiler, "-Wall", "-Werror", str(CLIENTS / "sensor.c"), "-o", str(tmp_path / "sensor"), "-lzmq", "-lm"]
     subprocess.run(command, check=True)
-    await listen_to([str(tmp_path / "sensor")], "c")
+    await check_client([str(tmp_path / "sensor")], "c")

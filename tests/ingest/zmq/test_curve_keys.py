@@ -1,4 +1,4 @@
-"""Keys: files only their owner reads, and sockets that let in only whom they know."""
+"""Key files that only their owner can read, and sockets that admit only known keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.ingest.zmq.test_zmq import PATIENCE_S, bits, chunk
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> tuple[Path, Path]:
-    """Two machines' folders; each trusts the other."""
+    """The key folders of two machines that trust each other."""
     receiver, wrist = tmp_path / "receiver", tmp_path / "wrist"
     theirs, ours = new_keys(receiver), new_keys(wrist)
     trust(receiver, "wrist", ours.public.decode())
@@ -26,9 +26,9 @@ def pairs(tmp_path: Path) -> tuple[Path, Path]:
     return receiver, wrist
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX")
-def test_the_secret_is_written_for_its_owner_alone(tmp_path: Path) -> None:
-    before = os.umask(0)  # would leave everything open to all
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX file permissions")
+def test_only_the_owner_can_read_the_secret_key(tmp_path: Path) -> None:
+    before = os.umask(0)  # without a mask, new files are open to all users
     try:
         new_keys(tmp_path / "keys")
     finally:
@@ -43,7 +43,7 @@ def test_the_secret_is_written_for_its_owner_alone(tmp_path: Path) -> None:
         Keys.load(tmp_path / "keys")
 
 
-def test_keys_come_back_from_their_files_and_are_not_printed(pairs: tuple[Path, Path]) -> None:
+def test_keys_are_loaded_from_their_files_and_the_secret_is_not_printed(pairs: tuple[Path, Path]) -> None:
     keys = Keys.load(pairs[1])
     assert keys.known == {"receiver": Keys.load(pairs[0]).public}
     assert keys.secret.decode() not in repr(keys)
@@ -55,51 +55,51 @@ def test_keys_come_back_from_their_files_and_are_not_printed(pairs: tuple[Path, 
         Keys.load(pairs[1]).server_key(None)
 
 
-def test_a_pair_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_key_pair_is_never_overwritten(tmp_path: Path) -> None:
     before = new_keys(tmp_path)
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         new_keys(tmp_path)
     assert Keys.load(tmp_path).secret == before.secret
 
 
-def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_key_is_rejected(tmp_path: Path) -> None:
     for key in ("short", "x" * 40 + " ", "~" * 40, str(tmp_path / "missing")):
         with pytest.raises(ConfigError, match="neither a key of 40 characters nor a file"):
             trust(tmp_path, "wrist", key)
     (tmp_path / "note.key").write_text("no key\n")
-    with pytest.raises(DataDamaged, match="holds no CURVE key"):
+    with pytest.raises(DataDamaged, match="does not hold a CURVE key"):
         trust(tmp_path, "wrist", str(tmp_path / "note.key"))
     with pytest.raises(ConfigError, match="cannot name a key"):
         trust(tmp_path, "../wrist", "x" * 40)
 
 
 @pytest.mark.parametrize("uri", ["tcp://0.0.0.0:5556", "tcp://sensor.example:5556", "tcp://127.0.0.1:1,10.0.0.1:1"])
-def test_beyond_this_machine_keys_are_required_unless_insecure_is_said(
+def test_an_address_beyond_this_machine_requires_keys_unless_insecure(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KINESTREAM_KEYS", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"leaves this machine.*kinestream keys new.*--insecure"):
+    with pytest.raises(ConfigError, match=r"reaches beyond this machine.*kinestream keys new.*--insecure"):
         keys_for(ZmqAddress.parse(uri))
     assert keys_for(ZmqAddress.parse(uri, insecure=True)) is None
     assert keys_for(ZmqAddress.parse(f"{uri}?insecure=1")) is None
-    made = new_keys(tmp_path)
-    found = keys_for(ZmqAddress.parse(uri))
-    assert found is not None
-    assert found.public == made.public
+    new = new_keys(tmp_path)
+    keys = keys_for(ZmqAddress.parse(uri))
+    assert keys is not None
+    assert keys.public == new.public
 
 
-def test_within_this_machine_keys_are_used_only_if_named(pairs: tuple[Path, Path]) -> None:
+def test_a_local_address_uses_keys_only_if_it_names_them(pairs: tuple[Path, Path]) -> None:
     assert keys_for(ZmqAddress.parse("tcp://127.0.0.1:5556")) is None
     assert keys_for(ZmqAddress.parse(f"tcp://127.0.0.1:5556?keys={pairs[0]}")) is not None
 
 
-def test_a_server_that_knows_nobody_is_refused(tmp_path: Path) -> None:
+def test_a_server_without_known_keys_is_rejected(tmp_path: Path) -> None:
     new_keys(tmp_path)
-    with pytest.raises(ConfigError, match="nobody could connect"):
+    with pytest.raises(ConfigError, match="no machine could connect"):
         ZmqPublisher(f"tcp://127.0.0.1:0?keys={tmp_path}")
 
 
-async def test_only_a_known_key_gets_the_samples(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+async def test_only_a_client_with_a_known_key_gets_the_samples(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     receiver, wrist = pairs
     stranger = tmp_path / "stranger"
     new_keys(stranger)
@@ -127,7 +127,7 @@ async def test_only_a_known_key_gets_the_samples(pairs: tuple[Path, Path], tmp_p
         assert await asyncio.gather(*outside) == [[], []]
 
 
-async def test_a_client_does_not_talk_to_a_server_with_another_key(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+async def test_a_client_rejects_a_server_with_another_key(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     receiver, wrist = pairs
     trust(receiver, "wrist", new_keys(tmp_path / "expected").public.decode())
     async with ZmqPublisher(f"tcp://127.0.0.1:0?keys={wrist}") as publisher:

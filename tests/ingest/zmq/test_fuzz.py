@@ -1,4 +1,4 @@
-"""Thousands of random and mutated messages on real sockets: counted, refused, and the good ones between them arrive."""
+"""Thousands of random and mutated messages on real sockets are counted and refused, and the good ones arrive."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import zmq
 from kinestream.ingest import EndOfStream, Journal, Relay, RelaySource, ZmqSource, encode, encode_end
 from kinestream.ingest.relay.wire import Kind, RelayMessage, pack
 from tests.ingest.relay.test_relay import port_of, receive
-from tests.ingest.zmq.test_zmq import PATIENCE_S, Recorded, bits, chunk, everything
+from tests.ingest.zmq.test_zmq import PATIENCE_S, Recorded, bits, chunk, read_all
 
 HOSTILE = 20_000
 
 
 def mutated(rng: random.Random, frames: Sequence[bytes]) -> list[bytes]:
-    """The message with one thing changed that may matter; sometimes nothing like it."""
+    """Return the message with one change that may matter; sometimes a random message."""
     changed = list(frames)
     at = rng.randrange(len(changed))
     data = bytearray(changed[at])
@@ -42,14 +42,14 @@ def mutated(rng: random.Random, frames: Sequence[bytes]) -> list[bytes]:
     return changed
 
 
-async def test_a_puller_under_fire_takes_every_good_message() -> None:
+async def test_a_puller_gets_every_good_message_among_hostile_ones() -> None:
     rng = random.Random(1)
     good = [chunk(seq) for seq in range(0, 25 * 200, 25)]
-    # A mutation may be a valid message of another stream or session; so only what is ours is compared.
+    # A mutation may be a valid message of another stream or epoch, so the test compares only its own stream.
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&stream=mine")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     ours = [chunk(item.seq, stream="mine") for item in good]
     theirs = encode(good[7])
 
@@ -67,18 +67,18 @@ async def test_a_puller_under_fire_takes_every_good_message() -> None:
     assert source.counts()["malformed"] > HOSTILE / 2
 
 
-async def test_a_receiver_under_fire_serves_its_relay(tmp_path: Path) -> None:
+async def test_a_receiver_serves_its_relay_among_hostile_messages(tmp_path: Path) -> None:
     rng = random.Random(2)
     ours = [chunk(seq, stream="mine") for seq in range(0, 25 * 200, 25)]
     source = RelaySource(f"relay://127.0.0.1:0?state={tmp_path / 'state'}&stay=1")
-    got = []
+    received = []
 
     async def read() -> None:
         async for item in source.chunks():
             source.done(1)
             if item.stream == "mine":
-                got.append(item)
-            if len(got) == len(ours):
+                received.append(item)
+            if len(received) == len(ours):
                 break
 
     reading = asyncio.create_task(read())
@@ -104,15 +104,15 @@ async def test_a_receiver_under_fire_serves_its_relay(tmp_path: Path) -> None:
         async with asyncio.timeout(2 * PATIENCE_S):
             await asyncio.gather(firing, relay.run(Recorded(ours, pause_s=0.001)), reading)
     await source.aclose()
-    assert [bits(item) for item in got] == [bits(item) for item in ours]
+    assert [bits(item) for item in received] == [bits(item) for item in ours]
     counts = source.counts()
     assert counts["malformed"] > HOSTILE / 5
     assert counts["wrong_version"] > 0
     assert len(list((tmp_path / "state").glob("*.mark"))) <= 64
 
 
-async def test_a_relay_survives_a_receiver_that_talks_nonsense(tmp_path: Path) -> None:
-    """It delivers as soon as a real one is there."""
+async def test_a_relay_survives_a_receiver_that_sends_nonsense(tmp_path: Path) -> None:
+    """The relay delivers as soon as a real receiver answers."""
     rng = random.Random(3)
     sent = [chunk(0), chunk(25)]
     with Journal(tmp_path / "journal") as journal:
@@ -136,8 +136,8 @@ async def test_a_relay_survives_a_receiver_that_talks_nonsense(tmp_path: Path) -
         assert not relaying.done()
         assert journal.delivered == 0
         source = RelaySource(f"relay://127.0.0.1:{port}?state={tmp_path / 'state'}")
-        got = await receive(source)
+        received = await receive(source)
         async with asyncio.timeout(PATIENCE_S):
             counts = await relaying
-    assert [bits(item) for item in got] == [bits(item) for item in sent]
+    assert [bits(item) for item in received] == [bits(item) for item in sent]
     assert counts["malformed"] > 100

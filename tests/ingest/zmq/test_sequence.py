@@ -1,4 +1,4 @@
-"""What the sample numbers say: each case a table of messages and what is counted."""
+"""Loss tracking by sample numbers: tables of messages and expected counts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kinestream.ingest.zmq.sequence import MAX_NAMES, MAX_STREAMS, SequenceTrack
 from kinestream.ingest.zmq.wire import EndOfStream
 
 
-def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:
-    return SampleChunk(stream, session, np.arange(n) / 50.0, np.zeros((n, 3), np.float32), ACC, 50.0, seq, 0.0)
+def chunk(epoch: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:
+    return SampleChunk(stream, epoch, np.arange(n) / 50.0, np.zeros((n, 3), np.float32), ACC, 50.0, seq, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("messages", "lost", "sessions"),
+    ("messages", "lost", "epochs"),
     [
         ([chunk("a", 0), chunk("a", 10), chunk("a", 20)], 0, ["a", "a", "a"]),
         ([chunk("a", 500), chunk("a", 510)], 0, ["a", "a"]),
@@ -30,17 +30,17 @@ def chunk(session: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleC
         "whole",
         "late",
         "hole",
-        "new session",
-        "new session without its head",
+        "new epoch",
+        "new epoch without its head",
         "restart",
         "name reused",
         "two streams",
     ],
 )
-def test_a_jump_in_the_numbers_is_loss(messages: list[SampleChunk], lost: int, sessions: list[str]) -> None:
+def test_a_jump_in_the_numbers_is_a_loss(messages: list[SampleChunk], lost: int, epochs: list[str]) -> None:
     tracker = SequenceTracker()
     taken = [tracker.take(message) for message in messages]
-    assert [item.session if item else None for item in taken] == sessions
+    assert [item.session if item else None for item in taken] == epochs
     assert tracker.counts["not_received"] == lost
 
 
@@ -62,7 +62,7 @@ def test_a_lost_tail_is_counted_at_the_end_of_the_stream() -> None:
 def test_all_ended_waits_for_every_known_stream() -> None:
     tracker = SequenceTracker()
     tracker.end(EndOfStream("wrist", "a", 10))
-    assert not tracker.all_ended, "the end of a stream never heard of is no end"
+    assert not tracker.all_ended, "the end of an unknown stream does not count"
     tracker.take(chunk("a", 0))
     tracker.take(chunk("a", 0, stream="hip"))
     tracker.end(EndOfStream("wrist", "a", 10))
@@ -71,7 +71,7 @@ def test_all_ended_waits_for_every_known_stream() -> None:
     assert tracker.all_ended
 
 
-def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
+def test_a_stream_that_restarts_after_its_end_is_a_new_epoch() -> None:
     tracker = SequenceTracker()
     tracker.take(chunk("a", 0))
     tracker.end(EndOfStream("wrist", "a", 10))
@@ -95,22 +95,22 @@ def test_a_stream_that_begins_again_after_its_end_is_a_new_session() -> None:
             {"repeated": 1, "restarted": 1, "not_received": 30},
         ),
     ],
-    ids=["a copy", "an old one", "a copy of the first", "of an old session", "a restart whose head was missed"],
+    ids=["a copy", "an old message", "a copy of the first", "of an old epoch", "a restart whose head was missed"],
 )
-def test_an_old_message_is_refused_unless_the_next_one_goes_on_from_it(
+def test_an_old_message_is_refused_unless_the_next_one_continues_from_it(
     messages: list[tuple[str, int]], taken: str, counts: dict[str, int]
 ) -> None:
     tracker = SequenceTracker()
-    got = [tracker.take(chunk(session, seq)) for session, seq in messages]
-    assert [item.session if item else "-" for item in got] == taken.split()
+    results = [tracker.take(chunk(epoch, seq)) for epoch, seq in messages]
+    assert [item.session if item else "-" for item in results] == taken.split()
     assert +tracker.counts == counts
 
 
 def test_the_number_of_streams_and_of_names_is_bounded() -> None:
     tracker = SequenceTracker()
-    got = [tracker.take(chunk("a", 0, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
-    assert [item is None for item in got] == [False] * MAX_STREAMS + [True] * 5
+    results = [tracker.take(chunk("a", 0, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
+    assert [item is None for item in results] == [False] * MAX_STREAMS + [True] * 5
     assert +tracker.counts == {"too_many_streams": 5}
     for number in range(MAX_NAMES + 5):
-        tracker.take(chunk(f"session {number}", 0, stream="s0"))
+        tracker.take(chunk(f"epoch {number}", 0, stream="s0"))
     assert len(tracker._names) == MAX_NAMES

@@ -1,4 +1,4 @@
-"""The wire format gives back every bit, and takes any bytes without harm."""
+"""The wire format preserves every bit, and any bytes are safe to decode."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def a_chunk(n: int = 4, **changes: Any) -> SampleChunk:
 
 
 def same(left: SampleChunk, right: SampleChunk) -> bool:
-    """Equal to the last bit, NaN included."""
+    """Return whether two chunks are equal to the last bit, including NaN."""
     arrays = [(left.t, right.t), (left.x, right.x)]
     if left.labels is not None and right.labels is not None:
         arrays.append((left.labels, right.labels))
@@ -82,14 +82,14 @@ def same(left: SampleChunk, right: SampleChunk) -> bool:
 
 
 @given(chunks())
-def test_every_chunk_comes_back_to_the_last_bit(chunk: SampleChunk) -> None:
+def test_every_chunk_survives_the_round_trip_to_the_last_bit(chunk: SampleChunk) -> None:
     back = decode(encode(chunk))
     assert isinstance(back, SampleChunk)
     assert same(chunk, back)
 
 
 @given(names, names, st.integers(0, 2**64 - 1))
-def test_an_end_of_stream_comes_back(stream: str, session: str, seq: int) -> None:
+def test_an_end_of_stream_survives_the_round_trip(stream: str, session: str, seq: int) -> None:
     end = EndOfStream(stream, session, seq)
     assert decode(encode_end(end)) == end
 
@@ -99,14 +99,14 @@ def test_uniform_times_are_not_sent_and_irregular_ones_are() -> None:
     assert len(encode(irregular)[2]) - len(encode(uniform)[2]) == 8 * 25
 
 
-def test_a_single_sample_at_no_finite_time_comes_back_too() -> None:
+def test_a_single_sample_at_an_infinite_time_survives_the_round_trip() -> None:
     chunk = a_chunk(1, t=np.array([np.inf]))
     back = decode(encode(chunk))
     assert isinstance(back, SampleChunk)
     assert same(chunk, back)
 
 
-def test_a_view_of_every_second_sample_is_sent_as_it_reads() -> None:
+def test_a_strided_view_is_sent_with_the_values_it_shows() -> None:
     whole = a_chunk(20)
     assert whole.labels is not None
     view = a_chunk(10, t=whole.t[::2], x=whole.x[::2], labels=whole.labels[::2])
@@ -116,14 +116,14 @@ def test_a_view_of_every_second_sample_is_sent_as_it_reads() -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=4))
-def test_random_bytes_are_refused_with_a_decode_error(frames: list[bytes]) -> None:
+def test_random_bytes_raise_a_decode_error(frames: list[bytes]) -> None:
     with pytest.raises(DecodeError):
         decode(frames)
 
 
 @settings(max_examples=300)
 @given(chunks(), st.data())
-def test_a_damaged_message_is_refused_or_still_a_whole_chunk(chunk: SampleChunk, data: st.DataObject) -> None:
+def test_a_damaged_message_raises_a_decode_error_or_is_a_whole_chunk(chunk: SampleChunk, data: st.DataObject) -> None:
     frames = [bytearray(frame) for frame in encode(chunk)]
     for _ in range(data.draw(st.integers(1, 3))):
         frame = frames[data.draw(st.integers(0, 2))]
@@ -152,14 +152,14 @@ def header_with(at: int, form: str, value: object) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("frames", "says"),
+    ("frames", "message"),
     [
         (header_with(0, "4s", b"KIMV"), "expected b'KIMU' version 1"),
         (header_with(4, "B", 2), "version 2; expected"),
         (header_with(5, "B", 0x80), "flags 0x80"),
-        (header_with(5, "B", 6), "end of stream that carries samples"),
+        (header_with(5, "B", 6), "end of stream with samples"),
         (header_with(6, "B", 0), "0 channels"),
-        (header_with(6, "B", 5), "5 channels of which 6 are named"),
+        (header_with(6, "B", 5), "5 channels but 6 channel names"),
         (header_with(7, "B", 200), "a header of"),
         (header_with(8, "<I", 0), "0 samples"),
         (header_with(8, "<I", 2**32 - 1), "4294967295 samples"),
@@ -175,8 +175,8 @@ def header_with(at: int, form: str, value: object) -> list[bytes]:
         (encode(a_chunk())[:2], "2 frames"),
     ],
 )  # fmt: skip
-def test_a_malformed_message_is_named(frames: list[bytes], says: str) -> None:
-    with pytest.raises(DecodeError, match=re.escape(says)):
+def test_a_malformed_message_is_described(frames: list[bytes], message: str) -> None:
+    with pytest.raises(DecodeError, match=re.escape(message)):
         decode(frames)
 
 
@@ -215,12 +215,12 @@ def test_a_label_code_without_a_name_is_refused() -> None:
         {"t": np.empty(MAX_SAMPLES + 1), "x": np.empty((MAX_SAMPLES + 1, 6), np.float32), "labels": None},
     ],
 )
-def test_what_the_format_cannot_carry_is_refused_before_it_is_sent(changes: dict[str, Any]) -> None:
+def test_a_chunk_that_does_not_fit_the_format_is_refused_before_it_is_sent(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"cannot be sent"):
         encode(a_chunk(**changes))
 
 
-def test_the_worked_example_of_the_page_is_what_the_code_sends_and_reads() -> None:
+def test_the_code_sends_and_reads_the_example_of_the_docs_page() -> None:
     blocks = dict(re.findall(r"```hex (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL))
 
     def frame(name: str) -> bytes:

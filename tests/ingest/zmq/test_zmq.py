@@ -18,7 +18,7 @@ from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, encode, enco
 from kinestream.ingest.zmq.wire import MAX_FRAME_BYTES, MAX_SAMPLES
 
 PATIENCE_S = 20.0
-"""When a test that waits for the other side gives up."""
+"""Time limit of a test that waits for the other side."""
 
 
 def chunk(seq: int, n: int = 25, stream: str = "wrist", session: str = "a") -> SampleChunk:
@@ -30,7 +30,7 @@ def chunk(seq: int, n: int = 25, stream: str = "wrist", session: str = "a") -> S
 
 
 class Recorded:
-    """A source of given chunks."""
+    """A source that yields given chunks."""
 
     name = "recorded"
 
@@ -53,7 +53,7 @@ class Recorded:
         self.closed = True
 
 
-async def everything(source: ZmqSource) -> list[SampleChunk]:
+async def read_all(source: ZmqSource) -> list[SampleChunk]:
     async with asyncio.timeout(PATIENCE_S):
         return [item async for item in source.chunks()]
 
@@ -75,14 +75,14 @@ async def test_a_published_source_arrives_whole_and_bit_for_bit(port: int) -> No
     sent = [chunk(seq, stream=stream) for seq in range(0, 2000, 25) for stream in ("wrist", "hip")]
     recorded, source = Recorded(sent), ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
     assert isinstance(source, Source)
-    counts, got = await asyncio.gather(publish(recorded, f"tcp://127.0.0.1:{port}", wait=True), everything(source))
-    assert [bits(item) for item in got] == [bits(item) for item in sent]
+    counts, received = await asyncio.gather(publish(recorded, f"tcp://127.0.0.1:{port}", wait=True), read_all(source))
+    assert [bits(item) for item in received] == [bits(item) for item in sent]
     assert source.counts() == {}
     assert recorded.closed
     assert (counts["samples"], counts["messages"], counts["streams"], counts["missing_value"]) == (4000, 160, 2, 3)
 
 
-async def test_a_recording_waits_for_a_slow_reader_and_nothing_is_lost(port: int) -> None:
+async def test_a_recording_waits_for_a_slow_reader_and_loses_nothing(port: int) -> None:
     sent = [chunk(seq, 400) for seq in range(0, 400 * 2000, 400)]
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}", hwm=2)
 
@@ -127,7 +127,7 @@ async def test_a_live_source_does_not_wait_and_every_lost_sample_is_counted(port
     assert samples + lost == 400 * 6000
 
 
-async def test_malformed_messages_are_counted_and_the_stream_goes_on() -> None:
+async def test_malformed_messages_are_counted_and_the_stream_continues() -> None:
     good = [chunk(0), chunk(25), chunk(50)]
     topic, header, payload = encode(good[0])
     hostile = [
@@ -144,7 +144,7 @@ async def test_malformed_messages_are_counted_and_the_stream_goes_on() -> None:
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
         source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
-        reading = asyncio.create_task(everything(source))
+        reading = asyncio.create_task(read_all(source))
         async with asyncio.timeout(PATIENCE_S):
             while not socket.poll(0):
                 await asyncio.sleep(0.01)
@@ -153,22 +153,22 @@ async def test_malformed_messages_are_counted_and_the_stream_goes_on() -> None:
                 socket.send_multipart(frames)
             socket.send_multipart(encode(item))
         socket.send_multipart(encode_end(EndOfStream("wrist", "a", 75)))
-        got = await reading
-    assert [bits(item) for item in got] == [bits(item) for item in good]
+        received = await reading
+    assert [bits(item) for item in received] == [bits(item) for item in good]
     assert source.counts() == {"malformed": 3 * len(hostile)}
 
 
-async def test_only_the_wanted_stream_is_taken_even_if_another_begins_like_it(port: int) -> None:
+async def test_a_stream_with_a_longer_name_is_not_taken_for_the_selected_one(port: int) -> None:
     sent = [chunk(seq, stream=stream) for seq in (0, 25) for stream in ("wrist", "wrist2", "hip")]
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?stream=wrist")
-    _, got = await asyncio.gather(publish(Recorded(sent), f"tcp://127.0.0.1:{port}", wait=True), everything(source))
-    assert [(item.stream, item.seq) for item in got] == [("wrist", 0), ("wrist", 25)]
+    _, received = await asyncio.gather(publish(Recorded(sent), f"tcp://127.0.0.1:{port}", wait=True), read_all(source))
+    assert [(item.stream, item.seq) for item in received] == [("wrist", 0), ("wrist", 25)]
 
 
-async def test_a_second_publisher_at_the_same_address_is_a_new_session(port: int) -> None:
-    """The first one dies without a word; the subscriber reconnects by itself."""
+async def test_a_second_publisher_at_the_same_address_starts_a_new_epoch(port: int) -> None:
+    """The first publisher dies without an end of stream; the subscriber reconnects by itself."""
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         socket.bind(f"tcp://127.0.0.1:{port}")
         async with asyncio.timeout(PATIENCE_S):
@@ -181,36 +181,36 @@ async def test_a_second_publisher_at_the_same_address_is_a_new_session(port: int
     assert source.counts() == {"restarted": 1}
 
 
-@pytest.mark.parametrize("port_of_each", [True, False], ids=["it connects to each", "each connects to it"])
-async def test_many_publishers_are_heard_by_one_source(port_of_each: bool, port: int) -> None:
+@pytest.mark.parametrize("port_of_each", [True, False], ids=["source connects", "publishers connect"])
+async def test_one_source_hears_many_publishers(port_of_each: bool, port: int) -> None:
     names = ("wrist", "hip", "ankle")
     sent = {name: [chunk(seq, stream=name) for seq in range(0, 500, 25)] for name in names}
     publishers = [ZmqPublisher(f"tcp://127.0.0.1:{0 if port_of_each else f'{port}?connect=1'}") for _ in names]
     places = ",".join(publisher.address.removeprefix("tcp://") for publisher in publishers)
     source = ZmqSource(f"zmq+tcp://{places}" if port_of_each else f"zmq+tcp://127.0.0.1:{port}?bind=1")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
 
-    async def send(publisher: ZmqPublisher, items: list[SampleChunk], told: asyncio.Barrier) -> None:
+    async def send(publisher: ZmqPublisher, items: list[SampleChunk], all_known: asyncio.Barrier) -> None:
         async with publisher:
             await publisher.subscribed()
             await publisher.send(items[0])
-            await told.wait()  # nobody ends before all are known: the source would end with them
+            await all_known.wait()  # a publisher that ended before all are known would end the source
             await asyncio.sleep(0.2)
             for item in items[1:]:
                 await publisher.send(item)
 
     barrier = asyncio.Barrier(len(names))
     await asyncio.gather(*(send(*pair, barrier) for pair in zip(publishers, sent.values(), strict=True)))
-    got = await reading
+    received = await reading
     for name in names:
-        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in sent[name]]
+        assert [bits(item) for item in received if item.stream == name] == [bits(item) for item in sent[name]]
     assert source.counts() == {}
 
 
-async def test_a_puller_takes_what_is_pushed_to_it(port: int) -> None:
+async def test_a_puller_gets_every_pushed_message(port: int) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 3000, 25)]
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1", hwm=10)
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
 
     def push() -> None:
         with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
@@ -223,52 +223,52 @@ async def test_a_puller_takes_what_is_pushed_to_it(port: int) -> None:
     assert [bits(item) for item in await reading] == [bits(item) for item in sent]
 
 
-async def test_pushers_wait_for_their_puller_and_nothing_is_lost(port: int) -> None:
+async def test_pushers_wait_for_their_puller_and_lose_nothing(port: int) -> None:
     sent = {name: [chunk(seq, stream=name) for seq in range(0, 25 * 500, 25)] for name in ("wrist", "hip")}
     to = f"tcp://127.0.0.1:{port}?mode=push&connect=1"
     pushing = [asyncio.create_task(publish(Recorded(items), to, hwm=5)) for items in sent.values()]
-    await asyncio.sleep(0.05)  # nobody is there yet
+    await asyncio.sleep(0.05)  # no puller is connected yet
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2", hwm=5)
-    got = await everything(source)
+    received = await read_all(source)
     assert [(await task)["samples"] for task in pushing] == [25 * 500] * 2
     for name, items in sent.items():
-        assert [bits(item) for item in got if item.stream == name] == [bits(item) for item in items]
+        assert [bits(item) for item in received if item.stream == name] == [bits(item) for item in items]
     assert source.counts() == {}
 
 
-async def test_a_live_source_drops_what_a_late_puller_cannot_take_and_both_ends_count_it(port: int) -> None:
+async def test_a_live_source_drops_samples_for_a_late_puller_and_both_ends_count_them(port: int) -> None:
     n = 25 * 3000
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull", hwm=5)
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     chunks = [chunk(0), *(chunk(seq, n=25) for seq in range(25, n, 25))]
     counts = await publish(Recorded(chunks, live=True), f"tcp://127.0.0.1:{port}?mode=push", wait=True, hwm=5)
-    got = await reading
+    received = await reading
     assert 0 < counts["not_sent"] == n - counts["samples"]
-    received = sum(map(len, got))
-    assert received == counts["samples"]
-    # The last chunks may be among those not sent: the end tells of what came before them.
-    missing = got[-1].seq + 25 - received
+    samples = sum(map(len, received))
+    assert samples == counts["samples"]
+    # The last chunks may be among those not sent; the end of stream covers only the chunks before them.
+    missing = received[-1].seq + 25 - samples
     assert source.counts()["not_received"] == missing
 
 
 async def test_a_source_that_expects_two_streams_does_not_end_with_the_first(port: int) -> None:
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1&expect=2")
-    reading = asyncio.create_task(everything(source))
-    for name in ("wrist", "hip"):  # the second comes when the first has gone
+    reading = asyncio.create_task(read_all(source))
+    for name in ("wrist", "hip"):  # the second starts after the first has left
         await publish(Recorded([chunk(0, stream=name)]), f"tcp://127.0.0.1:{port}?mode=push&connect=1")
     assert [item.stream for item in await reading] == ["wrist", "hip"]
 
 
 @pytest.mark.parametrize("expect", ["0", "65", "two", "-1"])
-def test_an_impossible_number_of_streams_is_refused(expect: str) -> None:
+def test_an_impossible_number_of_streams_is_rejected(expect: str) -> None:
     with pytest.raises(ConfigError, match=f"expect={expect}; expected a whole number from 1 to 64"):
         ZmqSource(f"zmq+tcp://127.0.0.1:1?expect={expect}")
 
 
-async def test_a_message_longer_than_the_format_allows_is_not_taken_off_the_socket(port: int) -> None:
-    """The sender is disconnected by ZeroMQ; a well-behaved one is heard as before."""
+async def test_a_message_longer_than_the_format_allows_is_never_received(port: int) -> None:
+    """ZeroMQ disconnects its sender; a well-behaved sender is still heard."""
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     with zmq.Context() as context, context.socket(zmq.PUSH) as hostile, context.socket(zmq.PUSH) as good:
         hostile.setsockopt(zmq.LINGER, 0)
         hostile.connect(f"tcp://127.0.0.1:{port}")
@@ -276,58 +276,60 @@ async def test_a_message_longer_than_the_format_allows_is_not_taken_off_the_sock
         good.connect(f"tcp://127.0.0.1:{port}")
         await asyncio.to_thread(good.send_multipart, encode(chunk(0)))
         await asyncio.to_thread(good.send_multipart, encode_end(EndOfStream("wrist", "a", 25)))
-        got = await reading
-    assert [bits(item) for item in got] == [bits(chunk(0))]
+        received = await reading
+    assert [bits(item) for item in received] == [bits(chunk(0))]
 
 
 async def test_a_very_long_chunk_travels_in_several_messages(port: int) -> None:
     whole = chunk(10, MAX_SAMPLES + 100)
     assert whole.labels is not None
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
-    _, got = await asyncio.gather(publish(Recorded([whole]), f"tcp://127.0.0.1:{port}", wait=True), everything(source))
-    assert [(item.seq, len(item)) for item in got] == [(10, MAX_SAMPLES), (10 + MAX_SAMPLES, 100)]
-    assert np.concatenate([item.x for item in got]).tobytes() == whole.x.tobytes()
-    assert [item.labels is not None and item.labels[-1] for item in got] == [
+    _, received = await asyncio.gather(
+        publish(Recorded([whole]), f"tcp://127.0.0.1:{port}", wait=True), read_all(source)
+    )
+    assert [(item.seq, len(item)) for item in received] == [(10, MAX_SAMPLES), (10 + MAX_SAMPLES, 100)]
+    assert np.concatenate([item.x for item in received]).tobytes() == whole.x.tobytes()
+    assert [item.labels is not None and item.labels[-1] for item in received] == [
         whole.labels[MAX_SAMPLES - 1],
         whole.labels[-1],
     ]
 
 
-async def test_aclose_ends_a_source_that_waits_for_a_publisher(port: int) -> None:
+async def test_closing_ends_a_source_that_waits_for_a_publisher(port: int) -> None:
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
-    reading = asyncio.create_task(everything(source))
+    reading = asyncio.create_task(read_all(source))
     await asyncio.sleep(0.05)
     await source.aclose()
     await source.aclose()
     assert await reading == []
 
 
-async def test_cancelling_a_waiting_source_is_a_cancellation(port: int) -> None:
-    reading = asyncio.create_task(everything(ZmqSource(f"zmq+tcp://127.0.0.1:{port}")))
+async def test_cancelling_a_waiting_source_raises_cancelled_error(port: int) -> None:
+    reading = asyncio.create_task(read_all(ZmqSource(f"zmq+tcp://127.0.0.1:{port}")))
     await asyncio.sleep(0.05)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
 
 
-async def test_a_cancelled_publication_still_tells_its_subscribers_of_the_end(port: int) -> None:
+async def test_a_cancelled_publisher_still_sends_the_end_of_stream(port: int) -> None:
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
     recorded = Recorded([chunk(seq) for seq in range(0, 25 * 10_000, 25)], live=True, pause_s=0.01)
     publishing = asyncio.create_task(publish(recorded, f"tcp://127.0.0.1:{port}", wait=True))
-    got = 0
+    received = 0
     async with asyncio.timeout(PATIENCE_S):
         async for _ in source.chunks():
-            got += 1
-            if got == 3:
+            received += 1
+            if received == 3:
                 publishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await publishing
-    assert 3 <= got < 10_000
+    assert 3 <= received < 10_000
     assert source.counts() == {}
     assert recorded.closed
 
 
-async def test_an_address_in_use_is_said_and_another_can_be_chosen(port: int) -> None:
+async def test_an_address_in_use_is_reported_and_another_port_works(port: int) -> None:
     async with ZmqPublisher(f"tcp://127.0.0.1:{port}") as first:
         with pytest.raises(ConfigError, match="in use"):
             ZmqPublisher(first.address)
@@ -336,8 +338,8 @@ async def test_an_address_in_use_is_said_and_another_can_be_chosen(port: int) ->
             assert second.address != first.address
 
 
-def test_importing_the_stage_loads_no_zeromq() -> None:
-    """A replay from a file does not pay for it."""
+def test_importing_ingest_does_not_load_zeromq() -> None:
+    """A replay from a file does not pay for the import."""
     code = "import sys, kinestream.ingest; print('zmq' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "False"
