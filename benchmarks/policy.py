@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from kinestream import lab
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Sensing, Subnet
 from kinestream.energy.energy_model import EnergyModel, read_energy_model
@@ -392,9 +393,7 @@ def _write(path: Path, rows: list[dict[str, Any]], energy: EnergyModel) -> None:
     }
     head = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in about.items()]
     body = ",\n".join("  " + json.dumps(row) for row in rows)
-    aside = path.with_suffix(".part")
-    aside.write_text("{" + ",\n".join([*head, f'"rows": [\n{body}\n]']) + "}\n", "utf-8")
-    os.replace(aside, path)
+    write_atomically(path, "{" + ",\n".join([*head, f'"rows": [\n{body}\n]']) + "}\n")
 
 
 if __name__ == "__main__":

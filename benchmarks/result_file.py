@@ -6,10 +6,11 @@ Laid out as ``benchmarks/results/README.md`` says: one row for each thing measur
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from kinestream.core.atomic_file import write_atomically
 
 
 class ResultFile:
@@ -64,6 +65,4 @@ class ResultFile:
         head = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in self.about.items()]
         rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in self.rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_suffix(".part")
-        aside.write_text("{" + ",\n".join([*head, f'"rows": [\n{rows}\n]']) + "}\n", "utf-8")
-        os.replace(aside, self.path)
+        write_atomically(self.path, "{" + ",\n".join([*head, f'"rows": [\n{rows}\n]']) + "}\n")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ModelError
 
 SUFFIX = ".safetensors"
@@ -28,8 +28,7 @@ def find_model(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    nearest = difflib.get_close_matches(path.stem, bundled, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
     raise ModelError(
-        f"no model '{name}': neither a model file nor one of {', '.join(bundled) or 'the bundled ones (none)'}{hint}"
+        f"no model '{name}'{did_you_mean(path.stem, bundled)}: neither a model file nor one of "
+        f"{', '.join(bundled) or 'the bundled ones (none)'}"
     )

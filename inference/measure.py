@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.core.signals import Subnet
@@ -21,7 +22,6 @@ from kinestream.energy.energy_model import busy_core
 
 from .architecture import macs
 from .engine import MAX_SESSIONS, Engine
-from .model_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -193,6 +193,6 @@ def _write_cache(path: Path, known: dict[Subnet, Latency]) -> None:
     rows = {"machine": machine(), "latency_ms": {str(subnet): latency for subnet, latency in sorted(known.items())}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(rows, indent=1).encode())
+        write_atomically(path, json.dumps(rows, indent=1))
     except OSError as error:
         log.warning("%s: the table cannot be kept (%s); it will be measured again next time", path, error)

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
@@ -60,26 +59,7 @@ def save_model(path: Path | str, model: Model) -> None:
         raise ModelError(
             f"{model.name}: the header has {header_bytes} bytes, at most {MAX_HEADER_BYTES}; trim the card"
         )
-    write_whole(Path(path), content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that nobody, at any time, finds half of it under its name.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; models and tables are to be shared
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(Path(path), content, durable=True)
 
 
 def load_model(path: Path | str) -> Model:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
+from kinestream.core.toml_file import toml_text
 
 from .external_policy import is_file, name_of
 from .interface import Policy
@@ -58,26 +59,17 @@ def save_policy(policy: Policy, path: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    tables = [_lines(part, path) for part in parts_of(policy)]
-    text = "\n".join(["# A kinestream policy: kinestream run SOURCE --policy THIS_FILE", *tables[0]])
-    for lines in tables[1:]:
-        text += "\n\n[[limit]]\n" + "\n".join(lines)
-    aside = path.with_suffix(".part")
+    first, *limits = (_table(part, path) for part in parts_of(policy))
+    tables = {**first, "limit": limits} if limits else first
     try:
-        aside.write_text(text + "\n", "utf-8")
-        os.replace(aside, path)
+        write_atomically(path, toml_text(tables, "A kinestream policy: kinestream run SOURCE --policy THIS_FILE"))
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be saved: {error.strerror or error}") from None
 
 
-def _lines(policy: Policy, path: Path) -> list[str]:
+def _table(policy: Policy, path: Path) -> dict[str, Any]:
     kind = name_of(policy)
     if is_file(kind):
         kind = Path(os.path.relpath(kind, path.parent)).as_posix()
-    return [f"kind = {json.dumps(kind)}", *(f"{key} = {_value(value)}" for key, value in settings_of(policy).items())]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, (str, Subnet)):
-        return json.dumps(str(value))
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    settings = settings_of(policy).items()
+    return {"kind": kind, **{key: str(value) if isinstance(value, Subnet) else value for key, value in settings}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError
 
 _SLOT = struct.Struct("<QQI")
@@ -66,12 +67,7 @@ def identity(path: Path) -> bytes:
         OSError: it cannot be read or written.
     """
     if not path.exists():
-        aside = path.with_suffix(".new")
-        with open(aside, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(16))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        write_atomically(path, secrets.token_hex(16), durable=True)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
         found = bytes.fromhex(text)

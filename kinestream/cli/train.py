@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import sys
 from dataclasses import replace
@@ -170,22 +169,22 @@ def _bundled(args: argparse.Namespace) -> Recipe:
 
 def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     """A recipe made for the recordings after ``--data``, and the recordings."""
+    from kinestream.core.did_you_mean import did_you_mean
     from kinestream.replay_data import ColumnMap
     from kinestream.train.data.own_recordings import open_sessions
     from kinestream.train.data.recipe_from_recordings import WINDOW_S, own_recipe
 
-    near = difflib.get_close_matches(args.model_name, MODEL_NAMES, n=1, cutoff=0.6)
-    meant = f"did you mean '{near[0]}'? " if near else ""
+    meant = did_you_mean(args.model_name, MODEL_NAMES)
     if not args.data:
         raise ConfigError(
-            f"no network '{args.model_name}'; {meant}There are {', '.join(MODEL_NAMES)}; "
+            f"no network '{args.model_name}'{meant}; there are {', '.join(MODEL_NAMES)}; "
             "to make a model of your own, name its recordings with --data"
         )
     columns = ColumnMap.parse(args.columns) if args.columns else None
     try:
         dataset, _ = open_sessions(args.data, columns)
     except DataMissing as error:
-        raise DataMissing(f"{error}; {meant}" if meant else str(error)) from error
+        raise DataMissing(f"{error}; or name a network{meant}" if meant else str(error)) from error
     made = own_recipe(
         args.model_name,
         dataset,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .did_you_mean import unknown
 from .errors import ConfigError
+
+LINE_LENGTH = 80
+"""A list of strings that together are longer is written with one string a line."""
 
 
 class Description(NamedTuple):
@@ -53,6 +56,35 @@ def parse_toml(where: str, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{where} is no TOML file: {' '.join(str(error).split())}") from None
+
+
+def toml_text(tables: Mapping[str, Any], comment: str = "") -> str:
+    """Return the TOML text of plain values, lists and tables, below a comment of one line.
+
+    >>> print(toml_text({"kind": "slowdown", "limit": [{"kind": "battery", "hours": 8.0}]}, "A policy."), end="")
+    # A policy.
+    kind = "slowdown"
+    <BLANKLINE>
+    [[limit]]
+    kind = "battery"
+    hours = 8.0
+    """
+    import tomlkit  # takes 50 ms, and most programs write no TOML
+
+    return (f"# {comment}\n" if comment else "") + tomlkit.dumps(_laid_out(tables))
+
+
+def _laid_out(value: Any) -> Any:
+    """The value with long lists of strings spread over lines."""
+    if isinstance(value, Mapping):
+        return {key: _laid_out(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        import tomlkit
+
+        array = tomlkit.array()
+        array.extend(value)
+        return array.multiline(sum(map(len, value)) > LINE_LENGTH)
+    return value
 
 
 def check_keys(where: str, told: Any, known: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from kinestream.core.errors import ConfigError, NoGauge
+from kinestream.core.toml_file import toml_text
 
 SYS = Path("/sys")
 LEAST_MW = 50.0
@@ -32,21 +33,18 @@ class Fit:
     gauge: str
 
     def toml(self) -> str:
-        """An energy model's file."""
-        return "\n".join(
-            [
-                "# Written by kinestream calibrate-energy.",
-                f'about = "one busy core of this machine, fitted from {self.gauge}; no sensor is counted"',
-                "",
-                "[processor]",
-                f"power_mw = {self.power_mw:.0f}",
-                "sleep_mw = 0",
-                "",
-                "[sources]",
-                f'"processor.power_mw" = "measured: busy less idle, {self.low_mw:.0f} to {self.high_mw:.0f} mW over '
-                f'the rounds; idle {self.idle_mw:.0f} mW by {self.gauge}"',
-                "",
-            ]
+        """The text of an energy model's file."""
+        source = (
+            f"measured: busy less idle, {self.low_mw:.0f} to {self.high_mw:.0f} mW over the rounds; "
+            f"idle {self.idle_mw:.0f} mW by {self.gauge}"
+        )
+        return toml_text(
+            {
+                "about": f"one busy core of this machine, fitted from {self.gauge}; no sensor is counted",
+                "processor": {"power_mw": round(self.power_mw), "sleep_mw": 0},
+                "sources": {"processor.power_mw": source},
+            },
+            "Written by kinestream calibrate-energy.",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.core.atomic_file import atomic_file
 from kinestream.core.signals import Subnet
 
 if TYPE_CHECKING:
@@ -93,11 +93,9 @@ def _read(path: Path, shape: Sequence[int]) -> dict[Subnet, NDArray[np.float32]]
 
 
 def _write(path: Path, known: dict[Subnet, NDArray[np.float32]]) -> None:
-    aside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with atomic_file(path) as file:
             np.savez(file, subnets=np.array([str(s) for s in known]), probs=np.stack(list(known.values())))
-        os.replace(aside, path)
     except (OSError, zipfile.LargeZipFile) as error:
         log.warning("%s: the answers cannot be kept (%s); they will be computed again", path, error)

@@ -5,17 +5,16 @@ It holds ``axes``, and where a unit was wrong ``acc_factor`` and ``gyro_factor``
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import tempfile
 import tomllib
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
+from kinestream.core.toml_file import toml_text
 from kinestream.windowing import ChannelMap
 
 SUFFIX = ".toml"
@@ -90,31 +89,11 @@ def write_axes_file(path: Path, content: AxesFile) -> None:
     Raises:
         ConfigError: the folder cannot be written.
     """
-    lines = [f"# kinestream run SOURCE --axes {path.name}"]
-    for field in fields(AxesFile):
-        value = getattr(content, field.name)
-        if value not in (None, "", ()):
-            lines.append(f"{field.name} = {_toml(value)}")
+    values = {field.name: getattr(content, field.name) for field in fields(AxesFile)}
+    stated = {key: value for key, value in values.items() if value not in (None, "", ())}
+    if content.date is not None:
+        stated["date"] = content.date.replace(microsecond=0)
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, toml_text(stated, f"kinestream run SOURCE --axes {path.name}"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be written ({error.strerror}); name another place with --out") from None
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, tuple):
-        return "[\n" + "".join(f"    {_toml(one)},\n" for one in value) + "]"
-    if isinstance(value, str):
-        # A basic string of TOML is one of JSON, but that TOML wants this last control character escaped too.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)

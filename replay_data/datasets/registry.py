@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
 
 from ..recording import Dataset
@@ -130,11 +130,9 @@ def known_dataset(name: str) -> KnownDataset:
         ConfigError: there is none; names the nearest.
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
         raise ConfigError(
-            f"no dataset '{name}'; {hint}there are {', '.join(DATASETS)}, and to replay any .csv, .tsv or .parquet file"
-            " or a recording's folder"
+            f"no dataset '{name}'{did_you_mean(name, DATASETS)}; there are {', '.join(DATASETS)}, and to replay any "
+            ".csv, .tsv or .parquet file or a recording's folder"
         )
     return DATASETS[name]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from kinestream.core.atomic_file import sync_folder, write_atomically
 from kinestream.core.errors import DataDamaged, DataMissing
 
 MANIFEST = "recording.json"
@@ -75,26 +74,5 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         OSError: the folder cannot be written.
     """
     content = json.dumps({"format": FORMAT, "version": VERSION, **manifest}, indent=1, allow_nan=False)
-    descriptor, part = tempfile.mkstemp(dir=folder, prefix=f".{MANIFEST}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(part, 0o644)  # mkstemp makes it private
-        os.replace(part, folder / MANIFEST)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    write_atomically(folder / MANIFEST, content + "\n", durable=True)
     sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder outlast a power cut, where the system knows how."""
-    if os.name == "nt":  # a folder cannot be opened there; NTFS journals renames itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .layout import KINDS, numbers_of, read_manifest, segment_path, sync_folder, tail_path, write_manifest
+from kinestream.core.atomic_file import PART_SUFFIX, atomic_file, sync_folder
+
+from .layout import KINDS, numbers_of, read_manifest, segment_path, tail_path, write_manifest
 from .tables import SCHEMAS
 from .tail import Tail, read_tail, refuse_if_held
 
@@ -36,16 +38,8 @@ def seal(folder: Path, number: int) -> Tail:
 
 
 def _write_segment(path: Path, table: pa.Table) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic_file(path, durable=True) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 @dataclass(slots=True)
@@ -84,7 +78,7 @@ def recover(folder: Path) -> Recovery:
     for number in tails:
         refuse_if_held(tail_path(folder, number))
     report = Recovery(str(folder))
-    for path in sorted([*folder.glob(".*.parquet.part"), *folder.glob(".recording.json.*")]):
+    for path in sorted({*folder.glob(f".*{PART_SUFFIX}"), *folder.glob(".recording.json.*")}):
         path.unlink()
         report.leftovers.append(path.name)
     for number in tails:

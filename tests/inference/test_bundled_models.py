@@ -36,7 +36,7 @@ def test_a_path_finds_any_file(zoo, tmp_path):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(zoo):
-    with pytest.raises(ModelError, match=r"no model 'uci_cn': .*uci_cnn; did you mean uci_cnn\?"):
+    with pytest.raises(ModelError, match=r"no model 'uci_cn' \(did you mean 'uci_cnn'\?\): .*uci_cnn"):
         find_model("uci_cn")
 
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from kinestream.core.errors import ModelError
 from kinestream.core.signals import Subnet
 from kinestream.inference import Model, load_model, save_model
-from kinestream.inference.model_file import MAX_HEADER_BYTES, METADATA_KEY, write_whole
+from kinestream.inference.model_file import MAX_HEADER_BYTES, METADATA_KEY
 from tests.random_models import random_model
 
 
@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(path, b"half")
+        save_model(path, random_model())
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, BODY_ACC, GYRO
@@ -75,8 +75,8 @@ def own_recipe(
     if not name or not name.isprintable() or set(name) & set("/\\:") or name.startswith("."):
         raise ConfigError(f"model name '{name}' cannot be a file's name; choose letters, digits, - and _")
     if network not in PRESETS:
-        near = difflib.get_close_matches(network, PRESETS, n=1, cutoff=0.0)[0]
-        raise ConfigError(f"no network '{network}'; did you mean '{near}'? Choose from {', '.join(PRESETS)}")
+        hint = did_you_mean(network, PRESETS, 0.0)
+        raise ConfigError(f"no network '{network}'{hint}; choose from {', '.join(PRESETS)}")
     if not 0.5 <= window_s <= 60:
         raise ConfigError(f"a window of {window_s:g} s; expected 0.5 to 60")
     recordings = list(dataset)

@@ -6,13 +6,13 @@ Tensors: ``weights.*``, ``average.*``, ``best.*`` and ``optimizer.<index>.<name>
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import DataDamaged
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def save_checkpoint(
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     metadata = {METADATA_KEY: json.dumps({"epoch": state.epoch, "history": state.history})}
-    partial = path.with_suffix(".part")
-    save_file(tensors, partial, metadata)
-    os.replace(partial, path)
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_checkpoint(

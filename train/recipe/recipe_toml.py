@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import tomllib
 import types
@@ -13,7 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
+from kinestream.core.toml_file import toml_text
 
 from .schema import Recipe
 
@@ -72,19 +73,25 @@ def parse_recipe(tables: dict[str, Any]) -> Recipe:
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe with every setting written out; ``parse_recipe`` reads it back to an equal one."""
-    settings = dataclasses.asdict(recipe)
-    lines = [f"{key} = {_toml(value)}" for key, value in settings.items() if not isinstance(value, dict)]
-    for table, values in settings.items():
-        if isinstance(values, dict):
-            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    return "\n".join(lines) + "\n"
+    return toml_text(_stated(dataclasses.asdict(recipe)))
+
+
+def _stated(value: Any) -> Any:
+    """The value with 0 for None, which TOML does not have."""
+    if isinstance(value, dict):
+        return {key: _stated(inner) for key, inner in value.items()}
+    return 0 if value is None else value
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
     """What two recipes set otherwise, one setting each: ``training.epochs 30, not 20``."""
     ours, theirs = (_flat(dataclasses.asdict(recipe)) for recipe in (one, other))
     pairs = [(key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs])]
-    return [f"{key} {_toml(mine)}, not {_toml(its)}" for key, mine, its in pairs if mine != its]
+    return [f"{key} {_plain(mine)}, not {_plain(its)}" for key, mine, its in pairs if mine != its]
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(_stated(value), ensure_ascii=False)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -92,14 +99,6 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in table.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _toml(value: Any) -> str:
-    """Strings, numbers, booleans and lists of them look the same in JSON and TOML; a table within is written inline."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
-    text = json.dumps(0 if value is None else value, ensure_ascii=False)
-    return text.replace("\x7f", "\\u007f")  # the one control character that JSON allows as it is
 
 
 def _read(source: str | Path) -> dict[str, Any]:
@@ -123,8 +122,7 @@ def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
     place = f"recipe table [{where}]" if where else "the recipe"
     for key in values:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"{place} has an unknown key '{key}'; did you mean '{near}'?")
+            raise ConfigError(f"{place} has an unknown key '{key}'{did_you_mean(key, fields, 0.0)}")
     required = (name for name, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING)
     if missing := [name for name in required if name not in values]:
         raise ConfigError(f"{place} lacks '{missing[0]}'")

@@ -12,7 +12,7 @@ from kinestream.replay_data.datasets.registry import DATASETS, default_data_dir,
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(
-        ConfigError, match=r"no dataset 'wisdm2018'; did you mean 'wisdm2019'\? there are hapt, uci-har"
+        ConfigError, match=r"no dataset 'wisdm2018' \(did you mean 'wisdm2019'\?\); there are hapt, uci-har"
     ):
         open_dataset("wisdm2018")
 

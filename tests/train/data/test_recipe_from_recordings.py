@@ -113,5 +113,5 @@ def test_a_wrong_name_or_network_is_refused(tmp_path):
     write_csv(tmp_path / "a.csv")
     with pytest.raises(ConfigError, match="cannot be a file's name"):
         own_recipe("a/b", open_sessions([tmp_path])[0])
-    with pytest.raises(ConfigError, match="no network 'kinet'; did you mean 'kinet_uci'"):
+    with pytest.raises(ConfigError, match=r"no network 'kinet' \(did you mean 'kinet_uci'"):
         made_of(tmp_path, network="kinet")

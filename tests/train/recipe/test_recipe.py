@@ -98,9 +98,9 @@ def test_zero_stands_for_no_filter():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[training]\nepoch = 3", r"table \[training\] has an unknown key 'epoch'; did you mean 'epochs'\?"),
+        ("[training]\nepoch = 3", r"table \[training\] has an unknown key 'epoch' \(did you mean 'epochs'\?\)"),
         ("[augmentation]\nrotate_deg = 3", "did you mean 'rotation_deg'"),
-        ("[trainig]\nepochs = 3", "the recipe has an unknown key 'trainig'; did you mean 'training'"),
+        ("[trainig]\nepochs = 3", r"the recipe has an unknown key 'trainig' \(did you mean 'training'"),
         ("[training]\nepochs = 'many'", "'epochs' is 'many'; expected int"),
         ("[training]\nepochs = true", "'epochs' is True; expected int"),
         ("[data]\nlabels = 'walking'", "'labels' is 'walking'"),
