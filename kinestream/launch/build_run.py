@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
-from kinestream.core.operating_table import OperatingTable
-from kinestream.core.signals import Subnet
 from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
-from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
+from kinestream.inference import Engine, Model, find_model, load_model
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
-from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
+from kinestream.policy import DeadlinePolicy, build_policy, make_battery, parse_policy, parts_of
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
 from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
@@ -25,9 +23,9 @@ from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
 
 from .open_source import SourceOptions, open_source, parse_speed
+from .run_table import most_accurate, table_for
 
 if TYPE_CHECKING:
-    from kinestream.policy import Part
     from kinestream.recording.recorder import Recorder
 
 
@@ -72,7 +70,12 @@ def build_session(args: argparse.Namespace) -> Session:
     if policy_text == "fixed":
         policy_text = f"fixed:{most_accurate(model)}"
     parts = parse_policy(policy_text)
-    table = _table(engine, parts, everything=getattr(args, "dashboard", False))
+    table = table_for(
+        engine,
+        parts,
+        everything=getattr(args, "dashboard", False),
+        progress=_progress("measuring every subnetwork on this machine, once"),
+    )
     if energy:
         table = energy.applied(table, latency=False)
     policy = build_policy(parts, table)
@@ -163,27 +166,6 @@ def say(line: str) -> None:
 
 def _ignore(line: str) -> None:
     """Nobody is told now."""
-
-
-def most_accurate(model: Model) -> Subnet:
-    """The subnetwork with the best validation accuracy, of equals the cheapest; the full one if none was evaluated."""
-    if not model.accuracy:
-        return model.full
-    return max(model.accuracy, key=lambda subnet: (model.accuracy[subnet], -macs(model.architecture, subnet)))
-
-
-def _table(engine: Engine, parts: Sequence[Part], everything: bool) -> OperatingTable:
-    """What the run will need of the operating table, measured unless it is cached.
-
-    A fixed subnetwork needs its own row, any other policy the rows worth choosing and those it names, the dashboard's
-    grid all of them.
-    """
-    if everything:
-        return operating_table(engine, progress=_progress("measuring every subnetwork on this machine, once"))
-    named = named_subnets(parts)
-    if named and [part.kind for part in parts] == ["fixed"]:
-        return operating_table(engine, named)
-    return operating_table(engine, dict.fromkeys([*candidates(engine.model), *named]))
 
 
 def _progress(what: str) -> Callable[[int, int], None]:
