@@ -77,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
     from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report
+    from kinestream.launch.build_pipeline import most_accurate
     from kinestream.launch.open_source import SourceOptions, open_source
-    from kinestream.launch.run_table import most_accurate
     from kinestream.policy import build_policy, named_subnets, parse_policy, save_policy, write_policy
 
     if args.scenarios:

@@ -15,15 +15,15 @@ from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Engine, Model, find_model, load_model
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
-from kinestream.policy import DeadlinePolicy, build_policy, make_battery, parse_policy, parts_of
+from kinestream.policy import make_battery
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
 from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
 from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
 
+from .build_pipeline import build_pipeline, explicit_policy
 from .open_source import SourceOptions, open_source, parse_speed
-from .run_table import most_accurate, table_for
 
 if TYPE_CHECKING:
     from kinestream.recording.recorder import Recorder
@@ -66,33 +66,18 @@ def build_session(args: argparse.Namespace) -> Session:
     channel_map = _channel_map(args.axes, model) if args.axes else None
     battery = make_battery(args.battery) if args.battery else None
     energy = read_energy_model(args.energy) if args.energy else None
-    policy_text = POLICY if args.policy is None else args.policy
-    if policy_text == "fixed":
-        policy_text = f"fixed:{most_accurate(model)}"
-    parts = parse_policy(policy_text)
-    table = table_for(
+    policy_text = explicit_policy(POLICY if args.policy is None else args.policy, model)
+    pipeline = build_pipeline(
         engine,
-        parts,
-        everything=getattr(args, "dashboard", False),
-        progress=_progress("measuring every subnetwork on this machine, once"),
-    )
-    if energy:
-        table = energy.applied(table, latency=False)
-    policy = build_policy(parts, table)
-    engine.warm([point.subnet for point in table.front])
-    if battery is None and any(part.kind == "battery" for part in parts_of(policy)):
-        battery = make_battery("simulated")
-    # A deadline that only the policy says is the run's too: what misses it is late.
-    said_ms = [part.ms for part in parts_of(policy) if isinstance(part, DeadlinePolicy) and part.ms is not None]
-    pipeline = Pipeline(
-        engine,
-        policy,
-        table,
+        policy_text,
         battery=battery,
-        deadline_ms=args.deadline or min(said_ms, default=None),
+        deadline_ms=args.deadline,
         hop=hop,
         max_gap_s=args.max_gap,
         channel_map=channel_map,
+        energy=energy,
+        everything=getattr(args, "dashboard", False),
+        progress=_progress("measuring every subnetwork on this machine, once"),
     )
     recorder = _recorder(args, source, pipeline, found_as) if args.record else None
     session = Session(
