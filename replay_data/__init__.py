@@ -1,4 +1,4 @@
-"""Recorded motion: the datasets as their authors distribute them, and tables of one's own."""
+"""Recorded and simulated motion: public datasets, tables, recordings and the wearer, each played as a stream."""
 
 from .datasets.registry import default_data_dir, open_dataset
 from .player import Player

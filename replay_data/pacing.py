@@ -1,4 +1,4 @@
-"""When to hand over which chunk of a stream that is played rather than measured."""
+"""Timing of played streams: hands over each chunk when it is due."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from kinestream.core.errors import ConfigError
 if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk
 
-LONGEST_NAP_S = 0.05
-"""A pause, a seek or another speed takes effect within this time."""
-MOST_CATCHING_UP_S = 1.0
-"""After a longer stop (the laptop slept) playing goes on from where it was instead of rushing through."""
+MAX_SLEEP_S = 0.05
+"""A pause, a seek or a change of speed takes effect within this time."""
+MAX_CATCH_UP_S = 1.0
+"""After a longer stop (the laptop slept) playback continues where it was instead of rushing to catch up."""
 
 
 class Pacer:
-    """Where playing stands, and waiting until it has come to a moment.
+    """The playback position, and the wait until playback reaches a given one.
 
     Args:
         speed: multiple of real time; infinity never waits.
-        clock: seconds that only go forward.
-        sleep: waits for some seconds of that clock.
+        clock: monotonic seconds.
+        sleep: waits for a number of seconds of that clock.
     """
 
     def __init__(
@@ -45,36 +45,36 @@ class Pacer:
         self._last_s: float | None = None
 
     def jump(self, position_s: float) -> None:
-        """Go on from there at once."""
+        """Continue from ``position_s`` at once."""
         self.position_s = position_s
         self._last_s = None
 
     async def reach(self, position_s: float, interrupted: Callable[[], bool]) -> None:
-        """Return when playing has come to ``position_s``, or as soon as ``interrupted()`` says so."""
+        """Return when playback reaches ``position_s``, or as soon as ``interrupted()`` is true."""
         while not interrupted():
             if self.paused:
                 self._last_s = None
-                await self._sleep(LONGEST_NAP_S)
+                await self._sleep(MAX_SLEEP_S)
                 continue
             if math.isinf(self.speed):
                 self.position_s = max(self.position_s, position_s)
                 self._last_s = None
-                await self._sleep(0)  # others in the same loop want to run too
+                await self._sleep(0)  # lets the other tasks of the event loop run
                 return
             now_s = self._clock()
             if self._last_s is not None:
-                self.position_s += min(now_s - self._last_s, MOST_CATCHING_UP_S) * self.speed
+                self.position_s += min(now_s - self._last_s, MAX_CATCH_UP_S) * self.speed
             self._last_s = now_s
             left_s = (position_s - self.position_s) / self.speed
             if left_s <= 1e-9:
                 return
-            await self._sleep(min(left_s, LONGEST_NAP_S))
+            await self._sleep(min(left_s, MAX_SLEEP_S))
 
 
 class PlayedSource(ABC):
-    """What every played stream does alike: ``Source`` and ``Playback`` over one method, ``_from``.
+    """Base of all played streams: implements ``Source`` and ``Playback`` on top of one method, ``_from``.
 
-    The chunks are the same however fast they are played; only when they come depends on the clock.
+    The chunks are the same at every speed; only their arrival times depend on the clock.
     """
 
     live = False
@@ -93,28 +93,28 @@ class PlayedSource(ABC):
 
     @abstractmethod
     def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
-        """Everything from there to the end: when each chunk is due (seconds of recording), and the chunk.
+        """All chunks from a position to the end, each with the time it is due (seconds of recording).
 
         Args:
-            position_s: where to begin.
-            mark: to be added to every session's name, another one after every jump.
+            position_s: the first position to play.
+            mark: suffix for the name of every epoch; it changes with every jump.
         """
         ...
 
     @abstractmethod
     def counts(self) -> Mapping[str, int]:
-        """What was lost, skipped or repaired so far, by kind."""
+        """Number of samples lost, skipped or repaired so far, by kind."""
         ...
 
     @property
     @abstractmethod
     def duration_s(self) -> float:
-        """Seconds of recording in all; infinity if it never ends, NaN while not all of it has been read."""
+        """Total seconds of recording; infinity for an endless stream, NaN until all of it has been read."""
         ...
 
     @property
     def speed(self) -> float:
-        """Multiple of real time; infinity plays as fast as the chunks are taken."""
+        """Multiple of real time; infinity plays as fast as the consumer takes the chunks."""
         return self._pacer.speed
 
     @speed.setter
@@ -123,6 +123,7 @@ class PlayedSource(ABC):
 
     @property
     def paused(self) -> bool:
+        """Whether playback is paused."""
         return self._pacer.paused
 
     @paused.setter
@@ -131,14 +132,14 @@ class PlayedSource(ABC):
 
     @property
     def position_s(self) -> float:
-        """Seconds of recording played since the start; a loop begins again at 0."""
+        """Seconds of recording played since the start; a loop restarts at 0."""
         return self._pacer.position_s
 
     def seek(self, position_s: float) -> None:
-        """Go on from there, or from the end if it lies beyond; what follows belongs to a new session.
+        """Continue from ``position_s``, at most from the end; the chunks that follow belong to a new epoch.
 
         Raises:
-            ConfigError: not a finite number.
+            ConfigError: ``position_s`` is not a finite number.
         """
         if not math.isfinite(position_s):
             raise ConfigError(f"cannot seek to {position_s}; expected seconds since the start")
@@ -147,26 +148,26 @@ class PlayedSource(ABC):
         self._jumps += 1
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, each when it is due."""
+        """Yield every chunk when it is due."""
         while not self._closed:
             jumps = self._jumps
             interrupted = partial(self._interrupted, jumps)
-            async with aclosing(self._from(self._pacer.position_s, f"~{jumps}" if jumps else "")) as played:
-                async for due_s, chunk in played:
+            async with aclosing(self._from(self._pacer.position_s, f"~{jumps}" if jumps else "")) as due_chunks:
+                async for due_s, chunk in due_chunks:
                     await self._pacer.reach(due_s, interrupted)
                     if interrupted():
                         break
                     yield chunk
                     if interrupted():
                         break
-            if not interrupted() and not self._again():
+            if not interrupted() and not self._restarts():
                 return
 
     def _interrupted(self, jumps: int) -> bool:
         return self._closed or self._jumps != jumps
 
-    def _again(self) -> bool:
-        """Whether to begin anew after the end; then everything is set back."""
+    def _restarts(self) -> bool:
+        """Whether playback restarts after the end; if so, the position has been reset."""
         return False
 
     async def aclose(self) -> None:

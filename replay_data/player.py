@@ -1,4 +1,4 @@
-"""Plays recordings as if they were being measured now."""
+"""Plays recordings as if a sensor were measuring them now."""
 
 from __future__ import annotations
 
@@ -20,21 +20,29 @@ from .recording import Recording
 
 
 class Player(PlayedSource):
-    """Recordings one after another as one stream, or side by side as a stream each.
+    """Plays recordings one after another as one stream, or side by side as one stream each.
 
-    Every recording, and within it every segment, is a session of its own: no window spans two. Holes between segments
-    are not waited for. Chunks are the same however fast they are played; the next recording is read while one plays.
+    Every segment of every recording is an epoch of its own: no window spans two. Gaps between segments take no time.
+    Chunks are the same at every speed; the next recording is read while one plays.
+
+    >>> import asyncio, math
+    >>> from kinestream.replay_data import simulate
+    >>> player = Player([simulate(seed=3, duration_s=2)], speed=math.inf)
+    >>> async def sizes() -> list[int]:
+    ...     return [len(chunk) async for chunk in player.chunks()]
+    >>> asyncio.run(sizes())
+    [25, 25, 25, 25]
 
     Args:
-        recordings: read by index when their turn comes (a ``Dataset`` reads from disk then); at most two are held.
+        recordings: read by index when their turn comes (a ``Dataset`` then reads from disk); at most two are held.
         speed: multiple of real time, infinity for as fast as possible.
         chunk_s: seconds of recording in a chunk.
-        loop: begin again at the end.
-        together: play all at the same time, merged by the time since each one's start; all are held in memory.
-        name: for messages, and the stream's name; default: the dataset's.
-        clock, sleep: to wait by another clock than the machine's.
+        loop: restart at the end.
+        together: play all at the same time, merged by the time since each recording's start; holds all in memory.
+        name: used in messages and as the stream's name; default: the dataset's name.
+        clock, sleep: replace the machine's clock, for tests.
     Raises:
-        ConfigError: speed or chunk length is not positive.
+        ConfigError: the speed or the chunk length is not positive.
     """
 
     def __init__(
@@ -56,30 +64,30 @@ class Player(PlayedSource):
         self._chunk_s = chunk_s
         self._loop = loop
         self._together = together
-        self._shelf = _Shelf(recordings)
-        self._playing: list[tuple[float, Recording]] = []  # where each one that plays now begins
+        self._reader = _ReadAhead(recordings)
+        self._playing: list[tuple[float, Recording]] = []  # the recordings playing now, with their starts
 
     @property
     def duration_s(self) -> float:
-        durations = self._shelf.durations_s
+        durations = self._reader.durations_s
         if len(durations) < len(self._recordings):
             return math.nan
         return max(durations.values(), default=0.0) if self._together else sum(durations.values())
 
     def counts(self) -> Mapping[str, int]:
-        """What was skipped or repaired while reading the recordings played so far, by kind."""
+        """Number of samples or rows skipped or repaired in the recordings played so far, by kind."""
         total: dict[str, int] = {}
-        for repairs in self._shelf.repairs.values():
+        for repairs in self._reader.repairs.values():
             for kind, number in repairs.items():
                 total[kind] = total.get(kind, 0) + number
         return total
 
     def notices(self) -> Sequence[str]:
-        """What was taken for granted while reading, a line each."""
+        """Assumptions made while reading, one line each."""
         return getattr(self._recordings, "notices", ())
 
     def next_activity(self) -> None:
-        """Go to where the next labelled activity begins; in the last one of a recording, to the next recording."""
+        """Jump to the start of the next labelled activity; from a recording's last activity, to the next recording."""
         changes = [
             start_s + at_s
             for start_s, recording in self._playing
@@ -91,11 +99,11 @@ class Player(PlayedSource):
             self.seek(min(changes, default=max(ends, default=0.0)))
 
     async def aclose(self) -> None:
-        """Stop playing and reading ahead."""
+        """Stop playing and stop reading ahead."""
         await super().aclose()
-        self._shelf.close()
+        self._reader.close()
 
-    def _again(self) -> bool:
+    def _restarts(self) -> bool:
         if not (self._loop and self.duration_s > 0):
             return False
         self.seek(0.0)
@@ -104,20 +112,20 @@ class Player(PlayedSource):
     async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
         if self._together:
             if not self._playing:
-                self._playing = [(0.0, await self._shelf.get(i)) for i in range(len(self._recordings))]
+                self._playing = [(0.0, await self._reader.get(i)) for i in range(len(self._recordings))]
             streams = [self._cut(recording, recording.name, position_s, mark) for _, recording in self._playing]
             for item in heapq.merge(*streams, key=itemgetter(0)):
                 yield item
             return
         start_s = 0.0
         for index in range(len(self._recordings)):
-            known_s = self._shelf.durations_s.get(index)
+            known_s = self._reader.durations_s.get(index)
             if known_s is None or start_s + known_s > position_s:
-                self._playing = []  # let go of the last one: this one and the next are all that is held
-                self._playing = [(start_s, await self._shelf.get(index))]
+                self._playing = []  # releases the last one: only this recording and the next are held
+                self._playing = [(start_s, await self._reader.get(index))]
                 for due_s, chunk in self._cut(self._playing[0][1], self.name, position_s - start_s, mark):
                     yield start_s + due_s, chunk
-            start_s += self._shelf.durations_s[index]
+            start_s += self._reader.durations_s[index]
 
     def _cut(
         self, recording: Recording, stream: str, position_s: float, mark: str
@@ -129,8 +137,8 @@ class Player(PlayedSource):
         for number, (start, stop) in enumerate(recording.segments):
             if stop <= start:
                 continue
-            session = f"{recording.name}#{number}{mark}"
-            # When in the recording each sample is over, holes between segments left out.
+            epoch = f"{recording.name}#{number}{mark}"
+            # The time in the recording at which each sample ends, without the gaps between segments.
             done_s = end_s + recording.t[start:stop] - recording.t[start] + period_s
             end_s = float(done_s[-1])
             begin = start + int(np.searchsorted(done_s, position_s + period_s / 2))
@@ -141,7 +149,7 @@ class Player(PlayedSource):
                     float(done_s[last - 1 - start]),
                     SampleChunk(
                         stream,
-                        session,
+                        epoch,
                         recording.t[first:last],
                         recording.x[first:last],
                         recording.channels,
@@ -154,32 +162,32 @@ class Player(PlayedSource):
                 )
 
 
-class _Shelf:
-    """Reads recordings in a thread of its own, the next one while one plays, and lets go of those that are over."""
+class _ReadAhead:
+    """Reads recordings in its own thread, the next one while one plays, and releases those already played."""
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
         self._recordings = recordings
-        self._reader = ThreadPoolExecutor(1, "kinestream-reader")
+        self._thread = ThreadPoolExecutor(1, "kinestream-reader")
         self._held: dict[int, Future[Recording]] = {}
         self.durations_s: dict[int, float] = {}
         self.repairs: dict[int, Mapping[str, int]] = {}
-        if isinstance(recordings, (list, tuple)):  # in memory already: measuring costs nothing
+        if isinstance(recordings, (list, tuple)):  # already in memory: their length is known
             self.durations_s = {i: recording.duration_s for i, recording in enumerate(recordings)}
 
     async def get(self, index: int) -> Recording:
         wanted = range(index, min(index + 2, len(self._recordings)))
-        self._held = {i: self._held.get(i) or self._reader.submit(self._recordings.__getitem__, i) for i in wanted}
+        self._held = {i: self._held.get(i) or self._thread.submit(self._recordings.__getitem__, i) for i in wanted}
         recording = await asyncio.wrap_future(self._held[index])
         self.durations_s[index] = recording.duration_s
         self.repairs[index] = recording.repairs
         return recording
 
     def close(self) -> None:
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _label_starts_s(recording: Recording) -> list[float]:
-    """Seconds of recording, holes left out, at which a labelled activity begins."""
+    """The times at which a labelled activity begins, in seconds of recording without gaps."""
     if recording.labels is None:
         return []
     starts: list[float] = []
@@ -189,8 +197,8 @@ def _label_starts_s(recording: Recording) -> list[float]:
             continue
         labels = recording.labels[start:stop]
         t = recording.t[start:stop] - recording.t[start]
-        fresh = (labels != np.r_[before, labels[:-1]]) & (labels != UNLABELLED)
-        starts += (passed_s + t[fresh]).tolist()
+        begins = (labels != np.r_[before, labels[:-1]]) & (labels != UNLABELLED)
+        starts += (passed_s + t[begins]).tolist()
         passed_s += float(t[-1]) + 1 / recording.fs_hz
         before = labels[-1]
     return starts

@@ -1,4 +1,4 @@
-"""What every dataset is turned into: recordings of one person, loaded one at a time."""
+"""The form every dataset takes: recordings of one person each, loaded one at a time."""
 
 from __future__ import annotations
 
@@ -17,28 +17,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One person wearing one sensor, from its first sample to its last."""
+    """One person wearing one sensor, from its first sample to its last.
+
+    >>> import numpy as np
+    >>> x = np.zeros((100, 3), np.float32)
+    >>> walk = Recording("mine", "walk", "anna", 50.0, ("acc_x", "acc_y", "acc_z"), np.arange(100) / 50, x)
+    >>> len(walk), float(walk.duration_s), walk.segments
+    (100, 2.0, ((0, 100),))
+
+    Raises:
+        ValueError: the lengths of ``t``, ``x`` and ``labels`` differ, or ``x`` has other columns than ``channels``.
+    """
 
     dataset: str
-    """Which dataset it belongs to, e.g. ``hapt``."""
+    """The dataset it belongs to, e.g. ``hapt``."""
     name: str
     """Unique within the dataset, e.g. ``exp01_user01``."""
     subject: str
     fs_hz: float
-    """The nominal rate; ``t`` says when each sample was really taken."""
+    """The nominal rate; ``t`` holds the actual sample times."""
     channels: tuple[str, ...]
-    """The name of each column of ``x``; ``kinestream.core.signals.CHANNEL_UNITS`` has the units."""
+    """The name of each column of ``x``; ``kinestream.core.signals.CHANNEL_UNITS`` lists the units."""
     t: NDArray[np.float64]
     """(n,) seconds on the recording's own clock; rises within a segment."""
     x: NDArray[np.float32]
     """(n, channels) SI units: acceleration in m/s^2 with gravity, angular rate in rad/s."""
     labels: NDArray[np.int16] | None = None
-    """(n,) codes into ``label_names``, ``UNLABELLED`` where nobody labelled; None: no labels at all."""
+    """(n,) codes into ``label_names``, ``UNLABELLED`` where no label was given; None without any labels."""
     label_names: tuple[str, ...] = ()
     segments: tuple[tuple[int, int], ...] = ()
-    """Half-open sample ranges within which time and motion are continuous; default: the whole."""
+    """Half-open sample ranges within which time and motion are continuous; default: one range over everything."""
     repairs: Mapping[str, int] = field(default_factory=dict)
-    """What was skipped or repaired while reading, by kind."""
+    """Number of samples or rows skipped or repaired while reading, by kind."""
 
     def __post_init__(self) -> None:
         n = len(self.t)
@@ -52,13 +62,13 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Seconds of motion recorded: the segments' lengths added up, the holes between them left out."""
+        """Seconds of recorded motion: the sum of the segments' lengths, without the gaps between them."""
         return sum(self.t[stop - 1] - self.t[start] + 1 / self.fs_hz for start, stop in self.segments if stop > start)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording that is known but not read yet."""
+    """A recording that is known but not read yet; ``load`` reads it."""
 
     name: str
     subject: str
@@ -66,7 +76,15 @@ class Entry:
 
 
 class Dataset(Sequence[Recording]):
-    """The recordings of one dataset: counting and choosing is cheap, ``dataset[i]`` reads the file, each time anew."""
+    """The recordings of one dataset: counting and selecting are cheap, ``dataset[i]`` reads the file on every call.
+
+    >>> import numpy as np
+    >>> def load() -> Recording:
+    ...     return Recording("mine", "walk", "anna", 50.0, ("acc_x",), np.arange(2) / 50, np.zeros((2, 1), np.float32))
+    >>> dataset = Dataset("mine", ("walking",), [Entry("walk", "anna", load)])
+    >>> dataset, len(dataset[0])
+    (<Dataset mine: 1 recordings of 1 people>, 2)
+    """
 
     def __init__(
         self, name: str, label_names: tuple[str, ...], entries: Iterable[Entry], notices: tuple[str, ...] = ()
@@ -74,7 +92,7 @@ class Dataset(Sequence[Recording]):
         self.name = name
         self.label_names = label_names
         self.notices = notices
-        """What was taken for granted while reading, a line each."""
+        """Assumptions made while reading, one line each."""
         self.entries = tuple(entries)
 
     def __repr__(self) -> str:
@@ -96,14 +114,14 @@ class Dataset(Sequence[Recording]):
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Each person once, in the order of the recordings."""
+        """Each subject once, in the order of the recordings."""
         return tuple(dict.fromkeys(entry.subject for entry in self.entries))
 
     def select(self, subjects: Iterable[str]) -> Dataset:
-        """The recordings of these people only, in the dataset's order.
+        """The recordings of these subjects only, in the dataset's order.
 
         Raises:
-            ConfigError: nobody of that name is in the dataset.
+            ConfigError: the dataset has no subject of that name.
         """
         wanted = {str(subject) for subject in subjects}
         unknown = sorted(wanted.difference(self.subjects))
@@ -114,7 +132,12 @@ class Dataset(Sequence[Recording]):
 
 
 def split_where(breaks: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    """Half-open ranges that cut n samples wherever ``breaks`` (n - 1,) says that i and i + 1 do not belong together."""
+    """Half-open ranges that cut n samples wherever ``breaks`` (n - 1,) is true: between i and i + 1.
+
+    >>> import numpy as np
+    >>> split_where(np.array([False, True, False]))
+    ((0, 2), (2, 4))
+    """
     cuts = np.flatnonzero(breaks) + 1
     edges = [0, *cuts.tolist(), len(breaks) + 1]
     return tuple(pairwise(edges))

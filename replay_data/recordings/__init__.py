@@ -1,4 +1,4 @@
-"""Recordings of live sessions: what came in, what was predicted, and why, in a folder that survives a crash."""
+"""Recordings on disk: samples, predictions and the reasons for them, in a folder that survives a crash."""
 
 from .dataset import open_recording
 from .layout import is_recording

@@ -1,4 +1,4 @@
-"""Is a recording sound and whole?"""
+"""Checks that a recording is sound and complete."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .reader import RecordingReader
 
 
 def check_recording(folder: Path) -> CheckReport:
-    """Read all of a recording, table by table and as ``open_recording`` gives it.
+    """Read a whole recording, table by table and through ``open_recording``, and report its contents.
 
-    What a live run lost is told as a note: the recording is sound, and says so itself.
+    Losses of the live run appear as notes: the recording is sound and documents them itself.
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: its manifest cannot be read.
+        DataDamaged: the manifest cannot be read.
     """
     reader = RecordingReader(folder)
     report = CheckReport(folder.resolve().name, str(folder))
@@ -44,7 +44,7 @@ def check_recording(folder: Path) -> CheckReport:
         report.problems.append(str(error))
     report.notes += notices_of(reader)
     if reader.tail_bytes_lost:
-        report.notes.append(f"{reader.tail_bytes_lost} bytes of the tail are no whole write")
+        report.notes.append(f"{reader.tail_bytes_lost} bytes of the tail belong to incomplete writes")
     report.labels, report.repairs = dict(labels), dict(repairs)
     report.labelled_share = labels.total() / max(report.samples, 1)
     return report

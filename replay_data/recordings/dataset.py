@@ -1,4 +1,4 @@
-"""A recording as every dataset is: recordings of one sensor each, to train on, to check, to play."""
+"""Opens a recording as a dataset: one ``Recording`` per stream, to train on, check or play."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .reader import RecordingReader
 
 
 def open_recording(folder: Path | str) -> Dataset:
-    """The recording in a folder, a ``Recording`` a stream; each is read when it is asked for.
+    """The recording in a folder as a dataset with one ``Recording`` per stream, each read on access.
 
-    Sessions, and holes of more than a second, cut a stream into segments. The label codes mean the same in all.
+    Epochs, and gaps of more than a second, cut a stream into segments. All streams share one set of label codes.
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: it cannot be read, or has no samples.
+        DataDamaged: the recording cannot be read or has no samples.
     """
     reader = RecordingReader(folder)
     name = reader.folder.resolve().name
     streams = list(reader.manifest["streams"])
     if not streams:
-        raise DataDamaged(f"{reader.folder} has no samples: the run ended before the first; record again")
-    labels = tuple(dict.fromkeys(label for _, told in _formats(reader) for label in told))
+        raise DataDamaged(f"{reader.folder} has no samples: the run ended before the first one; record again")
+    labels = tuple(dict.fromkeys(label for names in _label_names(reader) for label in names))
     wearer = reader.manifest.get("wearer")
     entries = [
         Entry(stream, wearer or stream, partial(_load, reader.folder, name, stream, wearer or stream, labels))
@@ -42,35 +42,35 @@ def open_recording(folder: Path | str) -> Dataset:
 
 
 def notices_of(reader: RecordingReader) -> Iterator[str]:
-    """What a person should know of a recording, a line each."""
+    """Notes for the user about a recording, one line each."""
     if reader.manifest["ended"] is None:
-        yield f"{reader.folder} was not closed: the run was killed or still goes on; read as far as it goes"
-    for stream, told in reader.manifest["streams"].items():
-        if told["left_out"]:
-            yield f"{stream}: {', '.join(told['left_out'])} was not recorded: no channel that kinestream knows"
+        yield f"{reader.folder} was not closed: the run was killed or is still going; reading what is there"
+    for stream, description in reader.manifest["streams"].items():
+        if left_out := description["left_out"]:
+            yield f"{stream}: {', '.join(left_out)} was not recorded: kinestream does not know this kind of channel"
     if missing := reader.counts().get("not_recorded"):
-        yield f"{reader.folder} lacks {missing} samples that came faster than they could be written"
+        yield f"{reader.folder} lacks {missing} samples that arrived faster than the disk could write them"
 
 
-def _formats(reader: RecordingReader) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for stream, (_, formats) in reader.formats.items():
-        for told in formats:
-            yield stream, told.label_names
+def _label_names(reader: RecordingReader) -> Iterator[tuple[str, ...]]:
+    for _, formats in reader.formats.values():
+        for stream_format in formats:
+            yield stream_format.label_names
 
 
 def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tuple[str, ...]) -> Recording:
     chunks = [chunk for chunk in RecordingReader(folder).chunks() if chunk.stream == stream]
     if not chunks:
-        raise DataDamaged(f"{folder} has no samples of {stream}: the run ended before the first; record again")
-    first = chunks[-1]  # a stream that changed is taken as it was last
-    alike = [chunk for chunk in chunks if (chunk.channels, chunk.fs_hz) == (first.channels, first.fs_hz)]
+        raise DataDamaged(f"{folder} has no samples of {stream}: the run ended before the first one; record again")
+    last = chunks[-1]  # of a stream whose format changed, only the last format is read
+    alike = [chunk for chunk in chunks if (chunk.channels, chunk.fs_hz) == (last.channels, last.fs_hz)]
     t = np.concatenate([chunk.t for chunk in alike])
     x = np.concatenate([chunk.x for chunk in alike])
     labels = np.concatenate([_recoded(chunk, label_names) for chunk in alike])
     ends = np.cumsum([len(chunk) for chunk in alike])[:-1]
     cut_after = np.zeros(len(t) - 1, np.bool_)
-    new = [end - 1 for end, (a, b) in zip(ends, pairwise(alike), strict=True) if a.session != b.session]
-    cut_after[new] = True
+    epoch_ends = [end - 1 for end, (a, b) in zip(ends, pairwise(alike), strict=True) if a.session != b.session]
+    cut_after[epoch_ends] = True
     bad = ~np.asarray(np.isfinite(x).all(axis=1))
     tidied = tidy_times(t, x, cut_after)
     repairs = Counter(tidied.repairs)
@@ -81,8 +81,8 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
         dataset,
         stream,
         subject,
-        first.fs_hz,
-        first.channels,
+        last.fs_hz,
+        last.channels,
         t[keep],
         x[keep],
         labels[keep] if label_names else None,
@@ -95,7 +95,7 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
 def _without(
     keep: np.ndarray, segments: tuple[tuple[int, int], ...], bad: np.ndarray
 ) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
-    """The same without the samples that are bad; segments keep their borders."""
+    """The same indices and segments without the bad samples; segments keep their borders."""
     before = np.concatenate(([0], np.cumsum(~bad)))
     return keep[~bad], tuple((int(before[start]), int(before[stop])) for start, stop in segments)
 

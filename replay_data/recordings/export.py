@@ -1,4 +1,4 @@
-"""A recording as CSV: what any program reads, this one too."""
+"""Exports a recording as CSV, which kinestream reads back."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .reader import RecordingReader
 
 
 def export_csv(reader: RecordingReader, path: Path) -> dict[Path, int]:
-    """Write the samples to ``path``, and the predictions, if there are any, beside it.
+    """Write the samples to ``path`` and any predictions beside it.
 
-    The columns of samples: ``time (s)``, ``subject`` (the wearer, else the stream), ``stream``, ``session``, the
-    channels there are with their units, and ``label``; so ``kinestream replay FILE`` reads them back unasked.
+    The sample columns are ``time (s)``, ``subject`` (the wearer, else the stream), ``stream``, ``session``, the
+    recorded channels with their units, and ``label``: ``kinestream replay FILE`` reads them without ``--columns``.
 
     Returns:
-        The files written, and the rows of each.
+        The number of rows by file written.
     Raises:
-        ConfigError: a file is there already.
-        OSError: it cannot be written.
+        ConfigError: a file exists already.
+        OSError: a file cannot be written.
     """
     beside = path.with_name(f"{path.stem}-predictions{path.suffix}")
-    for one in (path, beside):
-        if one.exists():
-            raise ConfigError(f"{one} is there already; choose another name")
-    present = {name for told in reader.manifest["streams"].values() for name in told["channels"]}
+    for target in (path, beside):
+        if target.exists():
+            raise ConfigError(f"{target} exists already; choose another name")
+    present = {name for stream in reader.manifest["streams"].values() for name in stream["channels"]}
     channels = [name for name in CHANNEL_UNITS if name in present]
     wearer = reader.manifest.get("wearer")
 
@@ -61,10 +61,10 @@ def export_csv(reader: RecordingReader, path: Path) -> dict[Path, int]:
     return written
 
 
-def _write(reader: RecordingReader, kind: str, made: Callable[[pa.Table], pa.Table], path: Path) -> int:
-    """All segments of one table, one after another; no file if there is not one row."""
+def _write(reader: RecordingReader, kind: str, convert: Callable[[pa.Table], pa.Table], path: Path) -> int:
+    """Write all segments of one table in order and return the number of rows; without rows, write no file."""
     segments = (table for number in reader.segments if len(table := reader.table(kind, number)))
-    tables = map(made, segments)
+    tables = map(convert, segments)
     first = next(tables, None)
     if first is None:
         return 0

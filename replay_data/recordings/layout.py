@@ -1,4 +1,4 @@
-"""What lies where in a recording's folder, and the manifest that says what it is."""
+"""File names in a recording's folder, and the manifest that describes it."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ def is_recording(path: Path | str) -> bool:
 
 
 def segment_path(folder: Path, kind: str, number: int) -> Path:
+    """The file of one table of segment ``number``."""
     return folder / f"{kind}-{number:06d}.parquet"
 
 
 def tail_path(folder: Path, number: int) -> Path:
-    """Where segment ``number`` is written before it is whole."""
+    """The file that holds segment ``number`` while it is being written."""
     return folder / f"tail-{number:06d}.log"
 
 
 def numbers_of(folder: Path, prefix: str, suffix: str) -> list[int]:
-    """The segments there are of one kind, in order."""
+    """The numbers of the existing files of one kind, in order."""
     pattern = re.compile(rf"{re.escape(prefix)}-(\d{{6,}}){re.escape(suffix)}")
     return sorted(int(match[1]) for path in folder.iterdir() if (match := pattern.fullmatch(path.name)))
 
 
 def segment_numbers(folder: Path) -> list[int]:
-    """All segments, whole or still a tail."""
-    found = set(numbers_of(folder, "tail", ".log"))
+    """The numbers of all segments, sealed or still a tail."""
+    numbers = set(numbers_of(folder, "tail", ".log"))
     for kind in KINDS:
-        found.update(numbers_of(folder, kind, ".parquet"))
-    return sorted(found)
+        numbers.update(numbers_of(folder, kind, ".parquet"))
+    return sorted(numbers)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: its manifest is not one, or of a version to come.
+        DataDamaged: the manifest is not valid or comes from a newer version.
     """
     path = folder / MANIFEST
     try:
@@ -63,12 +64,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataDamaged(f"{path} is not the manifest of a recording ({error}); restore it from a copy") from None
     if not isinstance(version, int) or not 1 <= version <= VERSION:
-        raise DataDamaged(f"{path} is of version {version}; this kinestream reads up to {VERSION}: update it")
+        raise DataDamaged(
+            f"{path} has version {version}; this kinestream reads versions up to {VERSION}: update kinestream"
+        )
     return manifest
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Replace the manifest as a whole.
+    """Replace the whole manifest atomically.
 
     Raises:
         OSError: the folder cannot be written.

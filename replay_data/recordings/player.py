@@ -1,4 +1,4 @@
-"""Plays a recording as the run that made it got its samples: the same chunks, in the same order."""
+"""Plays a recording with the chunks of the original run, in their original order."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from ..pacing import PlayedSource
 from .dataset import notices_of
 from .reader import RecordingReader
 
-MOST_WAITED_S = 5.0
-"""A longer silence of a stream is not waited for in full."""
+MAX_SILENCE_S = 5.0
+"""A longer silence of a stream plays as if the next chunk had followed at once."""
 
 _READ_AHEAD = 256
-"""Chunks fetched at once from the thread that reads."""
+"""Chunks fetched at once in the reading thread."""
 
 
 class RecordingPlayer(PlayedSource):
     """A recording as a source.
 
     Args:
-        folder: what ``--record`` or ``kinestream record`` wrote.
+        folder: written by ``--record`` or ``kinestream record``.
         speed: multiple of real time, infinity for as fast as possible.
-        as_computed: only what the live pipeline computed, numbered as it was; default: all that was recorded.
+        as_computed: plays only the chunks that the live pipeline processed, with their original numbering; default:
+            all recorded chunks.
     Raises:
-        DataMissing, DataDamaged: there is no recording that can be read.
+        DataMissing: the folder holds no recording.
+        DataDamaged: the manifest cannot be read.
     """
 
     def __init__(self, folder: Path | str, *, speed: float = 1.0, as_computed: bool = False) -> None:
@@ -44,15 +46,15 @@ class RecordingPlayer(PlayedSource):
         return self._duration_s
 
     def counts(self) -> Mapping[str, int]:
-        """``dropped_live``: what the run was too late for, if it is left out; ``not_recorded``: what is missing;
-        ``torn_bytes``: of a tail, what was no whole write."""
+        """``dropped_live``: samples the live run dropped, if they are left out; ``not_recorded``: samples missing from
+        the recording; ``torn_bytes``: bytes of incomplete writes in a tail."""
         counts = {**self.reader.counts(), "torn_bytes": self.reader.tail_bytes_lost}
         if not self._as_computed:
             counts.pop("dropped_live", None)
         return {kind: number for kind, number in counts.items() if number}
 
     def notices(self) -> Sequence[str]:
-        """What a person should know of the recording, a line each."""
+        """Notes for the user about the recording, one line each."""
         return list(notices_of(self.reader))
 
     async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
@@ -67,17 +69,17 @@ class RecordingPlayer(PlayedSource):
 
 
 class _Clock:
-    """Seconds of recording at which each chunk was there: the longest stream counts, as clocks may differ."""
+    """Arrival time of each chunk in seconds of recording, by the longest stream, as the streams' clocks may differ."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self._streams: dict[str, tuple[str, float, float]] = {}  # session, when its last chunk came, time so far
+        self._streams: dict[str, tuple[str, float, float]] = {}  # epoch, arrival of its last chunk, time so far
 
     def after(self, chunk: SampleChunk) -> float:
         length_s = len(chunk) / chunk.fs_hz
-        session, came_s, total_s = self._streams.get(chunk.stream, ("", 0.0, self.now_s))
-        step_s = chunk.received_s - came_s if session == chunk.session else length_s
-        total_s += step_s if 0 <= step_s <= MOST_WAITED_S else length_s
+        epoch, arrived_s, total_s = self._streams.get(chunk.stream, ("", 0.0, self.now_s))
+        step_s = chunk.received_s - arrived_s if epoch == chunk.session else length_s
+        total_s += step_s if 0 <= step_s <= MAX_SILENCE_S else length_s
         self._streams[chunk.stream] = (chunk.session, chunk.received_s, total_s)
         self.now_s = max(self.now_s, total_s)
         return self.now_s

@@ -1,4 +1,4 @@
-"""The player: what it plays never depends on how fast it plays."""
+"""The player: the same chunks at every speed, steered while it plays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kinestream.windowing import Segmenter
 
 
 class Clock:
-    """Time that passes only while somebody sleeps, or is told to."""
+    """A clock that advances only during sleep or when a test sets it."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -37,7 +37,7 @@ class Clock:
 def recording(
     name: str = "one", n: int = 500, fs_hz: float = 50.0, segments: tuple[tuple[int, int], ...] = ()
 ) -> Recording:
-    """A ramp, so that a sample tells where it came from; each segment's clock jumps back to zero."""
+    """A ramp, so that a sample's value is its index; each segment's clock jumps back to zero."""
     t = np.arange(n) / fs_hz
     for start, stop in segments:
         t[start:stop] = np.arange(stop - start) / fs_hz
@@ -51,7 +51,7 @@ def player(recordings: object, **options: object) -> tuple[Player, Clock]:
     return Player(recordings, clock=clock, sleep=clock.sleep, **options), clock  # type: ignore[arg-type]
 
 
-async def everything(source: Player) -> list[SampleChunk]:
+async def all_chunks(source: Player) -> list[SampleChunk]:
     return [chunk async for chunk in source.chunks()]
 
 
@@ -64,7 +64,7 @@ def same(a: list[SampleChunk], b: list[SampleChunk]) -> bool:
     )
 
 
-def test_a_player_is_a_source_and_can_be_steered() -> None:
+def test_a_player_is_a_source_with_playback_controls() -> None:
     made, _ = player([recording()])
     assert isinstance(made, Source)
     assert isinstance(made, Playback)
@@ -75,37 +75,37 @@ def test_a_player_is_a_source_and_can_be_steered() -> None:
 async def test_the_same_chunks_come_at_every_speed(speed: float) -> None:
     reference, _ = player([recording(), recording("two", 333)], speed=3.0)
     made, _ = player([recording(), recording("two", 333)], speed=speed)
-    assert same(await everything(made), await everything(reference))
+    assert same(await all_chunks(made), await all_chunks(reference))
 
 
 @pytest.mark.parametrize(("speed", "takes_s"), [(1.0, 10.0), (4.0, 2.5), (math.inf, 0.0)])
-async def test_playing_takes_the_recording_s_time_divided_by_the_speed(speed: float, takes_s: float) -> None:
+async def test_playback_takes_the_duration_divided_by_the_speed(speed: float, takes_s: float) -> None:
     made, clock = player([recording(n=500)], speed=speed)
-    await everything(made)
+    await all_chunks(made)
     assert clock.now_s - 1000 == pytest.approx(takes_s, abs=0.01)
     assert made.position_s == pytest.approx(10.0)
 
 
 @given(chunk_s=st.floats(0.02, 20), sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4))
 @settings(max_examples=30, deadline=None)
-def test_no_sample_is_lost_or_doubled_whatever_the_chunk_length(chunk_s: float, sizes: list[int]) -> None:
+def test_every_sample_plays_once_at_any_chunk_length(chunk_s: float, sizes: list[int]) -> None:
     made, _ = player([recording(str(i), n) for i, n in enumerate(sizes)], speed=math.inf, chunk_s=chunk_s)
-    chunks = asyncio.run(everything(made))
+    chunks = asyncio.run(all_chunks(made))
     assert np.concatenate([c.x[:, 0] for c in chunks]).tolist() == [float(i) for n in sizes for i in range(n)]
     assert all(c.received_s == c.t[-1] for c in chunks)
 
 
-async def test_labels_travel_with_their_samples() -> None:
+async def test_each_sample_keeps_its_label() -> None:
     made, _ = player([recording()], speed=math.inf)
-    for chunk in await everything(made):
+    for chunk in await all_chunks(made):
         assert chunk.label_names == ("still", "moving")
         assert chunk.labels is not None
         assert chunk.labels.tolist() == (chunk.x[:, 0] // 100 % 2).tolist()
 
 
-async def test_every_recording_and_every_segment_is_a_session_so_that_no_window_spans_two() -> None:
+async def test_every_segment_is_an_epoch_and_no_window_spans_two() -> None:
     made, _ = player([recording("a", 500, segments=((0, 200), (200, 500))), recording("b")], speed=math.inf)
-    chunks = await everything(made)
+    chunks = await all_chunks(made)
     assert list(dict.fromkeys(c.session for c in chunks)) == ["a#0", "a#1", "b#0"]
     assert {c.stream for c in chunks} == {"recordings"}
     segmenter = Segmenter(InputSpec(ACC, 50.0, 64, 32, lowpass_hz=None))
@@ -115,17 +115,17 @@ async def test_every_recording_and_every_segment_is_a_session_so_that_no_window_
     assert segmenter.counts()["lost"] == 0
 
 
-async def test_holes_between_segments_are_not_waited_for() -> None:
-    made_of = recording(n=200, segments=((0, 100), (100, 200)))
-    made_of.t[100:] += 3600
-    made, clock = player([made_of])
-    await everything(made)
+async def test_gaps_between_segments_take_no_time() -> None:
+    gapped = recording(n=200, segments=((0, 100), (100, 200)))
+    gapped.t[100:] += 3600
+    made, clock = player([gapped])
+    await all_chunks(made)
     assert clock.now_s - 1000 == pytest.approx(4.0, abs=0.01)
 
 
-async def test_side_by_side_recordings_are_streams_of_their_own_merged_by_time() -> None:
+async def test_recordings_played_together_are_separate_streams_merged_by_time() -> None:
     made, clock = player([recording("a", 100), recording("b", 300)], together=True)
-    chunks = await everything(made)
+    chunks = await all_chunks(made)
     assert {c.stream for c in chunks} == {"a", "b"}
     assert [c.t[-1] for c in chunks] == sorted(c.t[-1] for c in chunks)
     assert [c.stream for c in chunks[:4]] == ["a", "b", "a", "b"]
@@ -133,22 +133,22 @@ async def test_side_by_side_recordings_are_streams_of_their_own_merged_by_time()
     assert made.duration_s == pytest.approx(6.0)
 
 
-async def test_a_loop_begins_again_in_a_new_session() -> None:
+async def test_a_loop_restarts_in_a_new_epoch() -> None:
     made, _ = player([recording(n=100)], speed=math.inf, loop=True)
-    sessions: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
     async for chunk in made.chunks():
-        sessions[chunk.session] += len(chunk)
-        if sum(sessions.values()) >= 300:
+        samples[chunk.session] += len(chunk)
+        if sum(samples.values()) >= 300:
             break
-    assert sessions == {"one#0": 100, "one#0~1": 100, "one#0~2": 100}
+    assert samples == {"one#0": 100, "one#0~1": 100, "one#0~2": 100}
 
 
-async def test_a_loop_over_nothing_ends() -> None:
+async def test_a_loop_over_no_recordings_ends() -> None:
     made, _ = player([], speed=math.inf, loop=True)
-    assert await everything(made) == []
+    assert await all_chunks(made) == []
 
 
-async def test_a_seek_goes_on_at_that_sample_in_a_new_session_across_recordings() -> None:
+async def test_a_seek_into_the_next_recording_continues_there_in_a_new_epoch() -> None:
     made, _ = player([recording("a", 100), recording("b", 500)], speed=math.inf)
     chunks = []
     async for chunk in made.chunks():
@@ -162,7 +162,7 @@ async def test_a_seek_goes_on_at_that_sample_in_a_new_session_across_recordings(
     assert sum(len(c) for c in chunks[2:]) == 350
 
 
-async def test_a_seek_back_plays_the_same_samples_again_and_one_past_the_end_ends() -> None:
+async def test_a_seek_back_repeats_samples_and_a_seek_past_the_end_ends() -> None:
     made, _ = player([recording(n=100)], speed=math.inf)
     seen = []
     async for chunk in made.chunks():
@@ -176,22 +176,22 @@ async def test_a_seek_back_plays_the_same_samples_again_and_one_past_the_end_end
 
 
 @pytest.mark.parametrize("position_s", [math.nan, math.inf])
-def test_a_seek_to_nowhere_is_refused(position_s: float) -> None:
+def test_a_seek_to_a_position_that_is_not_finite_is_refused(position_s: float) -> None:
     with pytest.raises(ConfigError, match="cannot seek"):
         Player([recording()]).seek(position_s)
 
 
-async def test_a_pause_holds_the_stream_until_it_is_lifted() -> None:
+async def test_a_pause_holds_the_stream_until_playback_resumes() -> None:
     made, clock = player([recording(n=500)])
     made.paused = True
-    listening = asyncio.create_task(everything(made))
+    listening = asyncio.create_task(all_chunks(made))
     while clock.now_s < 1060:
         await asyncio.sleep(0)
     assert made.position_s == 0
     made.paused = False
-    lifted_s = clock.now_s
+    resumed_s = clock.now_s
     assert sum(map(len, await listening)) == 500
-    assert clock.now_s - lifted_s == pytest.approx(10.0, abs=0.1)
+    assert clock.now_s - resumed_s == pytest.approx(10.0, abs=0.1)
 
 
 async def test_the_speed_can_change_while_playing() -> None:
@@ -202,29 +202,29 @@ async def test_the_speed_can_change_while_playing() -> None:
     assert clock.now_s - 1000 == pytest.approx(5.5, abs=0.06)
 
 
-async def test_a_late_consumer_is_caught_up_with_but_a_long_stop_is_not_rushed_through() -> None:
+async def test_playback_catches_up_after_a_short_delay_but_not_after_a_long_stop() -> None:
     made, clock = player([recording(n=500)])
     gaps_s, last_s = [], clock.now_s
     async for _ in made.chunks():
         gaps_s.append(clock.now_s - last_s)
         clock.now_s += 60.0 if len(gaps_s) == 4 else 0.2
         last_s = clock.now_s
-    assert gaps_s[1:4] == pytest.approx([0.3] * 3, abs=0.01)  # 0.2 s of each half second went by elsewhere
-    assert gaps_s[4:6] == pytest.approx([0.0, 0.0], abs=0.01)  # a second is caught up with, not the minute
+    assert gaps_s[1:4] == pytest.approx([0.3] * 3, abs=0.01)  # the consumer used 0.2 s of each half second
+    assert gaps_s[4:6] == pytest.approx([0.0, 0.0], abs=0.01)  # catches up one second, not the minute
     assert gaps_s[6:] == pytest.approx([0.3] * len(gaps_s[6:]), abs=0.31)
 
 
-async def test_the_next_activity_is_one_step_away() -> None:
+async def test_next_activity_jumps_from_label_to_label() -> None:
     made, _ = player([recording("a", 250), recording("b", 250)], speed=math.inf)
-    first_of_session: dict[str, float] = {}
+    first_of_epoch: dict[str, float] = {}
     async for chunk in made.chunks():
-        if chunk.session not in first_of_session:
-            first_of_session[chunk.session] = float(chunk.x[0, 0])
+        if chunk.session not in first_of_epoch:
+            first_of_epoch[chunk.session] = float(chunk.x[0, 0])
             made.next_activity()
-    assert first_of_session == {"a#0": 0, "a#0~1": 100, "a#0~2": 200, "b#0~3": 0, "b#0~4": 100, "b#0~5": 200}
+    assert first_of_epoch == {"a#0": 0, "a#0~1": 100, "a#0~2": 200, "b#0~3": 0, "b#0~4": 100, "b#0~5": 200}
 
 
-async def test_the_next_recording_is_read_while_one_plays_and_no_more() -> None:
+async def test_only_the_next_recording_is_read_ahead() -> None:
     read: list[int] = []
 
     def entry(i: int) -> Entry:
@@ -243,7 +243,7 @@ async def test_the_next_recording_is_read_while_one_plays_and_no_more() -> None:
     assert made.duration_s == pytest.approx(10.0)
 
 
-async def test_a_recording_that_cannot_be_read_ends_the_stream_with_its_error_when_its_turn_comes() -> None:
+async def test_an_unreadable_recording_raises_its_error_when_its_turn_comes() -> None:
     def damaged() -> Recording:
         raise DataDamaged("row 7 is cut off")
 
@@ -255,7 +255,7 @@ async def test_a_recording_that_cannot_be_read_ends_the_stream_with_its_error_wh
         await anext(chunks)
 
 
-async def test_repairs_are_counted_once_for_each_recording_however_often_it_plays() -> None:
+async def test_repairs_count_once_per_recording_even_when_it_repeats() -> None:
     made, _ = player([recording("a", 100), recording("b", 100)], speed=math.inf)
     assert made.counts() == {}
     jumped = False
@@ -266,18 +266,18 @@ async def test_repairs_are_counted_once_for_each_recording_however_often_it_play
     assert made.counts() == {"missing_value": 4}
 
 
-async def test_closing_ends_the_stream_and_may_be_done_twice() -> None:
+async def test_closing_ends_the_stream_and_can_be_repeated() -> None:
     made, _ = player([recording()], speed=math.inf)
-    got = 0
+    received = 0
     async for _ in made.chunks():
-        got += 1
+        received += 1
         await made.aclose()
         await made.aclose()
-    assert got == 1
+    assert received == 1
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
-def test_a_speed_that_is_none_is_refused(speed: float) -> None:
+def test_a_speed_that_is_not_positive_is_refused(speed: float) -> None:
     with pytest.raises(ConfigError, match="speed"):
         Player([recording()], speed=speed)
     made = Player([recording()])
@@ -285,10 +285,10 @@ def test_a_speed_that_is_none_is_refused(speed: float) -> None:
         made.speed = speed
 
 
-async def test_a_real_recording_plays_whole(data_dir: Path) -> None:
+async def test_a_real_recording_plays_completely(data_dir: Path) -> None:
     dataset = open_dataset("hapt", data_dir).select(["2"])[:1]
     made = Player(dataset, speed=math.inf)
-    chunks = await everything(made)
+    chunks = await all_chunks(made)
     whole = dataset[0]
     assert np.array_equal(np.concatenate([c.x for c in chunks]), whole.x)
     assert {c.session for c in chunks} == {f"{whole.name}#0"}
