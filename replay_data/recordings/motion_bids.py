@@ -1,4 +1,4 @@
-"""A recording as a Motion-BIDS dataset of one person.
+"""Exports a recording as a Motion-BIDS dataset of one person.
 
 Source: Jeung, Cockx, Appelhoff et al., Motion-BIDS, Scientific Data 2024; BIDS specification 1.10, Motion.
 """
@@ -25,9 +25,9 @@ _COUNTS = {"ACCEL": "ACCELChannelCount", "GYRO": "GYROChannelCount", "MAGN": "MA
 
 
 def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list[Path]:
-    """Write a dataset with one subject, one tracking system a stream, and one run a session of it.
+    """Write a dataset with one subject, one tracking system per stream and one run per epoch.
 
-    Uneven times are told in a ``LATENCY`` channel, labels in ``_events.tsv``, when each run began in ``_scans.tsv``.
+    A ``LATENCY`` channel holds the sample times, ``_events.tsv`` the labels, ``_scans.tsv`` the start of each run.
 
     Args:
         folder: new or empty.
@@ -35,17 +35,17 @@ def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list
     Returns:
         The motion files.
     Raises:
-        ConfigError: the folder holds something, or the task's name has no letter or digit.
+        ConfigError: the folder is not empty, or the task's name has no letter or digit.
         DataDamaged: the recording has no samples.
         OSError: the folder cannot be written.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} holds something already; choose another folder")
+        raise ConfigError(f"{folder} is not empty; choose another folder")
     subject = _label(reader.manifest.get("wearer") or "01")
     base = folder / f"sub-{subject}" / "motion"
     base.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = {}
-    for stream in reader.manifest["streams"]:  # two streams may have one name once the signs are gone
+    for stream in reader.manifest["streams"]:  # two streams can share a name once only letters and digits are left
         wanted = _label(stream)
         taken = set(names.values())
         names[stream] = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 1000))) if n not in taken)
@@ -54,10 +54,10 @@ def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list
     try:
         for chunk in reader.chunks():
             run = open_runs.get(chunk.stream)
-            if run is None or not run.goes_on(chunk):
+            if run is None or not run.continues_with(chunk):
                 if run:
                     run.close()
-                number = 1 + sum(one.stream == chunk.stream for one in runs)
+                number = 1 + sum(run.stream == chunk.stream for run in runs)
                 stem = f"sub-{subject}_task-{_label(task)}_tracksys-{names[chunk.stream]}_run-{number:02d}"
                 run = open_runs[chunk.stream] = _Run(base, stem, task, names[chunk.stream], chunk)
                 runs.append(run)
@@ -72,29 +72,29 @@ def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list
 
 
 class _Run:
-    """One session of one stream, written as it is read."""
+    """One epoch of one stream, written while it is read."""
 
     def __init__(self, base: Path, stem: str, task: str, tracksys: str, first: SampleChunk) -> None:
-        self.stream, self._session = first.stream, first.session
+        self.stream, self._epoch = first.stream, first.session
         self.path = base / f"{stem}_motion.tsv"
         self._base, self._stem, self._task, self._tracksys = base, stem, task, tracksys
         self._channels, self._fs_hz = first.channels, first.fs_hz
         self.start_s = float(first.t[0])
         self._end_s = self.start_s
         self._samples = 0
-        self._events: list[tuple[float, float, str]] = []  # begins, ends, label
+        self._events: list[tuple[float, float, str]] = []  # start, end, label
         self._open = True
         self._file: TextIO = open(self.path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115 - closed in close()
 
-    def goes_on(self, chunk: SampleChunk) -> bool:
-        same = (chunk.session, chunk.channels, chunk.fs_hz) == (self._session, self._channels, self._fs_hz)
+    def continues_with(self, chunk: SampleChunk) -> bool:
+        same = (chunk.session, chunk.channels, chunk.fs_hz) == (self._epoch, self._channels, self._fs_hz)
         return same and chunk.t[0] >= self._end_s
 
     def add(self, chunk: SampleChunk) -> None:
         latency = chunk.t - self.start_s
         for at, values in zip(latency.tolist(), chunk.x, strict=True):
-            told = [str(value) if np.isfinite(value) else "n/a" for value in values]
-            self._file.write("\t".join([f"{at:.6f}", *told]) + "\n")
+            cells = [str(value) if np.isfinite(value) else "n/a" for value in values]
+            self._file.write("\t".join([f"{at:.6f}", *cells]) + "\n")
         self._add_labels(chunk, latency)
         self._samples += len(chunk)
         self._end_s = float(chunk.t[-1])
@@ -167,23 +167,23 @@ def _describe(folder: Path, subject: str, reader: RecordingReader, runs: list[_R
     clock = reader.manifest["host_clock"]
     rows = []
     for run in runs:
-        begun = "n/a"  # the times of a replay are on no clock that anybody knows
+        start = "n/a"  # the clock of a replay has no known time of day
         if reader.manifest["source"]["live"]:
             unix_s = clock["unix_s"] + run.start_s - clock["monotonic_s"]
-            begun = datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        rows.append((f"motion/{run.path.name}", begun))
+            start = datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        rows.append((f"motion/{run.path.name}", start))
     _write_tsv(folder / f"sub-{subject}" / f"sub-{subject}_scans.tsv", ("filename", "acq_time"), rows)
 
 
 def _label(text: str) -> str:
-    """Letters and digits only, as BIDS wants its labels.
+    """The letters and digits of a text, as BIDS requires for labels.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the text has none.
     """
     label = re.sub(r"[^A-Za-z0-9]", "", text)
     if not label:
-        raise ConfigError(f"'{text}' has no letter or digit to make a BIDS label of; choose another name")
+        raise ConfigError(f"'{text}' has no letter or digit for a BIDS label; choose another name")
     return label
 
 

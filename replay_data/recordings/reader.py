@@ -1,4 +1,4 @@
-"""Reads a recording, whole or cut off: a tail that a killed run left is read where it lies."""
+"""Reads a recording, complete or cut off: it also reads the tail that a killed run left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .layout import read_manifest, segment_numbers, segment_path, tail_path
 from .tables import (
     COMPUTED,
     DROPPED,
-    FORMAT_IS,
+    FORMAT_CHANGED,
     NOT_RECORDED,
     SCHEMAS,
     Event,
@@ -34,11 +34,20 @@ from .tail import read_tail
 
 
 class RecordingReader:
-    """One recording; holds a minute of it at a time.
+    """Reads one recording and holds one minute of it at a time.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from kinestream.replay_data.recordings import RecordingWriter
+    >>> with TemporaryDirectory() as folder:
+    ...     RecordingWriter(Path(folder), {"wearer": "anna"}).close({"lost": 3})
+    ...     reader = RecordingReader(folder)
+    >>> reader.manifest["wearer"], reader.manifest["ended"]["how"]
+    ('anna', 'closed')
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: its manifest cannot be read.
+        DataDamaged: the manifest cannot be read.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -48,20 +57,21 @@ class RecordingReader:
 
     @property
     def model_labels(self) -> tuple[str, ...]:
-        """The classes of the model that ran; empty where none did."""
+        """The classes of the model that ran; empty without a model."""
         return tuple((self.manifest.get("model") or {}).get("labels", ()))
 
     @property
     def segments(self) -> list[int]:
+        """The numbers of all segments, in order."""
         return segment_numbers(self.folder)
 
     @property
     def tail_bytes_lost(self) -> int:
-        """Of the tails read so far: what was no whole frame."""
+        """Bytes outside complete frames in the tails read so far."""
         return sum(self._torn.values())
 
     def table(self, kind: str, number: int) -> pa.Table:
-        """One segment's ``samples``, ``predictions`` or ``events``; empty if it has none.
+        """The ``samples``, ``predictions`` or ``events`` of one segment; empty if it has none.
 
         Raises:
             DataDamaged: the segment cannot be read.
@@ -86,11 +96,11 @@ class RecordingReader:
 
     @cached_property
     def events(self) -> list[Event]:
-        """All of them, in order."""
+        """All events, in order."""
         return [event for number in self.segments for event in events_of(self.table("events", number))]
 
     def counts(self) -> dict[str, int]:
-        """What is known to be missing from the recording or from the run, by kind: samples."""
+        """Number of samples known to be missing from the recording or from the run, by kind."""
         counts: Counter[str] = Counter()
         for event in self.events:
             if event.kind == DROPPED:
@@ -100,58 +110,54 @@ class RecordingReader:
         return dict(counts)
 
     def chunks(self, *, as_computed: bool = False) -> Iterator[SampleChunk]:
-        """The samples, in the chunks in which they came.
+        """The samples, in the chunks in which they arrived.
 
         Args:
-            as_computed: only what the live pipeline was given, numbered as it was: not what it was too late for,
-                nor what still waited when it was stopped.
+            as_computed: yield only the chunks that the live pipeline processed, with their original numbering: no
+                dropped chunks, and none that was still waiting when the run stopped.
         """
         dropped: dict[tuple[str, str, int], int] = {}
-        until: float = float("inf")
+        chunks_computed: float = float("inf")
         if as_computed:
             for event in self.events:
                 if event.kind == DROPPED:
                     dropped[event.value["stream"], event.value["session"], event.value["seq"]] = event.value["samples"]
                 elif event.kind == COMPUTED:
-                    until = event.value["chunks"]
-        gone: Counter[tuple[str, str]] = Counter()
+                    chunks_computed = event.value["chunks"]
+        skipped: Counter[tuple[str, str]] = Counter()
         for number in self.segments:
             for index, chunk in chunks_of(self.table("samples", number), self._format_of):
-                if index >= until:
+                if index >= chunks_computed:
                     return
-                of = (chunk.stream, chunk.session)
-                if (*of, chunk.seq) in dropped:
-                    gone[of] += len(chunk)
+                epoch = (chunk.stream, chunk.session)
+                if (*epoch, chunk.seq) in dropped:
+                    skipped[epoch] += len(chunk)
                     continue
-                yield _renumbered(chunk, gone[of]) if gone[of] else chunk
+                yield replace(chunk, seq=chunk.seq - skipped[epoch]) if skipped[epoch] else chunk
 
     def predictions(self) -> Iterator[PredictionRecord]:
-        """What the live run predicted, in order, with all that its decisions depended on."""
+        """The predictions of the live run, in order, with everything their decisions depended on."""
         for number in self.segments:
             yield from predictions_of(self.table("predictions", number), self.model_labels)
 
     @cached_property
     def formats(self) -> Mapping[str, tuple[list[int], list[Format]]]:
-        """Of each stream: the numbers of the chunks from which on it was so, and how."""
+        """The formats of each stream, with the number of the first chunk of each."""
         formats: dict[str, tuple[list[int], list[Format]]] = {}
         for event in self.events:
-            if event.kind == FORMAT_IS:
-                told = Format(tuple(event.value["channels"]), event.value["fs_hz"], tuple(event.value["label_names"]))
-                since, known = formats.setdefault(event.value["stream"], ([], []))
-                since.append(event.chunk)
-                known.append(told)
+            if event.kind == FORMAT_CHANGED:
+                value = event.value
+                first_chunks, known = formats.setdefault(value["stream"], ([], []))
+                first_chunks.append(event.chunk)
+                known.append(Format(tuple(value["channels"]), value["fs_hz"], tuple(value["label_names"])))
         return formats
 
     def _format_of(self, stream: str, chunk: int) -> Format:
-        since, known = self.formats.get(stream, ([], []))
-        at = bisect_right(since, chunk) - 1
+        first_chunks, known = self.formats.get(stream, ([], []))
+        at = bisect_right(first_chunks, chunk) - 1
         if at < 0:
             raise DataDamaged(
-                f"{self.folder} does not say what chunk {chunk} of {stream} is: an events file is missing; "
+                f"{self.folder} has no format for chunk {chunk} of {stream}: an events file is missing; "
                 f"restore it from a copy"
             )
         return known[at]
-
-
-def _renumbered(chunk: SampleChunk, less: int) -> SampleChunk:
-    return replace(chunk, seq=chunk.seq - less)

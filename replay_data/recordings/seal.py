@@ -1,4 +1,4 @@
-"""From a tail to Parquet segments: what the writer does every minute, and what repairs a killed recording."""
+"""Seals a tail into Parquet segments, which the writer does every minute, and recovers a killed recording."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .tail import Tail, read_tail, refuse_if_held
 
 
 def seal(folder: Path, number: int) -> Tail:
-    """Turn a tail into segments, each written aside and renamed, then remove it. May be cut off and done again.
+    """Turn a tail into segments, each written aside and renamed, then remove it. Safe to interrupt and repeat.
 
     Returns:
-        What the tail held.
+        The tail's content.
     Raises:
         OSError: the folder cannot be read or written.
     """
@@ -44,33 +44,34 @@ def _write_segment(path: Path, table: pa.Table) -> None:
 
 @dataclass(slots=True)
 class Recovery:
-    """What ``recover`` found and did."""
+    """The report of ``recover``."""
 
     folder: str
     needed: bool = False
-    """Whether anything had to be repaired."""
+    """Whether the recording needed a repair."""
     segments: int = 0
-    """How many stretches of up to a minute the recording has now."""
+    """Number of segments, each up to a minute, after the repair."""
     tails_sealed: int = 0
     kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    """Rows of each table in the whole recording now."""
+    """Rows of each table in the whole recording after the repair."""
     kept_from_tails: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     bytes_lost: int = 0
-    """In tails: writes that were cut off, or damage."""
+    """Bytes of tails in incomplete or damaged writes."""
     holes: int = 0
-    """How many stretches of a tail that was."""
+    """Number of separate stretches of lost bytes."""
     damaged: list[str] = field(default_factory=list)
-    """Segments that cannot be read, set aside under another name."""
+    """Unreadable segments, set aside under another name."""
     leftovers: list[str] = field(default_factory=list)
-    """Half-written files that were removed; what they were made of is in a tail."""
+    """Removed half-written files; a tail still holds their content."""
 
 
 def recover(folder: Path) -> Recovery:
-    """Repair a recording in place: seal what tails there are, set aside what cannot be read, close the manifest.
+    """Repair a recording in place: seal its tails, set unreadable segments aside and close the manifest.
 
     Raises:
-        DataMissing, DataDamaged: the folder holds no recording, or its manifest cannot be read.
-        ConfigError: it is being recorded right now.
+        DataMissing: the folder holds no recording.
+        DataDamaged: the manifest cannot be read.
+        ConfigError: a run is still recording into the folder.
         OSError: the folder cannot be written.
     """
     manifest = read_manifest(folder)
@@ -107,16 +108,16 @@ def recover(folder: Path) -> Recovery:
 
 
 def ended(how: str, rows: dict[str, int], **more: Any) -> dict[str, Any]:
-    """What the manifest says of the end."""
+    """The manifest's ``ended`` entry."""
     return {"how": how, "utc": datetime.now(UTC).isoformat(timespec="milliseconds"), "rows": rows, **more}
 
 
 def _rows(path: Path, kind: str) -> int | None:
-    """How many rows a segment has; None if it cannot be read to its end."""
+    """Number of rows of a segment; None if the segment cannot be read to its end."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException):
         return None
-    # A recording of an earlier version lacks the columns that were added since, which are the last.
+    # A recording of an earlier version lacks the columns added since, which are always the last ones.
     earlier = pa.schema(list(SCHEMAS[kind])[: len(table.schema)])
     return len(table) if table.schema.equals(earlier) else None

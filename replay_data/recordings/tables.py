@@ -1,4 +1,4 @@
-"""The three tables of a recording, and the way from the values that flow to their rows and back."""
+"""The three tables of a recording, and the conversion of chunks, predictions and events to rows and back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SAMPLES = pa.schema(
         *((name, pa.float32()) for name in CHANNEL_UNITS),
     ]
 )
-"""One row a sample. Every channel there can be has its column, null where a stream has no such channel: so all
-segments of all recordings read as one table. ``chunk`` numbers the chunks in the order in which they came."""
+"""One row per sample. Every known channel has its column, null where a stream lacks the channel, so that all
+segments of all recordings read as one table. ``chunk`` numbers the chunks in order of arrival."""
 
 PREDICTIONS = pa.schema(
     [
@@ -68,33 +68,33 @@ PREDICTIONS = pa.schema(
         ("sensing_gyro", pa.bool_()),
     ]
 )
-"""One row a prediction, with its decision and all that this depended on: ``read_*`` is what the battery said before.
-
-``sensing_*`` is how the sensor was asked to run from then on, null for as it does by itself."""
+"""One row per prediction, with its decision and everything the decision depended on: ``read_*`` is the battery reading
+before it. ``sensing_*`` is the sensor setting requested from then on, null for the sensor's own setting."""
 
 EVENTS = pa.schema([("at_s", pa.float64()), ("kind", pa.string()), ("chunk", pa.int64()), ("value", pa.string())])
-"""What happened besides: ``chunk`` is the number of the next chunk then, ``value`` a JSON object."""
+"""Other events: ``chunk`` is the number of the next chunk at that time, ``value`` a JSON object."""
 
 SCHEMAS: dict[str, pa.Schema] = {"samples": SAMPLES, "predictions": PREDICTIONS, "events": EVENTS}
 
-SESSION_START, AFTER_LOSS, NOT_FINITE, NOT_LATER = 1, 2, 4, 8
-"""Bits of ``flags``: the first sample of a session; samples before it are missing by their number; a value that is
-NaN or infinite; a time not later than the sample's before."""
+EPOCH_START, AFTER_LOSS, NOT_FINITE, NOT_LATER = 1, 2, 4, 8
+"""Bits of ``flags``: the first sample of an epoch; the sequence number shows missing samples before this one; a value
+is NaN or infinite; the time is not later than that of the previous sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What the samples of a stream are, from some chunk on."""
+    """The format of a stream's samples, from some chunk on."""
 
     channels: tuple[str, ...]
     fs_hz: float
     label_names: tuple[str, ...]
 
     left_out: tuple[str, ...] = ()
-    """Channels that are none of ``CHANNEL_UNITS``: there is no column for them."""
+    """Channels outside ``CHANNEL_UNITS``, for which the table has no column."""
 
     @classmethod
     def of(cls, chunk: SampleChunk) -> Format:
+        """The format of one chunk."""
         known = tuple(name for name in chunk.channels if name in CHANNEL_UNITS)
         left_out = tuple(name for name in chunk.channels if name not in CHANNEL_UNITS)
         return cls(known, chunk.fs_hz, chunk.label_names, left_out)
@@ -102,46 +102,46 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class PredictionRecord:
-    """A prediction, and what its decision depended on besides the samples."""
+    """A prediction, and everything besides the samples that its decision depended on."""
 
     prediction: Prediction
     ready_s: float
-    """When it came out, on the clock of the samples' times."""
+    """Time of the prediction, on the clock of the sample times."""
     policy: str
-    """The policy in force, as it is written on the command line."""
+    """The active policy, in the notation of the command line."""
     deadline_ms: float | None
     battery: Mapping[str, Any] | None
-    """What the battery said before the window ran: the fields of a ``BatteryReading``."""
+    """The fields of the ``BatteryReading`` taken before the window ran."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a recording."""
+    """An event during a recording, such as a dropped chunk."""
 
     kind: str
     value: Mapping[str, Any]
     at_s: float = field(default_factory=time.monotonic)
     chunk: int = 0
-    """The number of the next chunk then; given by the writer."""
+    """The number of the next chunk at that time; set by the writer."""
 
 
 STARTED = "started"
-"""The recording was begun."""
-FORMAT_IS = "format"
-"""From this chunk on a stream has these channels, rate and label names, and these channels that are left out."""
+"""The recording started."""
+FORMAT_CHANGED = "format"
+"""From this chunk on, a stream has these channels, rate, label names and left-out channels."""
 DROPPED = "dropped"
-"""The live pipeline was late and passed this chunk over."""
+"""The live pipeline fell behind and dropped this chunk."""
 NOT_RECORDED = "not_recorded"
-"""The disk was late: chunks and predictions that are missing here."""
+"""The disk fell behind: these chunks and predictions are missing from the recording."""
 COMPUTED = "computed"
-"""The run has ended; chunks from ``chunks`` on were not computed any more."""
+"""The run ended; the pipeline processed only the first ``chunks`` chunks."""
 
 
 def samples_batch(chunks: Sequence[tuple[int, SampleChunk, NDArray[np.uint8]]]) -> pa.RecordBatch:
     """Rows of ``SAMPLES``.
 
     Args:
-        chunks: each with its number and its samples' (n,) flags; none is empty.
+        chunks: each with its number and the (n,) flags of its samples; no chunk is empty.
     """
     sizes = [len(chunk) for _, chunk, _ in chunks]
 
@@ -169,7 +169,7 @@ def samples_batch(chunks: Sequence[tuple[int, SampleChunk, NDArray[np.uint8]]]) 
 
 
 def _optional(parts: Sequence[NDArray[Any] | None], sizes: Sequence[int], kind: pa.DataType) -> pa.Array:
-    """The parts end to end, null where there is none."""
+    """The parts end to end, null where a part is None."""
     if all(part is None for part in parts):
         return pa.nulls(sum(sizes), kind)
     arrays = [
@@ -189,16 +189,16 @@ def _label_texts(chunk: SampleChunk) -> pa.Array:
 
 
 def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Iterator[tuple[int, SampleChunk]]:
-    """The chunks of a table of ``SAMPLES``, as they came, each with its number.
+    """The chunks of a table of ``SAMPLES``, as they arrived, each with its number.
 
     Args:
-        format_of: what the samples of a stream are, in the chunk of that number.
+        format_of: the format of a stream in the chunk of a given number.
     """
     if not len(table):
         return
     numbers = table["chunk"].to_numpy()
     edges = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
-    streams, sessions = table["stream"].to_pylist(), table["session"].to_pylist()
+    streams, epochs = table["stream"].to_pylist(), table["session"].to_pylist()
     seq, t, received_s = (table[name].to_numpy() for name in ("seq", "t_s", "received_s"))
     t_device, labels = table["t_device_s"], table["label_code"]
     has_device, has_labels = t_device.is_valid().to_numpy(), labels.is_valid().to_numpy()
@@ -206,24 +206,25 @@ def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Itera
     values: dict[tuple[str, ...], NDArray[np.float32]] = {}
     for start, stop in pairwise(edges):
         number = int(numbers[start])
-        told = format_of(streams[start], number)
-        if told.channels not in values:
-            stacked = [table[name].to_numpy(zero_copy_only=False) for name in told.channels]
+        stream_format = format_of(streams[start], number)
+        channels = stream_format.channels
+        if channels not in values:
+            columns = [table[name].to_numpy(zero_copy_only=False) for name in channels]
             empty = np.empty((len(table), 0), np.float32)
-            values[told.channels] = np.stack(stacked, axis=1).astype(np.float32, copy=False) if stacked else empty
+            values[channels] = np.stack(columns, axis=1).astype(np.float32, copy=False) if columns else empty
         yield (
             number,
             SampleChunk(
                 streams[start],
-                sessions[start],
+                epochs[start],
                 t[start:stop],
-                values[told.channels][start:stop],
-                told.channels,
-                told.fs_hz,
+                values[channels][start:stop],
+                channels,
+                stream_format.fs_hz,
                 int(seq[start]),
                 float(received_s[start]),
                 labels[start:stop] if has_labels[start] else None,
-                told.label_names,
+                stream_format.label_names,
                 t_device[start:stop] if has_device[start] else None,
             ),
         )
@@ -258,10 +259,10 @@ _PLAIN = (
     *("stream", "session", "index", "t_start_s", "t_end_s", "label", "confidence", "latency_ms", "energy_mj"),
     *("age_ms", "coverage", "truth", "truth_share", "battery_frac"),
 )
-"""The columns that are fields of a ``Prediction`` as they are."""
+"""The columns that copy a field of ``Prediction`` unchanged."""
 
 _BATTERY = ("frac", "capacity_j", "charging", "base_mw", "temperature_c")
-"""What a battery says before a window, each in a column ``read_*``."""
+"""The fields of the battery reading before a window, each in a column ``read_*``."""
 
 
 def predictions_of(table: pa.Table, labels: tuple[str, ...]) -> Iterator[PredictionRecord]:

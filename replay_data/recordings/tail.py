@@ -1,7 +1,7 @@
-"""The newest minute of a recording: frames appended to a file, each whole or recognisably not.
+"""The newest minute of a recording: frames appended to a file, each complete or recognisably broken.
 
 A frame is ``KSF1``, the table's number, the length and the CRC-32 of a serialised Arrow record batch, and that batch.
-Whatever ends the program, the frames before the last write are whole; damage in the middle costs the frames it hit.
+However the program ends, the frames before the last write are complete; damage costs only the frames it hits.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ _MARK = b"KSF1"
 _HEAD = struct.Struct("<4sBxxxII")
 """Mark, number of the table, payload bytes, CRC-32 of the table's number and the payload."""
 MAX_FRAME_BYTES = 1 << 28
-"""A longer frame is damage: a write holds a fraction of a second."""
+"""Limit of a frame's length: a longer one is damage, as a write holds a fraction of a second."""
 
 
 class TailWriter:
-    """Appends to one tail file, which nobody else may hold.
+    """Appends to one tail file and locks it against other programs.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed in close()
-        with contextlib.suppress(OSError):  # some network folders know no locks; the name is this writer's alone anyway
+        with contextlib.suppress(OSError):  # some network folders have no locks; mode "x" still ensures a new file
             _lock(self._file.fileno())
         self.size = 0
         """Bytes written so far."""
 
     def append(self, batches: dict[str, pa.RecordBatch]) -> None:
-        """Write one frame for each table, in one go; it survives this process from here on.
+        """Write one frame per table in one go; once this returns, the frames outlive the process.
 
         Raises:
-            OSError: the disk took none or only part of it.
+            OSError: the disk took nothing or only part of the frames.
         """
         content = b"".join(_frame(kind, batch) for kind, batch in batches.items())
         written = 0
@@ -55,15 +55,15 @@ class TailWriter:
         self.size += written
 
     def sync(self) -> None:
-        """Make what was appended outlast a power cut.
+        """Make the appended frames survive a power cut.
 
         Raises:
-            OSError: the disk failed, or the file is not where it was any more.
+            OSError: the disk failed, or the file was removed or replaced.
         """
         os.fsync(self._file.fileno())
-        # A deleted file can be written to for ever; nobody would find it.
-        there, held = os.stat(self._path), os.fstat(self._file.fileno())
-        if (there.st_ino, there.st_dev) != (held.st_ino, held.st_dev):
+        # Writing to a deleted file succeeds, but the data would be lost.
+        on_disk, opened = os.stat(self._path), os.fstat(self._file.fileno())
+        if (on_disk.st_ino, on_disk.st_dev) != (opened.st_ino, opened.st_dev):
             raise FileNotFoundError(f"{self._path} was replaced by another file")
 
     def close(self) -> None:
@@ -82,22 +82,22 @@ def _crc(number: int, payload: bytes) -> int:
 
 @dataclass(slots=True)
 class Tail:
-    """What could be read of a tail file."""
+    """The readable content of a tail file."""
 
     batches: dict[str, list[pa.RecordBatch]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     frames: int = 0
     bytes_kept: int = 0
     bytes_lost: int = 0
-    """What lay between and after the whole frames."""
+    """Bytes between and after the complete frames."""
     holes: int = 0
-    """How many stretches that was; the last may be a write that was cut off."""
+    """Number of stretches of lost bytes; the last can be an interrupted write."""
 
     def table(self, kind: str) -> pa.Table:
         return pa.Table.from_batches(self.batches[kind], SCHEMAS[kind])
 
 
 def read_tail(path: Path) -> Tail:
-    """Every whole frame of a tail file, in order.
+    """Every complete frame of a tail file, in order.
 
     Raises:
         OSError: the file cannot be read.
@@ -106,8 +106,8 @@ def read_tail(path: Path) -> Tail:
     tail = Tail()
     at = 0
     while at < len(content):
-        found = _frame_at(content, at)
-        if found is None:
+        frame = _frame_at(content, at)
+        if frame is None:
             next_at = content.find(_MARK, at + 1)
             while next_at >= 0 and _frame_at(content, next_at) is None:
                 next_at = content.find(_MARK, next_at + 1)
@@ -116,7 +116,7 @@ def read_tail(path: Path) -> Tail:
             tail.bytes_lost += stop - at
             at = stop
             continue
-        kind, payload = found
+        kind, payload = frame
         tail.batches[kind].append(pa.ipc.read_record_batch(pa.py_buffer(payload), SCHEMAS[kind]))
         tail.frames += 1
         size = _HEAD.size + len(payload)
@@ -137,7 +137,7 @@ def _frame_at(content: bytes, at: int) -> tuple[str, bytes] | None:
 
 
 def refuse_if_held(path: Path) -> None:
-    """Raise ``ConfigError`` if a running program is writing to this tail, where the system can tell."""
+    """Raise ``ConfigError`` if a running program holds this tail, where the system has file locks."""
     with open(path, "rb") as file, contextlib.suppress(OSError):
         try:
             _lock(file.fileno())
@@ -147,7 +147,7 @@ def refuse_if_held(path: Path) -> None:
 
 def _lock(descriptor: int) -> None:
     if os.name == "nt":
-        return  # an open file cannot be deleted there, which serves as well
+        return  # Windows does not delete open files, which protects the tail as well
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Writes a recording: tails that become segments of a minute. Plain and synchronous; a thread of its own calls it."""
+"""Writes a recording: tails that become segments of a minute. Synchronous; the recorder calls it in its own thread."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .layout import is_recording, tail_path, write_manifest
 from .seal import ended, seal
 from .tables import (
     AFTER_LOSS,
-    FORMAT_IS,
+    EPOCH_START,
+    FORMAT_CHANGED,
     NOT_FINITE,
     NOT_LATER,
-    SESSION_START,
     STARTED,
     Event,
     Format,
@@ -39,24 +39,31 @@ if TYPE_CHECKING:
 
 SEGMENT_S = 60.0
 SEGMENT_BYTES = 32 << 20
-"""A segment ends after a minute of signal or of waiting, or when its tail is this long: it is held in memory once."""
+"""A segment ends after a minute of signal or of waiting, or at this tail size, as sealing holds the tail in memory."""
 
-MOST_AT_ONCE = 256
-"""Chunks and predictions in a frame: a fast replay brings thousands at once."""
+MAX_ITEMS_PER_FRAME = 256
+"""Chunks and predictions in a frame: a fast replay delivers thousands at once."""
 
 Item = SampleChunk | PredictionRecord | Event
 
 
 class RecordingWriter:
-    """One recording in a new folder.
+    """Writes one recording into a new folder.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     writer = RecordingWriter(Path(folder) / "monday", {"wearer": "anna"})
+    ...     writer.close()
+    ...     sorted(path.name for path in writer.folder.iterdir())
+    ['events-000000.parquet', 'recording.json']
 
     Args:
-        folder: made if it is not there; must not hold anything yet.
-        about: what the manifest says besides what this class knows: source, model, policy, wearer, ...
-        segment_s: how much signal a segment holds.
-        clock: seconds that only go forward.
+        folder: created if missing; must be empty.
+        about: entries of the manifest that the caller knows: source, model, policy, wearer, ...
+        segment_s: seconds of signal in a segment.
+        clock: monotonic seconds.
     Raises:
-        ConfigError: the folder holds something, or cannot be written.
+        ConfigError: the folder is not empty or cannot be written.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class RecordingWriter:
         self._streams: dict[str, _Stream] = {}
         self._chunks = 0
         self.rows = {"samples": 0, "predictions": 0, "events": 0}
-        """Written so far."""
+        """Rows written so far, by table."""
         self._number = 0
         self.manifest: dict[str, Any] = {
             "kinestream": __version__,
@@ -90,8 +97,8 @@ class RecordingWriter:
                 holds = "a recording" if is_recording(folder) else "other files"
                 raise ConfigError(f"{folder} holds {holds} already; record into a new folder")
             write_manifest(folder, self.manifest)
-            self._begin()
-            # The first use of Arrow takes half a second where it finds pandas: now, while no sample waits.
+            self._open_tail()
+            # The first use of Arrow takes half a second if pandas is installed: pay for it now, while no sample waits.
             self.write([Event(STARTED, {})])
         except OSError as error:
             raise ConfigError(
@@ -99,13 +106,13 @@ class RecordingWriter:
             ) from None
 
     def write(self, items: Sequence[Item]) -> None:
-        """Append; once this returns, the end of the process loses nothing of it.
+        """Append the items; once this returns, they outlive the process.
 
         Raises:
-            OSError: the disk is full, gone or read-only. What was written before can be read.
+            OSError: the disk is full, gone or read-only. Everything written before stays readable.
         """
-        for start in range(0, len(items), MOST_AT_ONCE):
-            self._append(items[start : start + MOST_AT_ONCE])
+        for start in range(0, len(items), MAX_ITEMS_PER_FRAME):
+            self._append(items[start : start + MAX_ITEMS_PER_FRAME])
             if self._is_full():
                 self._next_segment()
 
@@ -113,19 +120,19 @@ class RecordingWriter:
         chunks: list[tuple[int, SampleChunk, NDArray[np.uint8]]] = []
         predictions: list[PredictionRecord] = []
         events: list[Event] = []
-        news = False
+        formats_changed = False
         for item in items:
             if isinstance(item, SampleChunk):
                 stream = self._streams.setdefault(item.stream, _Stream())
-                if (told := Format.of(item)) != stream.format:
-                    stream.format = told
-                    events.append(Event(FORMAT_IS, {"stream": item.stream, **asdict(told)}, chunk=self._chunks))
+                if (new := Format.of(item)) != stream.format:
+                    stream.format = new
+                    events.append(Event(FORMAT_CHANGED, {"stream": item.stream, **asdict(new)}, chunk=self._chunks))
                     self.manifest["streams"][item.stream] = {
-                        "channels": told.channels,
-                        "rate_hz": told.fs_hz,
-                        "left_out": told.left_out,
+                        "channels": new.channels,
+                        "rate_hz": new.fs_hz,
+                        "left_out": new.left_out,
                     }
-                    news = True
+                    formats_changed = True
                 if len(item):
                     chunks.append((self._chunks, item, stream.flags(item)))
                 self._chunks += 1
@@ -134,7 +141,7 @@ class RecordingWriter:
             else:
                 predictions.append(item)
         batches: dict[str, pa.RecordBatch] = {}
-        if events:  # first, so that no sample stands there without its format
+        if events:  # events first, so that no sample precedes its format
             batches["events"] = events_batch(events)
         if chunks:
             batches["samples"] = samples_batch(chunks)
@@ -144,24 +151,24 @@ class RecordingWriter:
             self._tail.append(batches)
         for kind, batch in batches.items():
             self.rows[kind] += len(batch)
-        if news:
+        if formats_changed:
             write_manifest(self.folder, self.manifest)
 
     def sync(self) -> None:
-        """Make what was written outlast a power cut.
+        """Make everything written so far survive a power cut.
 
         Raises:
-            OSError: the disk failed, or the folder is not there any more.
+            OSError: the disk failed, or the folder was removed.
         """
         self._tail.sync()
 
     def close(self, counts: Mapping[str, int] | None = None) -> None:
-        """Seal the last segment and say in the manifest that this is the end.
+        """Seal the last segment and mark the recording as closed in the manifest.
 
         Args:
-            counts: what became of the run's samples, by kind.
+            counts: the run's sample counts, by kind.
         Raises:
-            OSError: as ``write``.
+            OSError: as for ``write``.
         """
         self._tail.sync()
         self._tail.close()
@@ -170,49 +177,49 @@ class RecordingWriter:
         write_manifest(self.folder, self.manifest)
 
     def abandon(self) -> None:
-        """Let go of the files after an error, as they are."""
+        """Close the files after an error, without sealing them."""
         self._tail.close()
 
-    def _begin(self) -> None:
+    def _open_tail(self) -> None:
         self._tail = TailWriter(tail_path(self.folder, self._number))
-        self._began_s = self._clock()
+        self._opened_s = self._clock()
         for stream in self._streams.values():
             stream.signal_s = 0.0
 
     def _is_full(self) -> bool:
         longest_s = max((stream.signal_s for stream in self._streams.values()), default=0.0)
-        waited_s = self._clock() - self._began_s if self._tail.size else 0.0
+        waited_s = self._clock() - self._opened_s if self._tail.size else 0.0
         return max(longest_s, waited_s) >= self._segment_s or self._tail.size >= SEGMENT_BYTES
 
     def _next_segment(self) -> None:
         self._tail.sync()
         self._tail.close()
         self._number += 1
-        self._begin()
+        self._open_tail()
         seal(self.folder, self._number - 1)
 
 
 @dataclass(slots=True)
 class _Stream:
-    """What is known of a stream so far."""
+    """The writer's state of one stream."""
 
     format: Format | None = None
     signal_s: float = 0.0
-    """In this segment."""
-    session: str | None = None
+    """Seconds of signal in the current segment."""
+    epoch: str | None = None
     next_seq: int = 0
     newest_s: float = -np.inf
 
     def flags(self, chunk: SampleChunk) -> NDArray[np.uint8]:
-        """(n,) what is odd about each sample."""
+        """(n,) flag bits of each sample."""
         flags = np.zeros(len(chunk), np.uint8)
         flags[~np.isfinite(chunk.x).all(axis=1)] |= NOT_FINITE
-        if chunk.session != self.session:
-            flags[0] |= SESSION_START
+        if chunk.session != self.epoch:
+            flags[0] |= EPOCH_START
             self.newest_s = -np.inf
         elif chunk.seq > self.next_seq:
             flags[0] |= AFTER_LOSS
         flags[np.diff(chunk.t, prepend=self.newest_s) <= 0] |= NOT_LATER
-        self.session, self.next_seq, self.newest_s = chunk.session, chunk.seq + len(chunk), float(chunk.t[-1])
+        self.epoch, self.next_seq, self.newest_s = chunk.session, chunk.seq + len(chunk), float(chunk.t[-1])
         self.signal_s += len(chunk) / chunk.fs_hz
         return flags

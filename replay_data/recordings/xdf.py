@@ -1,4 +1,4 @@
-"""XDF files, as Lab Streaming Layer's recorder writes them, turned into recordings.
+"""Converts XDF files, written by Lab Streaming Layer's recorder, into recordings.
 
 Source: https://github.com/sccn/xdf/wiki/Specifications; read by pyxdf.
 """
@@ -31,48 +31,49 @@ Labels = tuple["NDArray[np.float64]", "NDArray[np.int16]", tuple[str, ...]]
 def import_xdf(path: Path, folder: Path, *, wearer: str | None = None, columns: ColumnMap | None = None) -> list[str]:
     """Write the motion streams of an XDF file as a recording.
 
-    Streams with an accelerometer or gyroscope are taken, told by the names and units of their channels; a single
-    stream of text markers labels the samples from each marker to the next.
+    The names and units of the channels identify streams with an accelerometer or gyroscope; a single stream of text
+    markers labels the samples from each marker to the next.
 
     Args:
         folder: new or empty.
-        columns: which channels are what, where their names and units do not tell.
+        columns: the meaning of the channels, where their names and units leave it open.
     Returns:
-        What became of each stream, a line each.
+        The outcome for each stream, one line each.
     Raises:
         MissingExtra: pyxdf is not installed.
-        DataMissing, DataDamaged: there is no such file, or it is no XDF.
-        InputMismatch: no stream of motion is in it.
-        ConfigError: the folder holds something, or cannot be written.
+        DataMissing: the file does not exist.
+        DataDamaged: the file is not valid XDF.
+        InputMismatch: the file has no motion stream.
+        ConfigError: the folder is not empty or cannot be written.
     """
-    told: list[str] = []
-    taken: list[tuple[str, list[SampleChunk]]] = []
+    outcomes: list[str] = []
+    imported: list[tuple[str, list[SampleChunk]]] = []
     streams = _load(path)
     labels = _labels(streams)
     for stream in streams:
         name = _text(stream["info"], "name") or f"stream {stream['info'].get('stream_id', '?')}"
         if not isinstance(stream["time_series"], np.ndarray):
-            told.append(f"{name}: {'labels' if labels else 'text, left out'}")
+            outcomes.append(f"{name}: {'labels' if labels else 'text, left out'}")
             continue
         try:
             chunks = list(_chunks(stream, name, labels, columns or ColumnMap(), path.name))
         except ConfigError as error:
-            told.append(f"{name}: left out: {error}")
+            outcomes.append(f"{name}: left out: {error}")
             continue
-        taken.append((name, chunks))
-        told.append(f"{name}: {sum(map(len, chunks))} samples of {', '.join(chunks[0].channels)}")
-    if not taken:
-        raise InputMismatch(f"{path} has no stream of motion; " + "; ".join(told))
+        imported.append((name, chunks))
+        outcomes.append(f"{name}: {sum(map(len, chunks))} samples of {', '.join(chunks[0].channels)}")
+    if not imported:
+        raise InputMismatch(f"{path} has no motion stream; " + "; ".join(outcomes))
     about = {"source": {"name": str(path), "live": False}, "wearer": wearer, "model": None, "policy": None}
     writer = RecordingWriter(folder, about)
     try:
-        merged = sorted((chunk for _, chunks in taken for chunk in chunks), key=lambda chunk: chunk.received_s)
+        merged = sorted((chunk for _, chunks in imported for chunk in chunks), key=lambda chunk: chunk.received_s)
         writer.write(merged)
         writer.close()
     except OSError as error:
         writer.abandon()
         raise ConfigError(f"cannot write {folder}: {error.strerror or error}; make room and import again") from None
-    return told
+    return outcomes
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
@@ -81,38 +82,38 @@ def _load(path: Path) -> list[dict[str, Any]]:
     except ModuleNotFoundError:
         raise MissingExtra("xdf", "importing XDF files") from None
     if not path.is_file():
-        raise DataMissing(f"there is no file {path}")
+        raise DataMissing(f"no file {path}; expected an XDF file")
     try:
         streams, _ = pyxdf.load_xdf(str(path), verbose=False)
-    except Exception as error:  # pyxdf raises whatever a damaged file leads it to
+    except Exception as error:  # on a damaged file pyxdf raises any kind of error
         raise DataDamaged(f"{path} cannot be read as XDF: {error}") from None
     return [stream for stream in streams if len(stream["time_stamps"])]
 
 
 def _labels(streams: list[dict[str, Any]]) -> Labels | None:
-    """When each label begins, its code, and the names; None unless exactly one stream is of text."""
+    """The start of each label, its code, and the names; None unless exactly one stream holds text."""
     texts = [stream for stream in streams if not isinstance(stream["time_series"], np.ndarray)]
     if len(texts) != 1:
         return None
-    given = [canonical_label(str(row[0])) for row in texts[0]["time_series"]]
-    names = tuple(sorted(set(filter(None, given))))
-    codes = np.array([names.index(name) if name else UNLABELLED for name in given], np.int16)
+    markers = [canonical_label(str(row[0])) for row in texts[0]["time_series"]]
+    names = tuple(sorted(set(filter(None, markers))))
+    codes = np.array([names.index(name) if name else UNLABELLED for name in markers], np.int16)
     return np.asarray(texts[0]["time_stamps"], float), codes, names
 
 
 def _chunks(
-    stream: dict[str, Any], name: str, labels: Labels | None, said: ColumnMap, where: str
+    stream: dict[str, Any], name: str, labels: Labels | None, column_map: ColumnMap, where: str
 ) -> Iterator[SampleChunk]:
     t = np.asarray(stream["time_stamps"], float)
     span_s = float(t[-1] - t[0])
     measured_hz = (len(t) - 1) / span_s if span_s > 0 else math.nan
     rate_hz = float(_text(stream["info"], "nominal_srate") or 0) or measured_hz
     if not rate_hz > 0:
-        raise ConfigError(f"{len(t)} samples and no rate")
+        raise ConfigError(f"{len(t)} samples and no rate; expected a nominal rate or rising times")
     header = _channel_names(stream["info"], stream["time_series"].shape[1])
-    columns = replace(said, rate_hz=rate_hz).resolve(header, f"{where}, {name}")
-    picked = [header.index(column) for column in (*columns.acc, *columns.gyro)]
-    x = stream["time_series"][:, picked].astype(np.float64)
+    columns = replace(column_map, rate_hz=rate_hz).resolve(header, f"{where}, {name}")
+    sensor_columns = [header.index(column) for column in (*columns.acc, *columns.gyro)]
+    x = stream["time_series"][:, sensor_columns].astype(np.float64)
     finite = np.isfinite(x).all(axis=1)
     factors, _ = si_factors(x[finite], columns, f"{where}, {name}")
     values = (x * factors).astype(np.float32)
@@ -139,7 +140,7 @@ def _chunks(
 
 
 def _channel_names(info: dict[str, Any], count: int) -> list[str]:
-    """The channels as a table's header would name them, units in brackets."""
+    """The channels named like a table's header, with units in brackets."""
     try:
         channels = info["desc"][0]["channels"][0]["channel"]
     except (KeyError, IndexError, TypeError):
@@ -152,6 +153,6 @@ def _channel_names(info: dict[str, Any], count: int) -> list[str]:
 
 
 def _text(info: dict[str, Any], key: str) -> str:
-    """XDF's XML puts every value into a list."""
+    """The text of one entry; XDF's XML wraps every value in a list."""
     value = info.get(key) or [""]
     return str((value[0] if isinstance(value, list) else value) or "")

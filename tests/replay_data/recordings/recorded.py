@@ -1,4 +1,4 @@
-"""Chunks to record, and what must come back of them."""
+"""Chunks, predictions and writers for tests of recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chunks(n: int = 500, size: int = 20, **more: object) -> list[SampleChunk]:
 
 
 def acc_only(n: int = 100, size: int = 10) -> list[SampleChunk]:
-    """Another stream: fewer channels, no labels, a clock of its device's own."""
+    """A second stream with fewer channels, no labels and device times."""
     return [
         replace(c, stream="wrist", channels=ACC, x=c.x[:, :3], t_device=c.t * 1.01 + 5, fs_hz=25.0)
         for c in cut(regular(n), size)
@@ -44,7 +44,7 @@ def writer(folder: Path, **more: object) -> RecordingWriter:
 
 
 def as_bytes(chunk: SampleChunk) -> tuple[object, ...]:
-    """All of a chunk, to the last bit."""
+    """A chunk's whole content, for a bitwise comparison."""
     return (
         *(chunk.stream, chunk.session, chunk.channels, chunk.fs_hz, chunk.seq, chunk.received_s, chunk.label_names),
         *(chunk.t.tobytes(), np.ascontiguousarray(chunk.x).tobytes()),

@@ -1,7 +1,7 @@
-"""Records live wearers in processes of their own, to be killed: ``python -m ... FOLDER``.
+"""Records live wearers in child processes that a test kills: ``python -m ... FOLDER``.
 
-One process loads everything and forks a child for each number it reads, so that twenty cost no more than one; it
-answers with the child's process id.
+One process loads everything and forks a child for each number it reads, so that twenty children load no more than one
+process; it answers with the child's process id.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from kinestream.run.session import Session
 from tests.random_models import random_model
 
 FAST = 60.0
-"""Every second process plays this fast, so that a segment of 60 s is sealed every second."""
+"""Speed of every second process, so that it seals a segment of 60 s every second."""
 
 
 def record(folder: Path, number: int) -> None:
-    """Never ends by itself. What arrives is noted in a file beside the folder, whole whatever happens."""
+    """Record until killed, and note every arriving chunk in a file beside the folder."""
     fast = number % 2 == 1
     source = Wearer(number, speed=FAST if fast else 1.0, live=not fast)
     engine = Engine(random_model())
@@ -48,11 +48,11 @@ def record(folder: Path, number: int) -> None:
 
 
 if __name__ == "__main__":
-    pa.array([0])  # loads pandas where it is installed: once, and not in every child
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead bury themselves
+    pa.array([0])  # loads pandas, if installed, once instead of in every child
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children leave no zombies
     for line in sys.stdin:
         if child := os.fork():
             print(child, flush=True)
         else:
             record(Path(sys.argv[1]) / f"recording-{line.strip()}", int(line))
-            os._exit(1)  # it ended by itself
+            os._exit(1)  # reached only if the recording ends by itself

@@ -1,4 +1,4 @@
-"""Recordings for other programs, and XDF files from them."""
+"""Exports to CSV and Motion-BIDS, and the import of XDF files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.replay_data.recordings.recorded import acc_only, chunks, prediction, 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two streams, one of them in two sessions, and two predictions."""
+    """Two streams, one of them with two epochs, and two predictions."""
     to = writer(tmp_path / "r", segment_s=2.0)
     worn = [replace(c, x=c.x + np.array([0, 0, 9.8, 0, 0, 0], np.float32)) for c in chunks(300)]
     worn[10:] = [replace(chunk, session="two", t=chunk.t + 100) for chunk in worn[10:]]
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "r"
 
 
-def test_a_csv_file_is_read_back_as_what_was_recorded(folder: Path, tmp_path: Path) -> None:
+def test_csv_export_writes_all_samples_and_predictions_and_never_overwrites(folder: Path, tmp_path: Path) -> None:
     written = export_csv(RecordingReader(folder), tmp_path / "out.csv")
     assert written == {tmp_path / "out.csv": 400, tmp_path / "out-predictions.csv": 2}
     with open(tmp_path / "out-predictions.csv", newline="") as file:
@@ -42,11 +42,11 @@ def test_a_csv_file_is_read_back_as_what_was_recorded(folder: Path, tmp_path: Pa
         *("walking", "fixed:subnet=0.35x-96"),
         pytest.approx(0.3),
     )
-    with pytest.raises(ConfigError, match="there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         export_csv(RecordingReader(folder), tmp_path / "out.csv")
 
 
-def test_a_csv_file_needs_no_word_about_its_columns(tmp_path: Path) -> None:
+def test_an_exported_csv_file_opens_without_a_column_map(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     to.write([replace(c, x=c.x + np.array([0, 0, 9.8, 0, 0, 0], np.float32)) for c in chunks(300)])
     to.close()
@@ -62,7 +62,7 @@ def test_a_csv_file_needs_no_word_about_its_columns(tmp_path: Path) -> None:
     assert [names[c] if c >= 0 else "" for c in back.labels] == [wanted[c] if c >= 0 else "" for c in recorded.labels]
 
 
-def test_motion_bids_has_what_the_standard_requires(folder: Path, tmp_path: Path) -> None:
+def test_motion_bids_export_has_all_files_and_fields_the_standard_requires(folder: Path, tmp_path: Path) -> None:
     files = export_motion_bids(RecordingReader(folder), tmp_path / "bids", "daily life")
     stem = "sub-01_task-dailylife_tracksys-"
     assert [file.name for file in files] == [
@@ -90,7 +90,7 @@ def test_motion_bids_has_what_the_standard_requires(folder: Path, tmp_path: Path
     assert events == ["onset\tduration\ttrial_type", "0.000000\t2.000000\tsitting"]
     scans = (tmp_path / "bids" / "sub-01" / "sub-01_scans.tsv").read_text().splitlines()
     assert len(scans) == 1 + len(files)
-    with pytest.raises(ConfigError, match="holds something"):
+    with pytest.raises(ConfigError, match="is not empty"):
         export_motion_bids(RecordingReader(folder), tmp_path / "bids", "daily life")
 
 
@@ -99,11 +99,11 @@ def xdf_chunk(tag: int, content: bytes) -> bytes:
 
 
 def xdf_stream(number: int, name: str, kind: str, rate_hz: float, channels: list[tuple[str, str]]) -> bytes:
-    listed = "".join(f"<channel><label>{label}</label><unit>{unit}</unit></channel>" for label, unit in channels)
+    channel_xml = "".join(f"<channel><label>{label}</label><unit>{unit}</unit></channel>" for label, unit in channels)
     xml = (
         f"<?xml version='1.0'?><info><name>{name}</name><type>x</type><channel_count>{len(channels)}</channel_count>"
         f"<nominal_srate>{rate_hz}</nominal_srate><channel_format>{kind}</channel_format>"
-        f"<desc><channels>{listed}</channels></desc></info>"
+        f"<desc><channels>{channel_xml}</channels></desc></info>"
     )
     return xdf_chunk(2, struct.pack("<I", number) + xml.encode())
 
@@ -114,7 +114,7 @@ def xdf_samples(number: int, t: np.ndarray, rows: list[bytes]) -> bytes:
 
 
 def xdf_file(path: Path, channels: list[tuple[str, str]], x: np.ndarray) -> Path:
-    """An XDF file of a sensor at 50 Hz, a stream of markers and one of something else."""
+    """An XDF file with a sensor at 50 Hz, a stream of markers and a stream that is not motion."""
     t = 1000 + np.arange(len(x)) / 50
     markers = [("Walking", 1000.99), ("Sitting Down", 1002.99)]
     texts = [b"\x04" + struct.pack("<I", len(text)) + text.encode() for text, _ in markers]
@@ -138,9 +138,9 @@ def test_an_xdf_file_becomes_a_recording_in_si_units(tmp_path: Path) -> None:
     pytest.importorskip("pyxdf")
     x = np.random.default_rng(0).normal(0, 0.1, (300, 6))
     x[:, 2] += 1
-    told = import_xdf(xdf_file(tmp_path / "a.xdf", IN_G, x), tmp_path / "r", wearer="anna")
-    assert len(told) == 3
-    assert "Skin: left out" in " ".join(told)
+    outcomes = import_xdf(xdf_file(tmp_path / "a.xdf", IN_G, x), tmp_path / "r", wearer="anna")
+    assert len(outcomes) == 3
+    assert "Skin: left out" in " ".join(outcomes)
     (recording,) = open_recording(tmp_path / "r")
     assert (recording.subject, recording.fs_hz, len(recording)) == ("anna", 50.0, 300)
     assert recording.x[:, :3] == pytest.approx(x[:, :3] * STANDARD_GRAVITY, rel=1e-5)
@@ -150,20 +150,20 @@ def test_an_xdf_file_becomes_a_recording_in_si_units(tmp_path: Path) -> None:
     assert recording.labels.tolist() == [UNLABELLED] * 50 + [1] * 100 + [0] * 150
 
 
-def test_what_is_no_xdf_file_or_has_no_motion_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_damaged_or_without_motion_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("pyxdf")
     with pytest.raises(DataMissing):
         import_xdf(tmp_path / "none.xdf", tmp_path / "r")
-    (tmp_path / "b.xdf").write_bytes(b"nothing of the kind")
+    (tmp_path / "b.xdf").write_bytes(b"not an XDF file")
     with pytest.raises(DataDamaged, match="cannot be read as XDF"):
         import_xdf(tmp_path / "b.xdf", tmp_path / "r")
     skin_only = xdf_file(tmp_path / "c.xdf", [("a", "uS"), ("b", "uS")], np.ones((100, 2)))
-    with pytest.raises(InputMismatch, match="no stream of motion"):
+    with pytest.raises(InputMismatch, match="no motion stream"):
         import_xdf(skin_only, tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
-def test_without_pyxdf_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyxdf_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyxdf", None)
     with pytest.raises(MissingExtra, match=r"'.\[xdf\]'"):
         import_xdf(tmp_path / "a.xdf", tmp_path / "r")

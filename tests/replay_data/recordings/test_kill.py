@@ -1,4 +1,4 @@
-"""A recording process killed at any moment: at most a second is lost, and what is there runs again alike."""
+"""Recording processes killed at random moments lose at most a second, and their runs can be repeated exactly."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from kinestream.replay_data.recordings import RecordingReader, recover
 from tests.random_models import random_model
 
 KILLS = 20
-AT_ONCE = 6
-"""How many processes record at a time: more, and they fight for the processor instead of recording."""
+MAX_ALIVE = 6
+"""Processes recording at a time; more of them would compete for the processor instead of recording."""
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The folders of twenty recordings whose processes were killed 0.1 to 2.5 s after their first sample."""
     if not hasattr(os, "fork"):
-        pytest.skip("the processes are forked from one that has loaded everything")
+        pytest.skip("needs os.fork: one process loads everything and forks the recorders")
     folder = tmp_path_factory.mktemp("killed")
     for number in range(KILLS):
         save_model(folder / f"recording-{number}.safetensors", random_model())
@@ -45,7 +45,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         assert process.stdin is not None
         assert process.stdout is not None
         while killed < KILLS:
-            if waiting and len(alive) < AT_ONCE:
+            if waiting and len(alive) < MAX_ALIVE:
                 number = waiting.pop()
                 print(number, file=process.stdin, flush=True)
                 alive[number] = (int(process.stdout.readline()), None)
@@ -61,26 +61,22 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def arrivals_of(folder: Path) -> list[tuple[float, str, int, int]]:
-    """When each chunk came to the process, its session, number and length."""
+    """The arrival time, epoch, sequence number and length of each chunk."""
     lines = Path(f"{folder}.arrivals").read_text().splitlines()
     words = [line.split() for line in lines]
-    return [(float(at_s), session, int(seq), int(n)) for at_s, session, seq, n in words]
+    return [(float(at_s), epoch, int(seq), int(n)) for at_s, epoch, seq, n in words]
 
 
-def test_at_most_a_second_is_lost_and_nothing_in_between(killed: list[Path]) -> None:
+def test_a_kill_costs_at_most_the_last_second(killed: list[Path]) -> None:
     for folder in killed:
         arrived = arrivals_of(folder)
-        kept = [(chunk.session, chunk.seq, len(chunk)) for chunk in RecordingReader(folder).chunks()]
-        assert kept == [what for _, what in map(_split, arrived)][: len(kept)]
+        kept = [[chunk.session, chunk.seq, len(chunk)] for chunk in RecordingReader(folder).chunks()]
+        assert kept == [chunk for _, *chunk in arrived][: len(kept)]
         lost = arrived[len(kept) :]
         assert not lost or arrived[-1][0] - lost[0][0] <= 1.0, f"{folder.name} lost {arrived[-1][0] - lost[0][0]} s"
 
 
-def _split(arrival: tuple[float, str, int, int]) -> tuple[float, tuple[str, int, int]]:
-    return arrival[0], arrival[1:]
-
-
-def test_what_was_predicted_until_then_is_predicted_again(killed: list[Path]) -> None:
+def test_a_rerun_of_a_killed_run_gives_the_same_predictions(killed: list[Path]) -> None:
     compared = 0
     for folder in killed:
         again = RerunSession(folder, speed=float("inf"))
@@ -90,7 +86,7 @@ def test_what_was_predicted_until_then_is_predicted_again(killed: list[Path]) ->
     assert compared > 10 * KILLS
 
 
-def test_recovery_keeps_all_of_it_and_leaves_only_segments(killed: list[Path]) -> None:
+def test_recovery_keeps_every_sample_and_leaves_only_segments(killed: list[Path]) -> None:
     for folder in killed:
         before = [(chunk.seq, chunk.x.tobytes()) for chunk in RecordingReader(folder).chunks()]
         report = recover(folder)

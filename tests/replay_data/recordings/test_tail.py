@@ -1,3 +1,5 @@
+"""The tail of a recording survives cuts and damage frame by frame."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,7 +18,7 @@ FRAMES = 6
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[int]]:
-    """A tail of six frames, and where each of them ends."""
+    """The content of a tail of six frames, and the end of each frame."""
     path = tmp_path_factory.mktemp("tail") / "tail-000000.log"
     tail = TailWriter(path)
     ends = []
@@ -48,7 +50,7 @@ def test_a_tail_cut_anywhere_keeps_every_whole_frame(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10_000), value=st.integers(1, 255))
-def test_a_damaged_byte_costs_its_own_frame_and_no_other(
+def test_a_damaged_byte_costs_only_its_own_frame(
     written: tuple[bytes, list[int]], tmp_path: Path, at: int, value: int
 ) -> None:
     content, ends = written
@@ -57,22 +59,22 @@ def test_a_damaged_byte_costs_its_own_frame_and_no_other(
     damaged = bytearray(content)
     damaged[at] ^= value
     values, kept, lost = values_in(bytes(damaged), tmp_path / "tail")
-    padding = at - ([0, *ends][hit]) in (5, 6, 7)  # three bytes of a frame's head mean nothing
+    padding = at - ([0, *ends][hit]) in (5, 6, 7)  # three bytes of a frame's head are padding
     assert values == [float(i) for i in range(FRAMES) if i != hit or padding]
     assert kept + lost == len(content)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rubbish=st.binary(max_size=200))
-def test_rubbish_in_front_costs_nothing_but_itself(
-    written: tuple[bytes, list[int]], tmp_path: Path, rubbish: bytes
+@given(garbage=st.binary(max_size=200))
+def test_garbage_before_the_first_frame_costs_no_frame(
+    written: tuple[bytes, list[int]], tmp_path: Path, garbage: bytes
 ) -> None:
     content, _ = written
-    values, _, lost = values_in(rubbish + content, tmp_path / "tail")
-    assert (values, lost) == ([float(i) for i in range(FRAMES)], len(rubbish))
+    values, _, lost = values_in(garbage + content, tmp_path / "tail")
+    assert (values, lost) == ([float(i) for i in range(FRAMES)], len(garbage))
 
 
-def test_a_tail_that_is_replaced_or_deleted_is_an_error_at_the_next_sync(tmp_path: Path) -> None:
+def test_a_replaced_or_deleted_tail_fails_at_the_next_sync(tmp_path: Path) -> None:
     path = tmp_path / "tail-000000.log"
     tail = TailWriter(path)
     tail.sync()
@@ -85,8 +87,8 @@ def test_a_tail_that_is_replaced_or_deleted_is_an_error_at_the_next_sync(tmp_pat
     tail.close()
 
 
-def test_a_tail_that_is_being_written_is_not_touched(tmp_path: Path) -> None:
-    pytest.importorskip("fcntl", reason="Windows keeps open files from being deleted by itself")
+def test_a_tail_held_by_a_running_program_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="Windows itself protects open files from deletion")
     path = tmp_path / "tail-000000.log"
     tail = TailWriter(path)
     with pytest.raises(ConfigError, match="being recorded right now"):

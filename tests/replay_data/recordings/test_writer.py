@@ -1,4 +1,4 @@
-"""What is written comes back, whole or cut off, and other programs read it."""
+"""The writer: everything comes back bit by bit, complete or cut off, and other programs can read it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from kinestream.replay_data.recordings.tables import (
     AFTER_LOSS,
     COMPUTED,
     DROPPED,
+    EPOCH_START,
     NOT_FINITE,
     NOT_LATER,
     NOT_RECORDED,
     SCHEMAS,
-    SESSION_START,
 )
 from tests.replay_data.recordings.recorded import acc_only, as_bytes, chunks, prediction, writer
 
 
 def interleaved() -> list[SampleChunk]:
-    """Two streams in turn; the first changes its rate on the way."""
+    """Two streams in turn; the first changes its epoch and rate halfway."""
     first, second = chunks(400), acc_only(200)
     first[10:] = [replace(chunk, session="two", fs_hz=100.0, seq=chunk.seq - 200) for chunk in first[10:]]
     return [chunk for pair in zip(first, second, strict=True) for chunk in pair]
@@ -37,15 +37,15 @@ def interleaved() -> list[SampleChunk]:
 
 @pytest.mark.parametrize("closed", [True, False])
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
-def test_chunks_come_back_as_they_came_to_the_last_bit(tmp_path: Path, closed: bool, at_once: int) -> None:
-    given_ = interleaved()
+def test_chunks_come_back_bit_by_bit(tmp_path: Path, closed: bool, at_once: int) -> None:
+    recorded = interleaved()
     to = writer(tmp_path / "r", segment_s=3.0)
-    for at in range(0, len(given_), at_once):
-        to.write(given_[at : at + at_once])
+    for at in range(0, len(recorded), at_once):
+        to.write(recorded[at : at + at_once])
     if closed:
         to.close()
     back = list(RecordingReader(tmp_path / "r").chunks())
-    assert list(map(as_bytes, back)) == list(map(as_bytes, given_))
+    assert list(map(as_bytes, back)) == list(map(as_bytes, recorded))
     assert len(RecordingReader(tmp_path / "r").segments) > 1 or at_once == 1000
     to.abandon()
 
@@ -57,59 +57,59 @@ def test_chunks_come_back_as_they_came_to_the_last_bit(tmp_path: Path, closed: b
     label=st.integers(-1, 1),
     segment_s=st.floats(0.1, 5.0),
 )
-def test_any_values_and_any_cut_come_back(
+def test_any_values_and_chunk_sizes_come_back(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], values: list[float], label: int, segment_s: float
 ) -> None:
     folder = tmp_path_factory.mktemp("any") / "r"
-    given_, seq = [], 0
+    recorded, seq = [], 0
     for size in sizes:
         x = np.tile(np.array(values, np.float32), (size, 1))
         t, codes = np.arange(seq, seq + size) / 50, np.full(size, label, np.int16)
-        given_.append(replace(chunks(20)[0], x=x, t=t, labels=codes, seq=seq, received_s=float(t[-1])))
+        recorded.append(replace(chunks(20)[0], x=x, t=t, labels=codes, seq=seq, received_s=float(t[-1])))
         seq += size
     to = writer(folder, segment_s=segment_s)
-    to.write(given_)
+    to.write(recorded)
     to.close()
-    assert list(map(as_bytes, RecordingReader(folder).chunks())) == list(map(as_bytes, given_))
+    assert list(map(as_bytes, RecordingReader(folder).chunks())) == list(map(as_bytes, recorded))
 
 
-def test_predictions_and_their_circumstances_come_back(tmp_path: Path) -> None:
+def test_predictions_come_back_with_their_context(tmp_path: Path) -> None:
     bare = prediction(1, battery=None, deadline_ms=None)
     bare = replace(bare, prediction=replace(bare.prediction, truth=None, battery_frac=None))
     to = writer(tmp_path / "r")
     to.write([prediction(0), *chunks(20), bare])
     to.close()
     first, second = RecordingReader(tmp_path / "r").predictions()
-    for got, wanted in ((first, prediction(0)), (second, bare)):
-        assert got.prediction.probs.tobytes() == wanted.prediction.probs.tobytes()
+    for read, expected in ((first, prediction(0)), (second, bare)):
+        assert read.prediction.probs.tobytes() == expected.prediction.probs.tobytes()
         no_probs = np.empty(0, np.float32)
-        plain = [replace(one, prediction=replace(one.prediction, probs=no_probs)) for one in (got, wanted)]
+        plain = [replace(r, prediction=replace(r.prediction, probs=no_probs)) for r in (read, expected)]
         assert repr(plain[0]) == repr(plain[1])
 
 
-def test_only_what_was_computed_is_computed_again(tmp_path: Path) -> None:
-    given_ = chunks(400, 20)
+def test_as_computed_yields_only_the_chunks_the_pipeline_processed(tmp_path: Path) -> None:
+    recorded = chunks(400, 20)
     to = writer(tmp_path / "r")
-    to.write(given_)
-    where = {"stream": "s", "session": "one", "seq": 40, "samples": 20}
-    to.write([Event(DROPPED, where), Event(NOT_RECORDED, {"samples": 7}), Event(COMPUTED, {"chunks": 18})])
+    to.write(recorded)
+    dropped = {"stream": "s", "session": "one", "seq": 40, "samples": 20}
+    to.write([Event(DROPPED, dropped), Event(NOT_RECORDED, {"samples": 7}), Event(COMPUTED, {"chunks": 18})])
     to.close()
     reader = RecordingReader(tmp_path / "r")
     computed = list(reader.chunks(as_computed=True))
     assert [chunk.seq for chunk in computed] == [0, 20, *range(40, 340, 20)]  # numbered as the pipeline saw them
-    assert [float(c.t[0]) for c in computed] == [float(c.t[0]) for c in given_[:18] if c.seq != 40]
+    assert [float(c.t[0]) for c in computed] == [float(c.t[0]) for c in recorded[:18] if c.seq != 40]
     assert len(list(reader.chunks())) == 20
     assert reader.counts() == {"dropped_live": 20, "not_recorded": 7}
 
 
-def test_every_segment_has_the_same_columns_whatever_the_streams_bring(tmp_path: Path) -> None:
+def test_every_segment_has_the_same_columns_for_all_streams(tmp_path: Path) -> None:
     to = writer(tmp_path / "r", segment_s=1.0)
     for batch in (acc_only(100), chunks(100), chunks(300), [prediction()]):
         to.write(batch)
     to.close()
     for kind, schema in SCHEMAS.items():
-        found = ds.dataset(sorted((tmp_path / "r").glob(f"{kind}-*.parquet"))).schema
-        assert found.equals(schema)
+        stored = ds.dataset(sorted((tmp_path / "r").glob(f"{kind}-*.parquet"))).schema
+        assert stored.equals(schema)
     files = sorted((tmp_path / "r").glob("samples-*.parquet"))
     table = ds.dataset(files).to_table()
     assert len(files) > 2
@@ -117,7 +117,7 @@ def test_every_segment_has_the_same_columns_whatever_the_streams_bring(tmp_path:
     assert set(table["label"].to_pylist()) == {None, "walking", "sitting"}
 
 
-def test_flags_say_what_is_odd_about_a_sample(tmp_path: Path) -> None:
+def test_flags_mark_epoch_starts_losses_and_bad_values(tmp_path: Path) -> None:
     first, second, third, fourth = chunks(80, 20)
     second = replace(second, x=np.where(np.arange(20)[:, None] == 3, np.nan, second.x).astype(np.float32))
     third = replace(third, seq=third.seq + 5, t=third.t[::-1].copy())
@@ -127,7 +127,7 @@ def test_flags_say_what_is_odd_about_a_sample(tmp_path: Path) -> None:
     to.close()
     flags = RecordingReader(tmp_path / "r").table("samples", 0)["flags"].to_numpy()
     expected = np.zeros(80, np.uint8)
-    expected[[0, 60]] = SESSION_START
+    expected[[0, 60]] = EPOCH_START
     expected[23] = NOT_FINITE
     expected[40] = AFTER_LOSS
     expected[41:60] = NOT_LATER
@@ -139,33 +139,33 @@ def test_pandas_polars_and_duckdb_read_it_by_glob(tmp_path: Path) -> None:
     to.write(chunks(300))
     to.write([prediction(0), prediction(1)])
     to.close()
-    read = 0
+    tried = 0
     for name in ("pandas", "polars", "duckdb"):
         try:
             library = __import__(name)
         except ImportError:
             continue
-        read += 1
+        tried += 1
         if name == "pandas":
             frames = [library.read_parquet(path) for path in sorted((tmp_path / "r").glob("samples-*.parquet"))]
             rows, top = len(library.concat(frames)), frames[0]["acc_x"].iloc[0]
-            said = library.read_parquet(next((tmp_path / "r").glob("predictions-*.parquet")))["label"].tolist()
+            predicted = library.read_parquet(next((tmp_path / "r").glob("predictions-*.parquet")))["label"].tolist()
         elif name == "polars":
             frame = library.read_parquet(tmp_path / "r" / "samples-*.parquet")
             rows, top = len(frame), frame["acc_x"][0]
-            said = library.read_parquet(tmp_path / "r" / "predictions-*.parquet")["label"].to_list()
+            predicted = library.read_parquet(tmp_path / "r" / "predictions-*.parquet")["label"].to_list()
         else:
-            found = library.sql(f"select count(*), first(acc_x order by seq) from '{tmp_path}/r/samples-*.parquet'")
-            ((rows, top),) = found.fetchall()
+            result = library.sql(f"select count(*), first(acc_x order by seq) from '{tmp_path}/r/samples-*.parquet'")
+            ((rows, top),) = result.fetchall()
             labels = library.sql(f"select label from '{tmp_path}/r/predictions-*.parquet'")
-            said = [row[0] for row in labels.fetchall()]
+            predicted = [row[0] for row in labels.fetchall()]
         assert (rows, np.float32(top)) == (300, chunks(20)[0].x[0, 0]), name
-        assert said == ["walking", "walking"], name
-    if not read:
+        assert predicted == ["walking", "walking"], name
+    if not tried:
         pytest.skip("none of pandas, polars and duckdb is installed")
 
 
-def test_a_folder_that_holds_anything_is_not_recorded_into(tmp_path: Path) -> None:
+def test_recording_into_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     writer(tmp_path / "r").close()
     before = sorted((tmp_path / "r").iterdir())
     with pytest.raises(ConfigError, match="holds a recording already"):
@@ -179,7 +179,7 @@ def test_a_folder_that_holds_anything_is_not_recorded_into(tmp_path: Path) -> No
     assert sorted((tmp_path / "r").iterdir()) == before
 
 
-def test_the_manifest_says_what_the_recording_is(tmp_path: Path) -> None:
+def test_the_manifest_describes_the_recording_and_its_end(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     to.write([*chunks(40), *acc_only(20)])
     open_ = json.loads((tmp_path / "r" / "recording.json").read_text())
@@ -193,13 +193,13 @@ def test_the_manifest_says_what_the_recording_is(tmp_path: Path) -> None:
     assert closed["ended"]["counts"] == {"lost": 3}
 
 
-def test_a_seal_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
+def test_recovery_repeats_an_interrupted_seal(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     to = writer(folder)
     to.write(chunks(200))
     tail = (folder / "tail-000000.log").read_bytes()
     to.close()
-    (folder / "tail-000000.log").write_bytes(tail)  # the segments were renamed, the tail not removed yet
+    (folder / "tail-000000.log").write_bytes(tail)  # the segments are renamed, the tail is not removed yet
     (folder / ".samples-000000.parquet.part").write_bytes(b"PAR1 half")
     assert sum(map(len, RecordingReader(folder).chunks())) == 200
     report = recover(folder)
@@ -207,7 +207,7 @@ def test_a_seal_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
     assert report.leftovers == [".samples-000000.parquet.part"]
 
 
-def test_recovery_says_what_is_lost(tmp_path: Path) -> None:
+def test_recovery_reports_the_losses(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     to = writer(folder, segment_s=1.0)
     for chunk in chunks(200):
@@ -228,7 +228,7 @@ def test_recovery_says_what_is_lost(tmp_path: Path) -> None:
     assert RecordingReader(folder).manifest["ended"]["how"] == "recovered"
 
 
-def test_no_recording_and_one_to_come_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_a_damaged_and_a_newer_manifest_raise_different_errors(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="no recording in"):
         RecordingReader(tmp_path)
     (tmp_path / "recording.json").write_text("{}")
@@ -241,12 +241,12 @@ def test_no_recording_and_one_to_come_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_recording_is_a_dataset_of_its_streams(tmp_path: Path) -> None:
     to = writer(tmp_path / "r", segment_s=2.0)
-    given_ = chunks(300)
-    given_[10:] = [replace(chunk, session="two", t=chunk.t + 100) for chunk in given_[10:]]
-    bad = given_[3].x.copy()
+    recorded = chunks(300)
+    recorded[10:] = [replace(chunk, session="two", t=chunk.t + 100) for chunk in recorded[10:]]
+    bad = recorded[3].x.copy()
     bad[4] = np.inf
-    given_[3] = replace(given_[3], x=bad)
-    to.write([*given_, *acc_only(100)])
+    recorded[3] = replace(recorded[3], x=bad)
+    to.write([*recorded, *acc_only(100)])
     to.close()
     dataset = open_recording(tmp_path / "r")
     assert dataset.subjects == ("s", "wrist")
@@ -261,13 +261,13 @@ def test_a_recording_is_a_dataset_of_its_streams(tmp_path: Path) -> None:
     assert set(wrist.labels.tolist()) == {UNLABELLED}
 
 
-def test_an_empty_recording_is_told_as_such(tmp_path: Path) -> None:
+def test_an_empty_recording_cannot_be_opened_as_a_dataset(tmp_path: Path) -> None:
     writer(tmp_path / "r").close()
     with pytest.raises(DataDamaged, match="no samples"):
         open_recording(tmp_path / "r")
 
 
-def test_a_channel_that_has_no_column_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_channel_without_a_column_is_left_out_with_a_notice(tmp_path: Path) -> None:
     to = writer(tmp_path / "r")
     pulse = [replace(c, channels=("pulse", *c.channels[1:])) for c in chunks(40)]
     only = [replace(c, stream="ppg", channels=("ppg",), x=c.x[:, :1]) for c in chunks(40)]
