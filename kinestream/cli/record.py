@@ -88,7 +88,8 @@ def run_record(args: argparse.Namespace) -> int:
     from kinestream.core.source import Linked
     from kinestream.launch.build_run import build_source, say
     from kinestream.recording.labelled_source import LabelledSource
-    from kinestream.recording.recorder import Recorder, describe
+    from kinestream.recording.manifest import describe
+    from kinestream.recording.recorder import Recorder
     from kinestream.replay_data.tables.open_table import canonical_label
 
     if args.limit is not None and not args.limit > 0:

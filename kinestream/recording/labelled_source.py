@@ -1,4 +1,4 @@
-"""A source whose samples carry the label that a person gives them while they come in."""
+"""A source whose samples a person labels as they arrive."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.core.source import Noticing, Source
 
-KEPT_CHANGES = 1000
-"""A sample is labelled by the change before it; nothing arrives that late."""
+MAX_CHANGES = 1000
+"""Label changes that are remembered: a sample gets the last change before it, and none arrives that late."""
 
 
 class LabelledSource:
-    """Another source, labelled by hand; from the first choice on, labels of its own are replaced.
+    """A source labelled by hand; the first choice replaces the source's own labels from then on.
 
-    Of a live source each sample gets the label in force when it was taken; of a replay, each chunk the label in force
-    when it was played.
+    Each sample of a live source gets the label in force when it was taken; each chunk of a replay gets the label in
+    force when it was played.
 
     Args:
         source: where the samples come from.
-        labels: what there is to choose from.
-        at_first: the number of the one in force from the start; None: no choice is made yet.
-        clock: that of a live source's times.
+        labels: the labels to choose from.
+        at_first: index of the label in force from the start; None keeps the source's own labels until a choice.
+        clock: the clock of a live source's times.
     Raises:
-        ConfigError: no label, or one of them twice.
+        ConfigError: there is no label, or a label is listed twice.
     """
 
     def __init__(
@@ -50,22 +50,22 @@ class LabelledSource:
 
     @property
     def label(self) -> str | None:
-        """The one in force; None: none."""
+        """The label in force; None where samples are not labelled."""
         code = self._codes[-1]
         return None if code == UNLABELLED else self.labels[code]
 
     def choose(self, number: int | None) -> None:
-        """Label what is taken from now on with ``labels[number]``, or not at all.
+        """Label the samples from now on with ``labels[number]``; None leaves them unlabelled.
 
         Raises:
-            ConfigError: there is no such label.
+            ConfigError: there is no label of that number.
         """
         if number is not None and not 0 <= number < len(self.labels):
             raise ConfigError(f"no label number {number + 1}; there are {len(self.labels)}: {', '.join(self.labels)}")
         self._chosen = True
         self._since_s.append(self._clock())
         self._codes.append(UNLABELLED if number is None else number)
-        del self._since_s[:-KEPT_CHANGES], self._codes[:-KEPT_CHANGES]
+        del self._since_s[:-MAX_CHANGES], self._codes[:-MAX_CHANGES]
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         async for chunk in self._source.chunks():

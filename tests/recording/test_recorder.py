@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from kinestream.core.errors import ModelError
-from kinestream.core.signals import Prediction, SampleChunk
+from kinestream.core.signals import Decision, Prediction, SampleChunk
 from kinestream.inference import Engine, operating_table, save_model
-from kinestream.policy import FixedBattery, SimulatedBattery, make_policy, write_policy
+from kinestream.policy import FixedBattery, Policy, PolicyState, SimulatedBattery, make_policy, write_policy
 from kinestream.recording import recorder as recording
-from kinestream.recording.recorder import Recorder, describe
+from kinestream.recording.manifest import describe
+from kinestream.recording.recorder import Recorder
 from kinestream.recording.rerun import RerunSession
 from kinestream.replay_data.recordings import RecordingReader, recover
 from kinestream.run.pipeline import Pipeline
@@ -184,6 +185,24 @@ async def test_a_prediction_that_comes_out_otherwise_is_told(tmp_path: Path, mod
     assert second.exit_status == 1
     assert second.differing > 0
     assert "NOT the recorded ones: first window 0 of s, in" in second.verdict()
+
+
+async def test_a_reason_in_other_words_is_no_difference(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorded(Chunks(two_streams(1000)), tmp_path / "r", model_file).run()
+
+    class Reworded:
+        def __init__(self, policy: Policy) -> None:
+            self._policy = policy
+
+        def decide(self, state: PolicyState) -> Decision:
+            return replace(self._policy.decide(state), reason="in other words")
+
+    monkeypatch.setattr("kinestream.recording.rerun.make_policy", lambda *text: Reworded(make_policy(*text)))
+    second = await again(tmp_path / "r")
+    assert second.differing == 0
+    assert second.equal > 20
 
 
 async def test_another_model_under_the_same_name_is_refused(tmp_path: Path, model_file: Path) -> None:

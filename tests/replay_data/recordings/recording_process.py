@@ -18,7 +18,8 @@ import pyarrow as pa
 from kinestream.core.signals import SampleChunk
 from kinestream.inference import Engine, operating_table
 from kinestream.policy import make_policy
-from kinestream.recording.recorder import Recorder, describe
+from kinestream.recording.manifest import describe
+from kinestream.recording.recorder import Recorder
 from kinestream.replay_data import Wearer
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
