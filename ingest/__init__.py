@@ -1,4 +1,4 @@
-"""Where samples come from, and when they were taken."""
+"""Live sources of samples, and the times when samples were taken."""
 
 from typing import TYPE_CHECKING
 

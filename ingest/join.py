@@ -1,7 +1,7 @@
-"""One stream out of a device that sends acceleration and angular rate apart, each at times of its own.
+"""Joining of a device's sample groups, such as acceleration and angular rate with different times, into one stream.
 
-The accelerometer leads. Every sample of it gets the straight line between the two nearest samples of each other
-group, as soon as those are there. Where they are missing, the sample is left out and counted, never made up.
+The accelerometer leads. Each of its samples gets linearly interpolated values of every other group, as soon as the two
+nearest samples of that group have arrived. Where they are missing, the sample is dropped and counted, never invented.
 """
 
 from __future__ import annotations
@@ -21,35 +21,43 @@ if TYPE_CHECKING:
     from .profile import Group
 
 HOLE_S = 0.25
-"""Over a longer hole in a group nothing is drawn."""
+"""Maximum hole in a group that is interpolated."""
 
 PATIENCE_S = 1.0
-"""How far one group may run ahead of another before it goes on alone."""
+"""How far the leader may run ahead of another group before its samples are dropped as ``unpaired``."""
 
 
 class Joined(NamedTuple):
-    """Samples with all groups' columns side by side."""
+    """Samples with the columns of all groups side by side."""
 
     t: NDArray[np.float64]
     """(n,) seconds, the leader's times"""
     x: NDArray[np.float32]
     """(n, channels)"""
     seq: int
-    """Number of the first; a jump says how many the leader lost."""
+    """Number of the first sample; a jump equals the number of samples the leader lost."""
     t_device: NDArray[np.float64] | None = None
-    """(n,) seconds on the device's own clock, where it has one."""
+    """(n,) seconds on the device's clock, where it has one."""
 
-    def part(self, which: slice) -> Joined:
-        """Some consecutive ones of the samples."""
-        device = None if self.t_device is None else self.t_device[which]
-        return Joined(self.t[which], self.x[which], self.seq + (which.start or 0), device)
+    def part(self, rows: slice) -> Joined:
+        """Return a range of the samples."""
+        device = None if self.t_device is None else self.t_device[rows]
+        return Joined(self.t[rows], self.x[rows], self.seq + (rows.start or 0), device)
 
 
 class Joiner:
-    """Lays the groups of one connection on the leader's times.
+    """Resampler of a connection's groups at the leader's times.
 
     Args:
-        groups: those that are streamed; the one with the accelerometer leads, else the first.
+        groups: the streamed groups; the group with the accelerometer leads, else the first.
+
+    >>> from kinestream.ingest.profile import Group
+    >>> joiner = Joiner((Group("acc", ("acc_x",), 50.0), Group("gyro", ("gyro_x",), 50.0)))
+    >>> joiner.push("acc", np.array([0.01]), np.array([[9.8]], np.float32), seq=0)
+    []
+    >>> [joined] = joiner.push("gyro", np.array([0.0, 0.02]), np.array([[1.0], [2.0]], np.float32), seq=0)
+    >>> joined.x.tolist() == [[np.float32(9.8), 1.5]]
+    True
     """
 
     def __init__(self, groups: tuple[Group, ...]) -> None:
@@ -57,8 +65,8 @@ class Joiner:
         self._others = tuple(group for group in groups if group is not self.leader)
         self.channels = tuple(name for group in (self.leader, *self._others) for name in group.channels)
         self.counts: Counter[str] = Counter()
-        """``unpaired`` samples of the leader that had to be left out, ``interpolated`` ones drawn over a hole."""
-        self._left_out = 0
+        """``unpaired`` samples of the leader that were dropped, and ``interpolated`` ones that bridge a hole."""
+        self._dropped = 0
         self._waiting: list[Joined] = []
         self._tracks = {group.name: _Track(group) for group in self._others}
 
@@ -70,7 +78,7 @@ class Joiner:
         seq: int,
         t_device: NDArray[np.float64] | None = None,
     ) -> list[Joined]:
-        """The joined samples that these (n,) times and (n, columns) values complete, in order."""
+        """Return the joined samples that these (n,) times and (n, columns) values complete, in order."""
         if not len(t):
             return []
         if group != self.leader.name:
@@ -82,17 +90,17 @@ class Joiner:
         return list(self._ready())
 
     def close(self) -> None:
-        """Nothing more will come: what still waits for its partners is ``unpaired``."""
+        """Count the samples that still wait for other groups as ``unpaired``."""
         self.counts["unpaired"] += sum(len(waiting.t) for waiting in self._waiting)
         self._waiting.clear()
 
     def _ready(self) -> Iterator[Joined]:
         tracks = tuple(self._tracks.values())
-        known_s = min(track.newest_s for track in tracks)
+        complete_s = min(track.newest_s for track in tracks)
         while self._waiting:
             oldest = self._waiting[0]
             given_up_s = self._waiting[-1].t[-1] - PATIENCE_S
-            n = int(np.searchsorted(oldest.t, max(known_s, given_up_s), side="right"))
+            n = int(np.searchsorted(oldest.t, max(complete_s, given_up_s), side="right"))
             if not n:
                 return
             if n == len(oldest.t):
@@ -117,14 +125,14 @@ class Joiner:
         for start, stop in pairwise(cuts):
             if good[start]:
                 part = joined.part(slice(start, stop))
-                # The numbers go on over what is left out here: it is counted, and no loss of the radio's.
-                yield part._replace(seq=part.seq - self._left_out)
+                # The numbers close the gap: samples dropped here are counted above, and are not lost by the radio.
+                yield part._replace(seq=part.seq - self._dropped)
             else:
-                self._left_out += stop - start
+                self._dropped += stop - start
 
 
 class _Track:
-    """The newest samples of a group that is interpolated."""
+    """The newest samples of an interpolated group."""
 
     def __init__(self, group: Group) -> None:
         self.hole_s = 1.5 / group.fs_hz
@@ -142,7 +150,10 @@ class _Track:
         self._t, self._x = self._t[oldest:], self._x[oldest:]
 
     def at(self, t: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """The line at these times, and how far apart the two samples are that it joins (infinity: there are none)."""
+        """Return the interpolated values at these times, and the distance in s of the samples around each.
+
+        The distance is 0 at a sample and infinite outside the samples.
+        """
         if not len(self._t):
             return np.zeros((len(t), self._x.shape[1]), np.float32), np.full(len(t), np.inf)
         right = np.searchsorted(self._t, t).clip(0, len(self._t) - 1)
@@ -150,10 +161,10 @@ class _Track:
         t0, t1 = self._t[left], self._t[right]
         step_s = np.where((t > t0) & (t < t1), t1 - t0, np.where((t == t0) | (t == t1), 0.0, np.inf))
         share = ((t - t0) / np.maximum(t1 - t0, 1e-9)).clip(0, 1).astype(np.float32)[:, None]
-        drawn = self._x[left] * (1 - share) + self._x[right] * share
-        return drawn.astype(np.float32, copy=False), step_s
+        values = self._x[left] * (1 - share) + self._x[right] * share
+        return values.astype(np.float32, copy=False), step_s
 
     def forget(self, before_s: float) -> None:
-        """Drop what no later sample of the leader needs."""
+        """Drop the samples that no later sample of the leader needs."""
         keep = max(0, int(np.searchsorted(self._t, before_s)) - 1)
         self._t, self._x = self._t[keep:], self._x[keep:]

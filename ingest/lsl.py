@@ -1,10 +1,10 @@
 """Lab Streaming Layer, in and out: ``lsl://NAME``. Needs the extra ``lsl`` (pylsl and its liblsl).
 
-An LSL stream names its channels and units in its description (``desc/channels/channel/label`` and ``unit``); what they
-are is decided there or in the address, never guessed. LSL's clock is this machine's monotonic clock on Linux and macOS,
-and its time stamps are mapped to it. LSL drops the oldest samples of a reader that falls behind, sends a reader nothing
-of what was before it came, and throws away what an outlet holds when that closes; it tells nobody, so these losses
-cannot be counted: those in the middle show as gaps of time.
+An LSL stream names its channels and units in its description (``desc/channels/channel/label`` and ``unit``). The
+description or the address determines them; they are never guessed. LSL's clock is this machine's monotonic clock on
+Linux and macOS, and its time stamps are mapped to it. LSL drops the oldest samples of a slow reader, never sends
+samples from before the reader connected, and discards the samples in an outlet that closes. It does not report these
+losses, so they cannot be counted: losses in the middle of a stream appear as gaps in time.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from .zmq.wire import MAX_CHANNELS, MAX_FS_HZ, MIN_FS_HZ
 
 MAX_SAMPLES = 1024
 _PATIENCE_S = 0.2
-"""How long one call into liblsl may block a thread."""
+"""Maximum time that a call into liblsl blocks a thread."""
 _FAREWELL_S = 1.0
-"""How long the last samples are given to be read: what an outlet holds is gone with it, and LSL does not tell of it."""
+"""Time for readers to fetch the last samples: a closing outlet discards them silently."""
 
 _SCALES: dict[str, dict[str, float]] = {
     "m/s^2": {"m/s^2": 1.0, "m/s2": 1.0, "m/s²": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY / 1000},
     "rad/s": {"rad/s": 1.0, "deg/s": math.pi / 180, "dps": math.pi / 180, "°/s": math.pi / 180},
     "uT": {"ut": 1.0, "µt": 1.0, "microtesla": 1.0, "microteslas": 1.0, "mgauss": 0.1, "gauss": 100.0},
 }
-"""What is multiplied to get SI, by the SI unit and the stream's own, in small letters."""
+"""Factors to SI, by the SI unit and the stream's unit in lower case."""
 
 _SENSORS = ("acc", "gyro", "mag", "body_acc", "gravity")
 _KEYS = ("channels", "rate", "once", *_SENSORS)
 
 
 class LslSource:
-    """The LSL stream of a name, waited for as long as it takes.
+    """Source that waits without a time limit for the LSL stream of a name.
 
-    It goes on when the stream comes back (LSL does that), and ends on ``aclose``.
+    It continues when the stream comes back (liblsl reconnects), and ends on ``aclose``.
 
     Args:
-        uri: ``channels=acc_x,acc_y,acc_z,-`` names the columns, ``-`` leaves one out (default: the stream's labels).
-            ``acc=g`` and the like say the unit of a sensor whose channels come without one. ``rate=50`` is the rate of
-            a stream that says none. ``once=1``: end when the stream goes away.
+        uri: ``channels=acc_x,acc_y,acc_z,-`` names the columns, and ``-`` skips one (default: the stream's labels).
+            ``acc=g``, ``gyro=dps`` etc. give the unit of a sensor whose channels have none. ``rate=50`` is the rate of
+            a stream without a nominal rate. ``once=1`` ends the source when the stream disappears.
     Raises:
         ConfigError: the address is malformed.
-        MissingExtra: pylsl or liblsl is not there.
+        MissingExtra: pylsl or liblsl is not installed.
     """
 
     live = True
@@ -64,8 +64,8 @@ class LslSource:
         unknown = sorted(set(self._query) - set(_KEYS))
         self._stream = unquote(parts.netloc)
         if not self._stream or parts.path.strip("/") or unknown:
-            found = f"unknown {', '.join(unknown)}" if unknown else "no name"
-            raise ConfigError(f"'{uri}': {found}; expected lsl://NAME, with {', '.join(_KEYS)}")
+            problem = f"unknown {', '.join(unknown)}" if unknown else "no name"
+            raise ConfigError(f"'{uri}': {problem}; expected lsl://NAME, with {', '.join(_KEYS)}")
         self._lsl = load()
         self._inlet: Any = None
         self._samples = 0
@@ -73,23 +73,23 @@ class LslSource:
         self._call_running: asyncio.Future[Any] | None = None
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk.
+        """Yield the chunks.
 
         Raises:
-            InputMismatch: the stream does not say what its columns are, and the address neither.
+            InputMismatch: neither the stream nor the address says what the columns are.
         """
         lsl = self._lsl
-        found: list[Any] = []
-        while not found and not self._closed:
-            found = await self._call(lsl.resolve_byprop, "name", self._stream, 1, _PATIENCE_S)
+        streams: list[Any] = []
+        while not streams and not self._closed:
+            streams = await self._call(lsl.resolve_byprop, "name", self._stream, 1, _PATIENCE_S)
         if self._closed:
             return
         recover, lost = self._query.get("once") != "1", _lost_error(lsl)
-        self._inlet = inlet = lsl.StreamInlet(found[0], recover=recover, processing_flags=lsl.proc_clocksync)
+        self._inlet = inlet = lsl.StreamInlet(streams[0], recover=recover, processing_flags=lsl.proc_clocksync)
         info = await self._call(inlet.info, 5.0)
         columns, scales, channels = self._columns(info)
         fs_hz = self._rate(info.nominal_srate())
-        session = f"{self._stream}-{info.uid()[:8]}"
+        epoch = f"{self._stream}-{info.uid()[:8]}"
         while not self._closed:
             try:
                 rows, stamps = await self._call(self._pull)
@@ -100,13 +100,14 @@ class LslSource:
                 t = np.array(stamps)
                 seq, self._samples = self._samples, self._samples + len(t)
                 received_s = lsl.local_clock()
-                yield SampleChunk(self._stream, session, t, x.astype(np.float32), channels, fs_hz, seq, received_s)
+                yield SampleChunk(self._stream, epoch, t, x.astype(np.float32), channels, fs_hz, seq, received_s)
 
     def counts(self) -> Mapping[str, int]:
-        """Nothing: LSL does not tell what it drops."""
+        """Return an empty mapping: LSL does not report the samples it drops."""
         return {}
 
     async def aclose(self) -> None:
+        """Close the inlet; may be called twice."""
         self._closed = True
         if self._call_running is not None:  # liblsl must not be closed in the middle of a call
             await asyncio.wait([self._call_running])
@@ -115,12 +116,12 @@ class LslSource:
             await asyncio.to_thread(inlet.close_stream)
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
-        """In a thread, which a cancelled task leaves behind: ``aclose`` waits for it."""
+        """Call ``function`` in a thread, which outlives a cancelled task; ``aclose`` waits for it."""
         self._call_running = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
         return await asyncio.shield(self._call_running)
 
     def _pull(self) -> tuple[list[list[float]], list[float]]:
-        """What is there, and at least one sample unless none comes in time."""
+        """Return the available samples and their time stamps; empty if none arrives in time."""
         first, stamp = self._inlet.pull_sample(timeout=_PATIENCE_S)
         if first is None:
             return [], []
@@ -128,32 +129,35 @@ class LslSource:
         return [first, *rows], [stamp, *stamps]
 
     def _columns(self, info: Any) -> tuple[list[int], np.ndarray, tuple[str, ...]]:
-        """Which columns are taken, what they are multiplied by, and what they are called."""
+        """Return the indices of the used columns, their factors to SI, and their channel names."""
         if info.channel_format() == self._lsl.cf_string or not 1 <= info.channel_count() <= MAX_CHANNELS:
             raise InputMismatch(
-                f"{self.name}: {info.channel_count()} columns of numbers expected, at most {MAX_CHANNELS}"
+                f"{self.name} has {info.channel_count()} columns; expected 1 to {MAX_CHANNELS} columns of numbers"
             )
-        labels, units = _described(info)
+        labels, units = _labels_and_units(info)
         names = self._query["channels"].split(",") if "channels" in self._query else labels
         if len(names) != info.channel_count() or not set(names) <= {*CHANNEL_UNITS, "-"}:
             raise InputMismatch(
-                f"{self.name} has {info.channel_count()} columns, named {', '.join(names) or 'nothing'}; "
-                "say which is which: ?channels=acc_x,acc_y,acc_z,-"
+                f"{self.name} has {info.channel_count()} columns with the names {', '.join(names) or '(none)'}; "
+                "name the columns, e.g. ?channels=acc_x,acc_y,acc_z,-"
             )
         columns = [k for k, name in enumerate(names) if name != "-"]
-        taken = tuple(names[k] for k in columns)
-        if not taken or len(set(taken)) != len(taken):
+        channels = tuple(names[k] for k in columns)
+        if not channels or len(set(channels)) != len(channels):
             raise InputMismatch(f"{self.name}: columns {', '.join(names)}; expected each channel once")
         scales = [self._scale(names[k], units[k] if k < len(units) else "") for k in columns]
-        return columns, np.array(scales), taken
+        return columns, np.array(scales), channels
 
-    def _scale(self, channel: str, described: str) -> float:
+    def _scale(self, channel: str, described_unit: str) -> float:
         sensor = channel.rpartition("_")[0]
-        unit = self._query.get(sensor) or described
+        unit = self._query.get(sensor) or described_unit
         scale = _SCALES[CHANNEL_UNITS[channel]].get(unit.strip().lower())
         if scale is None:
             known = ", ".join(_SCALES[CHANNEL_UNITS[channel]])
-            raise InputMismatch(f"{self.name}: {channel} in {unit or 'no unit'}; say ?{sensor}=UNIT, one of {known}")
+            raise InputMismatch(
+                f"{self.name}: {channel} has {f'the unit {unit!r}' if unit else 'no unit'}; "
+                f"set ?{sensor}=UNIT to one of {known}"
+            )
         return scale
 
     def _rate(self, nominal_hz: float) -> float:
@@ -162,18 +166,20 @@ class LslSource:
         except ValueError:
             fs_hz = math.nan
         if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
-            raise InputMismatch(f"{self.name} comes at {fs_hz:g} Hz; say its rate: ?rate=50")
+            raise InputMismatch(
+                f"{self.name} has a rate of {fs_hz:g} Hz; expected {MIN_FS_HZ:g} to {MAX_FS_HZ:g} Hz: set e.g. ?rate=50"
+            )
         return fs_hz
 
 
 class LslOutlets:
-    """Sends chunks on LSL, each stream through an outlet of its own.
+    """Sender of chunks to LSL, with one outlet per stream.
 
     Args:
-        to: ``lsl://NAME``: the first stream's name there; others are called NAME-STREAM.
+        to: ``lsl://NAME``, the LSL name of the first stream; further streams are called NAME-STREAM.
     Raises:
         ConfigError: the address is malformed.
-        MissingExtra: pylsl or liblsl is not there.
+        MissingExtra: pylsl or liblsl is not installed.
     """
 
     def __init__(self, to: str) -> None:
@@ -185,10 +191,10 @@ class LslOutlets:
         self._names: dict[str, str] = {}
         self._outlets: dict[str, tuple[tuple[tuple[str, ...], float], Any]] = {}
         self._offsets_s: dict[str, float] = {}
-        """What is added to the times of each stream."""
+        """Offset from each stream's times to this machine's clock."""
 
     def send(self, chunk: SampleChunk) -> None:
-        """Push one chunk. Times that are not on this machine's clock, as a recording's, are moved to it."""
+        """Send a chunk; times on another clock, such as a recording's, are shifted to this machine's clock."""
         outlet = self.open(chunk)
         offset_s = self._offsets_s.get(chunk.stream)
         if offset_s is None:
@@ -198,15 +204,16 @@ class LslOutlets:
         outlet.push_chunk(np.ascontiguousarray(chunk.x), (chunk.t + offset_s).tolist())
 
     def open(self, chunk: SampleChunk) -> Any:
-        """The outlet of a chunk's stream, from now on there for readers to find."""
+        """Return the outlet of the chunk's stream; readers can find it from now on."""
         shape = (chunk.channels, chunk.fs_hz)
-        known = self._outlets.get(chunk.stream)
-        if known is None or known[0] != shape:
-            known = self._outlets[chunk.stream] = (shape, self._outlet(chunk))
+        entry = self._outlets.get(chunk.stream)
+        if entry is None or entry[0] != shape:
+            entry = self._outlets[chunk.stream] = (shape, self._outlet(chunk))
             self._offsets_s.pop(chunk.stream, None)
-        return known[1]
+        return entry[1]
 
     def have_consumers(self) -> bool:
+        """Return whether any outlet has a reader."""
         return any(outlet.have_consumers() for _, outlet in self._outlets.values())
 
     def _outlet(self, chunk: SampleChunk) -> Any:
@@ -223,13 +230,13 @@ class LslOutlets:
 
 
 async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping[str, int]:
-    """Send all that a source gives, at the source's own pace, until it ends.
+    """Send all samples of a source, at the pace of the source, until it ends.
 
     Args:
         to: ``lsl://NAME``.
-        wait: hold the first chunk back until somebody reads; what was sent before is lost to who comes later.
+        wait: wait for the first reader, because LSL never sends readers earlier samples.
     Returns:
-        ``samples`` and ``messages``, and the source's own counts.
+        ``samples`` and ``messages``, and the counts of the source.
     """
     outlets = LslOutlets(to)
     counts = {"messages": 0, "samples": 0}
@@ -250,24 +257,24 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
 
 
 def load() -> Any:
-    """The module pylsl.
+    """Import and return pylsl.
 
     Raises:
-        MissingExtra: it or liblsl is not there.
+        MissingExtra: pylsl or liblsl is not installed.
     """
     try:
         return import_module("pylsl")
-    except (ImportError, RuntimeError, OSError) as error:  # without liblsl it raises RuntimeError
+    except (ImportError, RuntimeError, OSError) as error:  # without liblsl, pylsl raises RuntimeError
         raise MissingExtra("lsl", "lsl://") from error
 
 
 def _lost_error(lsl: Any) -> type[Exception]:
-    """What pylsl raises when a stream has gone: in its first module until 1.17, in ``util`` since."""
+    """Return the exception for a stream that has gone: in pylsl's first module up to 1.17, later in ``util``."""
     return getattr(lsl, "LostError", None) or import_module("pylsl.util").LostError
 
 
-def _described(info: Any) -> tuple[Sequence[str], Sequence[str]]:
-    """The labels and units in a stream's description, as far as they are there."""
+def _labels_and_units(info: Any) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the channel labels and units in a stream's description, which may have neither."""
     labels, units = [], []
     channel = info.desc().child("channels").child("channel")
     while not channel.empty() and len(labels) < MAX_CHANNELS:

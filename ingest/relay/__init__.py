@@ -1,1 +1,1 @@
-"""Samples over a link that breaks: kept on disk and resent until acknowledged."""
+"""Lossless transport of samples over an unreliable link: kept on disk and resent until acknowledged."""

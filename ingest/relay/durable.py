@@ -1,4 +1,4 @@
-"""Small things on disk that survive being killed: a number, an identity, and a lock that its holder cannot forget."""
+"""Small files that survive a killed process: a number, an identity, and a lock that ends with its process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kinestream.core.errors import ConfigError
 
 _SLOT = struct.Struct("<QQI")
 _SLOT_STEP = 512
-"""A sector each, so that a torn write damages one slot only."""
+"""One disk sector per slot, so that a torn write damages only one of them."""
 
 
 def state_folder() -> Path:
-    """``$KINESTREAM_STATE``, else ``kinestream`` in the user's folder for state."""
+    """Return ``$KINESTREAM_STATE``, else ``kinestream`` in the user's folder for state."""
     own = os.environ.get("KINESTREAM_STATE")
     if own:
         return Path(own)
@@ -28,19 +28,32 @@ def state_folder() -> Path:
 
 
 class Mark:
-    """A number in a file, in two slots written by turns: whatever happens, the old or the new one is there.
+    """A number in a file with two slots, written alternately, so that a crash leaves the old or the new number.
 
-    A set number survives the process at once; a power cut may take it back to an older one.
+    A number survives the process as soon as it is set; a power cut may restore an older one.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "mark"
+    >>> mark = Mark(path)
+    >>> mark.set(7)
+    >>> mark.close()
+    >>> Mark(path).value
+    7
     """
 
     def __init__(self, path: Path) -> None:
         new = not path.exists()
         self._file = open(path, "w+b" if new else "r+b", buffering=0)  # noqa: SIM115 - kept until close
         if new:
-            self._file.write(bytes(2 * _SLOT_STEP))  # so that a disk that fills up later does not matter
+            self._file.write(bytes(2 * _SLOT_STEP))  # reserves the space, in case the disk fills up later
         self._turn, self.value = max(map(self._slot, (0, 1)))
 
     def set(self, value: int) -> None:
+        """Write a new number.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         self._turn += 1
         numbers = struct.pack("<QQ", self._turn, value)
         self._file.seek(self._turn % 2 * _SLOT_STEP)
@@ -48,6 +61,7 @@ class Mark:
         self.value = value
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _slot(self, which: int) -> tuple[int, int]:
@@ -60,30 +74,30 @@ class Mark:
 
 
 def identity(path: Path) -> bytes:
-    """The 16 random bytes in a file, drawn and written when it is not there.
+    """Return the 16 random bytes in a file; create the file if it does not exist.
 
     Raises:
-        ConfigError: the file holds something else.
-        OSError: it cannot be read or written.
+        ConfigError: the file has other content.
+        OSError: the file cannot be read or written.
     """
     if not path.exists():
         write_atomically(path, secrets.token_hex(16), durable=True)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
-        found = bytes.fromhex(text)
+        number = bytes.fromhex(text)
     except ValueError:
-        found = b""
-    if len(found) != 16:
-        raise ConfigError(f"{path} holds {text[:40]!r}; expected 32 hexadecimal digits; name another folder")
-    return found
+        number = b""
+    if len(number) != 16:
+        raise ConfigError(f"{path} contains {text[:40]!r}; expected 32 hexadecimal digits; choose another folder")
+    return number
 
 
 def lock(path: Path) -> BinaryIO:
-    """A file that no other process can lock until it is closed or this process is gone, however it goes.
+    """Return a locked file; the lock ends when the file is closed or this process ends, for any reason.
 
     Raises:
-        ConfigError: another process holds it.
-        OSError: it cannot be opened.
+        ConfigError: another process holds the lock.
+        OSError: the file cannot be opened.
     """
     file = open(path, "a+b")  # noqa: SIM115 - the caller closes it
     try:
@@ -97,5 +111,5 @@ def lock(path: Path) -> BinaryIO:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise ConfigError(f"{path.parent} is in use by another process; end it, or name another folder") from None
+        raise ConfigError(f"{path.parent} is in use by another process; stop it, or choose another folder") from None
     return file

@@ -1,20 +1,20 @@
-"""Messages kept on disk until they were delivered: append-only segments of checked records, bounded in size.
+"""Journal of undelivered messages on disk: append-only segments of checksummed records, with a maximum size.
 
-What is on disk::
+Files::
 
-    FOLDER/lock                        held by the one process that writes
-    FOLDER/id                          16 random bytes in hex: which journal this is
-    FOLDER/delivered                   how far the receiver has confirmed (``durable.Mark``)
+    FOLDER/lock                        held by the writing process
+    FOLDER/id                          16 random bytes in hex, the journal's identity
+    FOLDER/delivered                   number of the last acknowledged message (``durable.Mark``)
     FOLDER/00000000000000000001.seg    records from this number on
 
 A record is ``length u32, crc u32, number u64, frames u32``, the size of each frame as ``u32``, then the frames,
-little-endian; ``length`` is the whole record's, the CRC-32 covers all that follows it. Numbers rise; they leap at every
-opening, so that a number which a power cut took from the disk, but not from the receiver's memory, is never given to
-another message.
+little-endian; ``length`` counts the whole record, the CRC-32 covers everything after it. Numbers increase, and leap at
+every opening: a power cut may erase a number from the disk that the receiver still remembers, and that number must
+never identify another message.
 
-**Durability.** A record is handed to the operating system by one write before ``append`` returns, so a killed process
-loses nothing. ``unsynced`` gives what forces it to the disk; the relay calls that every second, so a power cut loses
-the last second.
+**Durability.** ``append`` passes a record to the operating system in one write before it returns, so a killed process
+loses nothing. The function from ``unsynced`` forces records to the disk; the relay calls it every second, so a power
+cut loses the last second.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from kinestream.core.errors import ConfigError
 from .durable import Mark, identity, lock
 
 MAX_BYTES = 1 << 30
-"""By default: four days of one sensor with six channels at 50 Hz, labelled, in packets of ten samples."""
+"""Default size: four days of a sensor with six channels at 50 Hz, labelled, in packets of ten samples."""
 
 SEGMENT_BYTES = 4 << 20
 LEAP = 1 << 20
@@ -49,7 +49,7 @@ _SUFFIX = ".seg"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One kept message."""
+    """A message in the journal."""
 
     number: int
     frames: tuple[bytes, ...]
@@ -63,25 +63,31 @@ class _Segment:
 
 
 class Journal:
-    """A bounded queue on disk with one writer; ``with`` closes it.
+    """Bounded queue on disk with a single writer; a context manager.
 
     Args:
-        folder: made if it is not there.
-        max_bytes: what the segments may take together; beyond, ``append`` throws the oldest one away.
-        segment_bytes: how long a segment grows; at most an eighth of ``max_bytes``.
+        folder: created if it does not exist.
+        max_bytes: maximum size of all segments together; when it is reached, ``append`` drops the oldest segment.
+        segment_bytes: maximum size of a segment; at most an eighth of ``max_bytes``.
     Raises:
         ConfigError: the folder is in use by another process, or cannot be written.
+
+    >>> import tempfile
+    >>> with Journal(Path(tempfile.mkdtemp())) as journal:
+    ...     dropped = journal.append([b"topic", b"header", b"payload"])
+    ...     next(journal.after(journal.delivered))
+    Record(number=1, frames=(b'topic', b'header', b'payload'))
     """
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.damaged_bytes = 0
-        """What could not be read, as a crash or the disk left it; since this opening."""
+        """Number of unreadable bytes, left by a crash or a bad disk; since this opening."""
         self._segment_bytes = min(segment_bytes, max_bytes // 8)
         self._file: BinaryIO | None = None
         self._dirty = False
-        self._rolled: list[int] = []  # file numbers of full segments that are yet to be forced to the disk
+        self._rolled: list[int] = []  # file descriptors of full segments not yet forced to the disk
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock(folder / "lock")
@@ -90,10 +96,10 @@ class Journal:
             paths = sorted(folder.glob("[0-9]" * 20 + _SUFFIX))
             self._segments = deque(_Segment(path, int(path.stem), path.stat().st_size) for path in paths)
         except OSError as error:
-            raise ConfigError(f"cannot keep a journal in {folder}: {error.strerror}; name another folder") from None
+            raise ConfigError(f"cannot keep a journal in {folder}: {error.strerror}; choose another folder") from None
         last = max(self._last_number(), self.delivered)
         self.newest = last
-        """The highest number given so far."""
+        """The highest number used so far."""
         self.next = last + LEAP if last else 1
         """The number of the next message."""
         self._remove_delivered()
@@ -106,53 +112,54 @@ class Journal:
 
     @property
     def delivered(self) -> int:
-        """Every message up to this number has been delivered."""
+        """The number up to which every message has been delivered."""
         return self._mark.value
 
     @property
     def size_bytes(self) -> int:
+        """The size of all segments together."""
         return sum(segment.size for segment in self._segments)
 
     def has_room(self, frames: Sequence[bytes]) -> bool:
-        """Whether the message can be kept without throwing another away."""
+        """Return whether the message fits without dropping another."""
         return self.size_bytes + _size(frames) <= self.max_bytes
 
     def append(self, frames: Sequence[bytes]) -> list[Record]:
-        """Keep a message under the number ``next``.
+        """Append a message under the number ``next``.
 
         Returns:
-            What was thrown away to make room and had not been delivered.
+            The undelivered messages that were dropped to make room.
         Raises:
-            OSError: the disk takes no more, even after the oldest segment was removed; the message is not kept.
+            OSError: the disk is full, even after the oldest segment was removed; the message is not in the journal.
         """
         data = _pack(self.next, frames)
         lost: list[Record] = []
         while self._segments and self.size_bytes + len(data) > self.max_bytes:
-            lost += self._throw_oldest_away()
+            lost += self._drop_oldest()
         try:
             self._write(data)
         except OSError:
-            self._roll()  # what stands there may be half a record, which ends a segment for whoever reads it
+            self._roll()  # the segment may end with half a record, where every reader stops
             if not self._segments:
                 raise
-            lost += self._throw_oldest_away()
+            lost += self._drop_oldest()
             self._write(data)
         self.newest = self.next
         self.next += 1
         return lost
 
     def deliver(self, number: int) -> None:
-        """Note that every message up to this number has been delivered, and remove segments that hold no other."""
+        """Record that every message up to this number has been delivered, and delete fully delivered segments."""
         if number > self.delivered:
             self._mark.set(number)
             self._remove_delivered()
 
     def after(self, number: int) -> Iterator[Record | None]:
-        """The messages after a number, in order; None wherever there is no more for now. Never ends.
+        """Yield the messages after a number, in order, and None whenever there are no more for now; never ends.
 
-        What cannot be read, or is thrown away meanwhile, is passed over.
+        Unreadable records, and records dropped in the meantime, are skipped.
         """
-        finished = -1  # the first number of the last segment that was read to its end
+        finished = -1  # the first number of the last segment read to its end
         while True:
             segment = next((segment for segment in self._segments if segment.first > finished), None)
             if segment is None:
@@ -177,7 +184,10 @@ class Journal:
             finished = segment.first
 
     def unsynced(self) -> Callable[[], None] | None:
-        """What forces all that was appended so far to the disk, to be called in any thread; None: it is there."""
+        """Return a function, callable in any thread, that forces all appended records to the disk.
+
+        None if all records are already on the disk.
+        """
         numbers, self._rolled = self._rolled, []
         if self._dirty and self._file is not None:
             numbers.append(os.dup(self._file.fileno()))
@@ -185,6 +195,7 @@ class Journal:
         return partial(_sync, self.folder, numbers) if numbers else None
 
     def close(self) -> None:
+        """Force all records to the disk, and release the folder."""
         sync = self.unsynced()
         if sync:
             sync()
@@ -205,7 +216,7 @@ class Journal:
             raise OSError(errno.ENOSPC, "the disk is full")
 
     def _roll(self) -> None:
-        """End the segment that is being written."""
+        """End the current segment."""
         if self._file is not None:
             if self._dirty:
                 self._rolled.append(os.dup(self._file.fileno()))
@@ -213,11 +224,11 @@ class Journal:
             self._file = None
             self._dirty = False
 
-    def _throw_oldest_away(self) -> list[Record]:
+    def _drop_oldest(self) -> list[Record]:
         if len(self._segments) == 1:
             self._roll()
         segment = self._segments.popleft()
-        lost = [record for record in _whole(segment.path) if record.number > self.delivered]
+        lost = [record for record in _read_all(segment.path) if record.number > self.delivered]
         segment.path.unlink(missing_ok=True)
         return lost
 
@@ -226,9 +237,9 @@ class Journal:
             self._segments.popleft().path.unlink(missing_ok=True)
 
     def _last_number(self) -> int:
-        """The highest number on disk, as far as it can be read."""
+        """Return the highest readable number on disk."""
         for segment in reversed(self._segments):
-            last = max((record.number for record in _whole(segment.path)), default=0)
+            last = max((record.number for record in _read_all(segment.path)), default=0)
             if last:
                 return last
         return 0
@@ -243,7 +254,7 @@ def _pack(number: int, frames: Sequence[bytes]) -> bytes:
     return struct.pack("<II", len(body) + 8, crc32(body)) + body
 
 
-def _whole(path: Path) -> Iterator[Record]:
+def _read_all(path: Path) -> Iterator[Record]:
     offset: int | None = 0
     while offset is not None:
         records, offset = _read(path, offset)
@@ -253,21 +264,21 @@ def _whole(path: Path) -> Iterator[Record]:
 
 
 def _read(path: Path, offset: int) -> tuple[list[Record], int | None]:
-    """The next records of a segment and where to go on; None: nothing that follows can be read."""
+    """Return the next records of a segment and the offset after them; None if the rest is unreadable."""
     try:
         with open(path, "rb") as file:
             file.seek(offset)
             data = file.read(_BLOCK_BYTES)
             if len(data) >= 4 and (length := int.from_bytes(data[:4], "little")) > len(data):
                 data += file.read(length - len(data))
-    except OSError:  # thrown away meanwhile
+    except OSError:  # dropped in the meantime
         return [], None
     records: list[Record] = []
     at = 0
     while at + _HEAD.size <= len(data):
         length, check, number, count = _HEAD.unpack_from(data, at)
         if at + length > len(data) and records:
-            break  # the next block has it
+            break  # the record continues in the next block
         body = data[at + 8 : at + length]
         if length < _HEAD.size or count > MAX_FRAMES or crc32(body) != check:
             return records, None if not records else offset + at
@@ -283,7 +294,7 @@ def _read(path: Path, offset: int) -> tuple[list[Record], int | None]:
 
 
 def _sync(folder: Path, numbers: list[int]) -> None:
-    if sys.platform != "win32":  # so that the names of new segments are on the disk, too
+    if sys.platform != "win32":  # also forces the names of new segments to the disk
         numbers = [*numbers, os.open(folder, os.O_RDONLY)]
     for number in numbers:
         try:

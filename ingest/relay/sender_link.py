@@ -1,4 +1,4 @@
-"""One connection of a relay to its receiver: sends what the journal holds, within the window the receiver grants."""
+"""Connection of a relay to its receiver, which sends the journal within the window that the receiver grants."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .wire import MAX_IN_FLIGHT_BYTES, MAX_REPLY_BYTES, Kind, RelayMessage, pack
 MAX_WINDOW = 1024
 
 
-class Link:
-    """A socket from its connection to the first silence that is too long.
+class SenderLink:
+    """Socket to the receiver, from connecting until the receiver is silent for too long.
 
-    Nothing is sent before the receiver has said WELCOME, and from where to go on. Every ``hello_s`` it is asked again:
-    if it then lacks messages that were sent before the question, they went down with a connection that ZeroMQ made
-    anew behind our back, and are sent again.
+    The link sends no data before the receiver's WELCOME, which names the position to continue from. It sends a HELLO
+    every ``hello_s``: if the WELCOME lacks messages sent before that HELLO, ZeroMQ has reconnected on its own and lost
+    them, and the link sends them again.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Link:
         self._counts = counts
         self._hello_s = hello_s
         self._turn = 0
-        self._asked: int | None = None
-        """The last number sent before the HELLO that is yet to be answered."""
-        self._asked_s, self._heard_s = -math.inf, time.monotonic()
+        self._sent_before_hello: int | None = None
+        """The last number sent before the unanswered HELLO; None if every HELLO is answered."""
+        self._hello_sent_s, self._heard_s = -math.inf, time.monotonic()
         self._reader: Iterator[Record | None] | None = None
-        self._held: Record | None = None  # read, and next to be sent
+        self._next_record: Record | None = None  # already read from the journal, not sent yet
         self._window = 0
         self._sent = 0
         self._in_flight: deque[tuple[int, int]] = deque()
@@ -56,7 +56,7 @@ class Link:
         self.has_delivered = False
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 0)  # the window bounds what is sent
+        self._socket.setsockopt(zmq.SNDHWM, 0)  # the window limits the queue
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REPLY_BYTES)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
@@ -66,58 +66,59 @@ class Link:
         self._direct = zmq.Socket.shadow(self._socket)
 
     def close(self) -> None:
+        """Close the socket without waiting."""
         self._socket.close(linger=0)
 
     async def run(
-        self, kept: asyncio.Event, finished: Callable[[], bool], patience_s: float, heard: Callable[[], None]
+        self, appended: asyncio.Event, finished: Callable[[], bool], patience_s: float, on_answer: Callable[[], None]
     ) -> str | None:
-        """Deliver until ``finished``, or nothing was heard for ``patience_s``.
+        """Deliver until ``finished`` returns true or the receiver is silent for ``patience_s``.
 
         Args:
-            kept: set when the journal has got something new.
-            heard: called after each word of the receiver's.
+            appended: set when the journal has a new message.
+            on_answer: called after each message from the receiver.
         Returns:
-            The receiver's reason, if it refused.
+            The reason, if the receiver refuses the relay.
         """
         while not finished() and time.monotonic() - self._heard_s < patience_s:
-            if self._asked is None and time.monotonic() - self._asked_s >= self._hello_s:
-                self._ask()
-            kept.clear()
-            self._send()
-            await self._wait(kept)
+            if self._sent_before_hello is None and time.monotonic() - self._hello_sent_s >= self._hello_s:
+                self._send_hello()
+            appended.clear()
+            self._send_data()
+            await self._wait(appended)
             for message in self._messages():
                 if message.kind == Kind.REFUSED:
                     return message.frames[0].decode(errors="replace")
-                self._hear(message)
-                heard()
+                self._handle(message)
+                on_answer()
         return None
 
-    def _ask(self) -> None:
+    def _send_hello(self) -> None:
         self._turn += 1
-        self._asked, self._asked_s = self._sent, time.monotonic()
+        self._sent_before_hello, self._hello_sent_s = self._sent, time.monotonic()
         lost = self._counts["thrown_away"]
-        self._say(RelayMessage(Kind.HELLO, self._journal.id, self._journal.delivered, lost, self._turn))
+        self._send(RelayMessage(Kind.HELLO, self._journal.id, self._journal.delivered, lost, self._turn))
 
-    def _send(self) -> None:
-        """As much as the window allows."""
+    def _send_data(self) -> None:
+        """Send as many messages as the window allows."""
         while self._reader is not None and len(self._in_flight) < self._window:
             if self._in_flight_bytes >= MAX_IN_FLIGHT_BYTES:
                 return
-            record, self._held = self._held or next(self._reader), None
+            record, self._next_record = self._next_record or next(self._reader), None
             if record is None:
                 return
-            self._say(RelayMessage(Kind.DATA, self._journal.id, record.number, self._sent, frames=record.frames))
-            self._note(record)
+            self._send(RelayMessage(Kind.DATA, self._journal.id, record.number, self._sent, frames=record.frames))
+            self._mark_sent(record)
 
-    async def _wait(self, kept: asyncio.Event) -> None:
-        """For a word of the receiver's, for news in the journal if they could be sent, or for the next question."""
+    async def _wait(self, appended: asyncio.Event) -> None:
+        """Wait for the receiver, for a message in the journal that may be sent, or for the time of the next HELLO."""
         can_send = self._reader is not None and len(self._in_flight) < self._window
-        if self._direct.poll(0) or (can_send and kept.is_set()):
+        if self._direct.poll(0) or (can_send and appended.is_set()):
             await asyncio.sleep(0)  # the source gets its turn
             return
         waiting: list[asyncio.Task[Any]] = [asyncio.ensure_future(self._socket.poll(int(1000 * self._hello_s)))]
         if can_send:
-            waiting.append(asyncio.ensure_future(kept.wait()))
+            waiting.append(asyncio.ensure_future(appended.wait()))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -125,7 +126,7 @@ class Link:
                 task.cancel()
 
     def _messages(self) -> Iterator[RelayMessage]:
-        """What the receiver has said by now."""
+        """Yield the messages that have arrived from the receiver."""
         while True:
             try:
                 message = unpack(self._direct.recv_multipart(zmq.NOBLOCK))
@@ -138,35 +139,35 @@ class Link:
                 self._heard_s = time.monotonic()
                 yield message
 
-    def _hear(self, message: RelayMessage) -> None:
+    def _handle(self, message: RelayMessage) -> None:
         if message.kind == Kind.ACK:
-            self._acknowledged(min(message.number, self._journal.newest))
-        elif message.kind == Kind.WELCOME and message.turn == 0 and self._asked is None:
-            self._reader = None  # it does not know us any more
-            self._ask()
-        elif message.kind == Kind.WELCOME and message.turn == self._turn and self._asked is not None:
-            if self._reader is None or message.number < self._asked:
-                self._go_on_after(message.number)
+            self._acknowledge(min(message.number, self._journal.newest))
+        elif message.kind == Kind.WELCOME and message.turn == 0 and self._sent_before_hello is None:
+            self._reader = None  # the receiver has restarted and does not know this relay
+            self._send_hello()
+        elif message.kind == Kind.WELCOME and message.turn == self._turn and self._sent_before_hello is not None:
+            if self._reader is None or message.number < self._sent_before_hello:
+                self._continue_after(message.number)
             self._window = min(message.extra, MAX_WINDOW)
-            self._asked = None
+            self._sent_before_hello = None
             self.was_welcomed = True
 
-    def _go_on_after(self, number: int) -> None:
-        """Send what comes after a number; what comes before it is on its way to be acknowledged."""
+    def _continue_after(self, number: int) -> None:
+        """Continue with the message after a number; earlier ones have arrived and await their acknowledgement."""
         self._in_flight.clear()
         self._in_flight_bytes = 0
         self._reader = self._journal.after(self._journal.delivered)
         while (record := next(self._reader)) is not None and record.number <= number:
-            self._note(record)
-        self._held, self._sent = record, number
+            self._mark_sent(record)
+        self._next_record, self._sent = record, number
 
-    def _note(self, record: Record) -> None:
+    def _mark_sent(self, record: Record) -> None:
         size = sum(map(len, record.frames))
         self._in_flight.append((record.number, size))
         self._in_flight_bytes += size
         self._sent = record.number
 
-    def _acknowledged(self, number: int) -> None:
+    def _acknowledge(self, number: int) -> None:
         if number > self._journal.delivered:
             self.has_delivered = True
             self._journal.deliver(number)
@@ -174,5 +175,5 @@ class Link:
             self._in_flight_bytes -= self._in_flight.popleft()[1]
             self._counts["delivered"] += 1
 
-    def _say(self, message: RelayMessage) -> None:
+    def _send(self, message: RelayMessage) -> None:
         self._direct.send_multipart(pack(message), zmq.NOBLOCK)

@@ -1,4 +1,4 @@
-"""Samples from relays, none lost and none repeated; docs/wire.md describes the protocol and what it promises."""
+"""Source of samples from relays, without losses or repetitions; docs/wire.md describes the protocol's guarantees."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ from .wire import MAX_FRAME_BYTES, MAX_IN_FLIGHT_BYTES, Kind, RelayMessage, Wron
 _LOG = logging.getLogger(__name__)
 
 WINDOW = 128
-"""Messages of one relay that may be on their way or waiting here."""
+"""Maximum number of unacknowledged messages of a relay, in transit or waiting in the source."""
 
 MAX_RELAYS = 64
 _LINGER_MS = 2000
 _TURN = 32
+"""Number of messages after which other tasks get their turn."""
 
 
 @dataclass(slots=True, eq=False)
 class _Relay:
-    """What is known of one relay's journal."""
+    """Progress of one relay's journal."""
 
     journal: bytes
     mark: Mark
-    """The number of the last message that was worked off; survives this process."""
+    """The number of the last processed message; survives this process."""
     received: int
+    """The number of the last accepted message."""
     route: bytes = b""
     pending: int = 0
     pending_bytes: int = 0
@@ -50,7 +52,7 @@ class _Relay:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A message that was accepted and is not acknowledged yet."""
+    """An accepted message that is not acknowledged yet."""
 
     relay: _Relay
     number: int
@@ -59,26 +61,30 @@ class _Taken:
 
 
 class RelaySource:
-    """Binds ``relay://HOST:PORT`` and takes what relays (``kinestream relay``) bring, any number of them.
+    """Source that binds ``relay://HOST:PORT`` and receives from any number of relays (``kinestream relay``).
 
-    A chunk counts as delivered when the consumer calls ``done`` for it; only then it is acknowledged, and its relay
-    forgets it. The number is noted on disk before that, so a receiver that was killed goes on, in its next process,
-    with the first chunk that was not done. Not more than ``WINDOW`` chunks of a relay are handed over and not done, so
+    A chunk is delivered when the consumer calls ``done`` for it; only then does the source acknowledge it, and its
+    relay deletes it. The source writes the number to disk before the acknowledgement, so after a kill the next process
+    continues with the first chunk that was not done. At most ``WINDOW`` chunks of a relay are yielded and not done, so
     a slow consumer makes the relays wait.
 
-    It ends when every stream it heard of has ended, unless the address says ``stay=1``, or on ``aclose``.
+    It ends when every stream it has seen has ended, unless the address has ``stay=1``, or on ``aclose``.
 
     Args:
-        uri: ``state=DIR`` is where it notes how far each relay has come (default: a folder of this address among the
-            user's state). ``keys=DIR`` says which CURVE keys (``curve.py``), ``insecure=1`` that there shall be none
+        uri: ``state=DIR`` is the folder for the progress of each relay (default: a folder named after this address in
+            the user's state). ``keys=DIR`` selects the CURVE keys (``curve_keys``), ``insecure=1`` allows plain text
             beyond this machine.
-        insecure: as if the address said ``insecure=1``.
+        insecure: same as ``insecure=1`` in the address.
     Raises:
-        ConfigError: the address is malformed, or leads beyond this machine and there are no keys.
+        ConfigError: the address is malformed, or reaches beyond this machine without keys.
+
+    >>> source = RelaySource("relay://127.0.0.1:5557?stay=1")
+    >>> source.live, source.counts()
+    (False, Counter())
     """
 
     live = False
-    """What waits is kept by the relays."""
+    """Waiting chunks stay in the relays' journals."""
 
     def __init__(self, uri: str, *, insecure: bool = False) -> None:
         self.name = uri
@@ -88,11 +94,11 @@ class RelaySource:
         self._stays = address.choice("stay", ("0", "1")) == "1"
         given = address.values("state")
         if not given and any(port == 0 for _, port in address.places):
-            raise ConfigError(f"'{uri}' takes any free port, another one each time; say state=DIR, or name the port")
+            raise ConfigError(f"'{uri}' uses a different free port each time; add state=DIR, or give the port")
         names = "_".join(f"{host}-{port}" for host, port in address.places).replace(":", ".").replace("*", "any")
         self._folder = Path(given[-1]).expanduser() if given else state_folder() / "received" / names
         self._relays: dict[bytes, _Relay] = {}
-        self._names: dict[tuple[bytes, str], str] = {}  # of each relay's stream, as it is passed on
+        self._names: dict[tuple[bytes, str], str] = {}  # the name of each relay's stream, as passed on
         self._ready: deque[SampleChunk] = deque()
         self._taken: deque[_Taken] = deque()
         self._counts = Counter[str]()
@@ -106,16 +112,16 @@ class RelaySource:
         self._server: asyncio.Task[None] | None = None
         self._closed = False
         self.endpoint = ""
-        """Where it is bound, with the real port; empty before ``chunks``."""
+        """The bound address, with the real port; empty before ``chunks``."""
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, in order within each stream; to be followed by ``done``."""
+        """Yield the chunks, in order within each stream; call ``done`` after processing them."""
         self._open()
         while not self._closed:
             while self._ready:
                 yield self._ready.popleft()
             if self._server is not None and self._server.done() and not self._closed:
-                self._server.result()  # raises what ended it
+                self._server.result()  # raises the error that ended the task
             if self._ended:
                 return
             self._news.clear()
@@ -123,30 +129,30 @@ class RelaySource:
                 await self._news.wait()
 
     def done(self, chunks: int) -> None:
-        """The consumer has worked off the oldest ``chunks`` of those it was given and had not done yet."""
-        touched: dict[bytes, tuple[_Relay, int]] = {}
+        """Acknowledge the oldest ``chunks`` yielded chunks that are not acknowledged yet."""
+        newest: dict[bytes, tuple[_Relay, int]] = {}
         while self._taken and (chunks > 0 or not self._taken[0].is_chunk):
             taken = self._taken.popleft()
             chunks -= taken.is_chunk
             taken.relay.pending -= 1
             taken.relay.pending_bytes -= taken.size_bytes
-            touched[taken.relay.journal] = (taken.relay, taken.number)
-        for relay, number in touched.values():
+            newest[taken.relay.journal] = (taken.relay, taken.number)
+        for relay, number in newest.values():
             try:
-                relay.mark.set(number)  # before the relay hears of it, and forgets
+                relay.mark.set(number)  # before the relay gets the acknowledgement and deletes the message
             except OSError as error:
-                self._counts["not_noted"] += 1  # the relay knows it, too, unless the link breaks now
-                _LOG.warning("%s: cannot note how far a relay is: %s", self.name, error)
-            self._say(relay.route, RelayMessage(Kind.ACK, relay.journal, number))
+                self._counts["not_noted"] += 1  # the relay still learns the number, unless the link breaks now
+                _LOG.warning("%s: cannot write a relay's progress: %s", self.name, error)
+            self._send(relay.route, RelayMessage(Kind.ACK, relay.journal, number))
         self._acknowledged.set()
 
     def counts(self) -> Mapping[str, int]:
-        """What happened, by kind; only what did.
+        """Return what went wrong, by kind; kinds with a count of 0 are left out.
 
         ``not_received`` samples and ``restarted`` senders as for ``ZmqSource``; ``thrown_away_by_relay`` samples;
-        messages that were refused: ``malformed``, ``wrong_version``, ``repeated``, ``out_of_turn`` (sent before the
-        link broke; they come again), ``beyond_window``, ``too_many_streams``, ``too_many_relays``, ``refused_relays``;
-        ``refused_keys``; ``not_noted`` acknowledgements that could not be written down.
+        refused messages: ``malformed``, ``wrong_version``, ``repeated``, ``out_of_turn`` (sent before the link broke;
+        the relay sends them again), ``beyond_window``, ``too_many_streams``, ``too_many_relays``, ``refused_relays``;
+        ``refused_keys``; ``not_noted`` acknowledgements that could not be written to disk.
         """
         total = Counter(self._counts)
         for relay in self._relays.values():
@@ -156,6 +162,7 @@ class RelaySource:
         return +total
 
     async def aclose(self) -> None:
+        """Send the last acknowledgements and close; may be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -164,7 +171,7 @@ class RelaySource:
             self._server.cancel()
             await asyncio.gather(self._server, return_exceptions=True)
         if self._socket is not None:
-            self._socket.close(linger=_LINGER_MS)  # the last acknowledgements are still to go out
+            self._socket.close(linger=_LINGER_MS)  # time for the last acknowledgements
         if self._doorkeeper is not None:
             self._counts.update(self._doorkeeper.counts())
             self._doorkeeper.close()
@@ -178,15 +185,15 @@ class RelaySource:
 
     @property
     def _ended(self) -> bool:
-        heard = [relay.tracker for relay in self._relays.values() if relay.tracker.has_streams]
-        return bool(heard) and not self._stays and all(tracker.all_ended for tracker in heard)
+        trackers = [relay.tracker for relay in self._relays.values() if relay.tracker.has_streams]
+        return bool(trackers) and not self._stays and all(tracker.all_ended for tracker in trackers)
 
     def _open(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self._folder / "lock")
         except OSError as error:
-            raise ConfigError(f"cannot write in {self._folder}: {error.strerror}; name another by state=DIR") from None
+            raise ConfigError(f"cannot write to {self._folder}: {error.strerror}; choose another: state=DIR") from None
         self._context = zmq.asyncio.Context()
         socket = self._socket = self._context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.RCVHWM, 2 * WINDOW)
@@ -206,22 +213,22 @@ class RelaySource:
         self._server.add_done_callback(lambda _: self._news.set())
 
     async def _serve(self, socket: zmq.asyncio.Socket, direct: zmq.Socket) -> None:
-        """Answer the relays, whether the consumer is busy or not."""
-        taken = 0
+        """Answer the relays, also while the consumer is busy."""
+        handled = 0
         while True:
             try:
                 route, *frames = direct.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 await self._wait(socket)
                 continue
-            self._hear(route, frames)
-            taken += 1
-            if taken % _TURN == 0:
+            self._handle(route, frames)
+            handled += 1
+            if handled % _TURN == 0:
                 await asyncio.sleep(0)
 
     async def _wait(self, socket: zmq.asyncio.Socket) -> None:
-        """Until the socket has something; ``done`` also ends it."""
-        # What ``done`` sends makes ZeroMQ look for news, and swallow the signal that there are some.
+        """Wait until the socket has a message; ``done`` also ends the wait."""
+        # Sending in ``done`` makes ZeroMQ check for incoming messages, and consumes the signal that there are some.
         self._acknowledged.clear()
         waiting = [asyncio.ensure_future(socket.poll()), asyncio.ensure_future(self._acknowledged.wait())]
         try:
@@ -230,7 +237,7 @@ class RelaySource:
             for task in waiting:
                 task.cancel()
 
-    def _hear(self, route: bytes, frames: list[bytes]) -> None:
+    def _handle(self, route: bytes, frames: list[bytes]) -> None:
         try:
             message = unpack(frames)
             if message.kind == Kind.HELLO:
@@ -248,37 +255,37 @@ class RelaySource:
     def _malformed(self, error: DecodeError) -> None:
         self._counts["malformed"] += 1
         if self._counts["malformed"] == 1:
-            _LOG.warning("%s: a malformed message is skipped, as are those to come: %s", self.name, error)
+            _LOG.warning("%s: skipping this and all further malformed messages: %s", self.name, error)
 
     def _greet(self, route: bytes, hello: RelayMessage) -> None:
         relay = self._relays.get(hello.journal)
         if relay is None:
             if len(self._relays) >= MAX_RELAYS:
                 self._counts["too_many_relays"] += 1
-                self._refuse(route, hello.journal, f"{MAX_RELAYS} relays are here already")
+                self._refuse(route, hello.journal, f"{MAX_RELAYS} relays are connected already")
                 return
             try:
                 mark = Mark(self._folder / f"{hello.journal.hex()}.mark")
             except OSError as error:
                 self._counts["refused_relays"] += 1
-                self._refuse(route, hello.journal, f"cannot note how far it is: {error.strerror}")
+                self._refuse(route, hello.journal, f"cannot write its progress: {error.strerror}")
                 return
             relay = self._relays[hello.journal] = _Relay(hello.journal, mark, mark.value)
-        # The relay may have heard from another receiver, or from us before our disk lost it.
+        # The relay may know of acknowledgements from another receiver, or from this one before its disk lost them.
         relay.received = max(relay.received, hello.number)
         relay.route = route
-        if hello.extra < relay.thrown_away:  # counted since its start, so it has begun anew
+        if hello.extra < relay.thrown_away:  # the relay counts since its start, so it has restarted
             self._counts["thrown_away_by_relay"] += relay.thrown_away
         relay.thrown_away = hello.extra
-        # First, so that the relay knows what it may forget; one before this may have been lost with the link.
-        self._say(route, RelayMessage(Kind.ACK, relay.journal, max(relay.mark.value, hello.number)))
-        self._say(route, RelayMessage(Kind.WELCOME, relay.journal, relay.received, WINDOW, hello.turn))
+        # First, so that the relay can delete messages whose acknowledgement was lost with the link.
+        self._send(route, RelayMessage(Kind.ACK, relay.journal, max(relay.mark.value, hello.number)))
+        self._send(route, RelayMessage(Kind.WELCOME, relay.journal, relay.received, WINDOW, hello.turn))
 
     def _take(self, route: bytes, data: RelayMessage) -> None:
         relay = self._relays.get(data.journal)
         if relay is None or relay.route != route:
             self._counts["out_of_turn"] += 1
-            self._say(route, RelayMessage(Kind.WELCOME, data.journal))
+            self._send(route, RelayMessage(Kind.WELCOME, data.journal))
         elif data.number <= relay.received:
             self._counts["repeated"] += 1
         elif data.extra != relay.received:
@@ -298,7 +305,7 @@ class RelaySource:
             self._news.set()
 
     def _chunk(self, relay: _Relay, data: RelayMessage) -> SampleChunk | None:
-        """What is to be handed over of a message that was accepted."""
+        """Return the chunk of an accepted message; None if it has none."""
         try:
             message = decode(data.frames)
         except DecodeError as error:
@@ -312,7 +319,10 @@ class RelaySource:
         return chunk if chunk is None or chunk.stream == name else replace(chunk, stream=name)
 
     def _name(self, relay: _Relay, stream: str) -> str:
-        """The stream's own name, with the relay's where another relay's stream has the same; empty: one too many."""
+        """Return the stream's name, with the relay's identity if another relay uses the name; "" if there is no room.
+
+        "No room" means that the source has its maximum number of streams.
+        """
         name = self._names.get((relay.journal, stream))
         if name is None:
             if len(self._names) >= MAX_STREAMS:
@@ -323,12 +333,12 @@ class RelaySource:
         return name
 
     def _refuse(self, route: bytes, journal: bytes, reason: str) -> None:
-        self._say(route, RelayMessage(Kind.REFUSED, journal, frames=(reason.encode(),)))
+        self._send(route, RelayMessage(Kind.REFUSED, journal, frames=(reason.encode(),)))
 
-    def _say(self, route: bytes, message: RelayMessage) -> None:
+    def _send(self, route: bytes, message: RelayMessage) -> None:
         if self._direct is None or self._direct.closed:
             return
         try:
             self._direct.send_multipart([route, *pack(message)], zmq.NOBLOCK)
-        except zmq.ZMQError as error:  # that relay's queue is full or it has gone: it will say HELLO again
-            _LOG.debug("%s: an answer was not sent: %s", self.name, error)
+        except zmq.ZMQError as error:  # the relay's queue is full or the relay has gone: it will send HELLO again
+            _LOG.debug("%s: cannot send an answer: %s", self.name, error)

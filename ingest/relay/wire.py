@@ -1,6 +1,6 @@
-"""What a relay and its receiver say to each other, around the messages of ``wire.py``; docs/wire.md has the bytes.
+"""Relay protocol around the messages of ``zmq.wire``; docs/wire.md describes every byte.
 
-Pure functions. Whatever bytes arrive, ``unpack`` gives a checked message or ``DecodeError``.
+Pure functions. For any bytes, ``unpack`` returns a validated message or raises ``DecodeError``.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from ..zmq.wire_header import MAX_LIST_BYTES, MAX_NAME_BYTES
 MAGIC = b"KRLY"
 VERSION = 1
 MAX_SAMPLES = 1024
-"""In one relayed message: a slow link is kept busy for seconds, not minutes, by one message."""
+"""Maximum number of samples in a relayed message, so that a message occupies a slow link for seconds, not minutes."""
 
 MAX_IN_FLIGHT_BYTES = 1 << 18
-"""With this much sent and not yet acknowledged no further message is sent: a slow link is not filled for longer than
-the relay has patience, and a receiver's memory is bounded."""
+"""Size of unacknowledged messages at which the relay stops sending: a slow link is busy for less than the relay's
+patience, and the receiver's memory is bounded."""
 
 MAX_FRAME_BYTES = max(MAX_SAMPLES * (8 + 4 * MAX_CHANNELS + 2), 64 + MAX_NAME_BYTES + 2 * MAX_LIST_BYTES)
 MAX_TEXT_BYTES = 400
 MAX_REPLY_BYTES = 1024
-"""No frame of a receiver's is longer."""
+"""Maximum length of a frame from the receiver."""
 
 # magic, version, kind, journal, number, extra, turn
 _HEADER = struct.Struct("<4sBBxx16sQQQ")
 
 
 class Kind(IntEnum):
-    """What a message says."""
+    """Kind of a message."""
 
     HELLO = 1
-    """Relay: here I am. number: the last one it knows to be delivered; extra: samples it had to throw away."""
+    """From the relay. number: the last one it knows to be delivered; extra: samples dropped by the relay."""
     DATA = 2
-    """Relay: a message, in three more frames. number: its own; extra: that of the message before it."""
+    """From the relay: a message of samples in three more frames. number: its own; extra: the previous message's."""
     WELCOME = 3
-    """Receiver: go on after ``number``, with at most ``extra`` messages not yet acknowledged."""
+    """From the receiver: continue after ``number``, with at most ``extra`` unacknowledged messages."""
     ACK = 4
-    """Receiver: everything up to ``number`` is delivered; forget it."""
+    """From the receiver: every message up to ``number`` is delivered and may be deleted."""
     REFUSED = 5
-    """Receiver: no, for the reason in one more frame."""
+    """From the receiver: it refuses the relay, for the reason in one more frame."""
 
 
 _FRAMES = {Kind.HELLO: 1, Kind.DATA: 4, Kind.WELCOME: 1, Kind.ACK: 1, Kind.REFUSED: 2}
@@ -53,41 +53,48 @@ _FRAMES = {Kind.HELLO: 1, Kind.DATA: 4, Kind.WELCOME: 1, Kind.ACK: 1, Kind.REFUS
 
 @dataclass(frozen=True, slots=True)
 class RelayMessage:
+    """A message between a relay and its receiver.
+
+    >>> message = RelayMessage(Kind.ACK, bytes(16), number=7)
+    >>> unpack(pack(message)) == message
+    True
+    """
+
     kind: Kind
     journal: bytes
-    """16 bytes: which relay's."""
+    """16 bytes, the identity of the relay's journal."""
     number: int = 0
     extra: int = 0
     turn: int = 0
-    """Drawn by the relay for each HELLO; the WELCOME has it again. 0 in a WELCOME nobody asked for: say HELLO."""
+    """Number of the HELLO, repeated in its WELCOME; 0 in a WELCOME without a HELLO, which requests one."""
     frames: tuple[bytes, ...] = ()
 
 
 def pack(message: RelayMessage) -> list[bytes]:
-    """The frames of a message."""
+    """Return the frames of a message."""
     numbers = (message.number, message.extra, message.turn)
     return [_HEADER.pack(MAGIC, VERSION, message.kind, message.journal, *numbers), *message.frames]
 
 
 def unpack(frames: Sequence[bytes]) -> RelayMessage:
-    """The message in some frames, the routing frame of a ROUTER socket left out.
+    """Return the message in the frames, which exclude the routing frame of a ROUTER socket.
 
     Raises:
-        DecodeError: anything the protocol does not allow.
-        WrongVersion: of another version, so that whoever sent it can be told.
+        DecodeError: the frames violate the protocol.
+        WrongVersion: the message has another version; the receiver reports that to the sender.
     """
     head = frames[0] if frames else b""
     if len(head) != _HEADER.size or head[:4] != MAGIC:
-        raise DecodeError(f"a frame of {len(head)} bytes; expected {_HEADER.size} that begin with {MAGIC!r}", head)
+        raise DecodeError(f"a frame of {len(head)} bytes; expected {_HEADER.size} starting with {MAGIC!r}", head)
     _, version, kind, journal, number, extra, turn = _HEADER.unpack(head)
     if version != VERSION:
         raise WrongVersion(f"relay protocol version {version}; expected {VERSION}", head)
     if _FRAMES.get(kind) != len(frames):
-        raise DecodeError(f"kind {kind} in {len(frames)} frames", head)
+        raise DecodeError(f"kind {kind} in {len(frames)} frames; expected {_FRAMES.get(kind, 'a known kind')}", head)
     if kind == Kind.REFUSED and len(frames[1]) > MAX_TEXT_BYTES:
         raise DecodeError(f"a reason of {len(frames[1])} bytes; expected at most {MAX_TEXT_BYTES}", head)
     return RelayMessage(Kind(kind), journal, number, extra, turn, tuple(frames[1:]))
 
 
 class WrongVersion(DecodeError):
-    """The other end speaks another version: update the older of the two."""
+    """The other end uses another version of the protocol; update the older of the two."""

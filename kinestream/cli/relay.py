@@ -1,4 +1,4 @@
-"""``relay`` and ``keys``: a sensor's samples over a network that breaks, and who may listen."""
+"""The commands ``relay``, for samples over an unreliable network, and ``keys``, for encrypted connections."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ MIN_JOURNAL_BYTES = 4_000_000
 def add_parser(commands: Any) -> None:
     relay = commands.add_parser(
         "relay",
-        help="bring a source to another machine; what the network loses is sent again",
-        description="Run this near the wearer: a phone, a Raspberry Pi, a second laptop. Every sample is kept on disk\n"
-        "until 'kinestream run relay://HOST:PORT' on the other machine has worked it off.",
+        help="send a source to another machine without losses",
+        description="Run this near the wearer: on a phone, a Raspberry Pi or a second laptop. Samples stay on disk\n"
+        "until 'kinestream run relay://HOST:PORT' on the other machine has processed them.",
         epilog="examples:\n"
         "  kinestream relay ble://polar --to tcp://10.0.0.5:5557\n"
         "  kinestream relay wearer:// --to tcp://127.0.0.1:5557 --journal /data/journal --journal-size 200MB\n"
-        "  kinestream relay --to tcp://10.0.0.5:5557            only what is still in the journal",
+        "  kinestream relay --to tcp://10.0.0.5:5557            send only the samples in the journal",
     )
     relay.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
-        help="a dataset, a file, or an address as for run; without: empty the journal",
+        help="a dataset, a file, or an address as for run; without one, empty the journal",
     )
     relay.add_argument("--to", required=True, metavar="tcp://HOST:PORT", help="where 'kinestream run relay://' waits")
     relay.add_argument(
-        "--journal", type=Path, metavar="DIR", help="where samples are kept (default: a folder of the target's own)"
+        "--journal", type=Path, metavar="DIR", help="folder of the samples on disk (default: one per target)"
     )
     relay.add_argument(
         "--journal-size",
         default=JOURNAL_SIZE,
         metavar="SIZE",
-        help=f"what it may grow to; then a live source loses its oldest samples, and says so (default {JOURNAL_SIZE})",
+        help=f"maximum size; a full journal drops a live source's oldest samples, loudly (default {JOURNAL_SIZE})",
     )
     add_source_options(relay)
     relay.set_defaults(run=_relay)
 
     keys = commands.add_parser(
         "keys",
-        help="CURVE keys: who may listen and send beyond this machine",
-        description="Sockets that leave this machine are encrypted, and let in only keys that they know.\n"
+        help="manage the CURVE keys for connections beyond this machine",
+        description="Connections beyond this machine are encrypted, and admit only known keys.\n"
         "Make keys on both machines, then let each trust the other's public key.",
         epilog="examples:\n  kinestream keys new\n"
         "  kinestream keys trust laptop 'THE 40 CHARACTERS THAT keys new PRINTED THERE'\n"
@@ -58,15 +58,15 @@ def add_parser(commands: Any) -> None:
     )
     actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="make this machine's keys")
-    new.add_argument("--out", type=Path, metavar="DIR", help="where (default $KINESTREAM_KEYS or the user's settings)")
+    new.add_argument("--out", type=Path, metavar="DIR", help="folder (default $KINESTREAM_KEYS or the user's settings)")
     new.set_defaults(run=_new)
-    trust = actions.add_parser("trust", help="note the public key of another machine")
-    trust.add_argument("name", metavar="NAME", help="what to call it")
-    trust.add_argument("key", metavar="KEY", help="its public key, or the file that holds it")
-    trust.add_argument("--keys", type=Path, metavar="DIR", help="where this machine's keys are")
+    trust = actions.add_parser("trust", help="store the public key of another machine")
+    trust.add_argument("name", metavar="NAME", help="a name for the key")
+    trust.add_argument("key", metavar="KEY", help="the public key, or its file")
+    trust.add_argument("--keys", type=Path, metavar="DIR", help="folder of this machine's keys")
     trust.set_defaults(run=_trust)
-    show = actions.add_parser("list", help="this machine's public key, and the keys it knows")
-    show.add_argument("--keys", type=Path, metavar="DIR", help="where this machine's keys are")
+    show = actions.add_parser("list", help="print this machine's public key and the keys it knows")
+    show.add_argument("--keys", type=Path, metavar="DIR", help="folder of this machine's keys")
     show.set_defaults(run=_list)
 
 
@@ -79,37 +79,40 @@ def _relay(args: argparse.Namespace) -> int:
     size = parse_size(args.journal_size)
     folder = args.journal or state_folder() / "journal" / re.sub(r"[^A-Za-z0-9.]+", "-", args.to.partition("?")[0])
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         print(f"kinestream: {line}", file=sys.stderr, flush=True)
 
     async def run() -> int:
         with Journal(folder, max_bytes=size) as journal:
-            relay = Relay(args.to, journal, insecure=args.insecure, tell=tell)
+            relay = Relay(args.to, journal, insecure=args.insecure, report=report)
             source = build_source(args) if args.source else None
             if journal.newest > journal.delivered:
-                tell(f"{folder} still holds {max(1, journal.size_bytes // 1000)} kB, which go first")
+                report(f"{folder} still has {max(1, journal.size_bytes // 1000)} kB of samples; sending those first")
             task = asyncio.ensure_future(relay.run(source))
             stop_on_signals(task.cancel)
             try:
                 await task
             except asyncio.CancelledError:
                 if journal.newest > journal.delivered:
-                    tell(f"stopped; what was not delivered stays in {folder} for the next start")
+                    report(f"stopped; undelivered samples stay in {folder} for the next start")
             for notice in source.notices() if isinstance(source, Noticing) else ():
-                tell(notice)
+                report(notice)
             counts = {**(source.counts() if source else {}), **relay.counts()}
-            told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-            tell(told or ("nothing delivered" if journal.newest > journal.delivered else "nothing to deliver"))
+            totals = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+            report(totals or ("nothing delivered" if journal.newest > journal.delivered else "nothing to deliver"))
             return 0
 
     return asyncio.run(run())
 
 
 def parse_size(text: str) -> int:
-    """Bytes: ``500MB``, ``2GB``, or a number of bytes.
+    """Return the number of bytes in a text such as ``500MB``, ``2GB`` or ``5000000``.
 
     Raises:
-        ConfigError: no size, or less than a journal needs.
+        ConfigError: the text is not a size, or is less than the minimum of a journal.
+
+    >>> parse_size("500MB")
+    500000000
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text.strip())
     size = int(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]]) if match else 0
@@ -125,7 +128,7 @@ def _new(args: argparse.Namespace) -> int:
     keys = new_keys(folder)
     print(keys.public.decode())
     print(
-        f"kinestream: keys are in {folder}; the line above is the public one. On the other machine:\n"
+        f"kinestream: the keys are in {folder}; the line above is the public key. On the other machine:\n"
         f"  kinestream keys trust NAME '{keys.public.decode()}'",
         file=sys.stderr,
     )
@@ -137,7 +140,7 @@ def _trust(args: argparse.Namespace) -> int:
 
     folder = args.keys or keys_folder()
     trust(folder, args.name, args.key)
-    print(f"kinestream: {args.name} is known in {folder / KNOWN_FOLDER}; running sockets learn it at their next start")
+    print(f"kinestream: stored {args.name} in {folder / KNOWN_FOLDER}; restart running commands to use it")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``relay``, ``keys`` and ``--emit`` as a user runs them."""
+"""The commands ``relay`` and ``keys``, and the option ``--emit``."""
 
 from __future__ import annotations
 
@@ -32,43 +32,43 @@ def untimed(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in record.items() if key not in TIMED} for record in records]
 
 
-def test_a_killed_relay_s_recording_is_recognised_as_if_it_had_been_played_here(
+def test_predictions_via_a_killed_relay_equal_a_local_replay(
     environment: dict[str, str], folder: Path, port: int, tmp_path: Path
 ) -> None:
-    """Its receiver comes only after the relay has been killed; the journal is emptied by another relay."""
+    """The receiver starts only after the relay was killed, and a second relay empties the journal."""
     environment = {**environment, "KINESTREAM_STATE": str(tmp_path)}
     relay = [*KINESTREAM, "relay", "--to", f"tcp://127.0.0.1:{port}", "--journal", str(tmp_path / "journal")]
     with subprocess.Popen(
         [*relay, str(folder / "walk.csv"), "--speed", "max"], env=environment, stderr=subprocess.PIPE, text=True
     ) as first:
         assert first.stderr
-        assert "What comes is kept meanwhile" in first.stderr.readline()
+        assert "New samples stay in the journal" in first.stderr.readline()
         first.kill()
     with subprocess.Popen(relay, env=environment, stderr=subprocess.PIPE, text=True) as second:
         arguments = ("run", f"relay://127.0.0.1:{port}", "--model", folder / "tiny.safetensors", "--json")
         records, _ = kinestream(environment, *arguments)
-        _, told = second.communicate(timeout=60)
-    assert second.returncode == 0, told
-    assert "which go first" in told
+        _, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, errors
+    assert "sending those first" in errors
     *predictions, summary = untimed(records)
     *expected, expected_summary = untimed(replay(environment, folder))
     assert predictions == expected
     assert summary["counts"] == expected_summary["counts"]
 
 
-def test_keys_are_made_shared_and_used_between_two_machines(
+def test_two_machines_exchange_keys_and_use_them(
     environment: dict[str, str], folder: Path, port: int, tmp_path: Path
 ) -> None:
     machines = {name: {**environment, "KINESTREAM_KEYS": str(tmp_path / name)} for name in ("laptop", "wrist")}
     publish = ("publish", folder / "walk.csv", "--speed", "max", "--wait", "--to", f"tcp://0.0.0.0:{port}")
-    _, told = kinestream(machines["wrist"], *publish, status=2)
-    assert told.count("\n") == 1
-    assert "kinestream keys new" in told
-    assert "--insecure" in told
+    _, errors = kinestream(machines["wrist"], *publish, status=2)
+    assert errors.count("\n") == 1
+    assert "kinestream keys new" in errors
+    assert "--insecure" in errors
     public = {}
     for name, machine in machines.items():
-        done = subprocess.run([*KINESTREAM, "keys", "new"], env=machine, capture_output=True, text=True, check=True)
-        public[name] = done.stdout.strip()
+        process = subprocess.run([*KINESTREAM, "keys", "new"], env=machine, capture_output=True, text=True, check=True)
+        public[name] = process.stdout.strip()
         assert len(public[name]) == 40
     kinestream(machines["laptop"], "keys", "trust", "wrist", public["wrist"])
     kinestream(machines["wrist"], "keys", "trust", "laptop", tmp_path / "laptop" / "kinestream.key")
@@ -85,8 +85,8 @@ def test_keys_are_made_shared_and_used_between_two_machines(
     assert summary["counts"]["samples"] == 2000
 
 
-def test_what_is_emitted_is_what_is_printed(environment: dict[str, str], folder: Path, port: int) -> None:
-    got: list[dict[str, Any]] = []
+def test_the_emitted_records_equal_the_printed_ones(environment: dict[str, str], folder: Path, port: int) -> None:
+    received: list[dict[str, Any]] = []
     listening = threading.Event()
 
     def listen() -> None:
@@ -96,8 +96,8 @@ def test_what_is_emitted_is_what_is_printed(environment: dict[str, str], folder:
             subscriber.subscribe(b"")
             subscriber.connect(f"tcp://127.0.0.1:{port}")
             listening.set()
-            while not got or not got[-1].get("summary"):
-                got.append(json.loads(subscriber.recv_multipart()[1]))
+            while not received or not received[-1].get("summary"):
+                received.append(json.loads(subscriber.recv_multipart()[1]))
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
@@ -107,33 +107,35 @@ def test_what_is_emitted_is_what_is_printed(environment: dict[str, str], folder:
         environment, "replay", folder / "walk.csv", "--model", folder / "tiny.safetensors", *arguments
     )
     thread.join(60)
-    assert got[-1].pop("summary")
+    assert received[-1].pop("summary")
     assert records[-1].pop("summary")
-    # A subscriber that comes after the first predictions has missed them, and knows how many by the number.
-    first = got[0]["number"]
-    assert [record.pop("number") for record in got] == list(range(first, len(records)))
-    assert all(record.pop("version") == 1 for record in got)
-    for mine, theirs in zip(got, records[first:], strict=True):
+    # A subscriber that connects late misses the first predictions, and sees how many by the number.
+    first = received[0]["number"]
+    assert [record.pop("number") for record in received] == list(range(first, len(records)))
+    assert all(record.pop("version") == 1 for record in received)
+    for mine, theirs in zip(received, records[first:], strict=True):
         assert {**mine, "wall_s": 0, "realtime_factor": 0} == {**theirs, "wall_s": 0, "realtime_factor": 0}
 
 
-def test_a_stopped_relay_says_what_stays(environment: dict[str, str], folder: Path, port: int, tmp_path: Path) -> None:
+def test_a_stopped_relay_reports_its_undelivered_samples(
+    environment: dict[str, str], folder: Path, port: int, tmp_path: Path
+) -> None:
     command = [*KINESTREAM, "relay", str(folder / "walk.csv"), "--speed", "max", "--to", f"tcp://127.0.0.1:{port}"]
     with subprocess.Popen(
         command, env={**environment, "KINESTREAM_STATE": str(tmp_path)}, stderr=subprocess.PIPE, text=True
     ) as relay:
         assert relay.stderr
-        assert "What comes is kept meanwhile" in relay.stderr.readline()
+        assert "New samples stay in the journal" in relay.stderr.readline()
         time.sleep(0.2)
         relay.send_signal(signal.SIGINT)
-        told = relay.communicate(timeout=60)[1]
+        errors = relay.communicate(timeout=60)[1]
     assert relay.returncode == 0
-    assert "stays in" in told
-    assert "samples 2000" in told
+    assert "undelivered samples stay in" in errors
+    assert "samples 2000" in errors
 
 
 @pytest.mark.parametrize("size", ["1MB", "huge", "-2GB", ""])
-def test_a_size_that_is_none_is_refused(environment: dict[str, str], size: str, tmp_path: Path) -> None:
+def test_an_invalid_journal_size_is_rejected(environment: dict[str, str], size: str, tmp_path: Path) -> None:
     arguments = ("relay", "--to", "tcp://127.0.0.1:1", "--journal", tmp_path, f"--journal-size={size}")
-    _, told = kinestream(environment, *arguments, status=2)
-    assert "expected 4MB or more" in told
+    _, errors = kinestream(environment, *arguments, status=2)
+    assert "expected 4MB or more" in errors

@@ -1,4 +1,4 @@
-"""Lab Streaming Layer through the real liblsl, in this process."""
+"""Lab Streaming Layer with the real liblsl, in one process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def outlet(name: str, labels: list[str], units: list[str], rate_hz: float = 50.0
     return pylsl.StreamOutlet(info)
 
 
-async def heard(out: Any) -> None:
+async def wait_for_reader(out: Any) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not out.have_consumers():
             await asyncio.sleep(0.01)
@@ -40,69 +40,76 @@ async def heard(out: Any) -> None:
 
 
 async def collect(source: LslSource, samples: int) -> list[SampleChunk]:
-    got: list[SampleChunk] = []
+    received: list[SampleChunk] = []
     async with asyncio.timeout(PATIENCE_S):
         async for chunk in source.chunks():
-            got.append(chunk)
-            if sum(map(len, got)) >= samples:
+            received.append(chunk)
+            if sum(map(len, received)) >= samples:
                 break
     await source.aclose()
     await source.aclose()
-    return got
+    return received
 
 
-async def test_a_stream_arrives_in_si_units_at_its_own_times() -> None:
+async def test_a_stream_arrives_in_si_units_with_its_own_times() -> None:
     out = outlet("kst-units", [*ACC, *GYRO], ["g"] * 3 + ["deg/s"] * 3)
     source = LslSource("lsl://kst-units")
     assert isinstance(source, Source)
     reading = asyncio.create_task(collect(source, 200))
-    await heard(out)
+    await wait_for_reader(out)
     x = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
     t = pylsl.local_clock() - np.arange(200)[::-1] / 50
     for k in range(0, 200, 20):
         out.push_chunk(x[k : k + 20], t[k : k + 20].tolist())
-    got = await reading
-    assert {(item.stream, item.channels, item.fs_hz) for item in got} == {("kst-units", ACC + GYRO, 50.0)}
-    assert len({item.session for item in got}) == 1
+    received = await reading
+    assert {(chunk.stream, chunk.channels, chunk.fs_hz) for chunk in received} == {("kst-units", ACC + GYRO, 50.0)}
+    assert len({chunk.session for chunk in received}) == 1
     np.testing.assert_allclose(
-        np.concatenate([item.x for item in got]),
+        np.concatenate([chunk.x for chunk in received]),
         x * np.array([STANDARD_GRAVITY] * 3 + [math.pi / 180] * 3),
         rtol=1e-6,
     )
-    # Both ends are on this machine: LSL's estimate of the clocks' difference is what remains.
-    np.testing.assert_allclose(np.concatenate([item.t for item in got]), t, atol=2e-3)
-    assert [item.seq for item in got] == np.cumsum([0, *map(len, got)])[:-1].tolist()
+    # Both ends use this machine's clock, so the error is LSL's estimate of the clock offset.
+    np.testing.assert_allclose(np.concatenate([chunk.t for chunk in received]), t, atol=2e-3)
+    assert [chunk.seq for chunk in received] == np.cumsum([0, *map(len, received)])[:-1].tolist()
 
 
-async def test_the_address_says_what_a_stream_leaves_open() -> None:
+async def test_the_address_completes_a_stream_without_names_units_and_rate() -> None:
     out = outlet("kst-open", ["", "", "", ""], ["", "", "", ""], rate_hz=0.0, kind="int16")
     reading = asyncio.create_task(collect(LslSource("lsl://kst-open?channels=acc_z,-,acc_x,acc_y&acc=mg&rate=25"), 10))
-    await heard(out)
+    await wait_for_reader(out)
     out.push_chunk(np.tile(np.array([1000, 7, 0, -500], np.int16), (10, 1)))
-    got = await reading
-    assert got[0].channels == ("acc_z", "acc_x", "acc_y")
-    assert got[0].fs_hz == 25.0
-    np.testing.assert_allclose(got[0].x[0], [STANDARD_GRAVITY, 0, -STANDARD_GRAVITY / 2], rtol=1e-6)
+    received = await reading
+    assert received[0].channels == ("acc_z", "acc_x", "acc_y")
+    assert received[0].fs_hz == 25.0
+    np.testing.assert_allclose(received[0].x[0], [STANDARD_GRAVITY, 0, -STANDARD_GRAVITY / 2], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "units", "rate_hz", "kind", "says"),
+    ("name", "labels", "units", "rate_hz", "kind", "message"),
     [
-        ("kst-a", ["X", "Y", "Z"], ["g"] * 3, 50.0, "float32", r"named X, Y, Z; say which is which: \?channels="),
-        ("kst-b", [], [""] * 3, 50.0, "float32", "named nothing"),
-        ("kst-c", [*ACC], ["furlong"] * 3, 50.0, "float32", r"acc_x in furlong; say \?acc=UNIT, one of m/s\^2"),
-        ("kst-d", [*ACC], [""] * 3, 50.0, "float32", "acc_x in no unit"),
-        ("kst-e", [*ACC], ["g"] * 3, 0.0, "float32", r"say its rate: \?rate=50"),
-        ("kst-f", ["marker"], [""], 0.0, "string", "columns of numbers expected"),
+        ("kst-a", ["X", "Y", "Z"], ["g"] * 3, 50.0, "float32", r"names X, Y, Z; name the columns, e\.g\. \?channels="),
+        ("kst-b", [], [""] * 3, 50.0, "float32", r"the names \(none\)"),
+        (
+            "kst-c",
+            [*ACC],
+            ["furlong"] * 3,
+            50.0,
+            "float32",
+            r"acc_x has the unit 'furlong'; set \?acc=UNIT to one of m/s\^2",
+        ),
+        ("kst-d", [*ACC], [""] * 3, 50.0, "float32", "acc_x has no unit"),
+        ("kst-e", [*ACC], ["g"] * 3, 0.0, "float32", r"a rate of 0 Hz; .* \?rate=50"),
+        ("kst-f", ["marker"], [""], 0.0, "string", "expected 1 to 64 columns of numbers"),
         ("kst-g", ["acc_x", "acc_x"], ["g"] * 2, 50.0, "float32", "expected each channel once"),
     ],
 )
-async def test_what_is_not_said_is_not_guessed(
-    name: str, labels: list[str], units: list[str], rate_hz: float, kind: str, says: str
+async def test_missing_channels_units_and_rates_are_not_guessed(
+    name: str, labels: list[str], units: list[str], rate_hz: float, kind: str, message: str
 ) -> None:
     out = outlet(name, labels, units, rate_hz, kind)
     source = LslSource(f"lsl://{name}")
-    with pytest.raises(InputMismatch, match=says):
+    with pytest.raises(InputMismatch, match=message):
         async with asyncio.timeout(PATIENCE_S):
             await anext(source.chunks())
     await source.aclose()
@@ -110,12 +117,12 @@ async def test_what_is_not_said_is_not_guessed(
 
 
 @pytest.mark.parametrize("uri", ["lsl://", "lsl://a/b", "lsl://a?chanels=acc_x"])
-def test_a_wrong_address_is_named(uri: str) -> None:
+def test_a_bad_address_is_rejected(uri: str) -> None:
     with pytest.raises(ConfigError, match="expected lsl://NAME"):
         LslSource(uri)
 
 
-async def test_what_is_sent_comes_back_and_a_recording_s_times_are_moved_to_this_clock() -> None:
+async def test_a_recording_arrives_with_its_times_shifted_to_this_clock() -> None:
     outlets = LslOutlets("lsl://kst-round")
     x = np.random.default_rng(1).normal(size=(100, 3)).astype(np.float32)
     t = 7.0 + np.arange(100) / 50
@@ -129,27 +136,27 @@ async def test_what_is_sent_comes_back_and_a_recording_s_times_are_moved_to_this
     await asyncio.sleep(0.1)
     for chunk in chunks[1:]:
         outlets.send(chunk)
-    got = await reading
-    assert np.concatenate([item.x for item in got])[-75:].tobytes() == x[25:].tobytes()
-    times = np.concatenate([item.t for item in got])
+    received = await reading
+    assert np.concatenate([chunk.x for chunk in received])[-75:].tobytes() == x[25:].tobytes()
+    times = np.concatenate([chunk.t for chunk in received])
     np.testing.assert_allclose(np.diff(times[-75:]), 0.02, atol=1e-3)
     assert abs(times[-1] - pylsl.local_clock()) < 60
 
 
-async def test_published_for_a_waiting_reader_the_first_and_the_last_sample_arrive() -> None:
+async def test_a_waiting_publisher_delivers_the_first_and_the_last_sample() -> None:
     x = np.arange(3 * 1000, dtype=np.float32).reshape(1000, 3)
     t = 7.0 + np.arange(1000) / 50
     cut = [slice(k, k + 25) for k in range(0, 1000, 25)]
     chunks = [SampleChunk("wrist", "a", t[c], x[c], ACC, 50.0, c.start, float(t[c][-1])) for c in cut]
     source = LslSource("lsl://kst-whole?once=1")
-    reading = asyncio.create_task(collect(source, 10**6))  # until the stream has gone
+    reading = asyncio.create_task(collect(source, 10**6))  # until the stream disappears
     counts = await publish_lsl(Recorded(chunks), "lsl://kst-whole", wait=True)
     assert counts["samples"] == 1000
-    got = await reading
-    assert np.concatenate([item.x for item in got]).tobytes() == x.tobytes()
+    received = await reading
+    assert np.concatenate([chunk.x for chunk in received]).tobytes() == x.tobytes()
 
 
-async def test_a_source_that_is_to_run_once_ends_when_its_stream_has_gone() -> None:
+async def test_a_source_with_once_ends_when_its_stream_disappears() -> None:
     out = outlet("kst-once", [*ACC], ["g"] * 3)
     source = LslSource("lsl://kst-once?once=1")
     chunks = source.chunks()
@@ -164,8 +171,8 @@ async def test_a_source_that_is_to_run_once_ends_when_its_stream_has_gone() -> N
     assert {chunk.session for chunk in [first.result(), *rest]} == {first.result().session}
 
 
-async def test_aclose_ends_a_source_that_waits_for_its_stream() -> None:
-    source = LslSource("lsl://kst-nobody")
+async def test_closing_ends_a_source_that_waits_for_its_stream() -> None:
+    source = LslSource("lsl://kst-absent")
     reading = asyncio.create_task(anext(source.chunks(), None))
     await asyncio.sleep(0.05)
     async with asyncio.timeout(PATIENCE_S):

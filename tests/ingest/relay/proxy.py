@@ -1,4 +1,4 @@
-"""A TCP link that can be cut and mended, between real sockets."""
+"""TCP link between real sockets that tests can cut and mend."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Self
 
 
 class Proxy:
-    """Listens at ``port`` of this machine and passes everything on to ``target``, until it is cut.
+    """Proxy that listens on ``port`` of this machine and forwards everything to ``target`` until it is cut.
 
-    Cut, it drops its connections without a word of what was on its way, and takes no new ones.
+    A cut drops all connections with the data in transit, and refuses new ones until ``mend``.
     """
 
     def __init__(self, target: int) -> None:

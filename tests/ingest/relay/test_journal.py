@@ -1,4 +1,4 @@
-"""The journal: what was appended is there after any crash, in order, once; what had to go is told."""
+"""The journal: appended messages survive any crash, in order and once; dropped messages are reported."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def message(number: int, size: int = 40) -> list[bytes]:
     return [b"imu/wrist", b"%d" % number, bytes([number % 256]) * size]
 
 
-def kept(journal: Journal, after: int | None = None) -> list[Record]:
+def undelivered(journal: Journal, after: int | None = None) -> list[Record]:
     number = journal.delivered if after is None else after
     return [record for record in takewhile(lambda record: record is not None, journal.after(number)) if record]
 
 
-def told(records: list[Record]) -> list[int]:
-    """Which messages these are, by what they hold."""
+def numbers_in(records: list[Record]) -> list[int]:
+    """Return the numbers in the content of the messages."""
     return [int(record.frames[1]) for record in records]
 
 
-def test_what_was_appended_is_read_in_order_and_again_after_opening(tmp_path: Path) -> None:
+def test_messages_are_read_in_order_and_again_after_reopening(tmp_path: Path) -> None:
     with Journal(tmp_path, max_bytes=8 << 20, segment_bytes=1000) as journal:
         name = journal.id
         reader = journal.after(0)
@@ -46,14 +46,14 @@ def test_what_was_appended_is_read_in_order_and_again_after_opening(tmp_path: Pa
         assert next(reader) is None
     with Journal(tmp_path) as journal:
         assert journal.id == name
-        assert told(kept(journal)) == list(range(200))
+        assert numbers_in(undelivered(journal)) == list(range(200))
         assert journal.next > 200 + LEAP - 1
         journal.append(message(200))
-        assert told(kept(journal, after=150)) == list(range(150, 201))
+        assert numbers_in(undelivered(journal, after=150)) == list(range(150, 201))
         assert journal.damaged_bytes == 0
 
 
-def test_what_was_delivered_is_removed_and_stays_so(tmp_path: Path) -> None:
+def test_delivered_messages_are_removed_for_good(tmp_path: Path) -> None:
     with Journal(tmp_path, segment_bytes=1000) as journal:
         for number in range(100):
             journal.append(message(number))
@@ -64,43 +64,45 @@ def test_what_was_delivered_is_removed_and_stays_so(tmp_path: Path) -> None:
         assert journal.delivered == 60
     with Journal(tmp_path) as journal:
         assert journal.delivered == 60
-        assert told(kept(journal)) == list(range(60, 100))
+        assert numbers_in(undelivered(journal)) == list(range(60, 100))
 
 
-def test_a_full_journal_throws_the_oldest_away_and_tells_what(tmp_path: Path) -> None:
+def test_a_full_journal_drops_and_returns_its_oldest_messages(tmp_path: Path) -> None:
     with Journal(tmp_path, max_bytes=10_000) as journal:
         lost: list[Record] = []
         for number in range(1000):
             room = journal.has_room(message(number))
-            thrown = journal.append(message(number))
-            assert bool(thrown) is not room
-            lost += thrown
+            dropped = journal.append(message(number))
+            assert bool(dropped) is not room
+            lost += dropped
         assert journal.size_bytes <= 10_000
         assert sum(path.stat().st_size for path in tmp_path.glob("*.seg")) == journal.size_bytes
-        assert told(lost) + told(kept(journal)) == list(range(1000))
+        assert numbers_in(lost) + numbers_in(undelivered(journal)) == list(range(1000))
         assert len(lost) > 500
 
 
-def test_a_reader_goes_on_behind_what_was_thrown_away(tmp_path: Path) -> None:
+def test_a_reader_continues_after_dropped_messages(tmp_path: Path) -> None:
     with Journal(tmp_path, max_bytes=10_000) as journal:
         journal.append(message(0))
         reader = journal.after(0)
         assert next(reader) is not None
         lost = [record for number in range(1, 1000) for record in journal.append(message(number))]
         rest = [record for record in takewhile(lambda record: record is not None, reader) if record]
-        assert told(rest) == told(kept(journal))
-        assert told(lost) + told(rest) == list(range(1000))
+        assert numbers_in(rest) == numbers_in(undelivered(journal))
+        assert numbers_in(lost) + numbers_in(rest) == list(range(1000))
 
 
 def test_a_message_longer_than_a_segment_is_kept(tmp_path: Path) -> None:
     with Journal(tmp_path, segment_bytes=1000) as journal:
         for number in range(5):
             journal.append(message(number, size=600_000))
-        assert [record.frames[2] for record in kept(journal)] == [message(number, 600_000)[2] for number in range(5)]
+        assert [record.frames[2] for record in undelivered(journal)] == [
+            message(number, 600_000)[2] for number in range(5)
+        ]
 
 
 @pytest.mark.parametrize("cut", [1, 9, 30, 60])
-def test_a_torn_tail_is_passed_over_and_what_follows_is_kept(tmp_path: Path, cut: int) -> None:
+def test_a_torn_tail_is_skipped_and_later_messages_are_kept(tmp_path: Path, cut: int) -> None:
     with Journal(tmp_path) as journal:
         for number in range(10):
             journal.append(message(number))
@@ -109,7 +111,7 @@ def test_a_torn_tail_is_passed_over_and_what_follows_is_kept(tmp_path: Path, cut
         file.truncate(path.stat().st_size - cut)
     with Journal(tmp_path) as journal:
         journal.append(message(10))
-        assert told(kept(journal)) == [*range(9), 10]
+        assert numbers_in(undelivered(journal)) == [*range(9), 10]
         assert journal.damaged_bytes > 0
 
 
@@ -122,28 +124,28 @@ def test_a_flipped_bit_loses_no_more_than_the_rest_of_its_segment(tmp_path: Path
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     with Journal(tmp_path) as journal:
-        found = told(kept(journal))
-        assert 80 < len(found) < 100
-        assert found == sorted(set(found))
+        numbers = numbers_in(undelivered(journal))
+        assert 80 < len(numbers) < 100
+        assert numbers == sorted(set(numbers))
         assert journal.damaged_bytes > 0
 
 
-def test_two_processes_never_write_one_journal(tmp_path: Path) -> None:
+def test_two_processes_cannot_write_the_same_journal(tmp_path: Path) -> None:
     code = "import sys, pathlib, kinestream.ingest.relay.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
     with Journal(tmp_path):
-        done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
-        assert "in use by another process" in done.stderr
+        process = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+        assert "in use by another process" in process.stderr
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
 
 
-def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot keep a journal"):
         Journal(tmp_path / "file" / "journal")
 
 
-def test_a_killed_writer_loses_nothing_that_it_appended(tmp_path: Path) -> None:
-    """It says each number after ``append`` has returned, and is killed in the middle."""
+def test_a_killed_writer_loses_no_appended_message(tmp_path: Path) -> None:
+    """The writer prints each number after ``append`` has returned, and is killed in the middle."""
     code = """
         import sys
         from pathlib import Path
@@ -162,12 +164,12 @@ def test_a_killed_writer_loses_nothing_that_it_appended(tmp_path: Path) -> None:
         lines = [writer.stdout.readline() for _ in range(500)]
         writer.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
         lines += [line for line in writer.stdout if line.endswith("\n")]
-        said = int(lines[-1])
+        last = int(lines[-1])
         writer.wait()
         with Journal(tmp_path) as journal:
-            found = told(kept(journal))
-            assert found == list(range(len(found)))
-            assert len(found) in (said + 1, said + 2)
+            numbers = numbers_in(undelivered(journal))
+            assert numbers == list(range(len(numbers)))
+            assert len(numbers) in (last + 1, last + 2)
             journal.deliver(journal.next - 1)
 
 
@@ -182,31 +184,31 @@ def test_a_killed_writer_loses_nothing_that_it_appended(tmp_path: Path) -> None:
         max_size=60,
     )
 )
-def test_whatever_is_done_each_message_is_thrown_away_delivered_or_kept(steps: list[tuple[str, int]]) -> None:
+def test_every_message_is_either_dropped_delivered_or_kept(steps: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as folder:
         journal = Journal(Path(folder), max_bytes=20_000)
         appended = 0
         delivered: list[int] = []
-        thrown: list[int] = []
+        dropped: list[int] = []
         for step, value in steps:
             if step == "append":
-                thrown += told(journal.append(message(appended, value)))
+                dropped += numbers_in(journal.append(message(appended, value)))
                 appended += 1
             elif step == "deliver":
-                waiting = kept(journal)[:value]
+                waiting = undelivered(journal)[:value]
                 if waiting:
-                    delivered += told(waiting)
+                    delivered += numbers_in(waiting)
                     journal.deliver(waiting[-1].number)
             else:
                 journal.close()
                 journal = Journal(Path(folder), max_bytes=20_000)
-        assert sorted([*delivered, *thrown, *told(kept(journal))]) == list(range(appended))
+        assert sorted([*delivered, *dropped, *numbers_in(undelivered(journal))]) == list(range(appended))
         journal.close()
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5), st.integers(0, 1200))
 @settings(max_examples=100, deadline=None)
-def test_a_mark_is_the_old_or_the_new_number_however_its_last_write_was_torn(values: list[int], at: int) -> None:
+def test_a_mark_survives_a_torn_write_with_the_old_or_the_new_number(values: list[int], at: int) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "mark"
         mark = Mark(path)
@@ -215,7 +217,7 @@ def test_a_mark_is_the_old_or_the_new_number_however_its_last_write_was_torn(val
             mark.set(value)
         mark.close()
         data = bytearray(path.read_bytes())
-        slot = len(values) % 2 * 512  # of the last write
+        slot = len(values) % 2 * 512  # the slot of the last write
         data[min(slot + at % 20, len(data) - 1)] ^= 1
         path.write_bytes(data)
         mark = Mark(path)

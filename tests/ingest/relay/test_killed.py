@@ -1,7 +1,7 @@
-"""Relay and receiver as processes that are killed without warning: every chunk is worked off, and given out once.
+"""Relay and receiver processes that are killed without warning: every chunk is processed, exactly once.
 
-The sensor of these tests makes the chunk that its number says, and goes on after the last one that the journal was
-given, as a sensor with a memory of its own would. A receiver notes each chunk when it is given to it.
+The sensor of these tests builds each chunk from its number and continues after the last chunk in the journal, like a
+sensor with a memory. A receiver logs each chunk when it gets it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RELAY = """
     async def main(folder, port):
         memory = Mark(folder.with_suffix(".memory"))
         with Journal(folder) as journal:
-            first = memory.value  # may be one behind the journal, which was written before
+            first = memory.value  # may be one behind the journal, which is written first
             for record in journal.after(0):
                 if record is None:
                     break
@@ -85,7 +85,7 @@ def start(script: str, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
-def given(notes: Path) -> list[tuple[int, bool]]:
+def logged(notes: Path) -> list[tuple[int, bool]]:
     if not notes.exists():
         return []
     lines = [line.split() for line in notes.read_text().splitlines() if line]
@@ -93,7 +93,7 @@ def given(notes: Path) -> list[tuple[int, bool]]:
 
 
 @pytest.mark.parametrize("victim", ["relay", "receiver", "both"])
-def test_whoever_is_killed_every_chunk_is_given_out_and_once(victim: str, tmp_path: Path) -> None:
+def test_every_chunk_is_processed_once_after_kills(victim: str, tmp_path: Path) -> None:
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
     rng = random.Random(victim)
@@ -110,7 +110,7 @@ def test_whoever_is_killed_every_chunk_is_given_out_and_once(victim: str, tmp_pa
     deadline_s = time.monotonic() + PATIENCE_S
     try:
         for kill in range(1, 4):
-            while sum(len(given(notes)) for notes in lives) < kill * CHUNKS // 5 and receiver.poll() is None:
+            while sum(len(logged(notes)) for notes in lives) < kill * CHUNKS // 5 and receiver.poll() is None:
                 assert time.monotonic() < deadline_s
                 time.sleep(rng.uniform(0.005, 0.02))
             if victim != "receiver":
@@ -129,15 +129,15 @@ def test_whoever_is_killed_every_chunk_is_given_out_and_once(victim: str, tmp_pa
             process.kill()
             process.wait()
 
-    everything: list[int] = []
+    processed: list[int] = []
     for notes in lives:
-        life = given(notes)
+        life = logged(notes)
         assert all(right for _, right in life)
         numbers = [number for number, _ in life]
         assert numbers == list(range(numbers[0], numbers[-1] + 1)), "within one receiver none is lost or repeated"
-        # The one that a killed receiver had in its hands, and had not worked off, is given to the next.
-        if everything and numbers[0] == everything[-1]:
+        # The next receiver gets the chunk that a killed one had received but not finished.
+        if processed and numbers[0] == processed[-1]:
             numbers = numbers[1:]
-        everything += numbers
-    assert everything == list(range(CHUNKS))
+        processed += numbers
+    assert processed == list(range(CHUNKS))
     assert len(lives) == (1 if victim == "relay" else 4)

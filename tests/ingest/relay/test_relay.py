@@ -1,4 +1,4 @@
-"""Relay and receiver over real sockets, with links that break: every sample arrives, once, in order."""
+"""Relay and receiver over real sockets with links that break: every sample arrives once, in order."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tests.ingest.relay.proxy import Proxy
 from tests.ingest.zmq.test_zmq import PATIENCE_S, Recorded, bits, chunk
 
 QUICK = {"hello_s": 0.1, "patience_s": 0.4}
-"""A link in one machine answers sooner than one over a radio."""
+"""Times for a link within a machine, which answers sooner than a radio link."""
 
 
 async def receive(source: RelaySource, pause_s: float = 0.0, at_most: int | None = None) -> list[SampleChunk]:
-    got = []
+    received = []
     async with asyncio.timeout(PATIENCE_S):
         async for item in source.chunks():
-            got.append(item)
+            received.append(item)
             if pause_s:
                 await asyncio.sleep(pause_s)
             source.done(1)
-            if len(got) == at_most:
+            if len(received) == at_most:
                 break
     await source.aclose()
-    return got
+    return received
 
 
 async def port_of(source: RelaySource) -> int:
@@ -49,7 +49,7 @@ def wait_for_relays(folder: Path, more: str = "") -> RelaySource:
     return RelaySource(f"relay://127.0.0.1:0?state={folder}{more}")
 
 
-async def test_a_source_is_relayed_whole_and_bit_for_bit(tmp_path: Path) -> None:
+async def test_a_source_is_relayed_completely_and_bit_for_bit(tmp_path: Path) -> None:
     sent = [chunk(seq, stream=stream) for seq in range(0, 50_000, 25) for stream in ("wrist", "hip")]
     source = wait_for_relays(tmp_path / "state")
     assert isinstance(source, Source)
@@ -64,7 +64,7 @@ async def test_a_source_is_relayed_whole_and_bit_for_bit(tmp_path: Path) -> None
     assert counts == {"messages": 4002, "delivered": 4002, "samples": 100_000}
 
 
-async def test_a_link_that_is_cut_again_and_again_loses_and_repeats_nothing(tmp_path: Path) -> None:
+async def test_a_link_that_is_cut_repeatedly_loses_and_repeats_nothing(tmp_path: Path) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 4000, 25)]
     source = wait_for_relays(tmp_path / "state")
     receiving = asyncio.create_task(receive(source))
@@ -77,7 +77,7 @@ async def test_a_link_that_is_cut_again_and_again_loses_and_repeats_nothing(tmp_
                 await asyncio.sleep(0.002)
                 if link.passed_bytes - seen > 250_000 and cuts < 6:
                     await link.cut()
-                    await asyncio.sleep(0.05 if cuts % 2 else 0.6)  # shorter and longer than its patience
+                    await asyncio.sleep(0.05 if cuts % 2 else 0.6)  # shorter and longer than the relay's patience
                     await link.mend()
                     cuts, seen = cuts + 1, link.passed_bytes
             await relaying
@@ -86,56 +86,56 @@ async def test_a_link_that_is_cut_again_and_again_loses_and_repeats_nothing(tmp_
     assert set(source.counts()) <= {"repeated", "out_of_turn"}
 
 
-async def test_a_live_source_goes_on_while_the_link_is_down_and_all_of_it_arrives_later(tmp_path: Path) -> None:
+async def test_a_live_source_continues_while_the_link_is_down_and_arrives_completely(tmp_path: Path) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 500, 25)]
-    told: list[str] = []
+    reports: list[str] = []
     source = wait_for_relays(tmp_path / "state")
     receiving = asyncio.create_task(receive(source))
     with Journal(tmp_path / "journal") as journal:
         async with Proxy(await port_of(source)) as link:
             await link.cut()
-            relay = Relay(f"tcp://127.0.0.1:{link.port}", journal, tell=told.append, **QUICK)
+            relay = Relay(f"tcp://127.0.0.1:{link.port}", journal, report=reports.append, **QUICK)
             relaying = asyncio.create_task(relay.run(Recorded(sent, live=True, pause_s=0.001)))
             async with asyncio.timeout(PATIENCE_S):
-                while relay.counts().get("messages", 0) < 501 or not told:
+                while relay.counts().get("messages", 0) < 501 or not reports:
                     await asyncio.sleep(0.01)
             assert not relaying.done()
             await link.mend()
             await relaying
     assert [bits(item) for item in await receiving] == [bits(item) for item in sent]
-    assert "What comes is kept meanwhile" in told[0]
-    assert told[1].endswith("answers")
+    assert "New samples stay in the journal" in reports[0]
+    assert reports[1].endswith("answers")
 
 
-async def test_a_slow_consumer_makes_the_relay_wait_and_not_more_than_the_window_is_on_its_way(tmp_path: Path) -> None:
+async def test_a_slow_consumer_makes_the_relay_wait_within_the_window(tmp_path: Path) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 600, 25)]
     source = wait_for_relays(tmp_path / "state")
     most = 0
 
     async def slow() -> list[SampleChunk]:
         nonlocal most
-        got = []
+        received = []
         async for item in source.chunks():
-            got.append(item)
-            if len(got) % 100 == 1:
+            received.append(item)
+            if len(received) % 100 == 1:
                 await asyncio.sleep(0.15)
             most = max(most, len(source._taken))
             source.done(1)
         await source.aclose()
-        return got
+        return received
 
     receiving = asyncio.create_task(slow())
     with Journal(tmp_path / "journal") as journal:
         relay = Relay(f"tcp://127.0.0.1:{await port_of(source)}", journal, **QUICK)
         async with asyncio.timeout(PATIENCE_S):
             await relay.run(Recorded(sent))
-            got = await receiving
-    assert [bits(item) for item in got] == [bits(item) for item in sent]
+            received = await receiving
+    assert [bits(item) for item in received] == [bits(item) for item in sent]
     assert 100 < most <= WINDOW
     assert source.counts() == {}
 
 
-async def test_a_chunk_is_acknowledged_only_when_it_is_done(tmp_path: Path) -> None:
+async def test_a_chunk_is_acknowledged_only_after_done(tmp_path: Path) -> None:
     source = wait_for_relays(tmp_path / "state")
     chunks = source.chunks()
     first = asyncio.ensure_future(anext(chunks))
@@ -157,7 +157,7 @@ async def test_a_chunk_is_acknowledged_only_when_it_is_done(tmp_path: Path) -> N
     await source.aclose()
 
 
-async def test_what_was_not_done_comes_again_in_the_next_receiver_and_nothing_else(tmp_path: Path) -> None:
+async def test_the_next_receiver_gets_exactly_the_chunks_not_done(tmp_path: Path) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 300, 25)]
     first = wait_for_relays(tmp_path / "state")
     reading = asyncio.create_task(receive(first, at_most=100))
@@ -173,8 +173,8 @@ async def test_what_was_not_done_comes_again_in_the_next_receiver_and_nothing_el
 
 
 @pytest.mark.parametrize("forgets", ["receiver", "relay"])
-async def test_one_end_that_lost_its_memory_is_told_by_the_other(tmp_path: Path, forgets: str) -> None:
-    """The receiver's notes are gone, or the relay's: either still knows what was delivered."""
+async def test_an_end_that_lost_its_progress_learns_it_from_the_other(tmp_path: Path, forgets: str) -> None:
+    """The progress file of the receiver, or of the relay, is gone; the other end still knows what was delivered."""
     port = 0
     for part in (0, 1):
         if part and forgets == "receiver":
@@ -190,7 +190,7 @@ async def test_one_end_that_lost_its_memory_is_told_by_the_other(tmp_path: Path,
         assert [item.seq for item in await receiving] == [0, 25]
 
 
-async def test_without_a_source_the_journal_is_emptied(tmp_path: Path) -> None:
+async def test_a_relay_without_a_source_empties_its_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal") as journal:
         for seq in (0, 25, 50):
             journal.append(encode(chunk(seq)))
@@ -202,27 +202,27 @@ async def test_without_a_source_the_journal_is_emptied(tmp_path: Path) -> None:
     assert [item.seq for item in await receiving] == [0, 25, 50]
 
 
-async def test_two_relays_with_one_name_for_their_streams_are_kept_apart(tmp_path: Path) -> None:
+async def test_streams_of_the_same_name_from_two_relays_are_kept_apart(tmp_path: Path) -> None:
     source = wait_for_relays(tmp_path / "state")
     receiving = asyncio.create_task(receive(source))
     to = f"tcp://127.0.0.1:{await port_of(source)}"
     sent = [chunk(seq) for seq in range(0, 5000, 25)]
     with Journal(tmp_path / "one") as one, Journal(tmp_path / "two") as two:
         await asyncio.gather(*(Relay(to, journal).run(Recorded(sent, pause_s=1e-3)) for journal in (one, two)))
-    got = await receiving
-    names = {item.stream for item in got}
+    received = await receiving
+    names = {item.stream for item in received}
     assert len(names) == 2
     assert "wrist" in names
     for name in names:
-        stream = [item for item in got if item.stream == name]
+        stream = [item for item in received if item.stream == name]
         assert [(item.seq, item.x.tobytes()) for item in stream] == [(item.seq, item.x.tobytes()) for item in sent]
 
 
-async def test_a_full_journal_loses_the_oldest_of_a_live_source_and_every_sample_is_counted(tmp_path: Path) -> None:
+async def test_a_full_journal_drops_the_oldest_samples_of_a_live_source_and_counts_them(tmp_path: Path) -> None:
     sent = [chunk(seq) for seq in range(0, 25 * 1000, 25)]
-    told: list[str] = []
+    reports: list[str] = []
     with Journal(tmp_path / "journal", max_bytes=100_000) as journal:
-        relay = Relay("tcp://127.0.0.1:9", journal, tell=told.append, **QUICK)
+        relay = Relay("tcp://127.0.0.1:9", journal, report=reports.append, **QUICK)
         relaying = asyncio.create_task(relay.run(Recorded(sent, live=True)))
         async with asyncio.timeout(PATIENCE_S):
             while relay.counts().get("messages", 0) < 1001:
@@ -231,13 +231,13 @@ async def test_a_full_journal_loses_the_oldest_of_a_live_source_and_every_sample
         await asyncio.gather(relaying, return_exceptions=True)
         lost = relay.counts()["thrown_away"]
         assert journal.size_bytes <= 100_000
-        assert any("SAMPLES ARE LOST" in line for line in told)
+        assert any("SAMPLES ARE LOST" in line for line in reports)
         source = wait_for_relays(tmp_path / "state")
         receiving = asyncio.create_task(receive(source))
         await Relay(f"tcp://127.0.0.1:{await port_of(source)}", journal).run()
-    got = await receiving
-    assert sum(map(len, got)) + lost == 25 * 1000
-    assert [bits(item) for item in got] == [bits(item) for item in sent[-len(got) :]]
+    received = await receiving
+    assert sum(map(len, received)) + lost == 25 * 1000
+    assert [bits(item) for item in received] == [bits(item) for item in sent[-len(received) :]]
 
 
 async def test_a_full_journal_makes_a_recording_wait(tmp_path: Path) -> None:
@@ -256,12 +256,12 @@ async def test_a_very_long_chunk_travels_in_several_messages(tmp_path: Path) -> 
     receiving = asyncio.create_task(receive(source))
     with Journal(tmp_path / "journal") as journal:
         await Relay(f"tcp://127.0.0.1:{await port_of(source)}", journal).run(Recorded([whole]))
-    got = await receiving
-    assert [(item.seq, len(item)) for item in got] == [(10, 1024), (1034, 1024), (2058, 100)]
-    assert b"".join(item.x.tobytes() for item in got) == whole.x.tobytes()
+    received = await receiving
+    assert [(item.seq, len(item)) for item in received] == [(10, 1024), (1034, 1024), (2058, 100)]
+    assert b"".join(item.x.tobytes() for item in received) == whole.x.tobytes()
 
 
-async def test_what_a_source_gave_before_it_broke_is_delivered_and_the_error_is_told(tmp_path: Path) -> None:
+async def test_the_samples_before_a_source_failed_are_delivered_and_the_error_is_raised(tmp_path: Path) -> None:
     class Breaking(Recorded):
         async def chunks(self) -> AsyncIterator[SampleChunk]:
             async for item in super().chunks():
@@ -277,7 +277,7 @@ async def test_what_a_source_gave_before_it_broke_is_delivered_and_the_error_is_
     assert [item.seq for item in await receiving] == [0, 25]
 
 
-async def test_only_a_relay_with_a_known_key_is_heard(tmp_path: Path) -> None:
+async def test_only_a_relay_with_a_known_key_can_deliver(tmp_path: Path) -> None:
     theirs, ours = new_keys(tmp_path / "receiver"), new_keys(tmp_path / "wrist")
     trust(tmp_path / "receiver", "wrist", ours.public.decode())
     trust(tmp_path / "wrist", "receiver", theirs.public.decode())
@@ -287,21 +287,21 @@ async def test_only_a_relay_with_a_known_key_is_heard(tmp_path: Path) -> None:
     source = wait_for_relays(tmp_path / "state", f"&keys={tmp_path / 'receiver'}")
     receiving = asyncio.create_task(receive(source))
     to = f"tcp://127.0.0.1:{await port_of(source)}"
-    told: list[str] = []
+    reports: list[str] = []
     with Journal(tmp_path / "one") as one, Journal(tmp_path / "two") as two:
-        stranger = Relay(f"{to}?keys={tmp_path / 'stranger'}", one, tell=told.append, **QUICK)
-        vain = asyncio.create_task(stranger.run(Recorded([chunk(0, stream="forged")])))
+        stranger = Relay(f"{to}?keys={tmp_path / 'stranger'}", one, report=reports.append, **QUICK)
+        rejected = asyncio.create_task(stranger.run(Recorded([chunk(0, stream="forged")])))
         async with asyncio.timeout(PATIENCE_S):
-            while not (source.counts().get("refused_keys") and told):
+            while not (source.counts().get("refused_keys") and reports):
                 await asyncio.sleep(0.01)
         await Relay(f"{to}?keys={tmp_path / 'wrist'}&server=receiver", two).run(Recorded([chunk(0), chunk(25)]))
-        vain.cancel()
-        await asyncio.gather(vain, return_exceptions=True)
+        rejected.cancel()
+        await asyncio.gather(rejected, return_exceptions=True)
     assert [item.stream for item in await receiving] == ["wrist", "wrist"]
-    assert "do both ends know each other's key" in told[0]
+    assert "do both ends know each other's key" in reports[0]
 
 
-def test_beyond_this_machine_both_ends_want_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_ends_require_keys_beyond_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINESTREAM_KEYS", str(tmp_path / "none"))
     monkeypatch.setenv("KINESTREAM_STATE", str(tmp_path / "state"))
     with pytest.raises(ConfigError, match="kinestream keys new"):
@@ -315,7 +315,7 @@ def test_beyond_this_machine_both_ends_want_keys(tmp_path: Path, monkeypatch: py
             Relay("tcp://127.0.0.1:1,127.0.0.1:2", journal)
 
 
-async def test_hostile_messages_are_counted_and_a_good_relay_is_served_meanwhile(tmp_path: Path) -> None:
+async def test_hostile_messages_are_counted_and_a_good_relay_is_still_served(tmp_path: Path) -> None:
     source = wait_for_relays(tmp_path / "state")
     receiving = asyncio.create_task(receive(source))
     port = await port_of(source)
@@ -360,14 +360,14 @@ async def test_hostile_messages_are_counted_and_a_good_relay_is_served_meanwhile
 
     answers = await asyncio.to_thread(attack)
     assert [answer.kind for answer in answers].count(Kind.REFUSED) == 1
-    assert answers[-1].number == 1, "the one in order was taken, though it is malformed: else it would come for ever"
+    assert answers[-1].number == 1, "the malformed message in order is accepted: otherwise it would be resent forever"
     assert source.counts() == {kind: len(messages) for kind, messages in hostile.items()}
     with Journal(tmp_path / "journal") as journal:
         await Relay(f"tcp://127.0.0.1:{port}", journal).run(Recorded([chunk(0), chunk(25)]))
     assert [bits(item) for item in await receiving] == [bits(chunk(0)), bits(chunk(25))]
 
 
-async def test_the_number_of_relays_and_what_one_may_send_are_bounded(tmp_path: Path) -> None:
+async def test_the_number_of_relays_and_of_their_messages_is_bounded(tmp_path: Path) -> None:
     source = wait_for_relays(tmp_path / "state")
     reading = asyncio.create_task(anext(source.chunks()))
     port = await port_of(source)
@@ -398,35 +398,35 @@ async def test_the_number_of_relays_and_what_one_may_send_are_bounded(tmp_path: 
     await source.aclose()
 
 
-async def test_long_messages_are_bounded_by_their_bytes_and_arrive_all(tmp_path: Path) -> None:
+async def test_long_messages_are_limited_by_bytes_and_all_arrive(tmp_path: Path) -> None:
     sent = [chunk(seq, n=1000) for seq in range(0, 1000 * 300, 1000)]
     source = wait_for_relays(tmp_path / "state")
     most = 0
 
     async def slow() -> list[SampleChunk]:
         nonlocal most
-        got = []
+        received = []
         async for item in source.chunks():
-            got.append(item)
-            if len(got) in (1, 100, 200):
+            received.append(item)
+            if len(received) in (1, 100, 200):
                 await asyncio.sleep(0.3)
             most = max(most, sum(relay.pending_bytes for relay in source._relays.values()))
             source.done(1)
         await source.aclose()
-        return got
+        return received
 
     receiving = asyncio.create_task(slow())
     with Journal(tmp_path / "journal") as journal:
         async with asyncio.timeout(PATIENCE_S):
             await Relay(f"tcp://127.0.0.1:{await port_of(source)}", journal, **QUICK).run(Recorded(sent))
-            got = await receiving
-    assert [bits(item) for item in got] == [bits(item) for item in sent]
+            received = await receiving
+    assert [bits(item) for item in received] == [bits(item) for item in sent]
     message_bytes = sum(map(len, encode(sent[0])))
     assert MAX_IN_FLIGHT_BYTES - message_bytes < most < MAX_IN_FLIGHT_BYTES + message_bytes
     assert source.counts() == {}
 
 
-async def test_two_receivers_do_not_share_one_state(tmp_path: Path) -> None:
+async def test_two_receivers_cannot_share_a_state_folder(tmp_path: Path) -> None:
     first, second = wait_for_relays(tmp_path / "state"), wait_for_relays(tmp_path / "state")
     reading = asyncio.create_task(receive(first))
     await port_of(first)
@@ -435,5 +435,5 @@ async def test_two_receivers_do_not_share_one_state(tmp_path: Path) -> None:
     await second.aclose()
     await first.aclose()
     assert await reading == []
-    with pytest.raises(ConfigError, match="say state=DIR"):
+    with pytest.raises(ConfigError, match="add state=DIR"):
         RelaySource("relay://127.0.0.1:0")

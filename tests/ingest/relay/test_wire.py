@@ -1,4 +1,4 @@
-"""The relay's messages: docs/wire.md's example, and what comes back as it was packed."""
+"""The relay's messages: the example in docs/wire.md, and the round trip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kinestream.ingest.relay.wire import Kind, RelayMessage, WrongVersion, pack,
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "wire.md"
 
 
-def test_the_example_of_the_page_is_packed_and_unpacked() -> None:
+def test_the_example_of_the_docs_page_is_packed_and_unpacked() -> None:
     block = dict(re.findall(r"```hex (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL))["relay_data"]
     head = bytes.fromhex("".join(line.split("#")[0] for line in block.splitlines()))
     message = RelayMessage(Kind.DATA, bytes(range(16)), 7, 6, frames=(b"imu/a", b"header", b"payload"))
@@ -23,7 +23,7 @@ def test_the_example_of_the_page_is_packed_and_unpacked() -> None:
     assert unpack(pack(message)) == message
 
 
-def test_another_version_is_told_apart_from_nonsense() -> None:
+def test_another_version_is_distinguished_from_nonsense() -> None:
     head = pack(RelayMessage(Kind.HELLO, bytes(16), turn=1))[0]
     with pytest.raises(WrongVersion, match="version 2; expected 1"):
         unpack([head[:4] + b"\x02" + head[5:]])
@@ -33,7 +33,7 @@ def test_another_version_is_told_apart_from_nonsense() -> None:
 
 @given(st.lists(st.binary(max_size=80), max_size=5))
 @settings(deadline=None)
-def test_random_frames_are_no_relay_message(frames: list[bytes]) -> None:
+def test_random_frames_raise_a_decode_error(frames: list[bytes]) -> None:
     with pytest.raises(DecodeError):
         unpack(frames)
 
@@ -45,9 +45,7 @@ def test_random_frames_are_no_relay_message(frames: list[bytes]) -> None:
     st.binary(max_size=50),
 )
 @settings(deadline=None)
-def test_a_relay_message_comes_back_as_it_was_packed(
-    kind: Kind, journal: bytes, numbers: list[int], text: bytes
-) -> None:
+def test_a_relay_message_survives_the_round_trip(kind: Kind, journal: bytes, numbers: list[int], text: bytes) -> None:
     frames = {Kind.DATA: (b"imu/a", text, text), Kind.REFUSED: (text,)}.get(kind, ())
     message = RelayMessage(kind, journal, *numbers, frames=frames)
     assert unpack(pack(message)) == message
