@@ -1,4 +1,4 @@
-"""From the name of a dataset to a model file with its card: what ``kinestream train`` and ``evaluate`` do."""
+"""Training and evaluation from dataset to model file and scores: ``kinestream train`` and ``kinestream evaluate``."""
 
 from __future__ import annotations
 
@@ -49,40 +49,41 @@ def train_model(
     command: str = "",
     progress: Progress | None = None,
 ) -> Model:
-    """Load the windows, train, and leave the model, its card and its scores (``metrics.json``) in the run folder.
+    """Load the windows, train, and write the model, its card and its scores (``metrics.json``) to the run folder.
 
     Args:
-        data_dir: where the dataset is; ``replay_data.default_data_dir()`` by default.
-        dataset: the recordings themselves, where the recipe was made for somebody's own.
-        test: measure on the test subjects too, once, when all is done, and write the figures into the card.
-        device: where to learn, as ``choose_device`` reads it: the first GPU, if there is one, by default.
-        command: for the card.
+        data_dir: folder of the dataset; ``replay_data.default_data_dir()`` by default.
+        dataset: the recordings, for a recipe made for a user's own.
+        test: after training, also measure once on the test subjects and add the scores to the card.
+        device: name of the device, as for ``choose_device``; by default the first GPU, or the processor.
+        command: the command line, for the card.
     Raises:
         KinestreamError: as ``open_data``, ``Protocol.fold``, ``load_windows`` and ``fit``.
     """
     progress = progress or Progress(disable=True)
-    where = choose_device(device)
+    torch_device = choose_device(device)
     dataset = dataset or open_data(recipe.data, data_dir)
     split = protocol_of(recipe.data).fold(dataset.subjects, recipe.data)
     if test and not split.test:
-        raise ConfigError(f"protocol {protocol_of(recipe.data).name} tests nobody; leave out --test, or choose another")
+        raise ConfigError(
+            f"protocol {protocol_of(recipe.data).name} has no test people; leave out --test or choose another protocol"
+        )
     read = _track(progress, "reading recordings")
     train, validation = (load_part(dataset, recipe, part, track=read) for part in ("train", "validation"))
     require_memory(
         training_bytes(recipe, len(train), len(validation)),
         f"training {recipe.name} on batches of {recipe.training.batch_size}",
         "lower batch_size or statistics_windows in [training], or choose a smaller network",
-        available=free_bytes(where),
+        available=free_bytes(torch_device),
     )
     card = begin_card(recipe, split, train, validation, command)
-    model = fit(recipe, train, validation, run_dir, card=card, resume=resume, device=where, progress=progress)
-    told = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
+    model = fit(recipe, train, validation, run_dir, card=card, resume=resume, device=torch_device, progress=progress)
+    scores = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
     if test:
-        figures = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)
-        model = replace(model, card={**model.card, "test": without_counts(figures)})
+        scores["test"] = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)
+        model = replace(model, card={**model.card, "test": without_counts(scores["test"])})
         save_model(run_dir / f"{recipe.name}.safetensors", model)
-        told["test"] = figures
-    write_scores(run_dir, told)
+    write_scores(run_dir, scores)
     (run_dir / f"{recipe.name}.md").write_text(to_markdown(model), "utf-8")
     return model
 
@@ -97,19 +98,19 @@ def evaluate_model(
     dataset: Dataset | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Accuracy of every subnetwork on the test people of a protocol, and all scores of some, as JSON values.
+    """Accuracy of every subnetwork on the test people of a protocol, and all scores of ``subnets``, as JSON values.
 
-    Under another protocol than the model was trained under some test people may be among those it learnt from or
-    was chosen on. The figures are made all the same, since they tell how much it leans on people it knows, but
-    ``seen_in_training`` is true, ``seen_subjects`` names them, and such figures are never pooled.
+    Under a protocol other than the model's own, some test people can be among its training or validation people. They
+    are scored all the same, which shows how much the model depends on people it knows; but ``seen_in_training`` is then
+    true, ``seen_subjects`` names them, and ``pool_runs`` refuses such scores.
 
     Args:
         protocol, fold: the model's own by default.
-        subnets: of which to tell all scores; the corners of the grid by default.
+        subnets: subnetworks with all scores; the corners of the grid by default.
         data_dir, dataset: as for ``train_model``.
     Raises:
-        ConfigError: the model does not say what it was trained on or has no such subnetwork; there is no such fold,
-            or the protocol has several and none is named.
+        ConfigError: the model's card lacks its training data, the model has no such subnetwork, the fold does not
+            exist, or the protocol has several folds and none is given.
         KinestreamError: as ``open_data`` and ``load_windows``.
     """
     progress = progress or Progress(disable=True)
@@ -121,26 +122,26 @@ def evaluate_model(
     recipe = recipe_of(model)
     learnt = learnt_from(model)
     dataset = dataset or open_data(recipe.data, data_dir)
-    data = _under(recipe.data, protocol, fold, dataset.subjects)
-    how = protocol_of(data)
-    judged = replace(recipe, data=data)
-    test = how.fold(dataset.subjects, data).test
+    data = _with_protocol(recipe.data, protocol, fold, dataset.subjects)
+    test_protocol = protocol_of(data)
+    test_recipe = replace(recipe, data=data)
+    test = test_protocol.fold(dataset.subjects, data).test
     seen = [subject for subject in test if subject in {*learnt["train"], *learnt["validation"]}]
-    windows = load_part(dataset, judged, "test", track=_track(progress, "reading recordings"))
+    windows = load_part(dataset, test_recipe, "test", track=_track(progress, "reading recordings"))
     track = _track(progress, "testing")
     scores = score_grid(model, windows.x, windows.labels, windows.subjects, track=track)
     groups: dict[str, Any] = {}
     if data.groups:
         detailed = subnets or corners(model.subnets)
         net, x = from_model(model), normalised(model, windows.x)
-        found = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
-        groups = {"groups": found}
+        group_scores = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
+        groups = {"groups": group_scores}
     return {
-        "protocol": how.name,
-        "definition": definition(judged),
-        "leaky": how.leaks,
+        "protocol": test_protocol.name,
+        "definition": definition(test_recipe),
+        "leaky": test_protocol.leaks,
         "fold": data.fold,
-        "folds": len(how.folds(dataset.subjects, data)),
+        "folds": len(test_protocol.folds(dataset.subjects, data)),
         "seen_in_training": bool(seen),
         "seen_subjects": seen,
         "seeds": {"split": data.split_seed, "training": recipe.seed, "bootstrap": BOOTSTRAP_SEED},
@@ -153,9 +154,9 @@ def evaluate_model(
 
 
 def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = iter) -> Windows:
-    """The windows of ``train``, ``validation`` or ``test`` under the recipe's protocol.
+    """The windows of part ``train``, ``validation`` or ``test`` under the recipe's protocol.
 
-    Every class must be there to be learnt; validation and test people may lack a rare one.
+    The training part must contain every class; validation and test people can lack a rare one.
 
     Raises:
         KinestreamError: as ``Protocol.fold`` and ``load_windows``.
@@ -166,29 +167,29 @@ def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = ite
         return whole.take(shuffled_windows(len(whole), recipe.data.split_seed)[part])
     people = getattr(protocol.fold(dataset.subjects, recipe.data), part)
     if not people:
-        raise ConfigError(f"protocol {protocol.name} tests nobody; choose holdout, groups or loso to test")
-    learning = part == "train"
+        raise ConfigError(f"protocol {protocol.name} has no test people; choose holdout, groups or loso to test")
+    training = part == "train"
     if protocol.by_time:
         whole = load_windows(dataset, recipe, people, hop=recipe.train_hop, track=track)
         windows = whole.take(last_blocks(whole, recipe.data.validation_share, recipe.input.window_s)[part])
-        if learning:
-            check_every_class(windows, recipe, f"what is left of {dataset.name} to learn from")
+        if training:
+            check_every_class(windows, recipe, f"the training part of {dataset.name}")
             return windows
         return windows.take(np.arange(0, len(windows), max(1, recipe.input.hop // recipe.train_hop)))
-    hop = recipe.train_hop if learning else None
-    return load_windows(dataset, recipe, people, hop=hop, every_class=learning, track=track)
+    hop = recipe.train_hop if training else None
+    return load_windows(dataset, recipe, people, hop=hop, every_class=training, track=track)
 
 
-def _under(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:
-    """The recipe's data under a protocol and fold, its own by default."""
+def _with_protocol(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:
+    """The recipe's data with another protocol and fold; None keeps its own."""
     own = protocol_of(data).name
     if protocol not in (None, own):
         data = replace(data, protocol=protocol)
         folds = len(protocol_of(data).folds(subjects, data))
         if fold is None and folds > 1:
             raise ConfigError(
-                f"protocol {protocol} has {folds} folds, each with a network of its own; name one with --fold, "
-                "or train them all and pool them with kinestream evaluate --folds"
+                f"protocol {protocol} has {folds} folds, each with its own network; choose one with --fold, "
+                "or train all of them and pool their scores with kinestream evaluate --folds"
             )
         fold = 1 if fold is None else fold
     return data if fold is None else replace(data, fold=fold)
@@ -198,8 +199,8 @@ def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _track(progress: Progress, what: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
+def _track(progress: Progress, description: str) -> Callable[[Sequence[Any]], Iterable[Any]]:
     def track(items: Sequence[Any]) -> Iterable[Any]:
-        return progress.track(items, description=what)
+        return progress.track(items, description=description)
 
     return track

@@ -110,7 +110,7 @@ def test_a_stopped_run_tells_the_command_that_goes_on(folder):
         (["--model_name", "uic"], "did you mean 'uci'?"),
         (["--model_name", "uci", "--network", "kinet_uci"], "--network only shapes a model of your own"),
         (["--model_name", "uci", "--data", "{}/mon.csv"], "'uci' learns from its own dataset"),
-        (["--model_name", "mine", "--data", "{}/mon.csv", "--test"], "protocol blocks tests nobody"),
+        (["--model_name", "mine", "--data", "{}/mon.csv", "--test"], "protocol blocks has no test people"),
         (["--model_name", "mine", "--data", "{}/mon.csv", "--columns", "label=what"], "has no column what"),
         (["--model_name", "mine", "--data", "{}/mon.csv", "--window", "-1"], "a window of -1 s; expected 0.5 to 60"),
     ],

@@ -174,7 +174,7 @@ def test_runs_that_do_not_belong_together_are_refused(trained, tmp_path):
     run = trained("groups", 3)
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    with pytest.raises(ConfigError, match="fold 3 with seed 0 is there twice"):
+    with pytest.raises(ConfigError, match="two runs have fold 3 and seed 0"):
         pool_runs([run, copy])
     told = scores_of(run)
 
@@ -187,10 +187,10 @@ def test_runs_that_do_not_belong_together_are_refused(trained, tmp_path):
         "differ in training.epochs", recipe=told["recipe"] | {"training": told["recipe"]["training"] | {"epochs": 9}}
     )
     refused("tested on people it had seen", test=told["test"] | {"seen_in_training": True})
-    with pytest.raises(ConfigError, match="never tested; train it with --test"):
+    with pytest.raises(ConfigError, match="has no test scores; train it with --test"):
         pool_runs([trained("groups", 4, test=False)])
     with pytest.raises(ConfigError, match=r"has no metrics\.json"):
         pool_runs([tmp_path])
     (copy / "metrics.json").write_text("{")
-    with pytest.raises(DataDamaged, match="is no JSON"):
+    with pytest.raises(DataDamaged, match="is not valid JSON"):
         pool_runs([copy])

@@ -1,4 +1,4 @@
-"""Windows to learn from and to be judged by, out of one dataset or several."""
+"""Labelled windows for training and evaluation, from one dataset or several."""
 
 from __future__ import annotations
 
@@ -32,48 +32,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Labelled windows of some people, as the live pipeline would have cut and filtered them."""
+    """Labelled windows of some people, cut and filtered like those of the live pipeline.
+
+    >>> windows = Windows(np.zeros((3, 128, 9), np.float32), np.array([0, 1, 1]))
+    >>> len(windows), windows.take(np.array([2])).labels.tolist()
+    (3, [1])
+    """
 
     x: NDArray[np.float32]
     """(n, length, columns) SI units."""
     labels: NDArray[np.int64]
     """(n,) indices into the recipe's labels."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Windows of activities the recipe does not name, by activity."""
+    """Number of windows of each activity that the recipe does not name."""
     repairs: Mapping[str, int] = field(default_factory=dict)
-    """What was skipped or repaired while reading the recordings, by kind."""
+    """Number of each kind of skip or repair while reading the recordings."""
     subjects: tuple[str, ...] = ()
-    """(n,) whose each window is; empty where nobody asks."""
+    """(n,) person of each window; empty if not needed."""
     recordings: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """(n,) the number of the recording each window was cut from; empty where nobody asks."""
+    """(n,) number of the recording each window was cut from; empty if not needed."""
     t_start_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """(n,) when each window began, on its recording's clock; empty where nobody asks."""
+    """(n,) start of each window on its recording's clock; empty if not needed."""
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, chosen: NDArray[np.intp]) -> Windows:
-        """Some of the windows; what was left out and repaired is told of all."""
-        subjects = tuple(self.subjects[i] for i in chosen) if self.subjects else ()
-        timed = {name: values[chosen] for name in ("recordings", "t_start_s") if len(values := getattr(self, name))}
-        return replace(self, x=self.x[chosen], labels=self.labels[chosen], subjects=subjects, **timed)
+    def take(self, indices: NDArray[np.intp]) -> Windows:
+        """The windows at ``indices``; ``left_out`` and ``repairs`` still count all."""
+        subjects = tuple(self.subjects[i] for i in indices) if self.subjects else ()
+        timed = {name: values[indices] for name in ("recordings", "t_start_s") if len(values := getattr(self, name))}
+        return replace(self, x=self.x[indices], labels=self.labels[indices], subjects=subjects, **timed)
 
 
 def open_data(data: Data, data_dir: Path | None = None) -> Dataset:
-    """The recipe's dataset, or several as one, each activity called by the class it belongs to.
+    """The recipe's dataset, or several joined into one, with activities renamed to their classes.
 
-    The people and recordings of several datasets are called by their dataset too (``hapt/1``), so that nobody is
-    taken for somebody else who bears the same number.
+    Joining several datasets prefixes their people and recordings (``hapt/1``), so that people with the same number
+    stay apart.
 
     Raises:
         KinestreamError: as ``open_dataset``.
-        ConfigError: the label map names an activity that a dataset does not have, or the recipe is for somebody's
-            own recordings.
+        ConfigError: the label map names an activity that a dataset does not have, or the recipe is for a user's own
+            recordings.
     """
     if data.dataset == OWN_RECORDINGS:
         raise ConfigError(
-            "this model learnt from somebody's own recordings; to judge it by labelled ones, play them: "
-            "kinestream replay FILE --speed max --model M"
+            "this model was trained on a user's own recordings, which it does not store; to test it, replay labelled "
+            "recordings: kinestream replay FILE --speed max --model M"
         )
     opened = [(name, open_dataset(name, data_dir)) for name in data.datasets]
     several = len(opened) > 1
@@ -93,7 +98,7 @@ def open_data(data: Data, data_dir: Path | None = None) -> Dataset:
 
 
 def _renamed(entry: Entry, prefix: str, classes: Mapping[str, str]) -> Recording:
-    """The recording with its labels' names replaced; two codes may then bear one name."""
+    """The recording with its labels renamed to classes; two codes can then share a name."""
     recording = entry.load()
     return replace(
         recording,
@@ -112,16 +117,16 @@ def load_windows(
     every_class: bool = True,
     track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Windows:
-    """The windows of these people, each inside one labelled activity, through the live windowing code.
+    """The windows of these people, each within one labelled activity, cut by the live windowing code.
 
     Args:
         hop: samples between windows; the recipe's input hop by default.
-        every_class: whether a class without a window is an error; a few test people may well never show a rare one.
+        every_class: whether a class without windows is an error; a few test people can lack a rare class.
         track: wraps the recordings as they are read, to draw a progress bar.
     Raises:
         InputMismatch: the dataset lacks a channel the network needs, or is too slow for it.
         NotEnoughMemory: the windows would not fit.
-        DataDamaged: a class of the recipe has no window, or there is no window at all.
+        DataDamaged: a class of the recipe has no window, or there are no windows.
     """
     windows = windows_of(dataset, recipe.input, recipe.data.labels, subjects, hop=hop, track=track)
     if every_class or not len(windows):
@@ -139,53 +144,60 @@ def windows_of(
     aliases: Mapping[str, str] | None = None,
     track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Windows:
-    """``load_windows`` for any input and classes; there may be no window at all.
+    """``load_windows`` for any input and classes; the result can be empty.
 
     Args:
-        names: the classes. aliases: what else activities are called, and the class each belongs to.
+        names: the classes.
+        aliases: other names of activities, and the class of each.
     """
-    called = {**(aliases or {}), **{name: name for name in names}}
+    class_of = {**(aliases or {}), **{name: name for name in names}}
     window_bytes = spec.length * len(spec.channels) * np.dtype(np.float32).itemsize
     xs: list[NDArray[np.float32]] = []
     labels: list[NDArray[np.int64]] = []
     left_out: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
     people: list[str] = []
-    cut_from: list[NDArray[np.int64]] = []
+    numbers: list[NDArray[np.int64]] = []
     starts: list[NDArray[np.float64]] = []
-    stride, held = hop or spec.hop, 0
+    stride, loaded = hop or spec.hop, 0
     for number, recording in enumerate(track(dataset.select(subjects))):
         more = sum(most_windows(recording, spec, stride).values())
-        # What is held already is taken; all of it once more is needed to join the recordings.
+        # The loaded windows occupy memory already; joining the recordings needs a second copy of all.
         require_memory(
-            (held + 2 * more) * window_bytes,
-            f"{held + more} windows or more of {dataset.name}",
+            (loaded + 2 * more) * window_bytes,
+            f"{loaded + more} windows or more of {dataset.name}",
             "raise train_hop in [data], or name fewer subjects",
         )
-        found = training_windows(spec, chunks_of(recording), hop=hop)
-        code_of = np.array([names.index(called[n]) if n in called else -1 for n in found.label_names] or [-1])
-        codes = code_of[found.labels]
-        left_out.update(found.label_names[code] for code in found.labels[codes < 0])
+        cut = training_windows(spec, chunks_of(recording), hop=hop)
+        code_of = np.array([names.index(class_of[n]) if n in class_of else -1 for n in cut.label_names] or [-1])
+        codes = code_of[cut.labels]
+        left_out.update(cut.label_names[code] for code in cut.labels[codes < 0])
         repairs.update(recording.repairs)
-        xs.append(found.x[codes >= 0])
+        xs.append(cut.x[codes >= 0])
         labels.append(codes[codes >= 0])
         people += [recording.subject] * len(labels[-1])
-        cut_from.append(np.full(len(labels[-1]), number))
-        starts.append(found.t_start_s[codes >= 0])
-        held += len(labels[-1])
+        numbers.append(np.full(len(labels[-1]), number))
+        starts.append(cut.t_start_s[codes >= 0])
+        loaded += len(labels[-1])
     return Windows(
         np.concatenate(xs),
         np.concatenate(labels),
         dict(left_out),
         dict(repairs),
         tuple(people),
-        np.concatenate(cut_from),
+        np.concatenate(numbers),
         np.concatenate(starts),
     )
 
 
 def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:
-    """Refuse what does not show every class. Raises: DataDamaged."""
+    """Check that every class of the recipe has a window.
+
+    Args:
+        where: the origin of the windows, for the message.
+    Raises:
+        DataDamaged: a class has none.
+    """
     counts = np.bincount(windows.labels, minlength=len(recipe.data.labels))
     if not counts.all():
         raise DataDamaged(
@@ -195,7 +207,7 @@ def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:
 
 
 def most_windows(recording: Recording, spec: InputSpec, hop: int) -> Counter[str]:
-    """How many windows of each activity a recording holds at most; fewer come out where samples are missing."""
+    """Largest possible number of windows of each activity in a recording; missing samples reduce it."""
     counts: Counter[str] = Counter()
     if recording.labels is None:
         return counts
@@ -204,7 +216,7 @@ def most_windows(recording: Recording, spec: InputSpec, hop: int) -> Counter[str
         labels = recording.labels[start:stop]
         edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
         for begin, end in pairwise(edges):
-            # A label can reach half a sample further on the model's grid, at both ends.
+            # On the model's grid, a label can extend half a sample further at both ends.
             spare = math.ceil((end - begin) * per_sample) + 1 - spec.length
             if end > begin and labels[begin] != UNLABELLED and spare >= 0:
                 counts[recording.label_names[labels[begin]]] += spare // hop + 1
@@ -212,7 +224,7 @@ def most_windows(recording: Recording, spec: InputSpec, hop: int) -> Counter[str
 
 
 def chunks_of(recording: Recording) -> Iterator[SampleChunk]:
-    """Each continuous segment of a recording as one chunk and one session."""
+    """Each continuous segment of a recording as one chunk with its own epoch."""
     for number, (start, stop) in enumerate(recording.segments):
         part = slice(start, stop)
         yield SampleChunk(

@@ -1,1 +1,1 @@
-"""Recipes: the settings of a training run, from TOML or from recordings."""
+"""Recipes: the settings of a training run, checked and stored as TOML."""

@@ -1,4 +1,4 @@
-"""Recipes as TOML files: read with every key checked, written with every setting named."""
+"""Recipes as TOML files: every key is checked on reading, every setting is written out."""
 
 from __future__ import annotations
 
@@ -21,22 +21,32 @@ from .schema import Recipe
 Table = TypeVar("Table")
 
 OVERLAYS = ("paper", "robust")
-"""The bundled recipes that lie over a network's own; a model bears its overlay's name after its own."""
+"""The bundled recipes that only replace settings of a network's own; the model's name ends with the overlay's."""
 
 
 def recipe_names() -> tuple[str, ...]:
-    """The recipes that come with kinestream."""
-    found = (item.name for item in resources.files("kinestream.train.recipes").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+    """The names of the bundled recipes, overlays included.
+
+    >>> {"uci", "paper"} <= set(recipe_names())
+    True
+    """
+    file_names = (item.name for item in resources.files("kinestream.train.recipes").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in file_names if name.endswith(".toml")))
 
 
 def load_recipe(name: str | Path, *overlays: str | Path) -> Recipe:
-    """The recipe of that name or file; the keys of each overlay, a name or file too, replace those before it.
+    """The recipe with this name or path; settings of each overlay, also a name or path, replace those before it.
 
-    A bundled overlay stands in the name of the model, ``uci_cnn_paper``: it is not what the network's own recipe makes.
+    A bundled overlay is appended to the model's name, because the result is another model than the network's own
+    recipe gives.
+
+    >>> recipe = load_recipe("uci", "paper")
+    >>> recipe.name, recipe.training.epochs
+    ('uci_cnn_paper', 150)
 
     Raises:
-        ConfigError: a file is missing or no TOML, a key is unknown (names the nearest known one), missing, or wrong.
+        ConfigError: a file is missing or not valid TOML, or a key is unknown (the message names the nearest known
+            one), missing, or has a wrong value.
     """
     tables: dict[str, Any] = _merged({}, (name,))
     for overlay in overlays:
@@ -47,7 +57,7 @@ def load_recipe(name: str | Path, *overlays: str | Path) -> Recipe:
 
 
 def lay_over(recipe: Recipe, *overlays: str | Path) -> Recipe:
-    """The recipe with the keys of each overlay, a name or file, in place of its own.
+    """The recipe with its settings replaced by those of each overlay, a name or path.
 
     Raises:
         ConfigError: as ``load_recipe``.
@@ -63,7 +73,7 @@ def _merged(tables: dict[str, Any], sources: Iterable[str | Path]) -> dict[str, 
 
 
 def parse_recipe(tables: dict[str, Any]) -> Recipe:
-    """The recipe out of what a TOML file holds; a number of 0 stands for None where None is allowed.
+    """The recipe of a TOML file's tables; 0 means None for a number that can be None.
 
     Raises:
         ConfigError: as ``load_recipe``.
@@ -72,26 +82,35 @@ def parse_recipe(tables: dict[str, Any]) -> Recipe:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """The recipe with every setting written out; ``parse_recipe`` reads it back to an equal one."""
-    return toml_text(_stated(dataclasses.asdict(recipe)))
+    """The recipe as TOML with every setting written out; ``parse_recipe`` returns an equal recipe.
+
+    >>> recipe = load_recipe("uci")
+    >>> parse_recipe(tomllib.loads(to_toml(recipe))) == recipe
+    True
+    """
+    return toml_text(_zero_for_none(dataclasses.asdict(recipe)))
 
 
-def _stated(value: Any) -> Any:
+def _zero_for_none(value: Any) -> Any:
     """The value with 0 for None, which TOML does not have."""
     if isinstance(value, dict):
-        return {key: _stated(inner) for key, inner in value.items()}
+        return {key: _zero_for_none(inner) for key, inner in value.items()}
     return 0 if value is None else value
 
 
-def differences(one: Recipe, other: Recipe) -> list[str]:
-    """What two recipes set otherwise, one setting each: ``training.epochs 30, not 20``."""
-    ours, theirs = (_flat(dataclasses.asdict(recipe)) for recipe in (one, other))
-    pairs = [(key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs])]
-    return [f"{key} {_plain(mine)}, not {_plain(its)}" for key, mine, its in pairs if mine != its]
+def differences(first: Recipe, second: Recipe) -> list[str]:
+    """The settings in which two recipes differ, one line each.
+
+    >>> differences(load_recipe("uci"), load_recipe("uci", "robust"))
+    ['name "uci_cnn", not "uci_cnn_robust"', 'augmentation.any_rotation 0.0, not 0.5', 'augmentation.rate 0.0, not 0.5']
+    """
+    left, right = (_flat(dataclasses.asdict(recipe)) for recipe in (first, second))
+    pairs = [(key, left.get(key), right.get(key)) for key in dict.fromkeys([*left, *right])]
+    return [f"{key} {_json(value)}, not {_json(other)}" for key, value, other in pairs if value != other]
 
 
-def _plain(value: Any) -> str:
-    return json.dumps(_stated(value), ensure_ascii=False)
+def _json(value: Any) -> str:
+    return json.dumps(_zero_for_none(value), ensure_ascii=False)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -113,11 +132,11 @@ def _read(source: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"recipe '{source}' is not TOML: {error}") from error
+        raise ConfigError(f"recipe '{source}' is not valid TOML: {error}; fix that line") from error
 
 
 def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
-    """A dataclass out of one TOML table; ``where`` is the table's name for messages."""
+    """The dataclass ``kind`` with the values of one TOML table, which messages call ``where``."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     place = f"recipe table [{where}]" if where else "the recipe"
     for key in values:
@@ -125,7 +144,7 @@ def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
             raise ConfigError(f"{place} has an unknown key '{key}'{did_you_mean(key, fields, 0.0)}")
     required = (name for name, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING)
     if missing := [name for name in required if name not in values]:
-        raise ConfigError(f"{place} lacks '{missing[0]}'")
+        raise ConfigError(f"{place} lacks '{missing[0]}'; add it")
     hints = typing.get_type_hints(kind)
     return kind(**{key: _convert(hints[key], value, key, place) for key, value in values.items()})
 

@@ -1,4 +1,4 @@
-"""What a training run is made of: one frozen dataclass per TOML table, every key checked."""
+"""The settings of a training run: one frozen dataclass per TOML table, every value checked."""
 
 from __future__ import annotations
 
@@ -9,33 +9,36 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture
 
-OWN_RECORDINGS = "own recordings"
-"""The dataset of a recipe made for somebody's own files, which have to be named again by who uses it again."""
-SIZES = ("length", "columns", "classes", "channels", "kernel", "stride", "padding", "pool")
-"""What of a preset a recipe may change."""
+from .protocol_names import PROTOCOL_NAMES
 
-PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "named", "blocks", "leaky")
-"""What ``train.protocols`` knows; a test keeps the two the same."""
+OWN_RECORDINGS = "own recordings"
+"""Dataset name of a recipe made for a user's own files; the recipe does not store their paths."""
+SIZES = ("length", "columns", "classes", "channels", "kernel", "stride", "padding", "pool")
+"""Fields of a preset that a recipe can override."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Table ``[network]``: what is trained. A preset may be given other sizes; 0 or empty keeps the preset's own."""
+    """Table ``[network]``: the network to train. Sizes override the preset's; 0 or empty keeps the preset's own.
+
+    >>> Network("uci", widths=(0.5, 1.0), resolutions=(96, 128)).subnets[0]
+    Subnet(width=0.5, resolution=96)
+    """
 
     preset: str
-    """One of the paper's networks: a key of ``inference.architecture.PRESETS``."""
+    """A key of ``inference.architecture.PRESETS``, such as ``uci``."""
     widths: tuple[float, ...] = WIDTHS
     resolutions: tuple[int, ...] = ()
-    """Empty: those the paper gives the preset."""
+    """Empty: the preset's resolutions in the paper."""
     length: int = 0
     """Samples of a full window."""
     columns: int = 0
     """Sensor columns."""
     classes: int = 0
     channels: tuple[int, ...] = ()
-    """Of each block."""
+    """Channels of each block."""
     kernel: tuple[int, ...] = ()
-    """This and the next three: (time, columns) pairs."""
+    """A (time, columns) pair, as are the next three."""
     stride: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
     pool: tuple[int, ...] = ()
@@ -51,7 +54,7 @@ class Network:
             raise ConfigError(f"resolutions {list(self.resolutions)}: expected ascending numbers of samples")
         if self.widths[-1] != 1.0 or self.resolutions[-1] != self.architecture.length:
             raise ConfigError(
-                f"the last width must be 1.0, the last resolution {self.architecture.length}: the teacher's"
+                f"the last width must be 1.0 and the last resolution {self.architecture.length}: those of the teacher"
             )
 
     @property
@@ -69,44 +72,44 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Table ``[data]``: who is trained on, and what is recognised."""
+    """Table ``[data]``: the people to train on and the classes to recognise."""
 
     dataset: str
-    """A dataset's name, or several: ``hapt + wisdm2019-phone``. The people and recordings of several datasets
-    are called by their dataset too: ``hapt/1``."""
+    """A dataset's name, or several joined by ``+``: ``hapt + wisdm2019-phone``. Several datasets prefix the names of
+    their people and recordings: ``hapt/1``."""
     labels: tuple[str, ...]
     """The classes, in the model's order; windows of other activities are left out and counted."""
     description: str
-    """What the data is, for the card."""
+    """Description of the data, for the card."""
     terms: str
-    """The data's terms of use, for the card."""
+    """Terms of use of the data, for the card."""
     limits: tuple[str, ...] = ()
-    """What the model must not be trusted with, for the card."""
+    """Known limits of the model, for the card."""
     label_map: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Table ``[data.label_map.DATASET]``: what the dataset calls an activity = the class it belongs to. An activity
-    that bears a class's name need not be mentioned."""
+    """Table ``[data.label_map.DATASET]``: the dataset's name of an activity = the class it belongs to. Activities named
+    like their class can be omitted."""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Table ``[data.groups]``: coarser classes and the labels each is made of; a group's probability is their sum."""
+    """Table ``[data.groups]``: coarser classes and their labels; a group's probability is the sum over its labels."""
     test_subjects: tuple[str, ...] = ()
-    """Never trained or validated on. A dataset without any named: ``test_share`` of its people, drawn with
-    ``split_seed``."""
+    """People never trained or validated on. A dataset without any here tests on ``test_share`` of its people, drawn
+    with ``split_seed``."""
     test_share: float = 0.3
     validation_subjects: int = 4
-    """How many of each dataset's training people are set aside, drawn with ``split_seed``."""
+    """Number of each dataset's training people who validate, drawn with ``split_seed``."""
     validate_on: tuple[str, ...] = ()
-    """Who validates, by name, in the protocol ``named``."""
+    """Names of the people who validate under protocol ``named``."""
     split_seed: int = 0
     protocol: str = ""
-    """A key of ``train.protocols.PROTOCOLS``. Empty: ``official`` where the dataset's own test people are named, else
+    """One of ``PROTOCOL_NAMES``. Empty: ``official`` if ``test_subjects`` are the dataset's own test people, else
     ``holdout``."""
     fold: int = 1
-    """Which of the protocol's folds, from 1."""
+    """Number of the protocol's fold, from 1."""
     validation_share: float = 0.2
-    """Share of a fold's training people who validate, in the protocols ``groups`` and ``loso``; of each activity's
-    windows, in ``blocks``."""
+    """Share of a fold's training people who validate, under protocols ``groups`` and ``loso``; share of each activity's
+    windows under ``blocks``."""
     train_hop: int = 0
-    """Samples between the starts of two training windows: fewer than the model's hop give more to draw from.
-    0: the model's hop."""
+    """Samples between the starts of two training windows; a shorter hop than the model's gives more windows to draw
+    from. 0: the model's hop."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
@@ -114,10 +117,15 @@ class Data:
         if self.protocol not in ("", *PROTOCOL_NAMES):
             raise ConfigError(f"protocol '{self.protocol}' is unknown; choose from {', '.join(PROTOCOL_NAMES)}")
         if self.fold < 1 or not 0 < self.validation_share < 1:
-            raise ConfigError("fold must be at least 1, validation_share lie between 0 and 1")
+            raise ConfigError(
+                f"fold is {self.fold}, validation_share {self.validation_share}; "
+                "fold must be at least 1, validation_share between 0 and 1"
+            )
         if not 0 < self.test_share < 1 or self.validation_subjects < 1 or self.train_hop < 0:
             raise ConfigError(
-                "test_share must lie between 0 and 1, validation_subjects be at least 1, train_hop at least 0"
+                f"test_share is {self.test_share}, validation_subjects {self.validation_subjects}, train_hop "
+                f"{self.train_hop}; test_share must be between 0 and 1, validation_subjects at least 1, train_hop at "
+                "least 0"
             )
         if not all(self.datasets) or len(set(self.datasets)) != len(self.datasets):
             raise ConfigError(f"dataset '{self.dataset}': expected a name, or different names with ' + ' between them")
@@ -125,11 +133,13 @@ class Data:
             if dataset not in self.datasets:
                 raise ConfigError(f"label_map names '{dataset}'; the recipe's data is {', '.join(self.datasets)}")
             if wrong := [name for name in names.values() if name not in self.labels]:
-                raise ConfigError(f"label_map.{dataset} leads to '{wrong[0]}', which is none of the recipe's labels")
-
+                raise ConfigError(
+                    f"label_map.{dataset} maps to '{wrong[0]}', which is not among the recipe's labels; "
+                    f"choose from {', '.join(self.labels)}"
+                )
         members = sorted(label for labels in self.groups.values() for label in labels)
         if self.groups and members != sorted(self.labels):
-            raise ConfigError(f"groups hold {', '.join(members)}; expected each of the recipe's labels once")
+            raise ConfigError(f"groups contain {', '.join(members)}; expected each of the recipe's labels once")
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -138,42 +148,42 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Table ``[training]``: how the weights are found."""
+    """Table ``[training]``: the optimisation of the weights."""
 
     epochs: int = 30
     batch_size: int = 128
     passes: int = 4
-    """Forward and backward passes of one step: the teacher, the thinnest, the widest, and random students. Two: the
+    """Forward and backward passes per step: the teacher, the thinnest, the widest, and random students. Two: the
     teacher and one random student."""
     distillation: float = 0.5
-    """Share of the teacher's opinion in a student's loss; the rest is the labels."""
+    """Weight of the divergence from the teacher in a student's loss; the rest is the loss against the labels."""
     divergence: str = "kl"
-    """From the teacher's opinion: ``kl``, or ``alpha`` (the larger of two, see ``train.distillation``)."""
+    """Divergence from the teacher: ``kl``, or ``alpha`` (the larger of two, see ``fit/distillation.py``)."""
     teacher: str = "full"
-    """Of the thinner students: ``full``, or ``ensemble`` (the mean of a step's passes at full width)."""
+    """Teacher of the thinner students: ``full``, or ``ensemble`` (the mean of a step's passes at full width)."""
     label_smoothing: float = 0.0
     class_weights: str = "equal"
-    """In cross entropy: ``equal``, or ``balanced``: the inverse of a class's share of the training windows."""
+    """Weights in cross entropy: ``equal``, or ``balanced`` (inverse to a class's share of the training windows)."""
     optimizer: str = "adamw"
     """``adam`` or ``adamw``."""
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
-    """Of convolutions and linear layer; with ``adam`` it must be 0."""
+    """Weight decay of convolutions and linear layer; must be 0 with ``adam``."""
     schedule: str = "one_cycle"
     """``one_cycle``: up and down a cosine; ``cosine``: down only; ``milestones``: x0.1 at each of ``milestones``."""
     warmup_share: float = 0.2
-    """Share of the steps in which ``one_cycle`` rises."""
+    """Share of the steps during which ``one_cycle`` rises."""
     milestones: tuple[int, ...] = ()
-    """Epochs."""
+    """Epochs at which the ``milestones`` schedule lowers the learning rate."""
     ema_decay: float = 0.0
-    """The exported weights are an exponential moving average over the steps; 0: the last weights."""
+    """Decay of the exponential moving average over the steps, which gives the exported weights; 0: the last weights."""
     patience: int = 0
-    """Epochs without a better macro-F1 on the validation people, in the mean of the widest and the thinnest subnetwork,
-    after which training stops; the best epoch's weights are exported. 0: all epochs, and the last one's weights."""
+    """Epochs without a better macro-F1 on the validation people (mean of the widest and the thinnest subnetwork) before
+    training stops and exports the best epoch's weights. 0: run all epochs and export the last weights."""
     statistics_windows: int = 2048
-    """Training windows over which batch-norm statistics are taken in the end."""
+    """Training windows for the final batch-norm statistics."""
     precision: str = "bfloat16"
-    """``bfloat16`` (autocast, where the processor has it) or ``float32``; evaluation is always float32."""
+    """``bfloat16`` (autocast, if the processor supports it) or ``float32``; evaluation always uses float32."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "statistics_windows"):
@@ -185,7 +195,10 @@ class Training:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ConfigError("learning_rate must be positive and weight_decay not negative")
+            raise ConfigError(
+                f"learning_rate is {self.learning_rate}, weight_decay {self.weight_decay}; "
+                "learning_rate must be positive and weight_decay not negative"
+            )
         choices = {
             "optimizer": ("adam", "adamw"),
             "schedule": ("one_cycle", "cosine", "milestones"),
@@ -203,32 +216,38 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Table ``[augmentation]``: what each training window is changed by; 0 switches one off."""
+    """Table ``[augmentation]``: random changes of each training window; 0 switches a change off."""
 
     rotation_deg: float = 0.0
-    """Standard deviation of a turn about a random axis: the sensor worn askew. The same for all triads."""
+    """Standard deviation of a rotation about a random axis: the sensor worn askew. The same for all triads."""
     any_rotation: float = 0.0
-    """Share of windows turned by a rotation drawn evenly from all there are: the sensor loose in a pocket or bag."""
+    """Share of windows turned by a uniformly drawn rotation: the sensor loose in a pocket or bag."""
     axis_turn: float = 0.0
-    """Share of windows turned by one of the 24 rotations that lead axes onto axes: the sensor put in another way."""
+    """Share of windows turned by one of the 24 rotations that map axes to axes: the sensor mounted another way."""
     rate: float = 0.0
-    """Share of a window's sampling rate that may be missing: it is read at a random rate from (1 - ``rate``) of the
-    model's up to all of it, and laid on the model's grid by straight lines, as a slower sensor is live."""
+    """Largest relative reduction of the sampling rate: a window is sampled at a random rate between (1 - ``rate``) and
+    1 of the model's and interpolated linearly to the model's grid, like a slower sensor live."""
     scale: float = 0.0
-    """Standard deviation of a factor per column around 1, after normalisation."""
+    """Standard deviation of a random gain per column around 1, after normalisation."""
     jitter: float = 0.0
     """Standard deviation of white noise, after normalisation."""
 
     def __post_init__(self) -> None:
         if min(self.rotation_deg, self.scale, self.jitter) < 0:
-            raise ConfigError("augmentation strengths are standard deviations; they cannot be negative")
+            raise ConfigError(
+                f"rotation_deg is {self.rotation_deg}, scale {self.scale}, jitter {self.jitter}; "
+                "standard deviations cannot be negative"
+            )
         if not (0 <= self.any_rotation <= 1 and 0 <= self.axis_turn <= 1 and 0 <= self.rate < 1):
-            raise ConfigError("any_rotation and axis_turn are shares from 0 to 1; rate is one below 1")
+            raise ConfigError(
+                f"any_rotation is {self.any_rotation}, axis_turn {self.axis_turn}, rate {self.rate}; "
+                "expected shares from 0 to 1, rate below 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One training run, but for its seed's luck: the same recipe and data give the same weights on one machine."""
+    """All settings of a training run: the same recipe and data give the same weights on the same machine."""
 
     name: str
     """The model's name."""
@@ -245,11 +264,14 @@ class Recipe:
         arch = self.network.architecture
         if (self.input.length, len(self.input.channels)) != (arch.length, arch.columns):
             raise ConfigError(
-                f"input of {self.input.length} x {len(self.input.channels)}; "
-                f"the network {self.network.preset} reads {arch.length} x {arch.columns}"
+                f"the input is {self.input.length} samples x {len(self.input.channels)} channels; the network "
+                f"{self.network.preset} reads {arch.length} x {arch.columns}; change [input] or [network]"
             )
         if len(self.data.labels) != arch.classes:
-            raise ConfigError(f"{len(self.data.labels)} labels; the network {self.network.preset} tells {arch.classes}")
+            raise ConfigError(
+                f"the recipe has {len(self.data.labels)} labels; the network {self.network.preset} has {arch.classes} "
+                "classes; change labels in [data] or classes in [network]"
+            )
 
     @property
     def train_hop(self) -> int:

@@ -1,1 +1,1 @@
-"""Who trains, who validates, who tests."""
+"""The split of people or windows into training, validation and test parts."""

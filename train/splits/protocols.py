@@ -1,10 +1,10 @@
-"""Who is learnt from, who chooses, who judges: the protocols a figure can be made under.
+"""Evaluation protocols: which people train, validate and test.
 
-A protocol parts the people of a dataset into folds. It is a pure function of the list of people and of the recipe's
-``[data]`` table, its ``split_seed`` above all; folds are numbered from 1. In every protocol but ``leaky`` and
-``blocks`` nobody is in two parts of a fold, and who validates is drawn from the people left once the test people are
-gone. ``named`` and ``blocks`` are for one's own recordings, all of which are wanted for learning: nobody tests, and
-where there are too few people to set one aside, ``blocks`` validates on other minutes of the same ones.
+A protocol splits the people of a dataset into folds, numbered from 1. It is a pure function of the list of people and
+of the recipe's ``[data]`` table, above all its ``split_seed``. Except under ``leaky`` and ``blocks``, each person is in
+one part of a fold only, and the validation people are drawn after the test people are removed. ``named`` and ``blocks``
+are for a user's own recordings, which are all needed for learning: there is no test part, and with too few people to
+hold one out, ``blocks`` validates on other minutes of the same people.
 """
 
 from __future__ import annotations
@@ -26,40 +26,47 @@ if TYPE_CHECKING:
     from ..recipe.schema import Data
 
 OFFICIAL_TEST_SUBJECTS: dict[str, tuple[str, ...]] = {"hapt": UCI_TEST_SUBJECTS, "uci-har": UCI_TEST_SUBJECTS}
-"""The test people of the datasets whose authors named some."""
+"""Test people of the datasets whose authors published a split."""
 GROUPS = 10
-"""Of people, in the protocol ``groups``."""
+"""Number of groups of people in protocol ``groups``."""
 LEAKY_TEST_SHARE, LEAKY_VALIDATION_SHARE = 0.3, 0.1
-"""Of all windows, and of the windows that are left."""
+"""Share of all windows, and share of the remaining ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A way to part people into those learnt from, those who choose and those who judge."""
+    """A rule that splits people into training, validation and test parts.
+
+    >>> from kinestream.train import load_recipe
+    >>> data = load_recipe("uci").data
+    >>> PROTOCOLS["loso"].fold(("anna", "ben", "cleo"), data)
+    Split(train=('cleo',), validation=('ben',), test=('anna',))
+    """
 
     name: str
-    part: Callable[[Sequence[str], Data], tuple[Split, ...]]
-    """The folds of these people, every one a test person exactly once (``official`` and ``holdout``: one fold)."""
+    make_folds: Callable[[Sequence[str], Data], tuple[Split, ...]]
+    """The folds of these people; over all folds each person tests exactly once (``official`` and ``holdout``: one
+    fold)."""
     define: Callable[[Data], str]
-    """What it does, in words, for the figures made under it."""
+    """A description of the split, stored with the scores measured under it."""
     leaks: bool = False
-    """People are in all parts; windows are parted instead, by ``shuffled_windows``."""
+    """Everyone is in all parts, and ``shuffled_windows`` splits the windows instead."""
     by_time: bool = False
-    """The same people are learnt from and validate; their windows are parted, by ``blocks.last_blocks``."""
+    """The same people train and validate; ``time_blocks.last_blocks`` splits their windows."""
 
     def folds(self, subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-        """All folds, in the order of their numbers.
+        """All folds, ordered by number.
 
         Raises:
-            ConfigError: too few people, or none the protocol asks for.
+            ConfigError: there are too few people, or a person the protocol names is missing.
         """
-        return self.part(subjects, data)
+        return self.make_folds(subjects, data)
 
     def fold(self, subjects: Sequence[str], data: Data) -> Split:
         """Fold number ``data.fold``.
 
         Raises:
-            ConfigError: as ``folds``, or there is no such fold.
+            ConfigError: as ``folds``, or the fold does not exist.
         """
         folds = self.folds(subjects, data)
         if not 1 <= data.fold <= len(folds):
@@ -68,7 +75,7 @@ class Protocol:
 
 
 def protocol_of(data: Data) -> Protocol:
-    """The protocol the recipe names; without a name ``official`` where its test people are, else ``holdout``."""
+    """The recipe's protocol; by default ``official`` if its test people are the dataset's own, else ``holdout``."""
     if data.protocol:
         return PROTOCOLS[data.protocol]
     official = data.test_subjects and data.test_subjects == OFFICIAL_TEST_SUBJECTS.get(data.dataset)
@@ -76,7 +83,11 @@ def protocol_of(data: Data) -> Protocol:
 
 
 def shuffled_windows(n: int, seed: int) -> dict[str, NDArray[np.intp]]:
-    """Indices of the windows in each part of the protocol ``leaky``, ascending: 63, 7 and 30 % of them."""
+    """Ascending indices of the windows in each part of protocol ``leaky``: 63, 7 and 30 % of ``n``.
+
+    >>> {part: len(indices) for part, indices in shuffled_windows(100, seed=0).items()}
+    {'train': 63, 'validation': 7, 'test': 30}
+    """
     order = np.random.default_rng(seed).permutation(n)
     test, rest = np.split(order, [round(LEAKY_TEST_SHARE * n)])
     validation, train = np.split(rest, [round(LEAKY_VALIDATION_SHARE * len(rest))])
@@ -86,7 +97,7 @@ def shuffled_windows(n: int, seed: int) -> dict[str, NDArray[np.intp]]:
 def _official(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     if data.dataset not in OFFICIAL_TEST_SUBJECTS:
         raise ConfigError(
-            f"{data.dataset} has no official split (only {', '.join(OFFICIAL_TEST_SUBJECTS)} have); "
+            f"{data.dataset} has no official split (only {', '.join(OFFICIAL_TEST_SUBJECTS)} do); "
             "choose protocol groups, loso or holdout"
         )
     return (split_subjects(subjects, replace(data, test_subjects=OFFICIAL_TEST_SUBJECTS[data.dataset])),)
@@ -106,19 +117,19 @@ def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 
 def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     if len(subjects) < 3:
-        raise ConfigError(f"{data.dataset} has {len(subjects)} people; one each to test, validate and train are needed")
+        raise ConfigError(f"{data.dataset} has {len(subjects)} people; protocol loso needs at least 3, choose blocks")
     return _leave_out(subjects, ((subject,) for subject in subjects), data)
 
 
 def _named(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-    if unknown := [one for one in data.validate_on if one not in subjects]:
+    if unknown := [subject for subject in data.validate_on if subject not in subjects]:
         raise ConfigError(f"validate_on names {unknown[0]}; {data.dataset} has {', '.join(subjects)}")
     train = tuple(subject for subject in subjects if subject not in data.validate_on)
     if not data.validate_on or not train:
         raise ConfigError(
-            f"protocol named needs validate_on in [data]: some, and not all, of {', '.join(subjects)}; or choose blocks"
+            f"protocol named needs validate_on in [data]: some, but not all, of {', '.join(subjects)}; or choose blocks"
         )
-    return (Split(train, tuple(one for one in subjects if one in data.validate_on), ()),)
+    return (Split(train, tuple(subject for subject in subjects if subject in data.validate_on), ()),)
 
 
 def _blocks(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
@@ -132,7 +143,7 @@ def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 
 
 def _leave_out(subjects: Sequence[str], groups: Iterable[Sequence[str]], data: Data) -> tuple[Split, ...]:
-    """A fold for each group to be tested on; ``validation_share`` of the others are drawn to validate."""
+    """One fold per group: the group tests, ``validation_share`` of the others are drawn to validate."""
     folds: list[Split] = []
     for number, test in enumerate(groups, start=1):
         rest = [subject for subject in subjects if subject not in test]
@@ -152,20 +163,22 @@ def _define_official(data: Data) -> str:
 
 
 def _define_holdout(data: Data) -> str:
-    chosen = f"{100 * data.test_share:g} % of all, drawn with seed {data.split_seed}"
-    named = [one for one in data.datasets if len(data.datasets) == 1 or any(_is_of(one, s) for s in data.test_subjects)]
+    choice = f"{100 * data.test_share:g} % of all, drawn with seed {data.split_seed}"
+    several = len(data.datasets) > 1
     if data.test_subjects:
-        drawn = [one for one in data.datasets if one not in named]
-        chosen = "named by the recipe" + (f", of {' and '.join(drawn)} {chosen}" if drawn else "")
-    each = " of each dataset" if len(data.datasets) > 1 else ""
+        drawn_from = [
+            name for name in data.datasets if several and not any(_is_of(name, s) for s in data.test_subjects)
+        ]
+        choice = "named by the recipe" + (f", of {' and '.join(drawn_from)} {choice}" if drawn_from else "")
+    of_each = " of each dataset" if several else ""
     return (
-        f"test people {chosen}; {data.validation_subjects} of the others{each}, drawn with seed {data.split_seed}, "
+        f"test people {choice}; {data.validation_subjects} of the others{of_each}, drawn with seed {data.split_seed}, "
         "validate"
     )
 
 
 def _is_of(dataset: str, subject: str) -> bool:
-    """Whether a person of several joined datasets is of this one."""
+    """Whether a person of several joined datasets belongs to this one."""
     return subject.startswith(f"{dataset}/")
 
 

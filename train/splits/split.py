@@ -1,4 +1,4 @@
-"""Who is learnt from, who validates, who tests: no person is in two of the three parts."""
+"""The split of people into three disjoint parts: training, validation, test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who belongs to which part, in the dataset's order."""
+    """The people of each part, in the dataset's order."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
@@ -24,10 +24,16 @@ class Split:
 
 
 def split_subjects(subjects: Sequence[str], data: Data) -> Split:
-    """Part the people of each dataset: test first (named or drawn), then validation out of those left.
+    """Split the people of each dataset: first test (named or drawn), then validation from the rest.
+
+    >>> from dataclasses import replace
+    >>> from kinestream.train import load_recipe
+    >>> data = replace(load_recipe("uci").data, test_subjects=("2",), validation_subjects=1)
+    >>> split_subjects(("1", "2", "3"), data)
+    Split(train=('3',), validation=('1',), test=('2',))
 
     Raises:
-        ConfigError: a test subject is not in the dataset, or too few people are left to train on.
+        ConfigError: a test subject is not in the dataset, or too few people remain for training.
     """
     rng = np.random.default_rng(data.split_seed)
     if unknown := [subject for subject in data.test_subjects if subject not in subjects]:
@@ -35,17 +41,17 @@ def split_subjects(subjects: Sequence[str], data: Data) -> Split:
     test: set[str] = set()
     validation: set[str] = set()
     for name in data.datasets:
-        own = [one for one in subjects if len(data.datasets) == 1 or one.startswith(f"{name}/")]
-        drawn = {one for one in data.test_subjects if one in own}
-        if not drawn:
-            drawn = set(rng.permutation(own)[: max(1, round(data.test_share * len(own)))].tolist())
-        rest = [one for one in own if one not in drawn]
+        people = [subject for subject in subjects if len(data.datasets) == 1 or subject.startswith(f"{name}/")]
+        testing = {subject for subject in data.test_subjects if subject in people}
+        if not testing:
+            testing = set(rng.permutation(people)[: max(1, round(data.test_share * len(people)))].tolist())
+        rest = [subject for subject in people if subject not in testing]
         if len(rest) <= data.validation_subjects:
             raise ConfigError(
-                f"{name} has {len(rest)} people beside the test subjects; "
-                f"{data.validation_subjects} are wanted for validation and at least one for training"
+                f"{name} has {len(rest)} people beside the test subjects; expected {data.validation_subjects} for "
+                "validation and at least one for training; lower validation_subjects in [data] or name fewer to test"
             )
-        test |= drawn
+        test |= testing
         validation |= set(rng.permutation(rest)[: data.validation_subjects].tolist())
 
     def ordered(part: set[str]) -> tuple[str, ...]:

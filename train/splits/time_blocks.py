@@ -1,4 +1,4 @@
-"""Windows of one person parted by time: what came first, what came later, and a gap between the two."""
+"""The split of a person's windows by time: early windows, late windows, and a gap between the two."""
 
 from __future__ import annotations
 
@@ -15,36 +15,42 @@ if TYPE_CHECKING:
 
 
 def earliest(labels: NDArray[np.int64], most: Sequence[int]) -> NDArray[np.bool_]:
-    """(n,) the first windows of each class, ``most[class]`` of them, in the order in which they were recorded."""
-    first = np.zeros(len(labels), np.bool_)
-    for code, count in enumerate(most):
-        first[np.flatnonzero(labels == code)[: max(0, count)]] = True
-    return first
+    """(n,) mask of the first ``most[class]`` windows of each class, in recording order.
 
-
-def apart(windows: Windows, asked: NDArray[np.bool_], others: NDArray[np.bool_], window_s: float) -> NDArray[np.bool_]:
-    """(n,) those of ``asked`` that begin a window's length or more after, or end as much before, any of ``others``.
-
-    Windows of two recordings are always apart.
+    >>> earliest(np.array([0, 1, 0, 1, 0]), most=[2, 1]).tolist()
+    [True, True, True, False, False]
     """
-    kept = asked.copy()
-    for recording in np.unique(windows.recordings[asked]):
-        here = windows.recordings == recording
-        known = np.sort(windows.t_start_s[here & others])
-        if len(known):
-            mine = np.flatnonzero(here & asked)
-            t = windows.t_start_s[mine]
-            after = np.searchsorted(known, t)
-            nearest = np.minimum(
-                np.abs(t - known[np.maximum(after - 1, 0)]), np.abs(t - known[np.minimum(after, len(known) - 1)])
-            )
-            # Starts two lengths apart leave one length between; grid times carry rounding errors.
-            kept[mine[nearest < 2 * window_s - 1e-6]] = False
-    return kept
+    mask = np.zeros(len(labels), np.bool_)
+    for code, count in enumerate(most):
+        mask[np.flatnonzero(labels == code)[: max(0, count)]] = True
+    return mask
+
+
+def apart(
+    windows: Windows, candidates: NDArray[np.bool_], others: NDArray[np.bool_], window_s: float
+) -> NDArray[np.bool_]:
+    """(n,) mask of the ``candidates`` that keep at least one window's length between them and all ``others``.
+
+    Windows of different recordings are always apart.
+    """
+    mask = candidates.copy()
+    for recording in np.unique(windows.recordings[candidates]):
+        in_recording = windows.recordings == recording
+        other_starts = np.sort(windows.t_start_s[in_recording & others])
+        if len(other_starts):
+            indices = np.flatnonzero(in_recording & candidates)
+            starts = windows.t_start_s[indices]
+            following = np.searchsorted(other_starts, starts)
+            previous_start = other_starts[np.maximum(following - 1, 0)]
+            next_start = other_starts[np.minimum(following, len(other_starts) - 1)]
+            distance = np.minimum(np.abs(starts - previous_start), np.abs(starts - next_start))
+            # Starts two lengths apart leave one length between windows; grid times carry rounding errors.
+            mask[indices[distance < 2 * window_s - 1e-6]] = False
+    return mask
 
 
 def last_blocks(windows: Windows, share: float, window_s: float) -> dict[str, NDArray[np.intp]]:
-    """Indices of the windows to learn from and to validate on: of each class the last ``share``, at least one."""
+    """Indices of training and validation windows: the last ``share`` of each class, at least one window, validates."""
     counts = np.bincount(windows.labels)
     early = earliest(windows.labels, [n - max(1, round(share * n)) for n in counts.tolist()])
     return {

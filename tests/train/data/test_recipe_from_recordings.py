@@ -50,7 +50,7 @@ def test_three_people_or_more_set_some_aside_to_validate(tmp_path):
     train, validation = (load_part(dataset, made.recipe, part) for part in ("train", "validation"))
     assert set(validation.subjects) == set(data.validate_on)
     assert not set(train.subjects) & set(validation.subjects)
-    with pytest.raises(ConfigError, match="protocol named tests nobody"):
+    with pytest.raises(ConfigError, match="protocol named has no test people"):
         load_part(dataset, made.recipe, "test")
 
 

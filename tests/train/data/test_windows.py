@@ -1,4 +1,4 @@
-"""Who is trained on, and that training windows are the live ones."""
+"""Splits of people, joined datasets, and training windows identical to the live ones."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ PEOPLE = tuple(map(str, range(1, 31)))
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 1000), st.integers(1, 20), st.booleans())
-def test_no_one_is_in_two_parts_and_no_one_is_lost(seed, validation, named):
+def test_the_parts_of_a_split_are_disjoint_and_complete(seed, validation, named):
     test_subjects = load_recipe("uci").data.test_subjects if named else ()
     data = replace(
         load_recipe("uci").data, split_seed=seed, validation_subjects=validation, test_subjects=test_subjects
@@ -48,26 +48,26 @@ def test_an_unknown_test_subject_is_named():
 
 
 def test_too_few_people_are_refused():
-    with pytest.raises(ConfigError, match="4 people beside the test subjects; 4 are wanted for validation"):
+    with pytest.raises(ConfigError, match="4 people beside the test subjects; expected 4 for validation"):
         split_subjects(("1", "3", "5", "6", "2"), replace(load_recipe("uci").data, test_subjects=("2",)))
 
 
 PHONE = load_recipe("phone_acc").data
 
 
-def test_every_dataset_gives_people_to_every_part():
+def test_every_joined_dataset_has_people_in_every_part():
     subjects = [f"hapt/{i}" for i in range(1, 31)] + [f"wisdm2019-phone/{i}" for i in range(1600, 1616)]
     split = split_subjects(subjects, PHONE)
     assert sorted((*split.train, *split.validation, *split.test)) == sorted(subjects)
     for part, hapt, wisdm in ((split.test, 9, 5), (split.validation, 3, 3)):
-        assert sum(one.startswith("hapt/") for one in part) == hapt
-        assert sum(one.startswith("wisdm2019-phone/") for one in part) == wisdm
+        assert sum(subject.startswith("hapt/") for subject in part) == hapt
+        assert sum(subject.startswith("wisdm2019-phone/") for subject in part) == wisdm
     assert set(PHONE.test_subjects) <= set(split.test)
 
 
 def test_a_dataset_with_too_few_people_is_named():
     subjects = [*PHONE.test_subjects, *map("hapt/{}".format, (1, 3, 5, 6)), *map("wisdm2019-phone/{}".format, range(4))]
-    with pytest.raises(ConfigError, match="wisdm2019-phone has 3 people beside the test subjects; 3 are wanted"):
+    with pytest.raises(ConfigError, match="wisdm2019-phone has 3 people beside the test subjects; expected 3"):
         split_subjects(subjects, PHONE)
 
 
@@ -82,7 +82,7 @@ def every_other(whole: Recording) -> Recording:
 
 @pytest.fixture
 def two(tmp_path, monkeypatch):
-    """Two datasets, in both of which there is a person 0; the second says 'climbing' and samples at 25 Hz."""
+    """Data settings that join two datasets, both with a person 0; the second has 'climbing' and samples at 25 Hz."""
 
     def faster() -> Recording:
         return recording("0", labels=("walking", "walking_upstairs", "stand_to_sit"))
@@ -91,11 +91,11 @@ def two(tmp_path, monkeypatch):
         whole = recording("0", labels=("walking", "walking_upstairs"))
         return replace(every_other(whole), label_names=("walking", "climbing"))
 
-    made = {
+    datasets = {
         "one": Dataset("one", faster().label_names, [Entry("user0", "0", faster)]),
         "two": Dataset("two", ("walking", "climbing"), [Entry("user0", "0", slower)]),
     }
-    monkeypatch.setattr("kinestream.train.data.windows.open_dataset", lambda name, folder: made[name])
+    monkeypatch.setattr("kinestream.train.data.windows.open_dataset", lambda name, folder: datasets[name])
     label_map = {"one": {"walking_upstairs": "stairs"}, "two": {"climbing": "stairs"}}
     return replace(PHONE, dataset="one + two", label_map=label_map, labels=("walking", "stairs"), test_subjects=())
 
@@ -103,32 +103,32 @@ def two(tmp_path, monkeypatch):
 def test_people_of_different_datasets_never_collide(two):
     joined = open_data(two)
     assert joined.subjects == ("one/0", "two/0")
-    assert [(one.name, one.subject) for one in joined] == [("one/user0", "one/0"), ("two/user0", "two/0")]
+    assert [(r.name, r.subject) for r in joined] == [("one/user0", "one/0"), ("two/user0", "two/0")]
     assert joined.label_names == ("walking", "stairs", "stand_to_sit")
 
 
-def test_labels_of_both_lead_to_one_class_and_rates_to_one_grid(two):
+def test_joined_datasets_share_classes_and_the_sampling_grid(two):
     phone = load_recipe("phone_acc")
     network = replace(phone.network, classes=2, columns=3)
     spec = replace(phone.input, channels=ACC, hop=80)
     recipe = replace(phone, network=network, input=spec, data=two)
     joined = open_data(two)
     for person, left_out in (("one/0", {"stand_to_sit": 1}), ("two/0", {})):
-        found = load_windows(joined, recipe, [person])
-        assert found.x.shape == (2, 80, 3)  # six seconds of each hold one window of four
-        assert found.labels.tolist() == [0, 1]
-        assert found.left_out == left_out
-    # 0.7 and 1.5 Hz, well below what either rate holds: the same motion comes out of both.
+        windows = load_windows(joined, recipe, [person])
+        assert windows.x.shape == (2, 80, 3)  # six seconds per class hold one window of four seconds
+        assert windows.labels.tolist() == [0, 1]
+        assert windows.left_out == left_out
+    # 0.7 and 1.5 Hz are well below the Nyquist frequency of either rate: both give the same motion.
     fast, slow = (load_windows(joined, recipe, [person]).x[0] for person in joined.subjects)
     assert np.abs(fast - slow).mean() < 0.3 * np.abs(fast - fast.mean(axis=0)).mean()
 
 
-def test_a_label_map_that_names_no_label_of_its_dataset_is_refused(two):
+def test_a_label_map_with_an_unknown_activity_is_refused(two):
     with pytest.raises(ConfigError, match=r"label_map\.two names 'crawling'; the dataset has walking, climbing"):
         open_data(replace(two, label_map={"two": {"crawling": "stairs"}}))
 
 
-def test_one_dataset_keeps_its_own_names(data_dir):
+def test_a_single_dataset_keeps_its_own_names(data_dir):
     data = load_recipe("uci").data
     assert open_data(data, data_dir).subjects == open_dataset("hapt", data_dir).subjects
 
@@ -141,32 +141,33 @@ def test_a_source_too_slow_for_the_model_is_refused():
         load_windows(Dataset("made_up", LABELS, [Entry("u0", "0", slow)]), small_recipe(), ["0"])
 
 
-def test_windows_are_those_the_live_segmenter_cuts():
+def test_training_windows_equal_those_of_the_live_segmenter():
     recipe = small_recipe()
-    found = load_windows(dataset(1, labels=LABELS, seconds=64 * 4 / 50), recipe, ["0"])
-    worn = recording("0", labels=LABELS, seconds=64 * 4 / 50)
+    windows = load_windows(dataset(1, labels=LABELS, seconds=64 * 4 / 50), recipe, ["0"])
+    source = recording("0", labels=LABELS, seconds=64 * 4 / 50)
     segmenter = Segmenter(recipe.input)
+    received_s = float(source.t[-1])
     chunk = SampleChunk(
-        "s", "s", worn.t, worn.x, worn.channels, 50.0, 0, float(worn.t[-1]), worn.labels, worn.label_names
+        "s", "s", source.t, source.x, source.channels, 50.0, 0, received_s, source.labels, source.label_names
     )
     live = [w for w in [*segmenter.push(chunk), *segmenter.flush()] if w.truth_share == 1]
-    assert len(live) == len(found) == 6 * 3
-    assert np.array_equal(np.stack([w.x for w in live]), found.x)
-    assert [LABELS[code] for code in found.labels] == [w.truth for w in live]
+    assert len(live) == len(windows) == 6 * 3
+    assert np.array_equal(np.stack([w.x for w in live]), windows.x)
+    assert [LABELS[code] for code in windows.labels] == [w.truth for w in live]
 
 
-def test_other_activities_are_left_out_and_counted():
-    found = load_windows(dataset(2), small_recipe(), ["0", "1"])
-    assert found.left_out == {"stand_to_sit": 2 * 3}
-    assert np.bincount(found.labels).tolist() == [6] * 6
+def test_windows_of_other_activities_are_left_out_and_counted():
+    windows = load_windows(dataset(2), small_recipe(), ["0", "1"])
+    assert windows.left_out == {"stand_to_sit": 2 * 3}
+    assert np.bincount(windows.labels).tolist() == [6] * 6
 
 
 def test_repairs_made_while_reading_are_counted():
     def repaired() -> Recording:
         return replace(recording("0"), repairs={"missing_value": 2})
 
-    made = Dataset("made_up", LABELS, [Entry(name, name, repaired) for name in "01"])
-    assert load_windows(made, small_recipe(), ["0", "1"]).repairs == {"missing_value": 4}
+    both = Dataset("made_up", LABELS, [Entry(name, name, repaired) for name in "01"])
+    assert load_windows(both, small_recipe(), ["0", "1"]).repairs == {"missing_value": 4}
 
 
 def test_a_smaller_hop_gives_more_windows():
@@ -188,7 +189,7 @@ def test_a_dataset_without_a_needed_channel_is_refused():
         load_windows(Dataset("made_up", LABELS, [Entry("u0", "0", only_acc)]), small_recipe(), ["0"])
 
 
-def test_hapt_gives_the_published_windows_of_its_official_split(data_dir):
+def test_hapt_gives_the_published_number_of_windows_of_its_official_split(data_dir):
     recipe = load_recipe("uci")
     hapt = open_dataset("hapt", data_dir)
     split = split_subjects(hapt.subjects, recipe.data)
@@ -197,34 +198,33 @@ def test_hapt_gives_the_published_windows_of_its_official_split(data_dir):
     assert len(load_windows(hapt, recipe, (*split.train, *split.validation))) == 7415
 
 
-def test_unimibs_windows_each_its_own_segment_come_through_as_they_are():
+def test_unimibs_presegmented_windows_are_unchanged():
     recipe, n = load_recipe("unimib"), 34
     labels = recipe.data.labels
     x = np.random.default_rng(0).normal(size=(n * 151, 3)).astype(np.float32)
     t = (np.arange(n * 151) % 151) / 50 + np.repeat(np.arange(n) * 4.0, 151)
     codes = np.repeat(np.arange(n) % 17, 151).astype(np.int16)
     segments = tuple((i * 151, i * 151 + 151) for i in range(n))
-    worn = Recording("unimib", "user01", "1", 50.0, ACC, t, x, codes, labels, segments)
-    found = load_windows(Dataset("unimib", labels, [Entry("user01", "1", lambda: worn)]), recipe, ["1"])
-    assert np.allclose(found.x, x.reshape(n, 151, 3), atol=1e-5)
-    assert found.labels.tolist() == [code % 17 for code in range(n)]
+    source = Recording("unimib", "user01", "1", 50.0, ACC, t, x, codes, labels, segments)
+    windows = load_windows(Dataset("unimib", labels, [Entry("user01", "1", lambda: source)]), recipe, ["1"])
+    assert np.allclose(windows.x, x.reshape(n, 151, 3), atol=1e-5)
+    assert windows.labels.tolist() == [code % 17 for code in range(n)]
 
 
-def test_wisdms_recipe_reads_its_rate_and_length():
+def test_the_wisdm_recipe_cuts_windows_of_its_own_rate_and_length():
     recipe = load_recipe("wisdm")
     labels = recipe.data.labels
     n = 400 * len(labels)
     x = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
     codes = np.repeat(np.arange(6, dtype=np.int16), 400)
-    worn = Recording("wisdm", "user01", "1", 20.0, ACC, np.arange(n) / 20, x, codes, labels)
-    found = load_windows(Dataset("wisdm", labels, [Entry("user01", "1", lambda: worn)]), recipe, ["1"])
-    assert found.x.shape == (6 * 5, 200, 3)  # 400 samples hold five windows of 200 every 50
-    assert np.allclose(found.x[0], x[:200], atol=1e-5)
+    source = Recording("wisdm", "user01", "1", 20.0, ACC, np.arange(n) / 20, x, codes, labels)
+    windows = load_windows(Dataset("wisdm", labels, [Entry("user01", "1", lambda: source)]), recipe, ["1"])
+    assert windows.x.shape == (6 * 5, 200, 3)  # 400 samples hold five windows of 200 every 50
+    assert np.allclose(windows.x[0], x[:200], atol=1e-5)
 
 
-def test_the_protocol_says_of_each_dataset_who_tests():
-    told = protocol_of(PHONE).define(PHONE)
-    assert told == (
+def test_the_protocols_description_names_the_test_people_of_each_dataset():
+    assert protocol_of(PHONE).define(PHONE) == (
         "test people named by the recipe, of wisdm2019-phone 30 % of all, drawn with seed 0; "
         "3 of the others of each dataset, drawn with seed 0, validate"
     )

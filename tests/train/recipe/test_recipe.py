@@ -1,4 +1,4 @@
-"""Recipes: what is shipped loads, what is mistyped is named."""
+"""Recipes: every bundled one loads, and errors name the wrong setting."""
 
 import tomllib
 from dataclasses import replace
@@ -22,14 +22,14 @@ def test_every_network_has_a_recipe():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_recipe_written_as_toml_reads_back_the_same(name):
+def test_a_recipe_survives_the_round_trip_through_toml(name):
     recipe = load_recipe(name)
     assert parse_recipe(tomllib.loads(to_toml(recipe))) == recipe
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.text(), st.floats(1e-9, 1e3), st.integers(0, 2**31))
-def test_any_text_and_number_survives_toml(text, rate, seed):
+def test_any_text_and_number_survives_the_round_trip_through_toml(text, rate, seed):
     recipe = replace(UCI, name=text, seed=seed, training=replace(UCI.training, learning_rate=rate))
     assert parse_recipe(tomllib.loads(to_toml(recipe))) == recipe
 
@@ -42,7 +42,7 @@ def test_the_uci_recipe_keeps_the_official_split_and_the_papers_grid():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_papers_training_lies_over_every_network(name):
+def test_the_papers_training_can_overlay_every_network(name):
     own, paper = load_recipe(name), load_recipe(name, "paper")
     assert (paper.network, paper.input, paper.data.labels) == (own.network, own.input, own.data.labels)
     assert (paper.training.passes, paper.training.epochs, paper.training.optimizer) == (9, 150, "adam")
@@ -50,13 +50,13 @@ def test_the_papers_training_lies_over_every_network(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_robust_recipe_changes_nothing_but_the_augmentation(name):
+def test_the_robust_recipe_changes_only_the_augmentation(name):
     own, robust = load_recipe(name), load_recipe(name, "robust")
     assert replace(robust, name=own.name, augmentation=own.augmentation) == own
     assert robust.augmentation.any_rotation == robust.augmentation.rate == 0.5
 
 
-def test_the_arenas_recipe_trains_as_the_arena_does():
+def test_the_arena_recipe_uses_the_arenas_settings():
     recipe = load_recipe("arena_hapt")
     training = recipe.training
     assert (training.optimizer, training.learning_rate, training.weight_decay) == ("adamw", 1e-3, 1e-4)
@@ -66,7 +66,7 @@ def test_the_arenas_recipe_trains_as_the_arena_does():
     assert (recipe.data.protocol, recipe.data.validation_share) == ("groups", 0.2)
 
 
-def test_a_file_lies_over_the_recipes_before_it(tmp_path):
+def test_an_overlay_file_replaces_settings_of_the_recipes_before_it(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("seed = 7\n[training]\nepochs = 2\n")
     recipe = load_recipe("uci", "paper", file)
@@ -74,7 +74,7 @@ def test_a_file_lies_over_the_recipes_before_it(tmp_path):
     assert (recipe.seed, recipe.training.epochs, recipe.training.passes) == (7, 2, 9)
 
 
-def test_a_preset_may_be_given_other_sizes():
+def test_a_recipe_can_override_a_presets_sizes():
     network = load_recipe("watch").network
     assert network.preset == "uci"
     assert (network.architecture.length, network.architecture.classes, network.architecture.channels) == (
@@ -84,13 +84,13 @@ def test_a_preset_may_be_given_other_sizes():
     assert network.architecture.divisor == PRESETS["uci"].divisor
 
 
-def test_the_watchs_groups_hold_each_label_once():
+def test_the_watch_recipes_groups_contain_each_label_once():
     data = load_recipe("watch").data
     assert len(data.groups) == 6
     assert sorted(label for group in data.groups.values() for label in group) == sorted(data.labels)
 
 
-def test_zero_stands_for_no_filter():
+def test_a_cutoff_of_zero_switches_the_filter_off():
     assert load_recipe("wisdm").input.lowpass_hz is None
     assert load_recipe("uci").input.lowpass_hz == 20.0
 
@@ -105,7 +105,7 @@ def test_zero_stands_for_no_filter():
         ("[training]\nepochs = true", "'epochs' is True; expected int"),
         ("[data]\nlabels = 'walking'", "'labels' is 'walking'"),
         ("[data]\nlabels = [1, 2]", "'labels' is 1; expected str"),
-        ("[data]\nlabels = ['walking', 'sitting']", "2 labels; the network uci tells 6"),
+        ("[data]\nlabels = ['walking', 'sitting']", "the recipe has 2 labels; the network uci has 6 classes"),
         ("[training]\npasses = 1", "passes is 1, patience 0; expected at least 2 and at least 0"),
         ("[training]\npatience = -1", "patience -1; expected"),
         ("[training]\ndivergence = 'js'", "divergence is 'js'; choose from kl, alpha"),
@@ -119,20 +119,20 @@ def test_zero_stands_for_no_filter():
         ("[augmentation]\njitter = -1", "cannot be negative"),
         ("[network]\npreset = 'lstm'", "network preset 'lstm' is unknown"),
         ("[network]\nwidths = [0.5, 0.1]", "expected ascending"),
-        ("[network]\nwidths = [0.1, 0.5]", "the last width must be 1.0, the last resolution 128"),
-        ("[network]\nresolutions = [96]", "the last width must be 1.0, the last resolution 128"),
+        ("[network]\nwidths = [0.1, 0.5]", "the last width must be 1.0 and the last resolution 128"),
+        ("[network]\nresolutions = [96]", "the last width must be 1.0 and the last resolution 128"),
         ("[input]\nlength = 64", "the network uci reads 128 x 9"),
-        ("[data]\nvalidation_subjects = 0", "validation_subjects be at least 1"),
+        ("[data]\nvalidation_subjects = 0", "validation_subjects at least 1"),
         ("[data]\ndataset = 'hapt + hapt'", r"expected a name, or different names with ' \+ ' between them"),
         ("[data.label_map.wisdm]\nstairs = 'walking'", "label_map names 'wisdm'; the recipe's data is hapt"),
-        ("[data.label_map.hapt]\nstairs = 'flying'", "label_map.hapt leads to 'flying'"),
+        ("[data.label_map.hapt]\nstairs = 'flying'", "label_map.hapt maps to 'flying'"),
         ("[data.label_map]\nhapt = 3", "'label_map.hapt' is 3"),
-        ("[data.groups]\nstill = ['sitting']", "groups hold sitting; expected each of the recipe's labels once"),
+        ("[data.groups]\nstill = ['sitting']", "groups contain sitting; expected each of the recipe's labels once"),
         ("[augmentation]\naxis_turn = 2", "shares from 0 to 1"),
-        ("[augmentation]\nrate = 1", "rate is one below 1"),
+        ("[augmentation]\nrate = 1", "rate below 1"),
         ("seed = -1", "seed is -1, split_seed 0; expected at least 0"),
         ("[data]\nsplit_seed = -1", "seed is 0, split_seed -1; expected at least 0"),
-        ("epochs = [", "is not TOML"),
+        ("epochs = [", "is not valid TOML"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path, text, message):
@@ -142,12 +142,12 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
         load_recipe("uci", file)
 
 
-def test_a_missing_recipe_names_those_there_are(tmp_path):
+def test_a_missing_recipe_file_lists_the_bundled_recipes(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot be read; name a TOML file or .*paper, phone_acc, resnet_uci"):
         load_recipe(tmp_path / "none.toml")
 
 
-def test_a_recipe_without_data_says_so(tmp_path):
+def test_a_recipe_without_a_required_table_is_refused(tmp_path):
     file = tmp_path / "short.toml"
     file.write_text("name = 'x'\n[network]\npreset = 'uci'\n")
     with pytest.raises(ConfigError, match="the recipe lacks 'data'"):

@@ -1,4 +1,4 @@
-"""Windows parted by time: what is early and what is late never share a sample."""
+"""Windows split by time: early and late windows never share a sample."""
 
 import numpy as np
 import pytest
@@ -13,22 +13,22 @@ WINDOW_S = 2.0
 
 def windows(labels, t_start_s, recordings=None) -> Windows:
     n = len(labels)
-    where = np.zeros(n, np.int64) if recordings is None else np.array(recordings)
-    return Windows(np.zeros((n, 4, 1), np.float32), np.array(labels), recordings=where, t_start_s=np.array(t_start_s))
+    numbers = np.zeros(n, np.int64) if recordings is None else np.array(recordings)
+    return Windows(np.zeros((n, 4, 1), np.float32), np.array(labels), recordings=numbers, t_start_s=np.array(t_start_s))
 
 
-def test_the_earliest_windows_are_counted_class_by_class():
+def test_the_earliest_windows_are_counted_per_class():
     assert earliest(np.array([0, 1, 0, 1, 0]), [2, 1]).tolist() == [True, True, True, False, False]
 
 
-def test_a_windows_length_lies_between_what_is_kept_apart():
-    given_windows = windows([0] * 8, np.arange(8.0))
+def test_a_windows_length_lies_between_early_and_late_windows():
+    eight = windows([0] * 8, np.arange(8.0))
     late = np.arange(8) >= 6
     # A window from 2.0 ends at 4.0, one length before the late ones begin at 6.0.
-    assert apart(given_windows, ~late, late, WINDOW_S).tolist() == [True, True, True, *[False] * 5]
+    assert apart(eight, ~late, late, WINDOW_S).tolist() == [True, True, True, *[False] * 5]
 
 
-def test_another_recording_is_always_apart():
+def test_windows_of_different_recordings_are_always_apart():
     both = windows([0, 0], [0.0, 0.0], [0, 1])
     assert apart(both, np.array([True, False]), np.array([False, True]), WINDOW_S).tolist() == [True, False]
 
@@ -39,15 +39,15 @@ def test_another_recording_is_always_apart():
     st.sampled_from([0.5, 1.0, 2.0]),
     st.integers(1, 3),
 )
-def test_no_window_to_learn_from_comes_near_one_that_validates(labels, share, hop_s, several):
+def test_no_training_window_is_near_a_validation_window(labels, share, hop_s, n_recordings):
     t = np.arange(len(labels)) * hop_s
-    where = np.arange(len(labels)) % several
-    parts = last_blocks(windows(labels, t, where), share, WINDOW_S)
+    recordings = np.arange(len(labels)) % n_recordings
+    parts = last_blocks(windows(labels, t, recordings), share, WINDOW_S)
     assert not set(parts["train"]) & set(parts["validation"])
     assert set(np.array(labels)[parts["validation"]]) == set(labels)
     for i in parts["train"]:
         for j in parts["validation"]:
-            assert where[i] != where[j] or abs(t[i] - t[j]) >= 2 * WINDOW_S - 1e-6
+            assert recordings[i] != recordings[j] or abs(t[i] - t[j]) >= 2 * WINDOW_S - 1e-6
 
 
 @pytest.mark.parametrize("share", [0.2, 0.25])
