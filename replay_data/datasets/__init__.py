@@ -1,1 +1,1 @@
-"""The public datasets, as their authors distribute them."""
+"""Public datasets, read as their authors distribute them."""

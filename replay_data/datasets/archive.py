@@ -1,4 +1,4 @@
-"""The files of a dataset, read alike from an extracted folder, a zip or a tar archive."""
+"""Reads the files of a dataset from an extracted folder, a zip or a tar archive alike."""
 
 from __future__ import annotations
 
@@ -21,20 +21,26 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 class FileTree(Protocol):
-    """Files by their path inside the dataset, with ``/`` between folders."""
+    """A dataset's files by their path inside the dataset, with ``/`` between folders."""
 
     source: Path
-    """The folder or archive, for messages."""
+    """The folder or archive, named in messages."""
     names: tuple[str, ...]
-    """Every file, sorted."""
+    """The paths of all files, sorted."""
 
-    def open(self, name: str) -> IO[bytes]: ...
+    def open(self, name: str) -> IO[bytes]:
+        """One file, opened for reading.
+
+        Raises:
+            DataMissing: the file does not exist.
+        """
+        ...
 
     def read(self, name: str) -> bytes:
         """The whole content of one file.
 
         Raises:
-            DataMissing: there is no such file.
+            DataMissing: the file does not exist.
             DataDamaged: the archive breaks off or its checksum does not match.
         """
         ...
@@ -57,7 +63,7 @@ class _Folder:
 
 
 class _Archive:
-    """A zip or tar whose members lie under ``prefix``; opened anew for each read, so that nothing is held open."""
+    """A zip or tar whose members lie under ``prefix``; opened for each read, so that no file stays open."""
 
     def __init__(self, source: Path, inner: str | None, prefix: str, names: tuple[str, ...]) -> None:
         self.source = source
@@ -76,30 +82,30 @@ class _Archive:
 
 
 def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Path) -> FileTree:
-    """The tree that holds ``marker``, in ``data_dir``, two levels of folders below it, or an archive there.
+    """The file tree that holds ``marker``: in ``data_dir``, up to two folder levels below it, or in an archive there.
 
     Args:
-        dataset: the name to fetch it by, for the message.
-        marker: a file every copy of the dataset has, by its path inside the dataset.
-        archives: patterns of the archive's file name, lower case (``*hapt*``).
-        data_dir: the folder that holds either; the archive itself will do.
+        dataset: the dataset's name, for the message.
+        marker: path of a file that every copy of the dataset contains, inside the dataset.
+        archives: lower-case patterns of the archive's file name (``*hapt*``).
+        data_dir: the folder to search, or the archive itself.
 
     Raises:
-        DataMissing: neither is there; names the folder and the command that fetches it.
-        DataDamaged: the archive is there, but cannot be read or lacks ``marker``.
+        DataMissing: neither exists; the message names the folder and the command that fetches the dataset.
+        DataDamaged: the archive exists, but cannot be read or lacks ``marker``.
     """
     folders = [data_dir, *_folders_below(data_dir)] if data_dir.is_dir() else []
     for folder in folders:
         if (folder / marker).is_file():
             return _Folder(folder)
-    found = (
+    candidates = (
         [data_dir] if data_dir.is_file() else [path for folder in folders for path in _archives_in(folder, archives)]
     )
-    for path in found[:-1]:
+    for path in candidates[:-1]:
         with suppress(DataDamaged):
             return _tree_in_archive(path, marker)
-    if found:
-        return _tree_in_archive(found[-1], marker)
+    if candidates:
+        return _tree_in_archive(candidates[-1], marker)
     raise DataMissing(
         f"no {dataset} in {data_dir}: looked for '{marker}' and archives named {', '.join(archives)}; "
         f"fetch it with: kinestream data fetch {dataset}"
@@ -107,7 +113,7 @@ def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Pa
 
 
 def _folders_below(folder: Path, depth: int = 2) -> Iterator[Path]:
-    """Breadth first and not deep, and only what may be read: the folder may be somebody's home."""
+    """Readable folders below, breadth first and not deep, as ``folder`` can be a whole home directory."""
     below = sorted(
         path
         for path in folder.iterdir()
@@ -123,7 +129,8 @@ def _archives_in(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.name.lower().endswith(ARCHIVE_SUFFIXES) and any(fnmatch(path.name.lower(), one) for one in patterns)
+        if path.name.lower().endswith(ARCHIVE_SUFFIXES)
+        and any(fnmatch(path.name.lower(), pattern) for pattern in patterns)
     )
 
 
@@ -133,28 +140,28 @@ def _tree_in_archive(path: Path, marker: str) -> FileTree:
     tree = _rooted_at(marker, path, None, names)
     if tree is not None:
         return tree
-    # The UCI archive wraps some datasets twice: a zip that holds the zip.
+    # The UCI repository wraps some datasets twice: a zip inside a zip.
     for inner in (name for name in names if name.lower().endswith(".zip")):
         with _opened(path, inner) as archive:
             tree = _rooted_at(marker, path, inner, _member_names(archive))
         if tree is not None:
             return tree
-    raise DataDamaged(f"{path} holds no '{marker}'; expected the archive as its authors distribute it")
+    raise DataDamaged(f"{path} holds no '{marker}'; expected the archive as its authors distribute it; fetch it again")
 
 
 def _rooted_at(marker: str, path: Path, inner: str | None, names: list[str]) -> FileTree | None:
-    """The archive seen from the folder in which ``marker`` lies; the macOS shadow files do not count."""
+    """The archive with the folder of ``marker`` as its root; None without ``marker``. Skips macOS shadow files."""
     for name in names:
         if (name == marker or name.endswith("/" + marker)) and not name.startswith("__MACOSX/"):
             prefix = name.removesuffix(marker)
-            below = sorted(each.removeprefix(prefix) for each in names if each.startswith(prefix))
+            below = sorted(member.removeprefix(prefix) for member in names if member.startswith(prefix))
             return _Archive(path, inner, prefix, tuple(below))
     return None
 
 
 @contextmanager
 def _opened(path: Path, inner: str | None) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
-    """The archive, or the zip inside it; whatever breaks while it is read becomes ``DataDamaged``."""
+    """The archive, or the zip inside it; turns read errors into ``DataDamaged``."""
     try:
         with ExitStack() as stack:
             if not zipfile.is_zipfile(path) and tarfile.is_tarfile(path):
@@ -162,14 +169,14 @@ def _opened(path: Path, inner: str | None) -> Iterator[zipfile.ZipFile | tarfile
                 return
             archive = stack.enter_context(zipfile.ZipFile(path))
             if inner is not None:
-                # Seeking inside a compressed member starts over each time; a copy on the disk does not.
+                # Every seek inside a compressed member restarts its decompression; a copy on disk avoids that.
                 copy = stack.enter_context(TemporaryFile())
                 with archive.open(inner) as member:
                     shutil.copyfileobj(member, copy)
                 archive = stack.enter_context(zipfile.ZipFile(copy))
             yield archive
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DataDamaged(f"{path} is not a whole archive ({error}); fetch it again") from error
+        raise DataDamaged(f"{path} is not a complete archive ({error}); fetch it again") from error
 
 
 def _member_names(archive: zipfile.ZipFile | tarfile.TarFile) -> list[str]:
@@ -187,5 +194,5 @@ def _read_member(archive: zipfile.ZipFile | tarfile.TarFile, name: str) -> bytes
 
 def _no_such_file(name: str, source: Path) -> DataMissing:
     return DataMissing(
-        f"{source} has no '{name}'; expected the dataset complete, as its authors distribute it: fetch it again"
+        f"{source} has no '{name}'; expected the complete dataset as its authors distribute it: fetch it again"
     )

@@ -1,4 +1,4 @@
-"""Is a local copy of a dataset sound and whole?"""
+"""Checks that a local copy of a dataset is sound and complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .registry import KnownDataset, Published
 
 @dataclass(slots=True)
 class CheckReport:
-    """What a local copy holds."""
+    """The contents of a local copy and the problems in it."""
 
     name: str
     source: str
@@ -30,34 +30,35 @@ class CheckReport:
     hours: float = 0.0
     labelled_share: float = 0.0
     windows: int | None = None
-    """Windows as their authors cut them, where they publish a number."""
+    """Number of windows, cut as the authors do, if they publish a number."""
     labels: dict[str, int] = field(default_factory=dict)
-    """Samples of each label."""
+    """Number of samples of each label."""
     repairs: dict[str, int] = field(default_factory=dict)
-    """What was skipped or repaired while reading, by kind."""
+    """Number of samples or rows skipped or repaired while reading, by kind."""
     notes: list[str] = field(default_factory=list)
-    """What a person should know, though nothing is wrong with what is there."""
+    """Remarks that are not problems."""
     problems: list[str] = field(default_factory=list)
-    """What is wrong."""
+    """Problems; a sound copy has none."""
 
     @property
     def sound(self) -> bool:
+        """Whether the copy has no problems."""
         return not self.problems
 
 
 def check_dataset(
     known: KnownDataset, data_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> CheckReport:
-    """Read every recording and compare with what is published.
+    """Read every recording and compare the copy with the published figures.
 
     Raises:
-        DataMissing: it is not there.
+        DataMissing: the dataset is not in ``data_dir``.
         DataDamaged: a file cannot be read, or has changed since it was fetched.
     """
     tree = known.locate(data_dir)
     report = CheckReport(known.name, str(tree.source))
     if tree.source.is_file() and verify_recorded(tree.source):
-        report.notes.append("the archive is what was fetched (SHA-256)")
+        report.notes.append("the archive is unchanged since it was fetched (SHA-256)")
     _check_blobs(tree, known, report)
     dataset = known.open(data_dir)
     report.recordings, report.subjects = len(dataset), len(dataset.subjects)
@@ -82,23 +83,23 @@ def check_dataset(
 
 
 def problems_of(recording: Recording) -> list[str]:
-    """What no recording may have: values that are not finite, time that does not rise, labels without a name."""
-    found = []
+    """Faults of a recording: values that are not finite, time that does not rise, labels without a name."""
+    problems = []
     if len(recording) == 0:
-        found.append("no samples")
+        problems.append("no samples")
     if not np.isfinite(recording.x).all() or not np.isfinite(recording.t).all():
-        found.append("values that are not finite")
+        problems.append("values that are not finite")
     if any((np.diff(recording.t[start:stop]) <= 0).any() for start, stop in recording.segments):
-        found.append("time that does not rise")
+        problems.append("time that does not rise")
     if recording.labels is not None and len(recording):
         low, high = int(recording.labels.min()), int(recording.labels.max())
         if low < UNLABELLED or high >= len(recording.label_names):
-            found.append(f"labels from {low} to {high}, but {len(recording.label_names)} names")
-    return [f"{recording.name}: {problem}" for problem in found]
+            problems.append(f"labels from {low} to {high}, but {len(recording.label_names)} names")
+    return [f"{recording.name}: {problem}" for problem in problems]
 
 
 def count_windows(recording: Recording, window: int, hop: int) -> int:
-    """How many windows fit, each inside one run of one label inside one segment."""
+    """Number of windows that fit, each inside one run of one label inside one segment."""
     if window == 0 or recording.labels is None:
         return 0
     total = 0
@@ -114,22 +115,22 @@ def _check_blobs(tree: FileTree, known: KnownDataset, report: CheckReport) -> No
     for name, expected in known.home.blobs.items():
         if name in tree.names:
             same = git_blob_sha1(tree.read(name)) == expected
-            report.notes.append(f"{name} is {'the' if same else 'NOT the'} file that is known as the original")
+            report.notes.append(f"{name} is {'the' if same else 'NOT the'} known original file")
 
 
 def _compare(report: CheckReport, published: Published) -> None:
-    """Fewer recordings make a smaller copy, sound in itself; the same recordings with other contents are damaged."""
+    """Note missing recordings, as a smaller copy is sound; report other differences as problems."""
     if report.recordings < published.recordings:
         report.notes.append(
             f"{report.recordings} of the {published.recordings} recordings, "
             f"{report.subjects} of the {published.subjects} people"
         )
         return
-    for what, found, expected in (
+    for quantity, actual, expected in (
         ("recordings", report.recordings, published.recordings),
         ("people", report.subjects, published.subjects),
         ("samples", report.samples, published.samples),
         ("windows", report.windows, published.windows),
     ):
-        if expected is not None and found != expected:
-            report.problems.append(f"{found} {what}; expected {expected}")
+        if expected is not None and actual != expected:
+            report.problems.append(f"{actual} {quantity}; expected {expected}")

@@ -1,7 +1,7 @@
-"""Download a dataset from its home: with progress, resumed where it broke off, and checked.
+"""Downloads a dataset from its original home: with progress, resumable, and with a check of the checksum.
 
-A broken download stays beside its target as ``.part`` with the server's version tag in ``.part.tag``; the next
-attempt asks for the rest (``Range``) only if the file has not changed since (``If-Range``).
+An interrupted download stays beside its target as ``.part`` with the server's version tag in ``.part.tag``; the next
+attempt asks for the rest (``Range``) only if the server's file has not changed (``If-Range``).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from .homes import Home
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are and the bytes there will be, None where the server does not say."""
+"""Called with the bytes received and the total, None if the server does not announce the total."""
 
 ATTEMPTS = 5
-"""How often a broken download is taken up again before it is left for the next command."""
+"""Attempts per command to complete an interrupted download."""
 _BLOCK = 1 << 16
 _TIMEOUT_S = 30
 
@@ -37,9 +37,9 @@ class Fetched:
 
     path: Path
     sha256: str
-    """Of the archive as it was downloaded."""
+    """Checksum of the downloaded archive."""
     trust: Literal["published", "recorded", "first"]
-    """What the checksum was compared with: the published one, the one recorded earlier, or nothing."""
+    """Reference of the checksum: the published one, the one recorded earlier, or none (the first download)."""
 
 
 def fetch(
@@ -51,17 +51,17 @@ def fetch(
     on_progress: Progress = lambda done, total: None,
     retry_s: float = 1.0,
 ) -> Fetched:
-    """Download the archive, going on with a download that broke off earlier.
+    """Download the archive, resuming an earlier interrupted download.
 
     Args:
         data_dir: the archive goes into ``home.folder`` below it.
-        url: another place to download from.
-        sha256: the checksum to expect; default the published one, where there is one.
-        retry_s: wait before a broken download is taken up again, doubled each time.
+        url: another address to download from.
+        sha256: the expected checksum; default: the published one, if any.
+        retry_s: seconds before an interrupted download resumes, doubled after each attempt without progress.
 
     Raises:
-        DataMissing: the server does not have it, or broke off too often.
-        DataDamaged: the checksum is another than expected; what was downloaded is removed.
+        DataMissing: the server does not have the file, or the connection failed too often.
+        DataDamaged: the checksum differs from the expected one; the download is removed.
         ConfigError: the folder cannot be written.
     """
     target = data_dir / home.folder / home.file_name
@@ -70,14 +70,14 @@ def fetch(
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         _download(url or home.url, part, expected is not None, home.page, on_progress, retry_s)
-        found = _sha256(part)
+        actual = _sha256(part)
         if expected:
-            _compare(part, found, expected, remove=True)
-        trust = "published" if expected else _compare_with_record(part, target, found)
+            _compare(part, actual, expected, remove=True)
+        trust = "published" if expected else _compare_with_record(part, target, actual)
         part.replace(target)
         _tag_of(part).unlink(missing_ok=True)
-        _record(target, found)
-        return Fetched(_unwrap(target, home.inner), found, trust)
+        _record(target, actual)
+        return Fetched(_unwrap(target, home.inner), actual, trust)
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise ConfigError(
             f"cannot write to {part.parent} ({error.strerror}); name another folder with --data"
@@ -85,7 +85,7 @@ def fetch(
 
 
 def verify_recorded(path: Path) -> str | None:
-    """The checksum recorded when the file was fetched, found to be still true; None: none was recorded.
+    """The checksum recorded when the file was fetched, after comparing the file with it; None if none was recorded.
 
     Raises:
         DataDamaged: the file has changed since.
@@ -99,7 +99,11 @@ def verify_recorded(path: Path) -> str | None:
 
 
 def git_blob_sha1(content: bytes) -> str:
-    """The name git gives a file of this content."""
+    """The object name git gives a file with this content.
+
+    >>> git_blob_sha1(b"")
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -114,26 +118,26 @@ def _download(url: str, part: Path, hash_known: bool, page: str, on_progress: Pr
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise DataMissing(
-                    f"{url} answered {error.code} {error.reason}; see {page} and name the new place with --url"
+                    f"{url} answered {error.code} {error.reason}; see {page} and give the new address with --url"
                 ) from None
             reason = f"the server answered {error.code} {error.reason}"
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = str(getattr(error, "reason", error))
         except ValueError:
-            raise ConfigError(f"'{url}' is no address to download from; expected e.g. https://...") from None
+            raise ConfigError(f"'{url}' is not an address to download from; expected e.g. https://...") from None
         if attempt + 1 < ATTEMPTS:
             time.sleep(retry_s * 2**attempt if _size(part) == before else retry_s)
     raise DataMissing(
         f"the download of {url} broke off after {_size(part)} bytes ({reason}); "
-        "run the same command again to go on from there"
+        "run the same command again to resume there"
     )
 
 
 def _download_rest(url: str, part: Path, hash_known: bool, on_progress: Progress) -> bool:
-    """Append what is missing to ``part``; whether it is complete then."""
+    """Append the missing bytes to ``part`` and return whether the file is complete."""
     tag_file = _tag_of(part)
     tag = tag_file.read_text(encoding="utf-8") if tag_file.is_file() else ""
-    # Without a version tag only a known checksum can tell that the rest belongs to what is already here.
+    # Without a version tag, only a known checksum proves that the rest belongs to the existing part.
     start = _size(part) if tag or hash_known else 0
     headers = {"User-Agent": "kinestream", "Accept-Encoding": "identity"}
     if start:
@@ -145,7 +149,7 @@ def _download_rest(url: str, part: Path, hash_known: bool, on_progress: Progress
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
-        # Nothing is left to send: either all of it is here, or what is here is of another version.
+        # The server has nothing left to send: the part is complete, or it belongs to another version.
         if error.headers.get("Content-Range", "").endswith(f"/{start}"):
             return True
         part.unlink()
@@ -169,45 +173,47 @@ def _download_rest(url: str, part: Path, hash_known: bool, on_progress: Progress
 
 
 def _strong_tag(headers: http.client.HTTPMessage) -> str:
-    """What identifies this version of the file; a weak tag (W/...) does not identify its bytes."""
+    """The identifier of this version of the file; a weak tag (W/...) does not identify its bytes."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
 
 
-def _compare(path: Path, found: str, expected: str, remove: bool) -> None:
-    if found == expected:
+def _compare(path: Path, actual: str, expected: str, remove: bool) -> None:
+    if actual == expected:
         return
     if remove:
         path.unlink()
         _tag_of(path).unlink(missing_ok=True)
-    what = (
-        "it was removed: fetch it again, or name another place with --url" if remove else "remove it and fetch it again"
+    advice = (
+        "it was removed: fetch it again, or give another address with --url"
+        if remove
+        else "remove it and fetch it again"
     )
-    raise DataDamaged(f"{path} has the SHA-256 {found}, expected {expected}; {what}")
+    raise DataDamaged(f"{path} has the SHA-256 {actual}, expected {expected}; {advice}")
 
 
-def _compare_with_record(part: Path, target: Path, found: str) -> Literal["recorded", "first"]:
-    """Where no checksum is published: the same as the last time, if there was one."""
+def _compare_with_record(part: Path, target: Path, actual: str) -> Literal["recorded", "first"]:
+    """Without a published checksum, compare with the one recorded at an earlier download, if any."""
     record = _record_of(target)
     if not record.is_file():
         return "first"
-    _compare(part, found, record.read_text(encoding="utf-8").split()[0], remove=True)
+    _compare(part, actual, record.read_text(encoding="utf-8").split()[0], remove=True)
     return "recorded"
 
 
 def _unwrap(target: Path, inner: str | None) -> Path:
-    """The zip inside the zip instead of the outer one, so that reading a file does not unpack it all each time."""
+    """Replace a zip that holds a zip by the inner one: otherwise reading one file would unpack all of it."""
     if inner is None:
         return target
-    kept = target.with_name(inner)
+    inner_path = target.with_name(inner)
     try:
-        with zipfile.ZipFile(target) as outer, outer.open(inner) as source, kept.open("wb") as copy:
+        with zipfile.ZipFile(target) as outer, outer.open(inner) as source, inner_path.open("wb") as copy:
             shutil.copyfileobj(source, copy)
     except (zipfile.BadZipFile, KeyError):
-        return target  # packed in another way; whether it can be read, the loader will say
-    _record(kept, _sha256(kept))
+        return target  # packed differently; the loader reports whether it can read it
+    _record(inner_path, _sha256(inner_path))
     target.unlink()
-    return kept
+    return inner_path
 
 
 def _sha256(path: Path) -> str:
@@ -216,7 +222,7 @@ def _sha256(path: Path) -> str:
 
 
 def _record(path: Path, sha256: str) -> None:
-    """In the format of the command ``sha256sum``, which can check it too."""
+    """Write the checksum in the format of the command ``sha256sum``, which can verify it."""
     _record_of(path).write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
 
 

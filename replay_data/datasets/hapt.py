@@ -1,7 +1,7 @@
 """HAPT, the continuous recordings behind UCI-HAR: 30 people, a phone at the waist, 50 Hz.
 
-Layout: ``RawData/acc_expXX_userYY.txt`` (g) and ``gyro_expXX_userYY.txt`` (rad/s), three numbers a row;
-``RawData/labels.txt``: experiment, user, activity, first and last sample, counted from 1, the last included.
+Layout: ``RawData/acc_expXX_userYY.txt`` (g) and ``gyro_expXX_userYY.txt`` (rad/s), three numbers per row;
+``RawData/labels.txt``: experiment, user, activity, first and last sample, counted from 1, both inclusive.
 
 Source: Reyes-Ortiz et al., Transition-Aware Human Activity Recognition Using Smartphones, Neurocomputing 2016;
 UCI Machine Learning Repository 341.
@@ -31,7 +31,7 @@ MARKER = "RawData/labels.txt"
 ARCHIVES = ("*hapt*", "*postural?transitions*")
 FS_HZ = 50.0
 OFFICIAL_TEST_SUBJECTS = ("2", "4", "9", "10", "12", "13", "18", "20", "24")
-"""The people UCI-HAR's authors set aside for testing."""
+"""The test subjects chosen by UCI-HAR's authors."""
 BASIC_LABELS = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
 LABEL_NAMES = (
     *BASIC_LABELS,
@@ -46,11 +46,11 @@ LABEL_NAMES = (
 
 
 def open_hapt(data_dir: Path) -> Dataset:
-    """The 61 recordings (two for each person, three for one), from the archive or the extracted folder.
+    """The 61 recordings (two per person, three of one), from the archive or the extracted folder.
 
     Raises:
-        DataMissing: it is not there.
-        DataDamaged: ``labels.txt`` is not what the format promises.
+        DataMissing: the dataset is not in ``data_dir``.
+        DataDamaged: ``labels.txt`` violates the format.
     """
     tree = find_tree(NAME, MARKER, ARCHIVES, data_dir)
     marks = read_rows(tree.read(MARKER), 5, f"{MARKER} in {tree.source}").astype(np.int64)
@@ -73,7 +73,7 @@ def _load(tree: FileTree, stem: str, subject: str, marks: NDArray[np.int64]) -> 
     if len(acc) != len(gyro):
         raise DataDamaged(
             f"{stem} in {tree.source}: {len(acc)} rows of acceleration, {len(gyro)} of angular rate; "
-            "expected as many of both: fetch it again"
+            "expected equal numbers: fetch it again"
         )
     n = len(acc)
     labels = np.full(n, UNLABELLED, np.int16)
@@ -91,22 +91,28 @@ def _load(tree: FileTree, stem: str, subject: str, marks: NDArray[np.int64]) -> 
 
 
 def read_rows(text: bytes, columns: int, where: str) -> NDArray[np.float64]:
-    """(n, columns) numbers of a text file with blanks between them.
+    """(n, columns) numbers of a text file with whitespace between them.
+
+    >>> read_rows(b"1 2\\n3 4\\n", 2, "example").tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
 
     Raises:
-        DataDamaged: a row has another number of columns, or something that is no finite number; names the row.
+        DataDamaged: a row has another number of columns, or an entry that is not a finite number; the message
+            names the row.
     """
     try:
         rows = (
             np.loadtxt(io.BytesIO(text), np.float64, comments=None, ndmin=2) if text.strip() else np.empty((0, columns))
         )
     except ValueError as error:
-        # numpy counts rows from 0 where a number is unreadable and from 1 where one is missing.
+        # numpy counts rows from 0 for an unreadable number and from 1 for a missing one.
         message = re.sub(r"at row (\d+), column", lambda match: f"at row {int(match[1]) + 1}, column", str(error))
-        raise DataDamaged(f"{where}: {message.split(';')[0]}; expected {columns} numbers a row") from None
+        raise DataDamaged(f"{where}: {message.split(';')[0]}; expected {columns} numbers per row") from None
     if rows.shape[1] != columns:
-        raise DataDamaged(f"{where}: {rows.shape[1]} numbers a row; expected {columns}")
+        raise DataDamaged(f"{where}: {rows.shape[1]} numbers per row; expected {columns}")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
-        raise DataDamaged(f"{where}: row {int(np.argmin(finite)) + 1} is not finite; expected {columns} numbers a row")
+        raise DataDamaged(
+            f"{where}: row {int(np.argmin(finite)) + 1} is not finite; expected {columns} numbers per row"
+        )
     return rows

@@ -1,7 +1,7 @@
-"""Where each dataset comes from, and on what terms.
+"""The original home and the terms of each dataset.
 
-A checksum stands here only where several independent projects publish the same one for the original archive (looked
-up in November 2026); elsewhere the first download is recorded and later ones are compared with it.
+A checksum is listed only if several independent projects publish the same one for the original archive (as of November
+2026); otherwise the checksum of the first download is recorded and later downloads are compared with it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ class Home:
 
     title: str
     page: str
-    """For a person to read, and where to look when ``url`` has moved."""
+    """The dataset's web page, to consult when ``url`` has moved."""
     url: str
     folder: str
-    """Where it is kept, below the data folder."""
+    """The archive's folder, below the data folder."""
     file_name: str
     terms: str
     citation: str
     size_mb: int | None = None
-    """About; None: not known before it is fetched."""
+    """Approximate size; None if unknown before the download."""
     sha256: str | None = None
     inner: str | None = None
-    """The zip inside the zip, which alone is kept."""
+    """Name of the zip inside the zip; only the inner one is kept."""
     blobs: Mapping[str, str] = field(default_factory=dict)
-    """Git blob SHA-1 of files whose original content is known that way, by their path in the dataset."""
+    """Git blob SHA-1 of files whose original content is known, by path in the dataset."""
 
 
 _UCI = "https://archive.ics.uci.edu"

@@ -1,4 +1,4 @@
-"""Every dataset by its name: how to find it, how to open it, how much there should be of it."""
+"""All datasets by name: where to find them, how to open them, and their published sizes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .homes import Home
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How much of it the authors say there is; None: they do not."""
+    """The size of a dataset as its authors publish it; None for figures they do not publish."""
 
     recordings: int
     subjects: int
     samples: int | None = None
     windows: int | None = None
-    """Windows of ``window`` samples every ``hop``, each inside one run of a label."""
+    """Number of windows of ``window`` samples every ``hop``, each inside one run of a label."""
     window: int = 0
     hop: int = 0
 
@@ -40,14 +40,19 @@ class KnownDataset:
     name: str
     open: Callable[[Path], Dataset]
     marker: str
-    """A file every copy has."""
+    """Path of a file that every copy contains."""
     archives: tuple[str, ...]
-    """Patterns of its archive's name, lower case."""
+    """Lower-case patterns of the archive's file name."""
     home: Home
     published: Published
 
     def locate(self, data_dir: Path) -> FileTree:
-        """Its files. Raises: DataMissing, DataDamaged."""
+        """The dataset's files.
+
+        Raises:
+            DataMissing: the dataset is not in ``data_dir``.
+            DataDamaged: its archive cannot be read.
+        """
         return find_tree(self.name, self.marker, self.archives, data_dir)
 
 
@@ -103,7 +108,7 @@ DATASETS: dict[str, KnownDataset] = {
             unimib.FALLS,
             unimib.ARCHIVES,
             homes.UNIMIB,
-            # The authors' 4170 windows without the 940 that repeat another.
+            # The authors' 4170 windows without the 940 exact repeats.
             Published(30, 30, 3_230 * unimib.FALL_WINDOW, 3_230, unimib.FALL_WINDOW, unimib.FALL_WINDOW),
         ),
     )
@@ -111,7 +116,14 @@ DATASETS: dict[str, KnownDataset] = {
 
 
 def default_data_dir() -> Path:
-    """``$KINESTREAM_DATA``, else the folder where this platform keeps a user's data."""
+    """The folder of the datasets: ``$KINESTREAM_DATA``, else this platform's folder for user data.
+
+    >>> import os
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, KINESTREAM_DATA="/data/motion"):
+    ...     default_data_dir().name
+    'motion'
+    """
     if own := os.environ.get("KINESTREAM_DATA"):
         return Path(own).expanduser()
     if xdg := os.environ.get("XDG_DATA_HOME"):
@@ -126,13 +138,16 @@ def default_data_dir() -> Path:
 def known_dataset(name: str) -> KnownDataset:
     """The dataset of that name.
 
+    >>> known_dataset("hapt").published.subjects
+    30
+
     Raises:
-        ConfigError: there is none; names the nearest.
+        ConfigError: the name is unknown; the message suggests the nearest one.
     """
     if name not in DATASETS:
         raise ConfigError(
-            f"no dataset '{name}'{did_you_mean(name, DATASETS)}; there are {', '.join(DATASETS)}, and to replay any "
-            ".csv, .tsv or .parquet file or a recording's folder"
+            f"no dataset '{name}'{did_you_mean(name, DATASETS)}; known: {', '.join(DATASETS)}; to replay, name one of "
+            "these, a .csv, .tsv or .parquet file, or a recording's folder"
         )
     return DATASETS[name]
 
@@ -140,16 +155,25 @@ def known_dataset(name: str) -> KnownDataset:
 def open_dataset(name_or_path: str, data_dir: Path | None = None, columns: ColumnMap | None = None) -> Dataset:
     """The dataset of that name, or the recordings in a CSV or Parquet file.
 
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "walk.csv"
+    ...     _ = path.write_text("time_ms,acc_x_g,acc_y_g,acc_z_g\\n0,0,0,1\\n20,0,0,1\\n40,0,0,1\\n")
+    ...     dataset = open_dataset(str(path))
+    >>> dataset, dataset[0].fs_hz
+    (<Dataset walk.csv: 1 recordings of 1 people>, 50.0)
+
     Args:
         name_or_path: one of ``DATASETS``, or a path that ends in one of ``TABLE_SUFFIXES``.
         data_dir: the folder that holds a named dataset's archive or extracted files, or a parent of that folder;
-            default ``default_data_dir()``.
-        columns: which column of a file is what, where their names do not tell.
+            default: ``default_data_dir()``.
+        columns: the meaning of a file's columns, where their names leave it open.
 
     Raises:
-        ConfigError: there is no such dataset, or the file's columns, units or rate do not fit.
-        DataMissing: it is not there; names the command that fetches it and the folder looked in.
-        DataDamaged: its files are not what their format promises.
+        ConfigError: the dataset is unknown, or the file's columns, units or rate do not fit.
+        DataMissing: the data is not there; the message names the folder searched and the command that fetches it.
+        DataDamaged: the files violate their format.
     """
     if name_or_path not in DATASETS and Path(name_or_path).suffix.lower() in TABLE_SUFFIXES:
         from ..tables.open_table import open_table

@@ -1,7 +1,7 @@
 """UCI-HAR: 30 people, a phone at the waist, windows of 128 samples at 50 Hz that overlap by half.
 
-Layout: ``{train,test}/Inertial Signals/{body_acc,body_gyro,total_acc}_{x,y,z}_{train,test}.txt``, 128 numbers a row,
-acceleration in g, angular rate in rad/s; ``subject_*.txt`` and ``y_*.txt`` say who and what, one number a row.
+Layout: ``{train,test}/Inertial Signals/{body_acc,body_gyro,total_acc}_{x,y,z}_{train,test}.txt``, 128 numbers per row,
+acceleration in g, angular rate in rad/s; ``subject_*.txt`` and ``y_*.txt``: subject and activity, one number per row.
 
 Source: Anguita et al., A Public Domain Dataset for Human Activity Recognition Using Smartphones, ESANN 2013;
 UCI Machine Learning Repository 240.
@@ -32,17 +32,17 @@ ARCHIVES = ("*uci?har*", "*human?activity?recognition?using?smartphones*")
 FS_HZ = 50.0
 WINDOW, HOP = 128, 64
 SEGMENT_HOLE_S = 1.0
-"""How far apart two segments are laid: the windows do not say how much time passed between them."""
+"""Assumed time between two segments: the windows do not record how much time passed."""
 LABEL_NAMES = BASIC_LABELS
 CHANNELS = (*BODY_ACC, *GYRO, *ACC)
 _STEMS = ("body_acc", "body_gyro", "total_acc")
 
 
 def open_uci_har(data_dir: Path) -> Dataset:
-    """One recording a person, their windows stitched back into streams where they truly overlap.
+    """One recording per person, with overlapping windows stitched back into streams.
 
     Raises:
-        DataMissing: it is not there.
+        DataMissing: the dataset is not in ``data_dir``.
         DataDamaged: the files disagree about the number of windows.
     """
     tree = find_tree(NAME, MARKER, ARCHIVES, data_dir)
@@ -55,7 +55,7 @@ def open_uci_har(data_dir: Path) -> Dataset:
         if len(subjects) != len(labels) or not set(labels.tolist()) <= set(range(1, len(LABEL_NAMES) + 1)):
             raise DataDamaged(
                 f"{tree.source}: {len(subjects)} rows in subject_{split}.txt, {len(labels)} in y_{split}.txt; "
-                f"expected as many of both, and labels 1 to {len(LABEL_NAMES)}"
+                f"expected equal numbers, and labels 1 to {len(LABEL_NAMES)}: fetch it again"
             )
         entries.extend(
             Entry(f"{split}_user{subject:02}", str(subject), partial(_load, tree, split, subjects, labels, subject))
@@ -93,7 +93,7 @@ def _load(
 
 
 def _signal(tree: FileTree, split: str, stem: str, axis: str, own: NDArray[np.intp], n: int) -> NDArray[np.float64]:
-    """(len(own), 128): only the person's rows are parsed, which are a thirtieth of the file."""
+    """(len(own), 128) values; parses only this person's rows, about a thirtieth of the file."""
     name = f"{split}/Inertial Signals/{stem}_{axis}_{split}.txt"
     lines = tree.read(name).splitlines()
     if len(lines) != n:
@@ -102,7 +102,7 @@ def _signal(tree: FileTree, split: str, stem: str, axis: str, own: NDArray[np.in
 
 
 def overlapping_runs(windows: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Half-open ranges of windows in which each begins with what the one before ended with.
+    """Half-open ranges of windows in which each window begins with the second half of the one before.
 
     Args:
         windows: (n, 128, channels) in file order.
@@ -113,10 +113,10 @@ def overlapping_runs(windows: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 
 def stitch(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """((n + 1) * 64, channels): the stream that ``windows`` (n, 128, channels) were cut from."""
+    """((n + 1) * 64, channels): the stream from which ``windows`` (n, 128, channels) were cut."""
     return np.concatenate([windows[0, :HOP], *windows[:, HOP:]])
 
 
 def _stitch_labels(codes: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Each window labels the samples it brings; the first window all of its own."""
+    """Labels per sample: each window labels its second half, the first window also its first half."""
     return np.repeat(np.concatenate([codes[:1], codes]), HOP)

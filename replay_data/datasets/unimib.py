@@ -1,11 +1,11 @@
 """UniMiB-SHAR: 30 people, a phone in the trouser pocket, acceleration at 50 Hz, windows of 3 s around a peak.
 
 Layout: ``data/acc_data.mat`` (11771 x 453: 151 samples of x, then y, then z, m/s^2) and ``data/acc_labels.mat``
-(11771 x 3: class, person, trial). The falls of the 51-sample version lie in the authors' split file, one matrix a
-class, without saying whose they are. ``data/fall_labels.mat`` (4192 x 3) does: a class's windows are the first of its
-rows there, in the same order, as many as five folds of one size need (525 of 529). Proof: of the 5026 pairs of windows
-at most seven rows apart that hold the same stretch of a signal, all are of one person by this reading; shifted by one
-row, 30 to 60 in each class would not be. 940 windows repeat an earlier one of the same person exactly.
+(11771 x 3: class, person, trial). The falls of the 51-sample version are in the authors' split file, one matrix per
+class, without the subjects. ``data/fall_labels.mat`` (4192 x 3) supplies them: the windows of a class are the first of
+its rows there, in the same order, as many as five equal folds need (525 of 529). Proof: 5026 pairs of windows at most
+seven rows apart share a stretch of signal, and with this assignment every pair belongs to one person; shifted by one
+row, 30 to 60 pairs per class would not. 940 windows repeat an earlier one of the same person exactly.
 
 Source: Micucci, Mobilio, Napoletano, UniMiB SHAR: A Dataset for Human Activity Recognition Using Acceleration Data
 from Smartphones, Applied Sciences 2017.
@@ -39,7 +39,7 @@ ARCHIVES = ("*unimib*",)
 FS_HZ = 50.0
 WINDOW, FALL_WINDOW = 151, 51
 WINDOW_HOLE_S = 1.0
-"""How far apart two windows are laid: each was cut out of a trial on its own."""
+"""Assumed time between two windows, as each was cut from its trial separately."""
 FALL_NAMES = (
     "falling_forward",
     "falling_right",
@@ -66,11 +66,11 @@ LABEL_NAMES = (
 
 
 def open_unimib(data_dir: Path) -> Dataset:
-    """One recording a person, each window a segment of its own.
+    """One recording per person, each window a segment of its own.
 
     Raises:
-        DataMissing: it is not there.
-        DataDamaged: a file is no MATLAB file or has another shape.
+        DataMissing: the dataset is not in ``data_dir``.
+        DataDamaged: a file is not a valid MATLAB file or has an unexpected shape.
     """
     tree = find_tree(NAME, DATA, ARCHIVES, data_dir)
     labels = _matrix(tree, LABELS, "acc_labels").astype(np.int16)
@@ -89,16 +89,16 @@ def open_unimib(data_dir: Path) -> Dataset:
         return _recording(NAME, f"user{subject:02}", str(subject), windows()[own], labels[own, 0] - 1, LABEL_NAMES)
 
     subjects = np.unique(labels[:, 1]).tolist()
-    return Dataset(NAME, LABEL_NAMES, [Entry(f"user{one:02}", str(one), partial(load, one)) for one in subjects])
+    return Dataset(NAME, LABEL_NAMES, [Entry(f"user{i:02}", str(i), partial(load, i)) for i in subjects])
 
 
 def open_unimib_falls51(data_dir: Path) -> Dataset:
-    """The fall windows of the 51-sample version, one recording a person, exact repeats left out and counted.
+    """The fall windows of the 51-sample version, one recording per person; exact repeats are dropped and counted.
 
-    Windows that overlap remain: they are of one person, so a split by people keeps them together.
+    Overlapping windows remain: they belong to one person, so a split by subject keeps them together.
 
     Raises:
-        DataMissing, DataDamaged: as ``open_unimib``.
+        DataMissing, DataDamaged: as for ``open_unimib``.
     """
     tree = find_tree(FALLS_NAME, FALLS, ARCHIVES, data_dir)
     marks = _matrix(tree, FALL_LABELS, "fall_labels").astype(np.int64)
@@ -109,12 +109,12 @@ def open_unimib_falls51(data_dir: Path) -> Dataset:
 
     @cache
     def cells() -> list[NDArray[Any]]:
-        found = list(_matrix(tree, FALLS, "splitted_data").ravel())
-        shapes = [np.shape(cell) for cell in found]
+        matrices = list(_matrix(tree, FALLS, "splitted_data").ravel())
+        shapes = [np.shape(matrix) for matrix in matrices]
         expected = [(len(own), 3 * FALL_WINDOW) for own in people]
         if shapes != expected:
             raise DataDamaged(f"{FALLS} in {tree.source} holds {shapes}; expected {expected}, by {FALL_LABELS}")
-        return found
+        return matrices
 
     def load(subject: int) -> Recording:
         parts = [cell[own == subject].astype(np.float32) for cell, own in zip(cells(), people, strict=True)]
@@ -122,17 +122,17 @@ def open_unimib_falls51(data_dir: Path) -> Dataset:
         codes = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
         repeats = {"repeated_window": len(rows) - len(first)} if len(first) < len(rows) else {}
-        made = _recording(FALLS_NAME, f"user{subject:02}", str(subject), rows[first], codes[first], FALL_NAMES)
-        return replace(made, repairs=repeats)
+        recording = _recording(FALLS_NAME, f"user{subject:02}", str(subject), rows[first], codes[first], FALL_NAMES)
+        return replace(recording, repairs=repeats)
 
     subjects = np.unique(np.concatenate(people)).tolist()
-    return Dataset(FALLS_NAME, FALL_NAMES, [Entry(f"user{one:02}", str(one), partial(load, one)) for one in subjects])
+    return Dataset(FALLS_NAME, FALL_NAMES, [Entry(f"user{i:02}", str(i), partial(load, i)) for i in subjects])
 
 
 def _recording(
     dataset: str, name: str, subject: str, rows: NDArray[np.float32], codes: NDArray[Any], names: tuple[str, ...]
 ) -> Recording:
-    """(windows, 3 * length) rows as one recording."""
+    """The recording made of (windows, 3 * length) rows."""
     n, length = len(rows), rows.shape[1] // 3
     index = np.arange(n * length)
     return Recording(
@@ -157,5 +157,5 @@ def _matrix(tree: FileTree, name: str, variable: str) -> NDArray[Any]:
         return loadmat(io.BytesIO(tree.read(name)), variable_names=[variable])[variable]
     except (MatReadError, ValueError, TypeError, KeyError, NotImplementedError, OSError, EOFError) as error:
         raise DataDamaged(
-            f"{name} in {tree.source} is no MATLAB file with '{variable}' ({error}); fetch it again"
+            f"{name} in {tree.source} is not a valid MATLAB file with '{variable}' ({error}); fetch it again"
         ) from error

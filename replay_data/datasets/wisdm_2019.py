@@ -53,16 +53,16 @@ LABEL_NAMES = (
     "folding_clothes",
 )
 LETTERS = b"ABCDEFGHIJKLMOPQRS"
-"""The file's code of each label; there is no N."""
+"""The file's code of each label; N is unused."""
 MAX_GYRO_HOLE_S = 0.25
 """Angular rate is interpolated between two readings at most this far apart."""
 
 
 def open_wisdm_2019(data_dir: Path, device: Device = "watch") -> Dataset:
-    """One recording a person: acceleration, and angular rate where the device has a file of it.
+    """One recording per person: acceleration, and angular rate if the device has a file of it.
 
     Raises:
-        DataMissing: it is not there.
+        DataMissing: the dataset is not in ``data_dir``.
         DataDamaged: the archive has no file of that device.
     """
     tree = find_tree(NAMES[device], MARKER, ARCHIVES, data_dir)
@@ -113,11 +113,11 @@ def _read(tree: FileTree, name: str) -> Rows:
 
 
 def _interpolate(accel: Rows, gyro: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Angular rate at the times of ``accel``, linear between its neighbours of the same activity.
+    """Angular rate at the times of ``accel``, interpolated linearly between readings of the same activity.
 
     Returns:
-        (n, 3) rad/s, and (n,) whether there were two readings close enough to interpolate between (a reading at
-        the very time will do alone).
+        (n, 3) rad/s, and (n,) whether two readings were close enough to interpolate between (a single reading
+        suffices at exactly that time).
     """
     rates = np.zeros_like(accel.xyz)
     covered = np.zeros(len(rates), np.bool_)
@@ -132,7 +132,7 @@ def _interpolate(accel: Rows, gyro: Rows) -> tuple[NDArray[np.float32], NDArray[
         before = np.where(t_gyro[after] == at, after, np.maximum(after - 1, 0))
         inside = (t_gyro[before] <= at) & (at <= t_gyro[after])
         covered[own] = inside & (t_gyro[after] - t_gyro[before] <= MAX_GYRO_HOLE_S * 1e9)
-        # Seconds since the first reading: nanoseconds since the boot do not fit a float64 exactly.
+        # Seconds since the first reading: float64 cannot hold nanoseconds since boot exactly.
         at_s, gyro_s = (at - t_gyro[0]) / 1e9, (t_gyro - t_gyro[0]) / 1e9
         for axis in range(3):
             rates[own, axis] = np.interp(at_s, gyro_s, gyro.xyz[other, axis])

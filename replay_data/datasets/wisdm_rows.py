@@ -1,7 +1,7 @@
-"""The line format of both WISDM datasets, with every oddity its files are known to contain.
+"""Parses the line format of both WISDM datasets, with every irregularity known in their files.
 
-A record is ``user,activity,time in ns,x,y,z;``, one a line. Known to occur instead: no z and no ``;``; a comma too
-many before the ``;``; several records on a line; a time of zero; text where a number belongs; a last line cut short.
+A record is ``user,activity,time in ns,x,y,z;``, one per line. Known irregularities: no z and no ``;``; an extra comma
+before the ``;``; several records on a line; a time of zero; text in place of a number; a truncated last line.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _NUMBER = rb"[-+]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?+"
 _RECORD = rb"\d{1,9}+,[A-Za-z]{1,16}+,\d{1,18}+," + rb",".join([_NUMBER] * 3)
 _ONE_RECORD = re.compile(_RECORD)
 _SOUND_LINES = re.compile(rb"(?:" + _RECORD + rb";\r?+\n){0,50000}+")
-"""A stretch of sound lines at once, three times as fast as line by line; its length bounds the memory."""
+"""Matches many valid lines at once, three times as fast as line by line; the limit bounds the memory."""
 _PARSED = np.dtype([("user", np.int32), ("activity", "S16"), ("t_ns", np.int64), ("xyz", np.float64, 3)])
 _KEPT = np.dtype([("user", np.int32), ("label", np.int16), ("t_ns", np.int64), ("xyz", np.float32, 3)])
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The records of a file in its order."""
+    """The records of a file, in file order."""
 
     user: NDArray[np.int32]
     label: NDArray[np.int16]
@@ -41,20 +41,20 @@ class Rows:
     xyz: NDArray[np.float32]
     """(n, 3) in the file's unit."""
     repairs: dict[str, int]
-    """Repaired: ``trailing_comma``, ``joined_line``; skipped: ``missing_value``, ``extra_value``, ``not_a_number``,
-    ``unknown_activity``, ``zero_time``."""
+    """Counts by kind. Repaired: ``trailing_comma``, ``joined_line``; skipped: ``missing_value``, ``extra_value``,
+    ``not_a_number``, ``unknown_activity``, ``zero_time``."""
 
 
 def read_records(text: bytes, codes: Mapping[bytes, int], where: str) -> Rows:
-    """Every usable record of a file, the others skipped or repaired and counted by kind.
+    """The usable records of a file; irregular records are repaired or skipped, and counted by kind.
 
     Args:
         text: the file.
-        codes: the label code of each activity as the file spells it.
-        where: what to call the file in a message.
+        codes: the label code of each activity, in the file's spelling.
+        where: the file's name for messages.
 
     Raises:
-        DataDamaged: more than a tenth of the records cannot be used, or there is none.
+        DataDamaged: more than a tenth of the records are unusable, or the file has none.
     """
     counts: Counter[str] = Counter()
     blocks = [_to_array(block, codes, counts) for block in _sound_blocks(text, counts)]
@@ -66,7 +66,7 @@ def read_records(text: bytes, codes: Mapping[bytes, int], where: str) -> Rows:
 
 
 def _sound_blocks(text: bytes, counts: Counter[str]) -> Iterator[bytes]:
-    """The file in pieces of well-formed lines without their ``;``."""
+    """The file in blocks of well-formed lines without their ``;``."""
     position = 0
     while position < len(text):
         if (end := _SOUND_LINES.match(text, position).end()) > position:  # pyright: ignore[reportOptionalMemberAccess]

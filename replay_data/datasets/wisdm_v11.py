@@ -1,6 +1,6 @@
 """WISDM v1.1 of 2010: 36 people, a phone in the trouser pocket, acceleration at 20 Hz, one text file.
 
-The about-file gives m/s^2 in its own words (10 = 1 g, the phone's reading), gravity included.
+The about-file describes the unit as the phone's reading with 10 = 1 g, i.e. m/s^2, gravity included.
 
 Source: Kwapisz, Weiss, Moore, Activity Recognition using Cell Phone Accelerometers, SensorKDD 2010; WISDM Lab, Fordham.
 """
@@ -26,17 +26,17 @@ ARCHIVES = ("*wisdm_ar*",)
 FS_HZ = 20.0
 LABEL_NAMES = ("walking", "jogging", "walking_upstairs", "walking_downstairs", "sitting", "standing")
 ACTIVITIES = (b"Walking", b"Jogging", b"Upstairs", b"Downstairs", b"Sitting", b"Standing")
-"""As the file spells them, in the order of ``LABEL_NAMES``."""
+"""The file's spelling, in the order of ``LABEL_NAMES``."""
 
 
 def open_wisdm(data_dir: Path) -> Dataset:
-    """One recording a person. The people's rows lie mixed in one file, which is therefore read here, once.
+    """One recording per person. One file mixes the rows of all people, so it is read here, once.
 
-    Rows that cannot be told a person (broken lines) are counted in the first recording's ``repairs``.
+    Rows without a recognisable person (broken lines) count in the first recording's ``repairs``.
 
     Raises:
-        DataMissing: it is not there.
-        DataDamaged: more than a tenth of the rows cannot be used.
+        DataMissing: the dataset is not in ``data_dir``.
+        DataDamaged: more than a tenth of the rows are unusable.
     """
     tree = find_tree(NAME, MARKER, ARCHIVES, data_dir)
     rows = read_records(tree.read(MARKER), dict(zip(ACTIVITIES, range(6), strict=True)), f"{MARKER} in {tree.source}")

@@ -1,4 +1,4 @@
-"""``kinestream data`` as a person types it."""
+"""``kinestream data`` from the command line."""
 
 from __future__ import annotations
 
@@ -39,20 +39,22 @@ def archive() -> bytes:
     return buffer.getvalue()
 
 
-def test_list_tells_where_terms_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_the_folder_terms_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list", "--data", str(tmp_path)) == 0
     out = capsys.readouterr().out
     for text in ("hapt:", "not found", str(tmp_path / "hapt"), "about 80 MB", "Commercial use is prohibited", "cite: "):
         assert text in out
 
 
-def test_without_an_action_the_datasets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_without_a_subcommand_lists_the_datasets(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == run("list") == 0
-    once, again = (part for part in capsys.readouterr().out.split("hapt: ")[1:])
-    assert once == again
+    first, second = (part for part in capsys.readouterr().out.split("hapt: ")[1:])
+    assert first == second
 
 
-def test_list_as_json_finds_what_is_there(tmp_path: Path, archive: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_as_json_reports_found_missing_and_damaged_copies(
+    tmp_path: Path, archive: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "my hapt.zip").write_bytes(archive)
     (tmp_path / "wisdm-dataset.zip").write_bytes(b"cut short")
     assert run("list", "--json", "--data", str(tmp_path)) == 0
@@ -62,7 +64,7 @@ def test_list_as_json_finds_what_is_there(tmp_path: Path, archive: bytes, capsys
     assert rows["wisdm2019"]["state"].startswith("damaged: ")
 
 
-def test_fetch_shows_the_terms_downloads_and_then_leaves_it_alone(
+def test_fetch_shows_the_terms_and_downloads_only_once(
     tmp_path: Path, archive: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sha256 = hashlib.sha256(archive).hexdigest()
@@ -74,7 +76,7 @@ def test_fetch_shows_the_terms_downloads_and_then_leaves_it_alone(
         assert f"{tmp_path / 'hapt' / 'HAPT Data Set.zip'}\nSHA-256 of the download {sha256}" in captured.out
         assert run(*words) == 0
         assert "already in" in capsys.readouterr().out
-    assert len(served.asked) == 1
+    assert len(served.requested_ranges) == 1
     assert run("check", "hapt", "--data", str(tmp_path)) == 0
     assert "1 of the 61 recordings" in capsys.readouterr().out
 
@@ -87,13 +89,16 @@ def test_fetch_as_json_prints_one_document(tmp_path: Path, archive: bytes, capsy
     assert (facts["downloaded"], facts["sha256"], facts["trust"]) == (True, sha256, "published")
 
 
-def test_a_download_other_than_the_published_one_is_refused(tmp_path: Path, archive: bytes) -> None:
+def test_a_download_with_another_checksum_is_refused(tmp_path: Path, archive: bytes) -> None:
     with serve(Served(archive)) as served, pytest.raises(DataDamaged, match="expected 4ac4ae06"):
         run("fetch", "hapt", "--data", str(tmp_path), "--url", served.url)
 
 
-def test_a_page_instead_of_the_archive_is_called_damaged(tmp_path: Path) -> None:
-    with serve(Served(b"<html>log in first</html>")) as served, pytest.raises(DataDamaged, match="not a whole archive"):
+def test_a_web_page_instead_of_the_archive_is_reported_as_damaged(tmp_path: Path) -> None:
+    with (
+        serve(Served(b"<html>log in first</html>")) as served,
+        pytest.raises(DataDamaged, match="not a complete archive"),
+    ):
         run("fetch", "unimib", "--data", str(tmp_path), "--url", served.url)
 
 
@@ -104,7 +109,7 @@ def test_check_reports_the_figures_as_json(tmp_path: Path, archive: bytes, capsy
     assert (report["samples"], report["windows"], report["sound"]) == (300, 3, True)
 
 
-def test_check_of_what_is_not_there_and_of_what_nobody_knows(tmp_path: Path) -> None:
+def test_check_of_a_missing_and_of_an_unknown_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="kinestream data fetch hapt"):
         run("check", "hapt", "--data", str(tmp_path))
     with pytest.raises(ConfigError, match="did you mean 'hapt'"):

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that can break off, change its file, and know nothing of ranges."""
+"""A local HTTP server that can drop connections, change its file, and ignore ranges."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Served:
-    """What the server gives, and what it was asked."""
+    """The server's file and faults, and the requests it received."""
 
     content: bytes
     tag: str = '"v1"'
     ranges: bool = True
     break_after: list[int] = field(default_factory=list)
-    """How many bytes the first answers send before the connection closes."""
+    """Bytes that the first responses send before the connection closes."""
     status: list[int] = field(default_factory=list)
-    """What the first answers say instead of sending anything."""
-    asked: list[str | None] = field(default_factory=list)
+    """Status codes of the first responses, which send no content."""
+    requested_ranges: list[str | None] = field(default_factory=list)
     """The Range header of each request."""
     url: str = ""
 
@@ -29,14 +29,14 @@ class Served:
 def serve(served: Served) -> Iterator[Served]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            served.asked.append(wanted)
+            requested = self.headers.get("Range")
+            served.requested_ranges.append(requested)
             if served.status:
                 self.send_error(served.status.pop(0))
                 return
             start = 0
-            if wanted and served.ranges and self.headers.get("If-Range") in (None, served.tag):
-                start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if requested and served.ranges and self.headers.get("If-Range") in (None, served.tag):
+                start = int(requested.removeprefix("bytes=").rstrip("-"))
             if start >= len(served.content) > 0:
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(served.content)}")

@@ -1,4 +1,4 @@
-"""A file of a dataset is the same file, however the dataset is packed."""
+"""A dataset's files read the same from a folder, a zip, a nested zip and a tar."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def find(folder: Path):
 
 
 @pytest.mark.parametrize("pack", [as_folder, as_zip, as_zip_in_zip, as_tar])
-def test_every_packing_gives_the_same_files(pack, tmp_path: Path) -> None:
+def test_every_kind_of_archive_gives_the_same_files(pack, tmp_path: Path) -> None:
     tree = find(pack(tmp_path))
     assert tree.names == tuple(sorted(FILES))
     assert {name: tree.read(name) for name in tree.names} == FILES
@@ -61,19 +61,19 @@ def test_every_packing_gives_the_same_files(pack, tmp_path: Path) -> None:
         tree.read("RawData/nothing.txt")
 
 
-def test_the_archive_itself_may_be_named(tmp_path: Path) -> None:
+def test_the_path_of_the_archive_itself_is_accepted(tmp_path: Path) -> None:
     archive = as_zip(tmp_path, prefix="") / "my data.zip"
-    assert find(archive.rename(tmp_path / "called otherwise.zip")).read("README.txt") == b"read me"
+    assert find(archive.rename(tmp_path / "renamed.zip")).read("README.txt") == b"read me"
 
 
-def test_what_is_nowhere_names_the_folder_and_the_command(tmp_path: Path) -> None:
+def test_a_missing_dataset_names_the_folder_and_the_command(tmp_path: Path) -> None:
     with pytest.raises(DataMissing) as caught:
         find(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in str(caught.value)
     assert "kinestream data fetch mine" in str(caught.value)
 
 
-def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_an_archive_without_the_dataset_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "my data.zip", "w") as archive:
         archive.writestr("other.txt", b"")
     with pytest.raises(DataDamaged, match=r"holds no 'RawData/labels\.txt'"):
@@ -81,19 +81,19 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("pack", "name"), [(as_zip, "my data.zip"), (as_tar, "my data.tar.gz")])
-def test_an_archive_cut_short_is_called_damaged(pack, name: str, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_reported_as_damaged(pack, name: str, tmp_path: Path) -> None:
     archive = pack(tmp_path) / name
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
     with pytest.raises(DataDamaged, match="fetch it again"):
         find(tmp_path)
 
 
-def test_a_byte_changed_inside_a_zip_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_byte_inside_a_zip_is_detected(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "my data.zip", "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("RawData/labels.txt", b"1 2 3 4 5 6 7 8\n")
     path = tmp_path / "my data.zip"
     path.write_bytes(path.read_bytes().replace(b"3 4 5", b"3 9 5"))
-    with pytest.raises(DataDamaged, match="not a whole archive"):
+    with pytest.raises(DataDamaged, match="not a complete archive"):
         find(tmp_path).read("RawData/labels.txt")
 
 
@@ -103,7 +103,7 @@ def test_a_folder_is_preferred_to_the_archive_beside_it(tmp_path: Path) -> None:
     assert find(tmp_path).source == tmp_path / "some" / "My Data Set"
 
 
-def test_an_archive_that_only_has_the_name_does_not_hide_the_right_one(tmp_path: Path) -> None:
+def test_an_archive_with_a_matching_name_but_other_content_is_skipped(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a my data results.zip", "w") as archive:
         archive.writestr("other.txt", b"")
     as_zip(tmp_path)

@@ -1,4 +1,4 @@
-"""What a check of a local copy finds."""
+"""The check of a local copy against the published figures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_copy_with_other_figures_is_not_sound(copy: Path) -> None:
     assert report.problems == ["600 samples; expected 601", "3 windows; expected 4"]
 
 
-def test_a_copy_with_fewer_people_is_sound_but_says_so(copy: Path) -> None:
+def test_a_copy_with_fewer_people_is_sound_with_a_note(copy: Path) -> None:
     report = check_dataset(known_dataset("hapt"), copy)
     assert report.sound
     assert report.notes == ["1 of the 61 recordings, 1 of the 30 people"]
@@ -57,7 +57,7 @@ def test_an_archive_that_changed_since_it_was_fetched_is_refused(copy: Path) -> 
         check_dataset(known_dataset("hapt"), copy)
 
 
-def test_what_no_recording_may_have_is_named() -> None:
+def test_faults_of_a_recording_are_named() -> None:
     def made(t: list[float], x: float, label: int) -> Recording:
         n = len(t)
         return Recording(
@@ -76,6 +76,6 @@ def test_what_no_recording_may_have_is_named() -> None:
 def test_no_window_is_counted_across_a_label_or_a_segment() -> None:
     labels = np.repeat(np.array([0, 1, -1], np.int16), [300, 200, 500])
     t, x = np.arange(1000) / 50, np.zeros((1000, 3), np.float32)
-    one = Recording("d", "r", "1", 50.0, ACC, t, x, labels, ("a", "b"), ((0, 250), (250, 1000)))
-    assert count_windows(one, 128, 64) == 2 + 0 + 2
-    assert count_windows(one, 0, 0) == 0
+    recording = Recording("d", "r", "1", 50.0, ACC, t, x, labels, ("a", "b"), ((0, 250), (250, 1000)))
+    assert count_windows(recording, 128, 64) == 2 + 0 + 2
+    assert count_windows(recording, 0, 0) == 0

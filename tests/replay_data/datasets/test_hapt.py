@@ -1,4 +1,4 @@
-"""HAPT in the layout of its authors; the recordings themselves where they are at hand."""
+"""HAPT in the layout of its authors, and the real recordings if they are available."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_samples_come_in_si_units_at_fifty_hertz(made: Path) -> None:
     assert (first.x.dtype, first.t.dtype, first.segments) == (np.float32, np.float64, ((0, 400),))
 
 
-def test_a_label_counts_from_one_and_includes_its_last_sample(made: Path) -> None:
+def test_label_ranges_count_from_one_and_include_the_last_sample(made: Path) -> None:
     first, second = open_hapt(made)
     assert first.labels is not None
     assert second.labels is not None
@@ -66,7 +66,7 @@ def test_a_label_beyond_the_recording_is_refused(made: Path) -> None:
         open_hapt(made)[0]
 
 
-def test_the_original_has_as_many_windows_as_its_authors_publish(data_dir: Path) -> None:
+def test_the_original_has_the_published_number_of_windows(data_dir: Path) -> None:
     dataset = open_hapt(data_dir)
     assert (len(dataset), len(dataset.subjects)) == (61, 30)
     samples = windows = 0
@@ -76,7 +76,7 @@ def test_the_original_has_as_many_windows_as_its_authors_publish(data_dir: Path)
     assert (samples, windows) == (1_122_772, 10_929)
 
 
-def test_the_test_people_have_nineteen_recordings(data_dir: Path) -> None:
-    chosen = open_hapt(data_dir).select(OFFICIAL_TEST_SUBJECTS)
-    assert set(chosen.subjects) == set(OFFICIAL_TEST_SUBJECTS)
-    assert len(chosen) == 19
+def test_the_test_subjects_have_nineteen_recordings(data_dir: Path) -> None:
+    test_set = open_hapt(data_dir).select(OFFICIAL_TEST_SUBJECTS)
+    assert set(test_set.subjects) == set(OFFICIAL_TEST_SUBJECTS)
+    assert len(test_set) == 19

@@ -1,4 +1,4 @@
-"""Datasets by name."""
+"""Datasets by name, their terms and the data folder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kinestream.replay_data.datasets.registry import DATASETS, default_data_dir,
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(
-        ConfigError, match=r"no dataset 'wisdm2018' \(did you mean 'wisdm2019'\?\); there are hapt, uci-har"
+        ConfigError, match=r"no dataset 'wisdm2018' \(did you mean 'wisdm2019'\?\); known: hapt, uci-har"
     ):
         open_dataset("wisdm2018")
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_missing_dataset_names_its_command_and_the_folder_looked_in(name: str, tmp_path: Path) -> None:
+def test_a_missing_dataset_names_its_command_and_the_folder_searched(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataMissing) as caught:
         open_dataset(name, tmp_path)
     assert f"kinestream data fetch {name}" in str(caught.value)
@@ -27,7 +27,7 @@ def test_a_missing_dataset_names_its_command_and_the_folder_looked_in(name: str,
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_the_archive_at_home_is_found_under_the_name_it_is_fetched_by(name: str) -> None:
+def test_the_downloaded_archive_matches_the_search_patterns(name: str) -> None:
     known = known_dataset(name)
     from fnmatch import fnmatch
 
@@ -44,7 +44,7 @@ def test_every_dataset_states_its_terms_and_its_citation() -> None:
 
 
 @pytest.mark.parametrize("name", ["hapt", "wisdm2019", "wisdm2019-phone", "unimib-falls51"])
-def test_every_dataset_at_hand_opens_under_its_own_name(name: str, data_dir: Path) -> None:
+def test_every_available_dataset_opens_under_its_own_name(name: str, data_dir: Path) -> None:
     dataset = open_dataset(name, data_dir)
     assert dataset.name == dataset[0].dataset == name
     assert dataset[0].label_names == dataset.label_names

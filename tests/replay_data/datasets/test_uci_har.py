@@ -1,4 +1,4 @@
-"""UCI-HAR in the exact layout of its authors, cut from a stream that is known."""
+"""UCI-HAR in the exact layout of its authors, cut from known streams."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def cut(stream: np.ndarray) -> np.ndarray:
 def write_split(folder: Path, split: str, windows: np.ndarray, subjects: list[int], labels: list[int]) -> None:
     signals = folder / split / "Inertial Signals"
     signals.mkdir(parents=True)
-    (folder / split / f"subject_{split}.txt").write_text("".join(f"{one}\n" for one in subjects))
-    (folder / split / f"y_{split}.txt").write_text("".join(f"{one}\n" for one in labels))
+    (folder / split / f"subject_{split}.txt").write_text("".join(f"{subject}\n" for subject in subjects))
+    (folder / split / f"y_{split}.txt").write_text("".join(f"{label}\n" for label in labels))
     for s, stem in enumerate(STEMS):
         for a, axis in enumerate("xyz"):
             rows = windows[:, :, 3 * s + a]
@@ -33,7 +33,7 @@ def write_split(folder: Path, split: str, windows: np.ndarray, subjects: list[in
 
 @pytest.fixture
 def streams() -> list[np.ndarray]:
-    """Three streams: of subject 1 walking, of subject 1 standing, of subject 2 walking."""
+    """Three streams: subject 1 walking, subject 1 standing, subject 2 walking."""
     rng = np.random.default_rng(0)
     return [np.round(rng.normal(size=(n, 9)), 6) for n in (320, 192, 256)]
 
@@ -48,29 +48,30 @@ def made(tmp_path: Path, streams: list[np.ndarray]) -> Path:
 
 
 def test_overlapping_windows_become_the_stream_they_were_cut_from(made: Path, streams: list[np.ndarray]) -> None:
-    one, two = open_uci_har(made)
-    assert (one.name, two.name) == ("train_user01", "test_user02")
-    assert one.channels == (*BODY_ACC, *GYRO, *ACC)
+    first, second = open_uci_har(made)
+    assert (first.name, second.name) == ("train_user01", "test_user02")
+    assert first.channels == (*BODY_ACC, *GYRO, *ACC)
     to_si = np.array([STANDARD_GRAVITY] * 3 + [1] * 3 + [STANDARD_GRAVITY] * 3)
-    np.testing.assert_allclose(one.x, np.concatenate(streams[:2]) * to_si, rtol=1e-6)
-    np.testing.assert_allclose(two.x, streams[2] * to_si, rtol=1e-6)
+    np.testing.assert_allclose(first.x, np.concatenate(streams[:2]) * to_si, rtol=1e-6)
+    np.testing.assert_allclose(second.x, streams[2] * to_si, rtol=1e-6)
 
 
-def test_windows_that_do_not_overlap_start_a_segment_of_their_own(made: Path) -> None:
-    one = open_uci_har(made)[0]
-    assert one.segments == ((0, 320), (320, 512))
-    assert one.labels is not None
-    assert [one.label_names[code] for code in one.labels[[0, 319, 320, 511]]] == ["walking"] * 2 + ["standing"] * 2
-    steps = np.diff(one.t)
+def test_windows_that_do_not_overlap_start_a_new_segment(made: Path) -> None:
+    recording = open_uci_har(made)[0]
+    assert recording.segments == ((0, 320), (320, 512))
+    assert recording.labels is not None
+    names = [recording.label_names[code] for code in recording.labels[[0, 319, 320, 511]]]
+    assert names == ["walking", "walking", "standing", "standing"]
+    steps = np.diff(recording.t)
     assert steps[319] > 1.0
     np.testing.assert_allclose(np.delete(steps, 319), 0.02)
 
 
-def test_the_windows_can_be_cut_again(made: Path) -> None:
-    assert [count_windows(one, 128, 64) for one in open_uci_har(made)] == [6, 3]
+def test_the_stitched_streams_give_the_same_number_of_windows(made: Path) -> None:
+    assert [count_windows(recording, 128, 64) for recording in open_uci_har(made)] == [6, 3]
 
 
-def test_one_value_that_differs_keeps_two_windows_apart(streams: list[np.ndarray]) -> None:
+def test_one_differing_value_separates_two_windows(streams: list[np.ndarray]) -> None:
     windows = cut(streams[0])
     assert overlapping_runs(windows) == [(0, 4)]
     np.testing.assert_array_equal(stitch(windows), streams[0])
@@ -78,26 +79,26 @@ def test_one_value_that_differs_keeps_two_windows_apart(streams: list[np.ndarray
     assert overlapping_runs(windows) == [(0, 2), (2, 4)]
 
 
-def test_a_file_with_a_row_too_few_is_refused(made: Path) -> None:
+def test_a_file_with_a_missing_row_is_refused(made: Path) -> None:
     path = made / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     with pytest.raises(DataDamaged, match=r"body_gyro_y_train\.txt .* 5 rows; expected 6"):
         open_uci_har(made)[0]
 
 
-def test_a_row_cut_short_is_refused(made: Path) -> None:
+def test_a_truncated_row_is_refused(made: Path) -> None:
     path = made / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
     path.write_text(path.read_text()[:-40])
     with pytest.raises(DataDamaged, match=r"body_gyro_y_train\.txt"):
         open_uci_har(made)[0]
 
 
-def test_the_features_alone_are_not_the_dataset(data_dir: Path) -> None:
+def test_a_copy_with_the_features_only_counts_as_missing(data_dir: Path) -> None:
     with pytest.raises(DataMissing, match="Inertial Signals"):
         open_uci_har(data_dir / "UCI HAR Dataset")
 
 
-def test_the_original_subjects_and_labels_load_with_signals_of_their_length(data_dir: Path, tmp_path: Path) -> None:
+def test_the_original_subject_and_label_files_load(data_dir: Path, tmp_path: Path) -> None:
     counts = {}
     for split in ("train", "test"):
         source = data_dir / "UCI HAR Dataset" / split
@@ -109,4 +110,4 @@ def test_the_original_subjects_and_labels_load_with_signals_of_their_length(data
     assert counts == {"train": 7352, "test": 2947}
     dataset = open_uci_har(tmp_path)
     assert [entry.name for entry in dataset.entries] == ["train_user01", "test_user02"]
-    assert sum(count_windows(one, 128, 64) for one in dataset) == 347 + 302
+    assert sum(count_windows(recording, 128, 64) for recording in dataset) == 347 + 302

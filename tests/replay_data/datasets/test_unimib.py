@@ -16,7 +16,7 @@ from kinestream.replay_data.datasets.unimib import LABEL_NAMES, open_unimib, ope
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Four windows of two people, each value telling its window, axis and sample."""
+    """Four windows of two people; each value encodes its window, axis and sample."""
     data = tmp_path / "UniMiB-SHAR" / "data"
     data.mkdir(parents=True)
     window, axis, sample = np.meshgrid(np.arange(4), np.arange(3), np.arange(151), indexing="ij")
@@ -27,28 +27,29 @@ def made(tmp_path: Path) -> Path:
 
 
 def test_each_window_is_a_segment_of_its_own_with_its_axes_side_by_side(made: Path) -> None:
-    one, two = open_unimib(made)
-    assert (one.subject, two.subject, one.channels, one.fs_hz) == ("1", "2", ACC, 50.0)
-    assert one.segments == ((0, 151), (151, 302), (302, 453))
-    assert one.x[[0, 150, 151, 452]].tolist() == [
+    first, second = open_unimib(made)
+    assert (first.subject, second.subject, first.channels, first.fs_hz) == ("1", "2", ACC, 50.0)
+    assert first.segments == ((0, 151), (151, 302), (302, 453))
+    assert first.x[[0, 150, 151, 452]].tolist() == [
         [0, 200, 400],
         [150, 350, 550],
         [2000, 2200, 2400],
         [3150, 3350, 3550],
     ]
-    assert two.x[7].tolist() == [1007, 1207, 1407]
-    assert count_windows(one, 151, 151) == 3
+    assert second.x[7].tolist() == [1007, 1207, 1407]
+    assert count_windows(first, 151, 151) == 3
 
 
 def test_labels_follow_the_windows(made: Path) -> None:
-    one = open_unimib(made)[0]
-    assert one.labels is not None
-    assert [one.label_names[code] for code in one.labels[[0, 151, 302]]] == ["sit_to_stand", "walking", "falling_left"]
+    recording = open_unimib(made)[0]
+    assert recording.labels is not None
+    names = [recording.label_names[code] for code in recording.labels[[0, 151, 302]]]
+    assert names == ["sit_to_stand", "walking", "falling_left"]
 
 
-def test_the_hole_between_two_windows_shows_in_the_times(made: Path) -> None:
-    one = open_unimib(made)[0]
-    steps = np.diff(one.t)
+def test_the_times_have_a_gap_between_two_windows(made: Path) -> None:
+    recording = open_unimib(made)[0]
+    steps = np.diff(recording.t)
     assert (np.flatnonzero(steps > 1.0) + 1).tolist() == [151, 302]
     np.testing.assert_allclose(steps[steps < 1.0], 0.02)
 
@@ -59,20 +60,20 @@ def test_a_matrix_of_another_shape_is_refused(made: Path) -> None:
         open_unimib(made)[0]
 
 
-def test_a_file_cut_short_is_refused(made: Path) -> None:
+def test_a_truncated_file_is_refused(made: Path) -> None:
     path = made / "UniMiB-SHAR/data/acc_data.mat"
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(DataDamaged, match="no MATLAB file with 'acc_data'"):
+    with pytest.raises(DataDamaged, match="not a valid MATLAB file with 'acc_data'"):
         open_unimib(made)[0]
 
 
-def test_a_file_that_is_no_matlab_file_is_refused(made: Path) -> None:
+def test_a_file_of_another_format_is_refused(made: Path) -> None:
     (made / "UniMiB-SHAR/data/acc_labels.mat").write_bytes(b"<html>not found</html>" * 20)
-    with pytest.raises(DataDamaged, match="no MATLAB file with 'acc_labels'"):
+    with pytest.raises(DataDamaged, match="not a valid MATLAB file with 'acc_labels'"):
         open_unimib(made)
 
 
-def test_the_authors_labels_are_read_as_they_wrote_them(data_dir: Path, tmp_path: Path) -> None:
+def test_the_original_label_file_loads(data_dir: Path, tmp_path: Path) -> None:
     labels = data_dir / "UniMiB-SHAR/data/acc_labels.mat"
     if not labels.is_file():
         pytest.skip("no acc_labels.mat")
@@ -82,33 +83,33 @@ def test_the_authors_labels_are_read_as_they_wrote_them(data_dir: Path, tmp_path
     (tmp_path / "data/acc_labels.mat").write_bytes(labels.read_bytes())
     savemat(tmp_path / "data/acc_data.mat", {"acc_data": np.zeros((11_771, 453), np.int8)})
     dataset = open_unimib(tmp_path)
-    assert (len(dataset), sum(len(one.segments) for one in dataset)) == (30, 11_771)
+    assert (len(dataset), sum(len(recording.segments) for recording in dataset)) == (30, 11_771)
     first = dataset[0]
     assert first.labels is not None
     assert set(np.unique(first.labels)) <= set(range(len(LABEL_NAMES)))
 
 
-def test_the_short_fall_windows_are_sorted_by_the_people_of_the_label_file(data_dir: Path) -> None:
+def test_fall_windows_are_assigned_to_the_subjects_of_the_label_file(data_dir: Path) -> None:
     dataset = open_unimib_falls51(data_dir)
     people = list(dataset)
-    assert [one.subject for one in people] == [str(number) for number in range(1, 31)]
-    assert sum(one.repairs.get("repeated_window", 0) for one in people) == 940
-    rows = np.concatenate([one.x.reshape(-1, 153) for one in people])
+    assert [recording.subject for recording in people] == [str(number) for number in range(1, 31)]
+    assert sum(recording.repairs.get("repeated_window", 0) for recording in people) == 940
+    rows = np.concatenate([recording.x.reshape(-1, 153) for recording in people])
     assert len(rows) == len(np.unique(rows, axis=0)) == 4170 - 940
     assert np.median(np.linalg.norm(people[0].x, axis=1)) == pytest.approx(9.8, abs=1.5)
 
 
-def test_no_stretch_of_a_fall_is_shared_by_two_people(data_dir: Path) -> None:
-    """Forty samples in a row that two windows have in common were cut from one fall."""
-    seen: dict[bytes, set[str]] = {}
-    for one in open_unimib_falls51(data_dir):
-        for window in one.x.reshape(-1, 51, 3):
+def test_no_fall_is_shared_by_two_people(data_dir: Path) -> None:
+    """Two windows with forty consecutive samples in common come from recording fall."""
+    subjects_by_stretch: dict[bytes, set[str]] = {}
+    for recording in open_unimib_falls51(data_dir):
+        for window in recording.x.reshape(-1, 51, 3):
             for start in range(12):
-                seen.setdefault(window[start : start + 40].tobytes(), set()).add(one.subject)
-    assert {len(owners) for owners in seen.values()} == {1}
+                subjects_by_stretch.setdefault(window[start : start + 40].tobytes(), set()).add(recording.subject)
+    assert {len(subjects) for subjects in subjects_by_stretch.values()} == {1}
 
 
-def test_falls_that_do_not_fit_their_labels_are_refused(tmp_path: Path) -> None:
+def test_falls_that_do_not_match_their_labels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data/split/split51").mkdir(parents=True)
     cells = np.empty((8, 1), object)
     for code in range(8):

@@ -1,4 +1,4 @@
-"""WISDM v1.1 in the exact layout of its raw file, with every odd row it is known to have."""
+"""WISDM v1.1 in the exact layout of its raw file, with every known kind of irregular row."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FIRST_ROWS = """\
 33,Jogging,49106112167000,4.903325,10.882658,-0.08172209;
 33,Jogging,49106222305000,-0.61291564,18.496431,3.0237172;
 """
-"""As the real file begins."""
+"""The first rows of the real file."""
 STEP_NS = 50_000_000
 
 
 def run(user: int, activity: str, start_ns: int, n: int, x: float = 1.0) -> str:
-    """``n`` rows without a fault."""
+    """``n`` valid rows."""
     return "".join(f"{user},{activity},{start_ns + i * STEP_NS},{x + i / 100},9.5,0.25;\n" for i in range(n))
 
 
@@ -32,21 +32,31 @@ def opened(folder: Path, text: str):
     return open_wisdm(folder)
 
 
-def test_the_first_rows_load_as_they_stand(tmp_path: Path) -> None:
-    (one,) = opened(tmp_path, FIRST_ROWS)
-    assert (one.dataset, one.name, one.subject, one.channels, one.fs_hz) == ("wisdm", "user33", "33", ACC, 20.0)
-    np.testing.assert_allclose(one.x[0], [-0.6946377, 12.680544, 0.50395286], rtol=1e-6)
-    np.testing.assert_allclose(one.t, [0, 0.099945, 0.149841, 0.259979])
-    assert one.labels is not None
-    assert (one.label_names[one.labels[0]], one.segments, one.repairs) == ("jogging", ((0, 4),), {})
+def test_the_first_rows_of_the_real_file_load(tmp_path: Path) -> None:
+    (recording,) = opened(tmp_path, FIRST_ROWS)
+    assert (recording.dataset, recording.name, recording.subject, recording.channels, recording.fs_hz) == (
+        "wisdm",
+        "user33",
+        "33",
+        ACC,
+        20.0,
+    )
+    np.testing.assert_allclose(recording.x[0], [-0.6946377, 12.680544, 0.50395286], rtol=1e-6)
+    np.testing.assert_allclose(recording.t, [0, 0.099945, 0.149841, 0.259979])
+    assert recording.labels is not None
+    assert (recording.label_names[recording.labels[0]], recording.segments, recording.repairs) == (
+        "jogging",
+        ((0, 4),),
+        {},
+    )
 
 
 def test_every_activity_has_its_common_name(tmp_path: Path) -> None:
-    spelled = ("Walking", "Jogging", "Upstairs", "Downstairs", "Sitting", "Standing")
-    text = "".join(run(1, name, (i + 1) * 10**12, 2) for i, name in enumerate(spelled))
-    (one,) = opened(tmp_path, text)
-    assert one.labels is not None
-    assert [LABEL_NAMES[code] for code in one.labels[::2]] == [
+    spellings = ("Walking", "Jogging", "Upstairs", "Downstairs", "Sitting", "Standing")
+    text = "".join(run(1, name, (i + 1) * 10**12, 2) for i, name in enumerate(spellings))
+    (recording,) = opened(tmp_path, text)
+    assert recording.labels is not None
+    assert [LABEL_NAMES[code] for code in recording.labels[::2]] == [
         "walking",
         "jogging",
         "walking_upstairs",
@@ -74,7 +84,7 @@ def test_every_activity_has_its_common_name(tmp_path: Path) -> None:
         ("11,Walking,1867172313000,1e-2,-.5,+3.;\n", {}, 1),
     ],
 )
-def test_each_odd_row_is_repaired_or_skipped_and_counted(odd: str, repairs: dict, extra_rows: int) -> None:
+def test_each_irregular_row_is_repaired_or_skipped_and_counted(odd: str, repairs: dict, extra_rows: int) -> None:
     start, end = 1_866_172_313_000, 1_868_172_313_000
     text = run(11, "Walking", start, 20) + odd
     text += "" if not odd.endswith("\n") else run(11, "Walking", end, 20)
@@ -94,7 +104,7 @@ def test_a_repaired_row_keeps_its_place_and_its_values() -> None:
     assert rows.t_ns[3] == 1_000_150_000_000
 
 
-def test_the_repeated_and_undated_rows_of_user_fifteen_are_cleaned(tmp_path: Path) -> None:
+def test_repeated_and_undated_rows_are_dropped(tmp_path: Path) -> None:
     odd = (
         "15,Jogging,728142284000,13.14,-10.34,-2.9147544;\n"
         + "15,Jogging,728192638000,12.11,-7.93,3.5276701;\n" * 3
@@ -103,20 +113,20 @@ def test_the_repeated_and_undated_rows_of_user_fifteen_are_cleaned(tmp_path: Pat
         + "15,Jogging,728582835000,0.11,6.59,-3.9499009;\n" * 2
         + "15,Jogging,728632548000,4.4,17.08,5.134871;\n15,Jogging,728682262000,19.57,19.57,-8.19945;\n"
     )
-    (one,) = opened(tmp_path, odd + run(15, "Jogging", 728_732_000_000, 100))
-    assert one.repairs == {"zero_time": 2, "repeated_row": 5}
-    assert (len(one), one.segments) == (106, ((0, 106),))
-    np.testing.assert_allclose(one.t[:3], [0, 0.050354, 0.21994], atol=1e-6)
+    (recording,) = opened(tmp_path, odd + run(15, "Jogging", 728_732_000_000, 100))
+    assert recording.repairs == {"zero_time": 2, "repeated_row": 5}
+    assert (len(recording), recording.segments) == (106, ((0, 106),))
+    np.testing.assert_allclose(recording.t[:3], [0, 0.050354, 0.21994], atol=1e-6)
 
 
-def test_rows_with_one_stamp_but_other_values_count_apart(tmp_path: Path) -> None:
+def test_a_repeated_time_with_other_values_counts_separately(tmp_path: Path) -> None:
     odd = "3,Walking,8948102277000,1,2,3;\n3,Walking,8948102277000,4,5,6;\n"
-    (one,) = opened(tmp_path, run(3, "Walking", 8_947_102_277_000, 20) + odd)
-    assert one.repairs["repeated_time"] == 1
-    assert one.x[-1].tolist() == [1, 2, 3]
+    (recording,) = opened(tmp_path, run(3, "Walking", 8_947_102_277_000, 20) + odd)
+    assert recording.repairs["repeated_time"] == 1
+    assert recording.x[-1].tolist() == [1, 2, 3]
 
 
-def test_a_late_stamp_is_dropped_and_a_jump_starts_a_segment(tmp_path: Path) -> None:
+def test_a_late_row_is_dropped_and_a_jump_starts_a_segment(tmp_path: Path) -> None:
     late = f"3,Walking,{10**12 + 18 * STEP_NS},1,2,3;\n"
     text = (
         run(3, "Walking", 10**12, 20)
@@ -124,22 +134,22 @@ def test_a_late_stamp_is_dropped_and_a_jump_starts_a_segment(tmp_path: Path) -> 
         + run(3, "Walking", 10**12 + 20 * STEP_NS, 20)
         + run(3, "Sitting", 10**11, 9)
     )
-    (one,) = opened(tmp_path, text)
-    assert one.repairs == {"out_of_order": 1, "time_jumped_back": 1}
-    assert one.segments == ((0, 40), (40, 49))
+    (recording,) = opened(tmp_path, text)
+    assert recording.repairs == {"out_of_order": 1, "time_jumped_back": 1}
+    assert recording.segments == ((0, 40), (40, 49))
 
 
-def test_people_mixed_in_the_file_are_sorted_out(tmp_path: Path) -> None:
+def test_mixed_rows_of_several_people_are_separated(tmp_path: Path) -> None:
     text = (
         run(33, "Jogging", 10**12, 30) + run(17, "Walking", 10**12, 20) + run(33, "Walking", 2 * 10**12, 10) + "17,Wal"
     )
     dataset = opened(tmp_path, text)
     assert [(entry.name, entry.subject) for entry in dataset.entries] == [("user17", "17"), ("user33", "33")]
-    assert [len(one) for one in dataset] == [20, 40]
-    assert sum(one.repairs.get("missing_value", 0) for one in dataset) == 1
+    assert [len(recording) for recording in dataset] == [20, 40]
+    assert sum(recording.repairs.get("missing_value", 0) for recording in dataset) == 1
 
 
-def test_a_file_of_something_else_is_refused_instead_of_emptied(tmp_path: Path) -> None:
+def test_a_file_with_mostly_unusable_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataDamaged, match="30 of 50 rows cannot be used"):
         opened(tmp_path, run(1, "Walking", 10**12, 20) + "1;2;3;4;5;6\n" * 5)
     with pytest.raises(DataDamaged, match="no rows"):
