@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .keyboard import keys
-from .run import add_source_options, stop_on_signals
+from .run_options import add_source_options, source_of
+from .terminal import say, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
@@ -86,7 +87,6 @@ def add_parser(commands: Any) -> None:
 def run_record(args: argparse.Namespace) -> int:
     """Record until the source ends, ``q`` or Ctrl-C."""
     from kinestream.core.source import Linked
-    from kinestream.launch.build_run import build_source, say
     from kinestream.recording.labelled_source import LabelledSource
     from kinestream.recording.manifest import describe
     from kinestream.recording.recorder import Recorder
@@ -99,7 +99,7 @@ def run_record(args: argparse.Namespace) -> int:
     if len(labels) > 9:
         raise ConfigError(f"{len(labels)} labels; a key each, 1 to 9, is all there is")
     folder = args.folder or Path(time.strftime("recording-%Y%m%d-%H%M%S"))
-    source = build_source(args)
+    source = source_of(args)
     labelled = LabelledSource(source, labels or ACTIVITIES, at_first=0 if args.label else None)
     about = describe(source_name=source.name, live=source.live, wearer=args.wearer)
     recorder = Recorder(folder, about, live=source.live, on_failure=say)
@@ -154,7 +154,7 @@ async def _record(
             if at_terminal:
                 print(file=sys.stderr)
     for notice in [*source.notices(), *recorder.notices()]:
-        print(f"kinestream: {notice}", file=sys.stderr)
+        say(notice)
     if not reader.cancelled():
         reader.result()  # raises what ended it
     print(f"{recorder.summary()['samples']} samples in {recorder.folder}")

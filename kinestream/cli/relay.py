@@ -11,7 +11,8 @@ from typing import Any
 
 from kinestream.core.errors import ConfigError
 
-from .run import add_source_options, stop_on_signals
+from .run_options import add_source_options, source_of
+from .terminal import say, stop_on_signals
 
 JOURNAL_SIZE = "1GB"
 MIN_JOURNAL_BYTES = 4_000_000
@@ -74,32 +75,28 @@ def _relay(args: argparse.Namespace) -> int:
     from kinestream.core.source import Noticing
     from kinestream.ingest import Journal, Relay
     from kinestream.ingest.relay.durable import state_folder
-    from kinestream.launch.build_run import build_source
 
     size = parse_size(args.journal_size)
     folder = args.journal or state_folder() / "journal" / re.sub(r"[^A-Za-z0-9.]+", "-", args.to.partition("?")[0])
 
-    def report(line: str) -> None:
-        print(f"kinestream: {line}", file=sys.stderr, flush=True)
-
     async def run() -> int:
         with Journal(folder, max_bytes=size) as journal:
-            relay = Relay(args.to, journal, insecure=args.insecure, report=report)
-            source = build_source(args) if args.source else None
+            relay = Relay(args.to, journal, insecure=args.insecure, report=say)
+            source = source_of(args) if args.source else None
             if journal.newest > journal.delivered:
-                report(f"{folder} still has {max(1, journal.size_bytes // 1000)} kB of samples; sending those first")
+                say(f"{folder} still has {max(1, journal.size_bytes // 1000)} kB of samples; sending those first")
             task = asyncio.ensure_future(relay.run(source))
             stop_on_signals(task.cancel)
             try:
                 await task
             except asyncio.CancelledError:
                 if journal.newest > journal.delivered:
-                    report(f"stopped; undelivered samples stay in {folder} for the next start")
+                    say(f"stopped; undelivered samples stay in {folder} for the next start")
             for notice in source.notices() if isinstance(source, Noticing) else ():
-                report(notice)
+                say(notice)
             counts = {**(source.counts() if source else {}), **relay.counts()}
             totals = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-            report(totals or ("nothing delivered" if journal.newest > journal.delivered else "nothing to deliver"))
+            say(totals or ("nothing delivered" if journal.newest > journal.delivered else "nothing to deliver"))
             return 0
 
     return asyncio.run(run())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError, KinestreamError
 
+from .run_options import add_run_options, add_source_options, run_options, source_of
 from .serve import in_browser
+from .terminal import progress, say, stop_on_signals
 
 if TYPE_CHECKING:
     from socket import socket
@@ -36,7 +35,7 @@ def add_parser(commands: Any) -> None:
     )
     demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
     # So small a battery that a press of `b` shows: full, it affords the full network, half full a thin one.
-    _add_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2")
+    add_run_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2")
     demo.set_defaults(run=_demo, deadline=2.0)
 
     replay = commands.add_parser(
@@ -53,7 +52,7 @@ def add_parser(commands: Any) -> None:
     replay.add_argument(
         "source", metavar="DATASET|PATH", help="a dataset's name (kinestream data list), a file, or a recording"
     )
-    _add_options(replay)
+    add_run_options(replay)
     replay.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     replay.set_defaults(run=_replay)
 
@@ -76,7 +75,7 @@ def add_parser(commands: Any) -> None:
         help="ble://DEVICE, phone://, zmq+tcp://HOST:PORT, relay://HOST:PORT, lsl://NAME, wearer://?seed=N, "
         "replay://NAME?speed=X, or a recording's folder",
     )
-    _add_options(run)
+    add_run_options(run)
     run.add_argument("--dashboard", action="store_true", help="show it on the dashboard")
     run.set_defaults(run=_replay)
 
@@ -96,63 +95,6 @@ def add_parser(commands: Any) -> None:
     publish.add_argument("--wait", action="store_true", help="begin when the first subscriber is there")
     add_source_options(publish)
     publish.set_defaults(run=_publish)
-
-
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
-    parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
-    parser.add_argument(
-        "--columns",
-        metavar="MAP",
-        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what; subject=who', and "
-        "rate=50 where there is no time",
-    )
-    parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
-    parser.add_argument("--loop", action="store_true", help="begin again at the end")
-    parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
-    parser.add_argument("--insecure", action="store_true", help="sockets may leave this machine without keys")
-
-
-def _add_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
-    add_source_options(parser)
-    group = parser.add_argument_group("what runs")
-    names = ("--model", "--model_name", "--model-name")
-    group.add_argument(*names, metavar="M", help="a bundled model or a file (default uci_cnn)")
-    group.add_argument(
-        "--policy",
-        default=policy,
-        metavar="P",
-        help="fixed[:0.5x-128], latency, slowdown, battery:hours=8, persistence, utility, loss, deadline=20, "
-        "sensing:fs_hz=25, hop=2; joined, the later limit the former: slowdown+battery:hours=8; "
-        "a policy.toml or your own my_policy.py "
-        f"(docs/policies.md; default {policy or 'fixed'})",
-    )
-    group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")
-    group.add_argument(
-        "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
-    )
-    group.add_argument(
-        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
-    )
-    group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
-    group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
-    group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
-    group.add_argument("--smooth", action="store_true", help="conclude from all windows so far (docs/decisions.md)")
-    group.add_argument(
-        "--unknown", type=float, metavar="P", help="conclude 'unknown' below this calibrated probability, e.g. 0.7"
-    )
-    group.add_argument(
-        "--episodes", action="store_true", help="tell also from when to when each activity went on, when it is over"
-    )
-    group.add_argument(
-        "--min-episode", type=float, metavar="SECONDS", help="the shortest episode (default 10; implies --episodes)"
-    )
-    group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
-    group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
-    group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
-    group.add_argument("--metrics", metavar="[HOST]:PORT", help="tell Prometheus the figures of the run, e.g. :9100")
-    group.add_argument("--ascii", action="store_true", help="draw the dashboard with nothing but ASCII characters")
-    group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -195,11 +137,16 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
 
 
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
-    from kinestream.launch.build_run import build_session
+    from kinestream.launch.build_run import build_run
 
     from .output import JsonLines, Lines, episode_record, summary_text
 
-    session = build_session(args)  # outside the event loop, which would let Ctrl-C wait until all is measured
+    # Measuring happens outside the event loop, so that Ctrl-C ends it at once.
+    session = build_run(
+        run_options(args),
+        on_notice=None if args.dashboard else say,  # a line would spoil the dashboard; its summary has it
+        on_progress=progress("measuring every subnetwork on this machine, once"),
+    )
     if emitter is not None:
         session.subscribe(
             on_prediction=lambda prediction: emitter.prediction(prediction.to_dict()),
@@ -243,7 +190,7 @@ async def _say_when_waiting(session: Session) -> None:
     """A source that has nothing to say yet is no error, but a person should know that it is awaited."""
     await asyncio.sleep(PATIENCE_S)
     if not session.counts().get("samples"):
-        print(f"kinestream: waiting for samples from {session.source_name}; Ctrl-C ends it", file=sys.stderr)
+        say(f"waiting for samples from {session.source_name}; Ctrl-C ends it")
 
 
 def _conclude(session: Session, writer: JsonLines | Lines) -> None:
@@ -251,17 +198,16 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
 
     if isinstance(writer, JsonLines):  # lines for people have them in the summary
         for notice in session.notices():
-            print(f"kinestream: {notice}", file=sys.stderr)
+            say(notice)
     writer.summary(session.summary())
 
 
 def _publish(args: argparse.Namespace) -> int:
     from kinestream.core.source import Noticing
     from kinestream.ingest import publish
-    from kinestream.launch.build_run import build_source
 
     async def run() -> int:
-        source = build_source(args)
+        source = source_of(args)
         if args.to.startswith("lsl://"):
             from kinestream.ingest.lsl import publish_lsl
 
@@ -275,18 +221,8 @@ def _publish(args: argparse.Namespace) -> int:
         except asyncio.CancelledError:
             counts = {}
         for notice in source.notices() if isinstance(source, Noticing) else ():
-            print(f"kinestream: {notice}", file=sys.stderr)
+            say(notice)
         print(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "stopped", file=sys.stderr)
         return 0
 
     return asyncio.run(run())
-
-
-def stop_on_signals(stop: Callable[[], Any]) -> None:
-    """Let Ctrl-C and a polite kill end the run as if the source had ended."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop)
-        except NotImplementedError:  # Windows has no such handlers in its event loop
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError, SourceLost
 
 from .keyboard import keys
-from .run import add_source_options, stop_on_signals
+from .run_options import add_source_options, source_of
+from .terminal import stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus, Source
@@ -81,7 +82,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
-    from kinestream.launch.build_run import build_source
     from kinestream.sensor_check.orientation import orientation_of
 
     if not args.seconds >= 2:
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--pause {args.pause:g}; expected a number of seconds from 0 on")
     _refuse_to_overwrite(args.out)
     model = load_model(find_model(args.model))
-    source = build_source(args)
+    source = source_of(args)
     if isinstance(source, Acknowledging):
         raise ConfigError(
             f"{args.source}: this check would keep samples from the run they are meant for; check beside the sensor"

@@ -1,10 +1,7 @@
-"""From the command line's words to a source and a session."""
+"""From options to a session that is ready to run."""
 
 from __future__ import annotations
 
-import argparse
-import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,150 +20,127 @@ from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
 
 from .build_pipeline import build_pipeline, explicit_policy
-from .open_source import SourceOptions, open_source, parse_speed
+from .open_source import open_source
+from .run_options import DEFAULT_MODEL, DEFAULT_POLICY, RunOptions
 
 if TYPE_CHECKING:
     from kinestream.recording.recorder import Recorder
 
-
-def build_source(args: argparse.Namespace) -> Source:
-    speed = None if args.speed is None else parse_speed(args.speed)
-    options = SourceOptions(
-        args.data, tuple(args.subject), args.columns, speed, args.loop, args.together, args.insecure
-    )
-    return open_source(args.source, options)
+Notice = Callable[[str], None]
+"""Takes one line for a person."""
+Progress = Callable[[int, int], None]
+"""Takes the measurements done, and how many there are."""
 
 
-MODEL = "uci_cnn"
-POLICY = "fixed"
-"""What runs where nothing else is asked for."""
+def build_run(options: RunOptions, *, on_notice: Notice | None = None, on_progress: Progress | None = None) -> Session:
+    """The session that the options describe. A recorded run repeats as it was if no option changes it.
 
-
-def build_session(args: argparse.Namespace) -> Session:
-    """The session the options describe; a recorded run, if nothing is said of how to run it, as it was.
-
+    Args:
+        on_notice: called with each line a person should read, also later when a recording fails; None: not shown.
+        on_progress: called while subnetworks are measured; None: not shown.
     Raises:
-        KinestreamError: an option, the model, or the source is not what it should be.
+        KinestreamError: an option, the model or the source is wrong.
+
+    >>> import asyncio
+    >>> session = build_run(RunOptions("wearer://?seed=1&speed=max", limit_s=10))
+    >>> summary = asyncio.run(session.run())
+    >>> session.summary()["predictions"]
+    6
     """
-    if is_rerun(args):
-        again = _rerun(args)
-        again.conclude(*_conclusions(args, again.pipeline.engine.model))
-        return again
-    source = build_source(args)
-    found_as = args.model or MODEL
-    model = load_model(find_model(found_as))
+    on_notice = on_notice or _ignore
+    if is_rerun(options):
+        rerun = _rerun(options)
+        rerun.conclude(*_conclusions(options, rerun.pipeline.engine.model))
+        return rerun
+    source = open_source(options.source, options.source_options)
+    model_text = options.model or DEFAULT_MODEL
+    model = load_model(find_model(model_text))
     engine = Engine(model)
-    # All that can be wrong at once is looked at before anything is measured.
-    if args.deadline is not None and not args.deadline > 0:
-        raise ConfigError(f"--deadline {args.deadline:g}: expected a positive number of milliseconds")
-    if args.limit is not None and not args.limit > 0:
-        raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
-    concluder, episodes = _conclusions(args, model)
-    hop = _hop(args.hop, model)
-    channel_map = _channel_map(args.axes, model) if args.axes else None
-    battery = make_battery(args.battery) if args.battery else None
-    energy = read_energy_model(args.energy) if args.energy else None
-    policy_text = explicit_policy(POLICY if args.policy is None else args.policy, model)
+    # Every option is checked before the measuring, which takes time.
+    concluder, episodes = _conclusions(options, model)
+    hop = options.hop(model)
+    channel_map = _channel_map(options.axes, model, on_notice) if options.axes else None
+    battery = make_battery(options.battery) if options.battery else None
+    energy = read_energy_model(options.energy) if options.energy else None
+    policy_text = explicit_policy(options.policy or DEFAULT_POLICY, model)
     pipeline = build_pipeline(
         engine,
         policy_text,
         battery=battery,
-        deadline_ms=args.deadline,
+        deadline_ms=options.deadline_ms,
         hop=hop,
-        max_gap_s=args.max_gap,
+        max_gap_s=options.max_gap_s,
         channel_map=channel_map,
         energy=energy,
-        everything=getattr(args, "dashboard", False),
-        progress=_progress("measuring every subnetwork on this machine, once"),
+        everything=options.all_subnets,
+        progress=on_progress,
     )
-    recorder = _recorder(args, source, pipeline, found_as) if args.record else None
+    recorder = _recorder(options.record, source, pipeline, model_text, on_notice) if options.record else None
     session = Session(
-        source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=args.limit, recorder=recorder
+        source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=options.limit_s, recorder=recorder
     )
     session.conclude(concluder, episodes)
     return session
 
 
-def _conclusions(args: argparse.Namespace, model: Model) -> tuple[Concluder | None, EpisodeFinder | None]:
-    """What ``--smooth``, ``--unknown`` and ``--episodes`` ask for."""
-    concluder = episodes = None
-    if args.smooth or args.unknown is not None:
-        concluder = Concluder(
-            model.calibration,
-            len(model.labels),
-            model.input.window_s,
-            smooth=args.smooth,
-            unknown_below=args.unknown or 0.0,
-        )
-    if args.episodes or args.min_episode is not None:
-        episodes = EpisodeFinder() if args.min_episode is None else EpisodeFinder(args.min_episode)
-    return concluder, episodes
-
-
-def _channel_map(text: str, model: Model) -> ChannelMap:
-    """What ``--axes`` says; told where a file was made for a sensor worn in another place than this model's."""
-    if not is_axes_file(text):
-        return ChannelMap.parse(text)
-    found, orientation = read_axes_file(Path(text)), orientation_of(model.card)
-    if found.model and found.worn != (orientation.name if orientation else ""):
-        again = f"kinestream wear SOURCE --model {model.name}"
-        say(f"{text} was made for {found.model}, whose sensor is worn otherwise: make another with {again}")
-    return found.channel_map
-
-
-def is_rerun(args: argparse.Namespace) -> bool:
-    """Whether the source is a recorded run, and nothing was said of running it otherwise."""
-    told = (args.model, args.policy, args.deadline, args.battery, args.energy, args.hop, args.max_gap, args.axes)
-    if any(one is not None for one in told) or not Path(args.source).is_dir():
+def is_rerun(options: RunOptions) -> bool:
+    """Whether the source is a recorded run that no option changes."""
+    if options.changes_run or not Path(options.source).is_dir():
         return False
     from kinestream.recording.rerun import can_rerun
     from kinestream.replay_data.recordings import is_recording
 
-    return is_recording(args.source) and can_rerun(Path(args.source))
-
-
-def _rerun(args: argparse.Namespace) -> Session:
-    from kinestream.recording.rerun import RerunSession
-
-    if args.record:
-        raise ConfigError(f"{args.source} is recorded already; name a --model or --policy to record another run of it")
-    source = build_source(args)  # refuses what a recording cannot heed
-    assert isinstance(source, Playback)
-    return RerunSession(Path(args.source), speed=source.speed, limit_s=args.limit)
-
-
-def _recorder(args: argparse.Namespace, source: Source, pipeline: Pipeline, found_as: str) -> Recorder:
-    from kinestream.recording.recorder import Recorder, describe
-
-    model = str(Path(found_as).resolve()) if Path(found_as).is_file() else found_as
-    about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=model)
-    quiet = getattr(args, "dashboard", False)  # what is printed there spoils the screen; the summary says it
-    return Recorder(args.record, about, live=source.live, on_failure=_ignore if quiet else say)
-
-
-def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    print(f"kinestream: {line}", file=sys.stderr, flush=True)
+    return is_recording(options.source) and can_rerun(Path(options.source))
 
 
 def _ignore(line: str) -> None:
-    """Nobody is told now."""
+    """Show nothing."""
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done % 50 == 0 or done == total):
-            print(f"\r{what}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return show
-
-
-def _hop(hop_s: float | None, model: Model) -> int | None:
-    if hop_s is None:
-        return None
-    samples = hop_s * model.input.fs_hz
-    if not (math.isfinite(samples) and 1 <= round(samples) <= model.input.length):
-        raise ConfigError(
-            f"--hop {hop_s:g}: expected {1 / model.input.fs_hz:.3f} to {model.input.window_s:g} s for {model.name}"
+def _conclusions(options: RunOptions, model: Model) -> tuple[Concluder | None, EpisodeFinder | None]:
+    concluder = episodes = None
+    if options.smooth or options.unknown_below is not None:
+        concluder = Concluder(
+            model.calibration,
+            len(model.labels),
+            model.input.window_s,
+            smooth=options.smooth,
+            unknown_below=options.unknown_below or 0.0,
         )
-    return round(samples)
+    if options.min_episode_s is not None:
+        episodes = EpisodeFinder(options.min_episode_s)
+    elif options.episodes:
+        episodes = EpisodeFinder()
+    return concluder, episodes
+
+
+def _channel_map(axes: str, model: Model, on_notice: Notice) -> ChannelMap:
+    """The map that ``axes`` gives, with a notice if its file was made for a sensor worn elsewhere than the model's."""
+    if not is_axes_file(axes):
+        return ChannelMap.parse(axes)
+    axes_file, orientation = read_axes_file(Path(axes)), orientation_of(model.card)
+    if axes_file.model and axes_file.worn != (orientation.name if orientation else ""):
+        command = f"kinestream wear SOURCE --model {model.name}"
+        on_notice(f"{axes} was made for {axes_file.model}, whose sensor is worn elsewhere; make another: {command}")
+    return axes_file.channel_map
+
+
+def _rerun(options: RunOptions) -> Session:
+    from kinestream.recording.rerun import RerunSession
+
+    if options.record:
+        raise ConfigError(
+            f"{options.source} is recorded already; name a --model or --policy to record another run of it"
+        )
+    source = open_source(options.source, options.source_options)  # refuses options a recording cannot heed
+    assert isinstance(source, Playback)
+    return RerunSession(Path(options.source), speed=source.speed, limit_s=options.limit_s)
+
+
+def _recorder(folder: Path, source: Source, pipeline: Pipeline, model_text: str, on_failure: Notice) -> Recorder:
+    from kinestream.recording.manifest import describe
+    from kinestream.recording.recorder import Recorder
+
+    model = str(Path(model_text).resolve()) if Path(model_text).is_file() else model_text
+    about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=model)
+    return Recorder(folder, about, live=source.live, on_failure=on_failure)

@@ -110,7 +110,7 @@ def test_a_model_that_knows_no_place_asks_for_less(environment: dict[str, str], 
     assert json.loads(done.stdout)["axes"] is None
     assert tomllib.loads(out.read_text())["axes"] == "x y z"
     run = ("replay", folder / "asked.csv", "--speed", "max", "--policy", "fixed:0.5x-128", "--axes", out)
-    assert f"{out} was made for watch, whose sensor is worn otherwise" in kinestream(environment, *run).stderr
+    assert f"{out} was made for watch, whose sensor is worn elsewhere" in kinestream(environment, *run).stderr
     out.write_text("axes = 'x y z'  # by hand\n")
     assert "worn otherwise" not in kinestream(environment, *run).stderr
 

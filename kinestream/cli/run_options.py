@@ -1,0 +1,116 @@
+"""The options that name a source and describe a run, and what they come to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kinestream.core.source import Source
+    from kinestream.launch.open_source import SourceOptions
+    from kinestream.launch.run_options import RunOptions
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
+    parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
+    parser.add_argument(
+        "--columns",
+        metavar="MAP",
+        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what; subject=who', and "
+        "rate=50 where there is no time",
+    )
+    parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
+    parser.add_argument("--loop", action="store_true", help="begin again at the end")
+    parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
+    parser.add_argument("--insecure", action="store_true", help="sockets may leave this machine without keys")
+
+
+def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
+    add_source_options(parser)
+    group = parser.add_argument_group("what runs")
+    names = ("--model", "--model_name", "--model-name")
+    group.add_argument(*names, metavar="M", help="a bundled model or a file (default uci_cnn)")
+    group.add_argument(
+        "--policy",
+        default=policy,
+        metavar="P",
+        help="fixed[:0.5x-128], latency, slowdown, battery:hours=8, persistence, utility, loss, deadline=20, "
+        "sensing:fs_hz=25, hop=2; joined, the later limit the former: slowdown+battery:hours=8; "
+        "a policy.toml or your own my_policy.py "
+        f"(docs/policies.md; default {policy or 'fixed'})",
+    )
+    group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")
+    group.add_argument(
+        "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
+    )
+    group.add_argument(
+        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
+    )
+    group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
+    group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
+    group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
+    group.add_argument("--smooth", action="store_true", help="conclude from all windows so far (docs/decisions.md)")
+    group.add_argument(
+        "--unknown", type=float, metavar="P", help="conclude 'unknown' below this calibrated probability, e.g. 0.7"
+    )
+    group.add_argument(
+        "--episodes", action="store_true", help="tell also from when to when each activity went on, when it is over"
+    )
+    group.add_argument(
+        "--min-episode", type=float, metavar="SECONDS", help="the shortest episode (default 10; implies --episodes)"
+    )
+    group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
+    group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
+    group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
+    group.add_argument("--metrics", metavar="[HOST]:PORT", help="tell Prometheus the figures of the run, e.g. :9100")
+    group.add_argument("--ascii", action="store_true", help="draw the dashboard with nothing but ASCII characters")
+    group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
+
+
+def source_options(args: argparse.Namespace) -> SourceOptions:
+    """What ``add_source_options`` read."""
+    from kinestream.launch.open_source import SourceOptions, parse_speed
+
+    return SourceOptions(
+        args.data,
+        tuple(args.subject),
+        args.columns,
+        None if args.speed is None else parse_speed(args.speed),
+        args.loop,
+        args.together,
+        args.insecure,
+    )
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    """The source that the arguments name."""
+    from kinestream.launch.open_source import open_source
+
+    return open_source(args.source, source_options(args))
+
+
+def run_options(args: argparse.Namespace) -> RunOptions:
+    """What ``add_run_options`` read."""
+    from kinestream.launch.run_options import RunOptions
+
+    return RunOptions(
+        args.source,
+        source_options(args),
+        model=args.model,
+        policy=args.policy,
+        deadline_ms=args.deadline,
+        battery=args.battery,
+        energy=args.energy,
+        hop_s=args.hop,
+        max_gap_s=args.max_gap,
+        axes=args.axes,
+        smooth=args.smooth,
+        unknown_below=args.unknown,
+        episodes=args.episodes,
+        min_episode_s=args.min_episode,
+        limit_s=args.limit,
+        record=args.record,
+        all_subnets=args.dashboard,
+    )

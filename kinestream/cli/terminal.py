@@ -1,0 +1,34 @@
+"""Lines and progress for the person at the terminal, on standard error; and their Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    print(f"kinestream: {line}", file=sys.stderr, flush=True)
+
+
+def progress(title: str) -> Callable[[int, int], None]:
+    """A callback that shows how much is done, in one line that is overwritten; silent without a terminal."""
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty() and (done % 50 == 0 or done == total):
+            print(f"\r{title}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def stop_on_signals(stop: Callable[[], Any]) -> None:
+    """Let Ctrl-C and a polite kill end the run as if the source had ended."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows has no such handlers in its event loop
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
