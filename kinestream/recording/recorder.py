@@ -19,8 +19,6 @@ from kinestream.replay_data.recordings.tables import COMPUTED, DROPPED, NOT_RECO
 from kinestream.replay_data.recordings.writer import Item
 from kinestream.run.pipeline import Circumstances
 
-from .manifest import describe as describe
-
 WRITE_EVERY_S = 0.25
 """Longest wait before data is written: a killed run loses about this much."""
 
