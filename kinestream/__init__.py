@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingPoint, OperatingTable
     from kinestream.core.signals import Decision, Prediction, SampleChunk, Subnet, Window
     from kinestream.launch.open_source import open_source
+    from kinestream.launch.predictions import Predictions
+    from kinestream.launch.recogniser import Recogniser, load
     from kinestream.run.pipeline import Pipeline
     from kinestream.run.session import Session
 
@@ -24,10 +26,13 @@ __all__ = [
     "OperatingTable",
     "Pipeline",
     "Prediction",
+    "Predictions",
+    "Recogniser",
     "SampleChunk",
     "Session",
     "Subnet",
     "Window",
+    "load",
     "open_source",
 ]
 __version__ = "0.1.0"
@@ -45,6 +50,8 @@ __getattr__, __dir__ = lazy_names(
         "KinestreamError": ".core.errors",
         "Pipeline": ".run.pipeline",
         "Session": ".run.session",
+        "Predictions": ".launch.predictions",
+        **dict.fromkeys(("Recogniser", "load"), ".launch.recogniser"),
         "open_source": ".launch.open_source",
     },
 )

@@ -68,3 +68,11 @@ class MissingExtra(KinestreamError):
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
         super().__init__(f"{needed_for} needs the '{extra}' extra: pip install '.[{extra}]' in the checkout")
+
+
+class MissingPackage(KinestreamError):
+    """A Python package that kinestream does not depend on is needed here, and not installed."""
+
+    def __init__(self, package: str, needed_for: str) -> None:
+        self.package = package
+        super().__init__(f"{needed_for} needs {package}, which is not installed: pip install {package}")

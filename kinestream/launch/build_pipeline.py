@@ -36,7 +36,7 @@ def build_pipeline(
     the pipeline's too.
 
     Args:
-        policy_text: as on the command line, e.g. ``battery:floor=0.5``.
+        policy_text: as on the command line, e.g. ``battery:hours=8``.
         energy: estimates the energy of a window instead of the default model.
         everything, progress: see ``table_for``; the other arguments are the pipeline's.
 

@@ -1,0 +1,156 @@
+"""A model ready to read recordings that a program holds in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.signals import Subnet
+from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
+
+from .build_pipeline import build_pipeline, explicit_policy
+from .predictions import Predictions
+from .sample_columns import channels_of
+from .samples import Samples, read_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kinestream.core.input_spec import InputSpec
+    from kinestream.core.operating_table import OperatingPoint
+    from kinestream.inference import Model
+
+STREAM = "data"
+"""The stream's name in the predictions."""
+
+
+def load(model: str | Path) -> Recogniser:
+    """The recogniser of a bundled model, by name, or of a ``.safetensors`` file, by path.
+
+    Raises:
+        ModelError: there is no such model, or the file is not a valid one.
+
+    >>> import kinestream
+    >>> kinestream.load("uci_kinet")
+    <kinestream model uci_kinet: 6 activities, 18 subnetworks, needs acc+gyro at 50 Hz>
+    """
+    return Recogniser(load_model(find_model(model)))
+
+
+class Recogniser:
+    """One model, and predictions of the recordings it is given; one thread at a time.
+
+    >>> import numpy as np, kinestream
+    >>> recogniser = kinestream.load("uci_kinet")
+    >>> recogniser.channels
+    ('acc_x', 'acc_y', 'acc_z', 'gyro_x', 'gyro_y', 'gyro_z')
+    >>> recogniser.predict(np.tile([0, 0, 9.8, 0, 0, 0], (128, 1)), fs_hz=50).labels
+    ('lying',)
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._engine = Engine(model)
+
+    def __repr__(self) -> str:
+        sensors = "+".join(dict.fromkeys(name.split("_")[0] for name in self.channels))
+        return (
+            f"<kinestream model {self.name}: {len(self.labels)} activities, {len(self.subnets)} subnetworks, "
+            f"needs {sensors} at {self.input.fs_hz:g} Hz>"
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The activities the model knows, in the order of ``probs``."""
+        return self.model.labels
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """Every subnetwork, narrow to wide, low resolution to high."""
+        return self.model.subnets
+
+    @property
+    def input(self) -> InputSpec:
+        """Rate, window, hop and network columns."""
+        return self.model.input
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The sensor channels to give, in the order that ``predict`` expects of an array without ``channels``."""
+        return channels_of(self.input)
+
+    @cached_property
+    def front(self) -> tuple[OperatingPoint, ...]:
+        """The subnetworks worth choosing, cheapest first; their latencies are measured here on first use."""
+        return operating_table(self._engine, candidates(self.model)).front
+
+    def predict(
+        self,
+        data: Any,
+        fs_hz: float | None = None,
+        *,
+        channels: Sequence[str] | None = None,
+        time: Any = None,
+        labels: Any = None,
+        subnet: Subnet | str | None = None,
+        policy: str | None = None,
+    ) -> Predictions:
+        """The activity in each window of a recording, the same as ``kinestream replay`` gives.
+
+        Warns where the values look like g or degrees per second.
+
+        Args:
+            data: (n, channels) samples as an array or nested lists, or a table (pandas, polars, pyarrow, a dict of
+                columns) with the columns ``acc_x`` ... in m/s^2 and ``gyro_x`` ... in rad/s, gravity included, and
+                perhaps ``time``; a table's other columns are ignored.
+            fs_hz: the sampling rate; by default that of ``time``, else the model's own. Another rate is resampled.
+            channels: the names of an array's columns; by default the recogniser's ``channels``.
+            time: (n,) seconds or dates of the samples, or the name of a column. A gap longer than
+                ``input.max_gap_s`` ends a window; without ``time`` the samples are taken as evenly spaced.
+            labels: (n,) the true activity of each sample, None where unknown, or the name of a column; the
+                predictions then have ``truth``, and their ``accuracy`` is known.
+            subnet: the subnetwork to run, e.g. ``0.5x-128``; by default the most accurate one.
+            policy: chooses a subnetwork per window instead, as on the command line, e.g. ``battery:hours=8``.
+
+        Raises:
+            InputMismatch: the data do not fit the model, or hold no whole window.
+            ConfigError: another argument is wrong.
+        """
+        if subnet is not None and policy is not None:
+            raise ConfigError("subnet and policy both choose the subnetwork; give one of the two")
+        text = policy or (f"fixed:{subnet}" if subnet is not None else "fixed")
+        samples = read_samples(data, self.input, self.name, fs_hz=fs_hz, channels=channels, time=time, labels=labels)
+        for warning in samples.unit_warnings():
+            warnings.warn(warning, stacklevel=2)
+        pipeline = build_pipeline(self._engine, explicit_policy(text, self.model))
+        predictions = [prediction for chunk in samples.chunks(STREAM) for prediction in pipeline.push(chunk)]
+        predictions += pipeline.flush()
+        notices = _notices(pipeline.counts())
+        if not predictions:
+            raise InputMismatch(self._why_empty(samples, notices))
+        return Predictions(self.name, self.labels, predictions, notices)
+
+    def _why_empty(self, samples: Samples, notices: list[str]) -> str:
+        spec = self.input
+        given = f"{len(samples)} samples at {samples.fs_hz:g} Hz ({len(samples) / samples.fs_hz:.3g} s)"
+        needed = f"{self.name} needs {spec.window_s:g} s without a gap longer than {spec.max_gap_s:g} s"
+        reasons = f" ({'; '.join(notices)})" if notices else ""
+        return f"no whole window in {given}{reasons}; {needed}: give a longer recording, or fill its gaps"
+
+
+def _notices(counts: dict[str, int]) -> list[str]:
+    words = {
+        "gaps": "gaps no window spans",
+        "interpolated": "samples interpolated over short gaps",
+        "not_finite": "samples with NaN, infinite or impossible values dropped",
+        "out_of_order": "samples with a time before the last one dropped",
+    }
+    return [f"{counts[kind]} {text}" for kind, text in words.items() if counts.get(kind)]
