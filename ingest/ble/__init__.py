@@ -1,4 +1,5 @@
-"""Bluetooth Low Energy: find sensors, keep a link to them through everything, hand on their samples.
+"""Bluetooth Low Energy: find sensors, keep them connected, deliver their samples.
 
-The only stage part with a radio: ``kinestream.ingest.devices`` knows what to say, this package says it, through bleak.
+Only this package uses a radio: ``kinestream.ingest.devices`` defines each device's protocol, this package carries it
+out through bleak.
 """

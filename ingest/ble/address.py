@@ -1,4 +1,4 @@
-"""What a person means by ``ble://...``: which devices, and how they are to be set."""
+"""Parsing of ``ble://...`` addresses: the requested devices and their settings."""
 
 from __future__ import annotations
 
@@ -18,42 +18,49 @@ _YES, _NO = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One device that is wanted."""
+    """One requested device."""
 
     text: str
-    """As the person wrote it."""
+    """As written in the address."""
     profile: Profile | None
-    """The kind of device; None: what its advertisement says."""
+    """The kind of device; None: recognised by its advertisement."""
     by_profile: bool
-    """Any device of the profile will do."""
+    """Any device of the profile matches."""
 
     def accepts(self, advertisement: Advertisement, address: str, profile: Profile | None) -> bool:
-        """Whether a device that advertises so, and is recognised as ``profile``, is the one."""
+        """Whether a device with this advertisement and address, recognised as ``profile``, matches."""
         if self.by_profile and self.profile is not None:
             if self.profile in profiles():
                 return profile is self.profile
-            return self.profile.signature.match(advertisement) > 0  # of one's own description nobody else knows
+            return self.profile.signature.match(advertisement) > 0  # the user's own profile is not in the registry
         name, wanted = advertisement.name, self.text.casefold()
         return wanted == address.casefold() or (name is not None and name.casefold().startswith(wanted))
 
 
 @dataclass(frozen=True, slots=True)
 class BleAddress:
-    """A parsed ``ble://A,B?rate=50``."""
+    """A parsed ``ble://A,B?rate=50``.
+
+    >>> address = BleAddress.parse("ble://polar,Left wrist?rate=52&gyro=no")
+    >>> [target.text for target in address.targets]
+    ['polar', 'Left wrist']
+    >>> address.settings.rate_hz, address.settings.gyro
+    (52.0, False)
+    """
 
     targets: tuple[Target, ...]
     settings: Settings
     adapter: str | None = None
-    """Of several adapters on Linux, e.g. ``hci1``."""
+    """The Bluetooth adapter on Linux, e.g. ``hci1``; None: the default."""
     wait_s: float = 30.0
-    """How long to look for a device before the first connection."""
+    """Search time for a device before the first connection."""
 
     @classmethod
     def parse(cls, uri: str) -> BleAddress:
-        """Read ``ble://WHAT[,WHAT...][?key=value&...]``; WHAT is a profile, the beginning of a name, or an address.
+        """Parse ``ble://DEVICE[,DEVICE...][?key=value&...]``; DEVICE is a profile, a name's beginning, or an address.
 
         Raises:
-            ConfigError: nothing is named, a key or value is unknown, or a device is said to be of two kinds.
+            ConfigError: no device is named, a key or value is unknown, or a device is given two profiles.
         """
         parts = urlsplit(uri)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
@@ -61,17 +68,19 @@ class BleAddress:
         for key in query:
             if key not in known:
                 raise ConfigError(f"{uri}: {unknown('setting', key, known, 0.6)}")
-        named = _profile(query["profile"]) if "profile" in query else None
-        texts = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
-        texts = [text for text in texts if text]
-        if not texts and not named:
+        default_profile = _find_profile(query["profile"]) if "profile" in query else None
+        device_names = [unquote(text).strip() for text in (parts.netloc + parts.path).split(",")]
+        device_names = [text for text in device_names if text]
+        if not device_names and not default_profile:
             raise ConfigError(
-                f"{uri} names no device; write ble://polar (any of a kind), ble://NAME or ble://ADDRESS; "
-                "kinestream scan shows what is near"
+                f"{uri} names no device; write ble://polar (any of that kind), ble://NAME or ble://ADDRESS; "
+                "kinestream scan lists devices in range"
             )
         settings = {field: _value(uri, key, query[key]) for key, field in _KEYS.items() if key in query}
         assert set(settings) <= {field.name for field in fields(Settings)}
-        targets = [_target(uri, text, named) for text in texts] or [Target(query["profile"], named, by_profile=True)]
+        targets = [_target(uri, text, default_profile) for text in device_names] or [
+            Target(query["profile"], default_profile, by_profile=True)
+        ]
         return cls(
             tuple(targets),
             Settings(**settings),  # pyright: ignore[reportArgumentType]
@@ -80,20 +89,22 @@ class BleAddress:
         )
 
 
-def _profile(text: str) -> Profile:
-    """A known kind of device, or one that a TOML file describes."""
+def _find_profile(text: str) -> Profile:
+    """The profile of a known device, or the one described in a TOML file."""
     return find_profile(text if ":" in text or not text.endswith(".toml") else f"generic:{text}")
 
 
-def _target(uri: str, text: str, named: Profile | None) -> Target:
-    own = next((profile for profile in profiles() if profile.name == text.lower()), None)
+def _target(uri: str, text: str, default_profile: Profile | None) -> Target:
+    profile = next((known for known in profiles() if known.name == text.lower()), None)
     if text.lower().startswith("generic:"):
-        own = find_profile(text)
-    if own is None:
-        return Target(text, named, by_profile=False)
-    if named is not None and named != own:
-        raise ConfigError(f"{uri}: '{text}' is one kind of device, profile={named.name} another; leave one out")
-    return Target(text, own, by_profile=True)
+        profile = find_profile(text)
+    if profile is None:
+        return Target(text, default_profile, by_profile=False)
+    if default_profile is not None and default_profile != profile:
+        raise ConfigError(
+            f"{uri}: '{text}' and profile={default_profile.name} name two different kinds of device; leave one out"
+        )
+    return Target(text, profile, by_profile=True)
 
 
 def _value(uri: str, key: str, text: str) -> float | bool:

@@ -1,6 +1,6 @@
-"""What went wrong with the radio, in one line that says what to do, for the system it happened on.
+"""Radio failures as one line that says what happened and what to do on this operating system.
 
-bleak's errors are told apart by their type, their reason or their D-Bus name, never by the wording of a message.
+bleak's errors are distinguished by type, reason or D-Bus name, never by the wording of a message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SWITCH_ON = {
 }
 _ALLOW = {
     "Linux": "add yourself to the group bluetooth (sudo usermod -aG bluetooth $USER), then log in again",
-    "Darwin": "allow your terminal under System Settings > Privacy & Security > Bluetooth, then start it again",
+    "Darwin": "allow your terminal under System Settings > Privacy & Security > Bluetooth, then restart it",
     "Windows": "allow desktop apps under Settings > Privacy & security > Radios",
 }
 _PLUG_IN = {
@@ -39,27 +39,31 @@ _DENIED = (_REASONS.DENIED_BY_USER, _REASONS.DENIED_BY_SYSTEM, _REASONS.DENIED_B
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """One failure, told apart."""
+class Failure:
+    """One failure, classified."""
 
     message: str
-    """What was found, and what to do, in one line."""
+    """The cause and the remedy, in one line."""
     is_radio: bool = False
     """This machine's Bluetooth is the cause, not the device."""
     is_final: bool = False
-    """Trying again as things are will not help."""
+    """Retrying cannot help until the user changes something."""
 
     def error(self) -> BluetoothUnavailable | DeviceRefused:
+        """The exception to raise for this failure."""
         return BluetoothUnavailable(self.message) if self.is_radio else DeviceRefused(self.message)
 
 
-def tell(error: BaseException, device: str, system: str | None = None) -> Trouble:
-    """The failure of an action with ``device``.
+def explain(error: BaseException, device: str, system: str | None = None) -> Failure:
+    """Classify the failure of an action on ``device``.
 
     Args:
-        error: what bleak, D-Bus or the device's profile raised.
+        error: the exception from bleak, D-Bus or the device's profile.
         device: its name, for the message.
         system: ``platform.system()`` of the machine; by default this one.
+
+    >>> explain(TimeoutError(), "Thingy").message.split(":")[0]
+    'Thingy did not answer in time'
     """
     system = system or platform.system()
     if isinstance(error, BleakBluetoothNotAvailableError):
@@ -67,54 +71,55 @@ def tell(error: BaseException, device: str, system: str | None = None) -> Troubl
     if isinstance(error, BleakDBusError):
         return _dbus(error, device, system)
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return Trouble(f"no D-Bus system bus answers, so there is no Bluetooth service here; {_START_SERVICE}", True)
+        return Failure(f"no D-Bus system bus answers, so no Bluetooth service runs here; {_START_SERVICE}", True)
     if isinstance(error, BleakCharacteristicNotFoundError):
-        return Trouble(
-            f"{device} has no characteristic {error.char_specifier}: it is another kind of device than its profile "
-            "says, or older; name the profile with ?profile=... (kinestream scan shows what is recognised)",
+        return Failure(
+            f"{device} has no characteristic {error.char_specifier}: its firmware is older, or it is a different kind "
+            "of device than its profile describes; name the profile with ?profile=... (kinestream scan shows "
+            "recognised devices)",
             is_final=True,
         )
     if isinstance(error, BleakDeviceNotFoundError):
-        return Trouble(f"{device} is out of reach or switched off; bring it near")
+        return Failure(f"{device} is out of range or switched off; switch it on and bring it closer")
     if isinstance(error, TimeoutError):
-        return Trouble(
-            f"{device} did not answer in time: out of reach, or connected to a phone or another program; "
+        return Failure(
+            f"{device} did not answer in time: it is out of range, or connected to a phone or another program; "
             "disconnect it there"
         )
     if isinstance(error, DecodeError):
-        return Trouble(f"{device} answered what its profile does not expect: {error}")
+        return Failure(f"{device} sent an answer that its profile does not expect: {error}")
     if isinstance(error, KinestreamError):
-        return Trouble(str(error))
-    return Trouble(f"{device}: {str(error) or type(error).__name__}")
+        return Failure(str(error))
+    return Failure(f"{device}: {str(error) or type(error).__name__}")
 
 
-def _unavailable(error: BleakBluetoothNotAvailableError, system: str) -> Trouble:
+def _unavailable(error: BleakBluetoothNotAvailableError, system: str) -> Failure:
     if error.reason is _REASONS.POWERED_OFF:
-        return Trouble(f"Bluetooth is off; {_SWITCH_ON.get(system, 'switch it on')}", True)
+        return Failure(f"Bluetooth is off; {_SWITCH_ON.get(system, 'switch it on')}", True)
     if error.reason in _DENIED:
-        return Trouble(f"this program may not use Bluetooth; {_ALLOW.get(system, 'allow it')}", True, True)
+        return Failure(f"this program may not use Bluetooth; {_ALLOW.get(system, 'allow it')}", True, True)
     if error.reason is _REASONS.NO_BLE_CENTRAL_ROLE:
-        return Trouble(
-            "the Bluetooth adapter knows no Bluetooth Low Energy; use one of version 4.0 or later", True, True
+        return Failure(
+            "the Bluetooth adapter does not support Bluetooth Low Energy; use one of version 4.0 or later", True, True
         )
-    return Trouble(f"this machine has no Bluetooth adapter; {_PLUG_IN.get(system, 'plug one in')}", True, True)
+    return Failure(f"this machine has no Bluetooth adapter; {_PLUG_IN.get(system, 'plug one in')}", True, True)
 
 
-def _dbus(error: BleakDBusError, device: str, system: str) -> Trouble:
+def _dbus(error: BleakDBusError, device: str, system: str) -> Failure:
     name = error.dbus_error.rpartition(".")[2]
     text = error.dbus_error_details or name
     if name == "NotReady":
-        return Trouble(f"Bluetooth is off; {_SWITCH_ON.get(system, 'switch it on')}", True)
+        return Failure(f"Bluetooth is off; {_SWITCH_ON.get(system, 'switch it on')}", True)
     if name in ("AccessDenied", "NotAuthorized", "NotPermitted") and error.dbus_error.startswith("org.freedesktop"):
-        return Trouble(f"this program may not use Bluetooth; {_ALLOW.get(system, 'allow it')}", True, True)
+        return Failure(f"this program may not use Bluetooth; {_ALLOW.get(system, 'allow it')}", True, True)
     if name in ("ServiceUnknown", "NameHasNoOwner", "NoReply", "Disconnected"):
-        return Trouble(f"the Bluetooth service does not answer; {_START_SERVICE}", True)
+        return Failure(f"the Bluetooth service does not answer; {_START_SERVICE}", True)
     if name == "InProgress":
-        return Trouble(f"Bluetooth is busy with {device} already; trying again")
+        return Failure(f"Bluetooth is already busy with {device}; retrying")
     if name in ("AuthenticationFailed", "AuthenticationRejected", "NotAuthorized", "AuthenticationCanceled"):
-        return Trouble(f"{device} wants to be paired first ({text}): bluetoothctl pair ADDRESS", is_final=True)
+        return Failure(f"{device} must be paired first ({text}): bluetoothctl pair ADDRESS", is_final=True)
     if name == "AlreadyConnected":
-        return Trouble(f"{device} is connected to another program; disconnect it there: bluetoothctl disconnect")
+        return Failure(f"{device} is connected to another program; disconnect it there: bluetoothctl disconnect")
     if name in ("UnknownObject", "DoesNotExist"):
-        return Trouble(f"{device} is out of reach or switched off; bring it near")
-    return Trouble(f"{device}: {text}")
+        return Failure(f"{device} is out of range or switched off; switch it on and bring it closer")
+    return Failure(f"{device}: {text}")

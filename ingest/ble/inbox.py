@@ -1,4 +1,4 @@
-"""What the radio's callbacks fill and the source empties: a bounded queue that counts what it drops."""
+"""The bounded queue between the radio's callbacks and the source; it counts what it drops."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from .streaming import Life
+    from .streaming import DeviceStream
 
-Notification: TypeAlias = tuple["Life", str, bytes, int]
-"""The connection it came through (what an earlier one left behind is told apart by it), the characteristic, the bytes,
-and when they came, on ``time.monotonic_ns``. Plain, because one is made in every callback."""
+Notification: TypeAlias = tuple["DeviceStream", str, bytes, int]
+"""The device stream it belongs to (which separates it from leftovers of an earlier one), the characteristic, the bytes,
+and the arrival time on ``time.monotonic_ns``. A plain tuple, because every callback makes one."""
 
 
 class Inbox:
-    """The notifications of one device that nobody has decoded yet; the oldest are dropped when it is full."""
+    """The undecoded notifications of one device; the oldest are dropped when it is full."""
 
     SIZE = 4096
-    """Notifications: twenty seconds at 200 a second; who is later than that wants the newest."""
+    """Notifications: twenty seconds at 200 a second; a consumer later than that needs the newest."""
 
     def __init__(self) -> None:
         self._waiting: deque[Notification] = deque(maxlen=self.SIZE)
@@ -28,12 +28,13 @@ class Inbox:
         self._waiting.append(notification)
 
     def take(self) -> list[Notification]:
-        """Everything that waits, oldest first."""
-        taken = list(self._waiting)
+        """Return and remove all queued notifications, oldest first."""
+        notifications = list(self._waiting)
         self._waiting.clear()
-        self._taken += len(taken)
-        return taken
+        self._taken += len(notifications)
+        return notifications
 
     @property
     def dropped(self) -> int:
+        """Number of notifications lost to a full queue."""
         return self._put - self._taken - len(self._waiting)

@@ -1,6 +1,6 @@
-"""The one radio of this machine: looking for devices and connecting to them, one at a time.
+"""The machine's radio: scans for devices and connects to them, one operation at a time.
 
-Scanning and connecting at once fails on many adapters, so one lock lies around both, for all devices of a source.
+Many adapters fail when they scan and connect at once, so one lock guards both, for all devices of a source.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 20.0
 READ_TIMEOUT_S = 5.0
 BACKOFF_S = (0.25, 0.5, 1.0)
-"""Between the attempts to connect to a device that was just seen."""
+"""Pauses between the attempts to connect to a device that was just seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A device as its newest advertisement shows it."""
+    """A device as its newest advertisement describes it."""
 
     address: str
     name: str | None
     rssi: int
     """dBm"""
     profile: Profile | None
-    """The kind of device, if it is recognised."""
+    """The kind of device; None if it is not recognised."""
     advertisement: Advertisement
     device: BLEDevice
 
     @classmethod
     def of(cls, device: BLEDevice, data: AdvertisementData) -> Sighting:
+        """The sighting of an advertisement received through bleak."""
         name = data.local_name or device.name
         services = frozenset(uuid.lower() for uuid in data.service_uuids)
         advertisement = Advertisement(name, services, frozenset(data.manufacturer_data))
@@ -56,46 +57,46 @@ class Radio:
     """Scans and connects, one at a time.
 
     Args:
-        adapter: which one, on Linux; None: the default.
+        adapter: its name on Linux, e.g. ``hci1``; None: the default.
     """
 
     def __init__(self, adapter: str | None = None) -> None:
         self._lock = asyncio.Lock()
         self._bluez: Any = {"adapter": adapter} if adapter else {}
         self.seen: dict[str, Sighting] = {}
-        """Everything that advertised while somebody looked, by address."""
+        """Every device seen in any scan, by address."""
 
     @asynccontextmanager
     async def scanning(self) -> AsyncIterator[asyncio.Queue[Sighting]]:
-        """The advertisements that come in while the context lasts."""
+        """Scan while the context lasts; the queue receives each advertisement."""
         queue: asyncio.Queue[Sighting] = asyncio.Queue()
 
-        def heard(device: BLEDevice, data: AdvertisementData) -> None:
+        def on_advertisement(device: BLEDevice, data: AdvertisementData) -> None:
             sighting = Sighting.of(device, data)
             self.seen[sighting.address] = sighting
             queue.put_nowait(sighting)
 
-        async with self._lock, BleakScanner(heard, bluez=self._bluez):
+        async with self._lock, BleakScanner(on_advertisement, bluez=self._bluez):
             yield queue
 
     async def find(self, wanted: Callable[[Sighting], bool], timeout_s: float) -> Sighting | None:
-        """The first device that is wanted; None if none came in time."""
-        async with self.scanning() as heard:
+        """The first device for which ``wanted`` holds; None if none appeared in time."""
+        async with self.scanning() as sightings:
             try:
                 async with asyncio.timeout(timeout_s):
-                    while not wanted(sighting := await heard.get()):
+                    while not wanted(sighting := await sightings.get()):
                         pass
                     return sighting
             except TimeoutError:
                 return None
 
     async def connect(self, sighting: Sighting, on_lost: Callable[[], None]) -> BleakClient:
-        """A connected client, after up to four attempts.
+        """Connect in up to four attempts and return the client.
 
         Args:
-            on_lost: called once when the link is gone, whoever ended it.
+            on_lost: called once when the link ends, from either side.
         Raises:
-            BleakError, TimeoutError: the last attempt's.
+            BleakError, TimeoutError: the last attempt failed.
         """
         for pause_s in (*BACKOFF_S, None):
             client = BleakClient(sighting.device, lambda _: on_lost(), timeout=CONNECT_TIMEOUT_S, bluez=self._bluez)
@@ -110,9 +111,9 @@ class Radio:
         raise AssertionError("unreachable")
 
     async def battery_frac(self, sighting: Sighting) -> float | None:
-        """The charge of a device by the standard characteristic, 0 to 1; None if it does not tell.
+        """The charge of a device, 0 to 1, from the standard characteristic; None if it does not report one.
 
-        Connects and disconnects again.
+        Connects for the reading and disconnects afterwards.
         """
         try:
             client = await self.connect(sighting, lambda: None)

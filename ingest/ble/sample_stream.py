@@ -1,4 +1,4 @@
-"""From the notifications of one connection to chunks: decoded, timed on the host's clock, joined. No radio here."""
+"""Turns the notifications of one epoch into chunks: decoded, timed on the host's clock, joined. No radio here."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Stream:
-    """The samples of one connection. The next connection gets a new one: no state, no clock and no number goes over.
+class SampleStream:
+    """The samples of one epoch. The next epoch gets a new one: no state, clock or number carries over.
 
     Args:
         name: of the stream, stable over connections.
-        session: of this connection.
-        decoder: set up by the start dialogue, so its groups are what the device agreed to.
+        epoch: the ``session`` of its chunks.
+        decoder: configured by the start dialogue, so its groups are those the device agreed to.
     """
 
-    def __init__(self, name: str, session: str, decoder: Decoder) -> None:
+    def __init__(self, name: str, epoch: str, decoder: Decoder) -> None:
         self.name = name
         self.decoder = decoder
         self.battery_frac: float | None = None
         self.last_error: DecodeError | None = None
         self.lost = 0
-        """Samples of all groups that were taken and never came."""
-        self._session = session
-        self._part = 0
+        """Samples of all groups that the device took but that never arrived."""
+        self._epoch = epoch
+        self._time_restarts = 0
         self._counts: Counter[str] = Counter()
         self._tracks = {
             group.name: _Track(host_clock(group.fs_hz, group.clock, group.on_change)) for group in decoder.groups
@@ -45,10 +45,10 @@ class Stream:
         self._joiner = Joiner(decoder.groups)
 
     def push(self, characteristic: str, data: bytes, received_s: float) -> None:
-        """Take a notification in; ``take`` gives what came of it.
+        """Decode a notification; ``take`` returns its samples.
 
-        Bytes that make no sense are counted as ``malformed``. Samples are only collected here, because joining and
-        handing on whole runs costs a fraction of doing it packet by packet.
+        Invalid bytes are counted as ``malformed``. Samples are only collected here, because joining whole runs costs
+        a fraction of joining packet by packet.
         """
         try:
             packets = self.decoder.decode(characteristic, data)
@@ -63,13 +63,13 @@ class Stream:
             if not n:
                 continue
             track = self._tracks.get(packet.group)
-            if track is None:  # a group that nobody asked for, e.g. left on by another program
+            if track is None:  # a group that was not requested, e.g. left on by another program
                 self._counts["not_wanted"] += n
                 continue
             timed = track.clock.push(n, received_s, packet.device_time, packet.counter)
             if timed.fresh:
                 self.lost += timed.lost
-                self._begin_anew()
+                self._restart_time()
             elif timed.lost:
                 self.lost += timed.lost
                 self._join(packet.group)
@@ -79,16 +79,16 @@ class Stream:
             track.received_s = received_s
 
     def take(self) -> list[SampleChunk]:
-        """The chunks that are complete, in order."""
+        """Return and remove the complete chunks, in order."""
         self._join_all()
         ready, self._ready = self._ready, []
         return ready
 
-    def _begin_anew(self) -> None:
-        """Time began anew: what comes belongs to another session."""
+    def _restart_time(self) -> None:
+        """Start another epoch, because the device's time restarted."""
         self._join_all()
         self._counts.update(self._joiner.counts)
-        self._part += 1
+        self._time_restarts += 1
         self._joiner = Joiner(self.decoder.groups)
         for track in self._tracks.values():
             track.seq = 0
@@ -98,27 +98,27 @@ class Stream:
             self._join(group)
 
     def _join(self, group: str) -> None:
-        """Hand on an unbroken run of a group."""
+        """Pass an unbroken run of a group to the joiner."""
         track = self._tracks[group]
         if not track.timed:
             return
         t, t_device = host_times(track.timed)
         x = track.x[0] if len(track.x) == 1 else np.concatenate(track.x)
-        session = f"{self._session}.{self._part}" if self._part else self._session
+        epoch = f"{self._epoch}.{self._time_restarts}" if self._time_restarts else self._epoch
         channels, fs_hz = self._joiner.channels, self._joiner.leader.fs_hz
         self._ready += [
             SampleChunk(
                 self.name,
-                session,
-                one.t,
-                one.x,
+                epoch,
+                joined.t,
+                joined.x,
                 channels,
                 fs_hz,
-                one.seq,
+                joined.seq,
                 track.received_s,
-                t_device=one.t_device,
+                t_device=joined.t_device,
             )
-            for one in self._joiner.push(group, t, x, track.seq, t_device)
+            for joined in self._joiner.push(group, t, x, track.seq, t_device)
         ]
         track.seq += len(t)
         track.timed, track.x = [], []
@@ -126,7 +126,7 @@ class Stream:
     def counts(self) -> Counter[str]:
         """``malformed`` notifications, samples ``unpaired``, ``interpolated`` or ``not_wanted``, clock events.
 
-        Not the leader's lost samples: the jumps of the numbers tell windowing of them.
+        The leader's lost samples are left out: windowing sees them as jumps in the sample numbers.
         """
         counts = self._counts + self._joiner.counts + self.decoder.counts
         for track in self._tracks.values():
@@ -136,20 +136,20 @@ class Stream:
         return +counts
 
     def time(self) -> TimeStatus | None:
-        """How the leader's clock stands; None before it has one."""
+        """The state of the leader's clock; None before it has one."""
         track = self._tracks.get(self._joiner.leader.name)
         return track.clock.status() if track else None
 
 
 class _Track:
-    """A group's clock, and its packets since the last that were handed on: they follow one another without a loss."""
+    """A group's clock and its packets not yet joined: an unbroken run without a loss."""
 
     __slots__ = ("clock", "received_s", "seq", "timed", "x")
 
     def __init__(self, clock: HostClock) -> None:
         self.clock = clock
         self.seq = 0
-        """Of the first sample that was not handed on, within the session."""
+        """Number of the first sample not yet joined, within the epoch."""
         self.timed: list[Timed] = []
         self.x: list[NDArray[np.float32]] = []
         self.received_s = 0.0

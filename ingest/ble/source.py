@@ -1,4 +1,4 @@
-"""Live samples from Bluetooth sensors: ``ble://polar``, ``ble://NAME``, several with commas."""
+"""Live samples from Bluetooth sensors: ``ble://polar``, ``ble://NAME``, several separated by commas."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from .address import BleAddress
 from .inbox import Inbox
 from .link import Link
 from .radio import Radio
-from .sample_stream import Stream
-from .streaming import Life
+from .sample_stream import SampleStream
+from .streaming import DeviceStream
 
-TURN_S = 0.04
-"""How long arrivals are collected before they are decoded together, the most by which this delays a sample.
+DECODE_INTERVAL_S = 0.04
+"""Time between two rounds of decoding; delays a sample by at most this much.
 
-Waking for each of them, even only to find that more is to come, costs more than decoding it. 0.04 s is about one
-connection interval.
+Waking for every notification costs more than decoding it. 0.04 s is about one connection interval.
 """
 
 
 class BleSource:
-    """Keeps links to all devices of a ``ble://`` address and hands on their samples, each device a stream.
+    """Stays connected to all devices of a ``ble://`` address and delivers their samples, one stream per device.
 
-    It never ends of its own accord: a device that goes away is looked for until it is back, and what it sends
-    then belongs to a new session.
+    It never ends by itself: it reconnects to a lost device until the device is back, and the samples then belong to a
+    new epoch.
 
     Args:
         uri: see ``BleAddress``.
-        now_ns: the host's clock, by which arrivals are stamped; ``t`` of the chunks is on it.
+        now_ns: the host's clock, which stamps arrivals; ``t`` of the chunks is on it.
     Raises:
-        ConfigError: the address, or a setting in it, makes no sense; found when it is made, or for settings that
-            only the device itself can refuse, while the chunks are read.
+        ConfigError: the address or one of its settings is invalid. Settings that only the device itself can refuse
+            are reported while the chunks are read.
+
+    >>> BleSource("ble://polar,thingy52?rate=52").name
+    'ble://polar,thingy52?rate=52'
     """
 
     live = True
@@ -49,18 +51,18 @@ class BleSource:
         self._address = BleAddress.parse(uri)
         for target in self._address.targets:
             if target.profile is not None:
-                target.profile.plan(self._address.settings)  # refuses what no such device can do
+                target.profile.plan(self._address.settings)  # refuses settings that no such device supports
         self._links: list[Link] = []
         self._keepers: list[asyncio.Task[None]] = []
-        self._streams: dict[Link, tuple[Life, Stream]] = {}
+        self._streams: dict[Link, tuple[DeviceStream, SampleStream]] = {}
         self._closed_counts: Counter[str] = Counter()
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, in order within each device.
+        """Yield chunks, in order within each device.
 
         Raises:
-            BluetoothUnavailable, DeviceRefused: there is no first connection to be had.
-            ConfigError: a device cannot be set as asked.
+            BluetoothUnavailable, DeviceRefused: the first connection failed.
+            ConfigError: a device does not support the requested settings.
         """
         radio, taken = Radio(self._address.adapter), set[str]()
         self._links = [
@@ -70,54 +72,54 @@ class BleSource:
         self._keepers = [asyncio.create_task(link.keep()) for link in self._links]
         try:
             while True:
-                await asyncio.sleep(TURN_S)
+                await asyncio.sleep(DECODE_INTERVAL_S)
                 for link in self._links:
                     for chunk in self._take(link):
                         yield chunk
                 for keeper in self._keepers:
                     if keeper.done():
-                        keeper.result()  # raises what ended it
+                        keeper.result()  # raises the error that ended it
                         return
         finally:
             await self.aclose()
 
     def _take(self, link: Link) -> list[SampleChunk]:
-        """What arrived from a device, decoded."""
-        found: list[SampleChunk] = []
+        """Decode the notifications waiting from a device."""
+        chunks: list[SampleChunk] = []
         stream = None
-        for life, characteristic, data, received_ns in link.inbox.take():
-            if stream is None or life is not self._streams[link][0]:
-                found += stream.take() if stream else []
-                stream = self._stream(link, life)
+        for device_stream, characteristic, data, received_ns in link.inbox.take():
+            if stream is None or device_stream is not self._streams[link][0]:
+                chunks += stream.take() if stream else []
+                stream = self._stream(link, device_stream)
             stream.push(characteristic, data, received_ns / 1e9)
         if stream:
-            found += stream.take()
+            chunks += stream.take()
             link.battery_frac = stream.battery_frac if stream.battery_frac is not None else link.battery_frac
-        return found
+        return chunks
 
-    def _stream(self, link: Link, life: Life) -> Stream:
+    def _stream(self, link: Link, device_stream: DeviceStream) -> SampleStream:
         if link in self._streams:
             known, stream = self._streams[link]
-            if known is life:
+            if known is device_stream:
                 return stream
-            # The inbox is in order, so nothing of the earlier connection is still to come.
+            # The inbox is in order, so all notifications of the earlier epoch have been decoded.
             self._closed_counts += stream.counts()
             name = stream.name
         else:
             others = {stream.name for _, stream in self._streams.values()}
             name = link.name if link.name not in others else f"{link.name} {link.address}"
-        stream = Stream(name, f"{name}#{life.number}", life.decoder)
-        self._streams[link] = (life, stream)
+        stream = SampleStream(name, f"{name}#{device_stream.number}", device_stream.decoder)
+        self._streams[link] = (device_stream, stream)
         return stream
 
     def sense(self, stream: str, sensing: Sensing | None) -> None:
-        """Have that stream's device sample less, where its profile can, or again as it was set up."""
+        """Request a slower sensor from a stream's device, if its profile supports it; None: its original settings."""
         for link, (_, known) in self._streams.items():
             if known.name == stream:
                 link.sense(sensing)
 
     def counts(self) -> Mapping[str, int]:
-        """What was dropped, malformed, joined over holes or reconnected, by kind; only what happened."""
+        """Non-zero counts by kind: dropped, malformed, joined over holes, reconnects."""
         total = Counter(self._closed_counts)
         for _, stream in self._streams.values():
             total += stream.counts()
@@ -127,8 +129,8 @@ class BleSource:
         return +total
 
     def notices(self) -> list[str]:
-        """How each device stood, a line each."""
-        told: list[str] = []
+        """The state of each device, one line each."""
+        lines: list[str] = []
         for link in self._links:
             status = link.status()
             parts = [status.state]
@@ -140,15 +142,15 @@ class BleSource:
             if stream and (time := stream.time()):
                 parts.append(
                     f"time by {time.kind}, {time.rate_hz:.2f} Hz, data {time.age_ms:.0f} ms old on arrival, "
-                    f"{stream.lost} samples lost since it connected"
+                    f"{stream.lost} samples lost since connecting"
                 )
             if stream and stream.last_error:
                 parts.append(f"last malformed: {stream.last_error}")
-            told.append(f"{stream.name if stream else status.name}: {', '.join(parts)}")
-        return told
+            lines.append(f"{stream.name if stream else status.name}: {', '.join(parts)}")
+        return lines
 
     def status(self) -> list[LinkStatus]:
-        """How each link stands now, and how its samples are timed."""
+        """The current state of each link, including its clock."""
         return [self._with_time(link) for link in self._links]
 
     def _with_time(self, link: Link) -> LinkStatus:
@@ -160,7 +162,7 @@ class BleSource:
         return timed_link(replace(status, name=stream.name), time)
 
     async def aclose(self) -> None:
-        """Stop the devices' streams and disconnect; takes up to some seconds."""
+        """Stop the devices' streams and disconnect; may take several seconds."""
         keepers, self._keepers = self._keepers, []
         for link in self._links:
             link.close()

@@ -3,7 +3,7 @@
 from .decoder import Clock, Decoder, Group, Packet
 from .dialogue import Await, Dialogue, Find, Periodic, Read, Step, Subscribe, Wait, Write
 from .profile import Advertisement, Plan, Profile, Settings, Signature
-from .slower_settings import spared
+from .slower_settings import slower_settings
 
 __all__ = [
     "Advertisement",
@@ -24,5 +24,5 @@ __all__ = [
     "Subscribe",
     "Wait",
     "Write",
-    "spared",
+    "slower_settings",
 ]

@@ -1,4 +1,4 @@
-"""A device told to sample less: the settings that come nearest to the wish without sending less than asked."""
+"""Settings that make a device sample less: those nearest to a request that still deliver at least what it asks for."""
 
 from __future__ import annotations
 
@@ -18,30 +18,42 @@ if TYPE_CHECKING:
     from .profile import Profile, Settings
 
 
-@lru_cache(maxsize=64)  # a link asks again and again while a wish stands
-def spared(profile: Profile, settings: Settings, sensing: Sensing) -> Settings | None:
-    """The settings under which a device of this kind runs as wished, or nearly so.
+@lru_cache(maxsize=64)  # a link asks repeatedly while a request stands
+def slower_settings(profile: Profile, settings: Settings, sensing: Sensing) -> Settings | None:
+    """The settings with which a device of this kind comes nearest to ``sensing``.
 
     Args:
-        settings: those it was set up with; what they say of ranges and magnetometer stays.
+        settings: its original settings; their ranges and magnetometer stay.
+        sensing: the requested rate and gyroscope use.
     Returns:
-        None where the device cannot be told, or does not send more than is wished.
+        None if the device cannot be reconfigured, or already sends no more than requested.
+
+    >>> from kinestream.core.signals import Sensing
+    >>> from kinestream.ingest.devices import find_profile
+    >>> from kinestream.ingest.profile import Settings
+    >>> slower_settings(find_profile("polar"), Settings(rate_hz=104), Sensing(40.0)).rate_hz
+    50.0
     """
     if not profile.obeys:
         return None
-    wish, rate_hz = settings, min(group.fs_hz for group in _groups(profile, settings))
+    slower, rate_hz = settings, min(group.fs_hz for group in _groups(profile, settings))
     for slower_hz in _from(sensing.fs_hz, rate_hz):
-        if _possible(profile, slower := replace(settings, rate_hz=slower_hz)):
-            wish = slower
+        if _possible(profile, candidate := replace(settings, rate_hz=slower_hz)):
+            slower = candidate
             break
-    still = replace(wish, gyro=False)
-    if not sensing.gyro and _has_gyro(profile, wish) and _possible(profile, still) and not _has_gyro(profile, still):
-        wish = still
-    return None if wish == settings else wish
+    without_gyro = replace(slower, gyro=False)
+    if (
+        not sensing.gyro
+        and _has_gyro(profile, slower)
+        and _possible(profile, without_gyro)
+        and not _has_gyro(profile, without_gyro)
+    ):
+        slower = without_gyro
+    return None if slower == settings else slower
 
 
 def _from(least_hz: float, below_hz: float) -> Iterator[float]:
-    """Rates a device may have, the wished one first, none that it does not send less by."""
+    """Rates to try, the requested one first, all below the device's present rate."""
     if least_hz < below_hz:
         yield least_hz
         yield from (float(hz) for hz in range(ceil(least_hz), ceil(below_hz)))

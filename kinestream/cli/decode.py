@@ -1,4 +1,4 @@
-"""``kinestream decode``: what the bytes of a sensor mean, for whoever debugs one."""
+"""``kinestream decode``: show the contents of a sensor's packets, for debugging."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ EXAMPLES = """\
 examples:
   kinestream decode microbit "ce ff ce ff 00 fc"
   kinestream decode microbit 57 --char 2a19                           the standard battery level
-  kinestream decode metamotion 03:04:16:c4:94:a2:2a:d0 --acc-range 4  at the range that was set
+  kinestream decode metamotion 03:04:16:c4:94:a2:2a:d0 --acc-range 4  at the configured range
   kinestream decode polar --json \\
     fb005c81=f0020500000501d6ff793d 05ffffffffffffff7f80eaff08000d000301df00
-                                     the answer that told the factor, then a frame
+                                     the answer with the factor, then a frame
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Add the command; what it runs is imported when it runs."""
+    """Add the command; its dependencies are imported when it runs."""
     parser = subparsers.add_parser(
         "decode",
         help="decode Bluetooth packets of a known sensor",
-        description="What the bytes of a sensor mean, in SI units, as its profile reads them.",
+        description="Decode packets of a sensor with its profile and print their samples in SI units.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "device", metavar="DEVICE", help="polar, movesense, muse, ..., generic:FILE.toml; a wrong name lists all"
+        "device", metavar="DEVICE", help="polar, movesense, muse, ..., generic:FILE.toml; an unknown name lists all"
     )
     parser.add_argument(
         "packets",
         metavar="[CHAR=]HEX",
         nargs="+",
-        help="notifications in the order they came; spaces, colons and 0x may stand between the bytes",
+        help="notifications in order of arrival; bytes may be separated by spaces, colons or 0x",
     )
-    parser.add_argument("--char", metavar="UUID", help="the characteristic they came from, or how its UUID begins")
-    parser.add_argument("--acc-range", type=float, metavar="G", help="the range the accelerometer was set to")
-    parser.add_argument("--gyro-range", type=float, metavar="DPS", help="the range the gyroscope was set to")
+    parser.add_argument("--char", metavar="UUID", help="their characteristic, or the beginning of its UUID")
+    parser.add_argument("--acc-range", type=float, metavar="G", help="configured range of the accelerometer")
+    parser.add_argument("--gyro-range", type=float, metavar="DPS", help="configured range of the gyroscope")
     parser.add_argument("--no-gyro", action="store_true", help="the gyroscope was off")
     parser.add_argument("--mag", action="store_true", help="the magnetometer was on")
-    parser.add_argument("--json", action="store_true", help="a JSON document a line, one for each group of samples")
+    parser.add_argument("--json", action="store_true", help="print one JSON document per group of samples")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Feed the packets to the device's decoder and print what comes out."""
+    """Decode the packets and print their contents."""
     from kinestream.ingest.devices import find_profile
     from kinestream.ingest.profile import Settings
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             packets = decoder.decode(characteristic, data)
         except DecodeError as error:
             raise error if len(notifications) == 1 else DecodeError(f"packet {k}: {error}") from None
-        groups = {group.name: group for group in (*decoder.groups, *decoder.others)}  # the packet may have told them
+        groups = {group.name: group for group in (*decoder.groups, *decoder.others)}  # a packet may change them
         for packet in packets:
             record = _record(packet, groups.get(packet.group))
             print(json.dumps(record) if args.json else _text(record, groups.get(packet.group)))
@@ -83,14 +83,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _joined(texts: list[str]) -> list[str]:
-    """Bytes written apart without quotes are one packet."""
-    apart = len(texts) > 1 and all(re.fullmatch(r"(0x)?[0-9a-fA-F]{2}", text) for text in texts)
-    return [" ".join(texts)] if apart else texts
+    """Join bytes given as separate arguments (without quotes) into one packet."""
+    separate = len(texts) > 1 and all(re.fullmatch(r"(0x)?[0-9a-fA-F]{2}", text) for text in texts)
+    return [" ".join(texts)] if separate else texts
 
 
 def _notification(text: str, char: str | None, plan: Plan, decoder: Decoder) -> tuple[str, bytes]:
-    """Characteristic and bytes of one argument."""
-    own, separator, digits = text.rpartition("=")
+    """The characteristic and bytes of one argument."""
+    prefix, separator, digits = text.rpartition("=")
     digits = re.sub(r"0[xX]|[\s:,-]", "", digits)
     try:
         data = bytes.fromhex(digits)
@@ -98,25 +98,28 @@ def _notification(text: str, char: str | None, plan: Plan, decoder: Decoder) -> 
         raise ConfigError(
             f"'{text}' is not a packet; write its bytes in hexadecimal, two digits each, e.g. 'ce ff 00 fc'"
         ) from None
-    wanted = own if separator else char
+    wanted = prefix if separator else char
     if wanted is None:
         if len(plan.notify) != 1:
             raise ConfigError(
-                f"this device sends on several characteristics; add --char with one of {', '.join(plan.notify)}"
+                f"this device sends on {len(plan.notify)} characteristics; add --char with one of "
+                f"{', '.join(plan.notify)}"
             )
         return plan.notify[0], data
     known = decoder.characteristics
     short = wanted.strip().lower().removeprefix("0x")
-    found = [uuid for uuid in known if uuid.startswith(short) or (len(short) == 4 and uuid.startswith(f"0000{short}"))]
-    if len(found) != 1:
+    matches = [
+        uuid for uuid in known if uuid.startswith(short) or (len(short) == 4 and uuid.startswith(f"0000{short}"))
+    ]
+    if len(matches) != 1:
         raise ConfigError(
-            f"'{wanted}' names {len(found)} characteristics of this device; name one of {', '.join(known)}"
+            f"'{wanted}' matches {len(matches)} characteristics of this device; name one of {', '.join(known)}"
         )
-    return found[0], data
+    return matches[0], data
 
 
 def _record(packet: Packet | None, group: Group | None) -> dict[str, Any]:
-    """One packet as plain JSON values; what is not known is null."""
+    """One packet as plain JSON values; unknown values are null."""
     from kinestream.core.signals import CHANNEL_UNITS
 
     channels = list(group.channels) if group else []
@@ -133,7 +136,7 @@ def _record(packet: Packet | None, group: Group | None) -> dict[str, Any]:
 
 
 def _text(record: dict[str, Any], group: Group | None) -> str:
-    """One packet as a person reads it."""
+    """One packet as readable text."""
     n = len(record["samples"])
     facts = [f"{record['group']}: {n} sample{'s' * (n != 1)}"] if n else []
     if record["tick_s"] is not None and group is not None:

@@ -1,4 +1,4 @@
-"""``kinestream scan``: which Bluetooth sensors are near, and which of them are recognised."""
+"""``kinestream scan``: list the Bluetooth sensors in range and recognise their kinds."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "scan",
-        help="which Bluetooth sensors are near",
-        description="Show the Bluetooth devices that advertise, nearest first; recognised sensors are on top.",
+        help="list the Bluetooth sensors in range",
+        description="List advertising Bluetooth devices: recognised sensors first, then by signal strength.",
         epilog="examples:\n  kinestream scan\n  kinestream scan --seconds 30 --battery\n  kinestream scan --json",
     )
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="how long to listen (default 10)")
-    parser.add_argument("--battery", action="store_true", help="then connect to the recognised ones and ask the charge")
-    parser.add_argument("--adapter", metavar="hciN", help="which Bluetooth adapter, on Linux")
-    parser.add_argument("--json", action="store_true", help="one JSON object a device, at the end")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="scan duration (default 10)")
+    parser.add_argument("--battery", action="store_true", help="then connect to each recognised sensor for its charge")
+    parser.add_argument("--adapter", metavar="hciN", help="Bluetooth adapter to use, on Linux")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per device, at the end")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Listen, show what is heard as it is heard, and say what to do with it."""
+    """Scan, show devices as they appear, and print the next step."""
     if not args.seconds > 0:
         raise ConfigError(f"--seconds {args.seconds:g}; expected a positive time")
     return asyncio.run(_scan(args))
@@ -42,44 +42,44 @@ async def _scan(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from kinestream.ingest.ble.failure import tell
+    from kinestream.ingest.ble.failure import explain
     from kinestream.ingest.ble.radio import Radio
 
     radio = Radio(args.adapter)
     charge: dict[str, float | None] = {}
     watched = not args.json and sys.stdout.isatty()
     until_s = time.monotonic() + args.seconds
-    with Live(console=Console(), auto_refresh=False) if watched else _NoLive() as live:
+    with Live(console=Console(), auto_refresh=False) if watched else _NoDisplay() as live:
         try:
-            async with radio.scanning() as heard:
-                while (left_s := until_s - time.monotonic()) > 0:
+            async with radio.scanning() as sightings:
+                while (remaining_s := until_s - time.monotonic()) > 0:
                     try:
-                        await asyncio.wait_for(heard.get(), min(left_s, 0.5))
+                        await asyncio.wait_for(sightings.get(), min(remaining_s, 0.5))
                     except TimeoutError:
                         continue
-                    live.update(_table(radio.seen, charge, left_s), refresh=True)
+                    live.update(_table(radio.seen, charge, remaining_s), refresh=True)
         except Exception as error:
-            raise tell(error, "the scan").error() from error
+            raise explain(error, "the scan").error() from error
         if args.battery:
-            for one in _sorted(radio.seen):
-                if one.profile is not None:
-                    charge[one.address] = await radio.battery_frac(one)
+            for sighting in _sorted(radio.seen):
+                if sighting.profile is not None:
+                    charge[sighting.address] = await radio.battery_frac(sighting)
                     live.update(_table(radio.seen, charge, 0), refresh=True)
         live.update(_table(radio.seen, charge, 0), refresh=True)
     if args.json:
-        for one in _sorted(radio.seen):
-            print(json.dumps(_record(one, charge.get(one.address))))
+        for sighting in _sorted(radio.seen):
+            print(json.dumps(_record(sighting, charge.get(sighting.address))))
         return 0
     if not watched:
         Console(markup=False, highlight=False).print(_table(radio.seen, charge, 0))
-    print(_advice(radio.seen), file=sys.stderr)
+    print(_next_step(radio.seen), file=sys.stderr)
     return 0
 
 
-class _NoLive:
-    """Stands in for the live table where nobody watches."""
+class _NoDisplay:
+    """Replaces the live table where there is no terminal."""
 
-    def __enter__(self) -> _NoLive:
+    def __enter__(self) -> _NoDisplay:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -88,42 +88,48 @@ class _NoLive:
 
 
 def _sorted(seen: dict[str, Sighting]) -> list[Sighting]:
-    return sorted(seen.values(), key=lambda one: (one.profile is None, -one.rssi, one.address))
+    return sorted(seen.values(), key=lambda sighting: (sighting.profile is None, -sighting.rssi, sighting.address))
 
 
-def _record(one: Sighting, charge: float | None) -> dict[str, Any]:
-    profile = one.profile.name if one.profile else None
-    return {"name": one.name, "address": one.address, "rssi": one.rssi, "profile": profile, "battery": charge}
+def _record(sighting: Sighting, charge: float | None) -> dict[str, Any]:
+    profile = sighting.profile.name if sighting.profile else None
+    return {
+        "name": sighting.name,
+        "address": sighting.address,
+        "rssi": sighting.rssi,
+        "profile": profile,
+        "battery": charge,
+    }
 
 
-def _table(seen: dict[str, Sighting], charge: dict[str, float | None], left_s: float) -> Table:
+def _table(seen: dict[str, Sighting], charge: dict[str, float | None], remaining_s: float) -> Table:
     from rich import box
     from rich.table import Table
 
-    title = f"listening, {left_s:.0f} s to go" if left_s > 0 else None
+    title = f"scanning, {remaining_s:.0f} s left" if remaining_s > 0 else None
     table = Table("name", "address", title=title, box=box.SIMPLE, pad_edge=False)
     table.add_column("dBm", justify="right")
     table.add_column("profile")
     table.add_column("battery", justify="right")
-    for one in _sorted(seen):
-        frac = charge.get(one.address)
-        profile = one.profile.name if one.profile else "-"
-        table.add_row(one.name or "-", one.address, str(one.rssi), profile, "-" if frac is None else f"{frac:.0%}")
+    for sighting in _sorted(seen):
+        frac = charge.get(sighting.address)
+        profile = sighting.profile.name if sighting.profile else "-"
+        table.add_row(
+            sighting.name or "-", sighting.address, str(sighting.rssi), profile, "-" if frac is None else f"{frac:.0%}"
+        )
     return table
 
 
-def _advice(seen: dict[str, Sighting]) -> str:
-    known = [one for one in _sorted(seen) if one.profile is not None]
+def _next_step(seen: dict[str, Sighting]) -> str:
+    known = [sighting for sighting in _sorted(seen) if sighting.profile is not None]
     if known:
         profile = known[0].profile
         assert profile is not None
-        what = [f"kinestream run ble://{profile.name}"]
-        if known[0].name:
-            what.append(f"kinestream run 'ble://{known[0].name}'")
-        return f"next: {what[0]}" + (f", or by name: {what[1]}" if what[1:] else "")
+        by_name = f", or by name: kinestream run 'ble://{known[0].name}'" if known[0].name else ""
+        return f"next: kinestream run ble://{profile.name}{by_name}"
     if seen:
         return (
-            "none of these is recognised; kinestream run 'ble://NAME?profile=...' names the kind, "
-            "docs/generic_profile.md describes one of your own"
+            "no device was recognised; name its profile: kinestream run 'ble://NAME?profile=...', "
+            "or describe your own sensor: docs/generic_profile.md"
         )
-    return "nothing advertises here; switch the sensor on, bring it near, and disconnect it from phones"
+    return "no device advertises here; switch the sensor on, bring it closer, and disconnect it from phones"

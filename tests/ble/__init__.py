@@ -1,1 +1,1 @@
-"""A radio without a radio: a private D-Bus daemon, a small ``org.bluez`` on it, and peripherals in its air."""
+"""A simulated radio: a private D-Bus daemon, a small ``org.bluez`` on it, and simulated peripherals."""

@@ -1,8 +1,8 @@
 """A small ``org.bluez``: enough of the service for bleak's BlueZ backend to scan, connect, subscribe and lose a link.
 
 It speaks D-Bus as bluetoothd does (object manager, ``Adapter1``, ``Device1``, ``GattService1``,
-``GattCharacteristic1``, both ways of notification), runs in a thread with an event loop of its own, and does what it
-is told to go wrong: errors at will, links that drop, an adapter that is off or absent.
+``GattCharacteristic1``, both ways of notification), runs in a thread with its own event loop, and injects faults:
+errors on demand, dropped links, an adapter that is off or absent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SEND_BUFFER = 16 << 20
 
 
 class Link:
-    """One peripheral as the bus shows it: its object paths, and who subscribed to what."""
+    """One peripheral on the bus: its object paths and its subscriptions."""
 
     def __init__(self, peripheral: Peripheral) -> None:
         self.peripheral = peripheral
@@ -42,7 +42,7 @@ class Link:
         self.char_paths: dict[str, str] = {}
         self.service_paths: dict[str, str] = {}
         for i, (service, chars) in enumerate(peripheral.services.items()):
-            # The same handles on every device, as it happens with equal sensors.
+            # The same handles on every device, as with real sensors of one model.
             service_path = f"{self.path}/service{0x10 + 0x20 * i:04x}"
             self.service_paths[service_path] = service
             for k, char in enumerate(chars):
@@ -51,30 +51,30 @@ class Link:
                 self.char_paths[char.uuid] = path
 
     def interfaces(self) -> dict[str, dict[str, dict[str, Variant]]]:
-        """Every object of the device, as ``GetManagedObjects`` tells them."""
-        found = {self.path: {"org.bluez.Device1": self.properties()}}
+        """Every object of the device, in the form of ``GetManagedObjects``."""
+        objects = {self.path: {"org.bluez.Device1": self.properties()}}
         if self.connected:
-            found |= self.gatt()
-        return found
+            objects |= self.gatt()
+        return objects
 
     def properties(self) -> dict[str, Variant]:
-        one = self.peripheral
+        device = self.peripheral
         return {
-            "Address": Variant("s", one.address),
+            "Address": Variant("s", device.address),
             "AddressType": Variant("s", "random"),
-            "Name": Variant("s", one.name),
-            "Alias": Variant("s", one.name),
+            "Name": Variant("s", device.name),
+            "Alias": Variant("s", device.name),
             "Adapter": Variant("o", ADAPTER),
             "Paired": Variant("b", False),
             "Connected": Variant("b", self.connected),
             "ServicesResolved": Variant("b", self.connected),
-            "UUIDs": Variant("as", list(one.advertised)),
-            "RSSI": Variant("n", one.rssi),
-            "ManufacturerData": Variant("a{qv}", {key: Variant("ay", data) for key, data in one.manufacturer.items()}),
+            "UUIDs": Variant("as", list(device.advertised)),
+            "RSSI": Variant("n", device.rssi),
+            "ManufacturerData": Variant("a{qv}", {k: Variant("ay", data) for k, data in device.manufacturer.items()}),
         }
 
     def gatt(self) -> dict[str, dict[str, dict[str, Variant]]]:
-        found: dict[str, dict[str, dict[str, Variant]]] = {
+        objects: dict[str, dict[str, dict[str, Variant]]] = {
             path: {
                 "org.bluez.GattService1": {
                     "UUID": Variant("s", uuid),
@@ -85,7 +85,7 @@ class Link:
             for path, uuid in self.service_paths.items()
         }
         for path, char in self.chars.items():
-            found[path] = {
+            objects[path] = {
                 "org.bluez.GattCharacteristic1": {
                     "UUID": Variant("s", char.uuid),
                     "Service": Variant("o", path.rsplit("/", 1)[0]),
@@ -95,7 +95,7 @@ class Link:
                     "MTU": Variant("q", MTU),
                 }
             }
-        return found
+        return objects
 
 
 class BlueZ:
@@ -109,7 +109,7 @@ class BlueZ:
         self.links: dict[str, Link] = {}
         self.scanning = False
         self.connects: list[str] = []
-        """The address of every link made, in order."""
+        """The addresses of all links made, in order."""
         self._bus: MessageBus
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="org.bluez", daemon=True)
@@ -134,15 +134,15 @@ class BlueZ:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
     def add(self, peripheral: Peripheral) -> None:
-        """Put a device in the air."""
+        """Make a device advertise."""
         self.do(lambda: self._add(peripheral))
 
     def remove(self, peripheral: Peripheral) -> None:
-        """Take a device out of the air: switched off, or out of reach."""
+        """Make a device disappear: switched off, or out of range."""
         self.do(lambda: self._remove(self._link(peripheral)))
 
     def drop(self, peripheral: Peripheral) -> None:
-        """Lose the link to a device that stays in the air."""
+        """Break the link to a device that keeps advertising."""
         self.do(lambda: self._disconnect(self._link(peripheral)))
 
     def fail(self, member: str, error: str, text: str = "", times: int = 1, address: str | None = None) -> None:
@@ -161,10 +161,10 @@ class BlueZ:
 
         self.do(switch)
 
-    # in the service's own loop
+    # The methods below run in the service's own loop.
 
     async def _start(self) -> None:
-        # The address is given, not read from the environment: the tests' own variable belongs to bleak.
+        # Pass the address instead of reading it from the environment, where the tests set it for bleak.
         self._bus = MessageBus(bus_address=self.address, bus_type=BusType.SYSTEM, negotiate_unix_fd=True)
         await self._bus.connect()
         assert self._bus._sock is not None
@@ -240,7 +240,7 @@ class BlueZ:
     def _notify(self, link: Link, uuid: str, data: bytes) -> None:
         path = link.char_paths[uuid]
         if (end := link.acquired.get(path)) is not None:
-            # A central that is gone or does not read: over the air the packet would be lost too.
+            # The central is gone or does not read: over the air the packet would be lost too.
             with suppress(OSError):
                 end.send(data)
         elif path in link.notifying:
@@ -253,9 +253,9 @@ class BlueZ:
         self._bus.send(Message.new_signal(path, interface, member, signature, body))
 
     def _objects(self) -> dict[str, dict[str, dict[str, Variant]]]:
-        found: dict[str, dict[str, dict[str, Variant]]] = {}
+        objects: dict[str, dict[str, dict[str, Variant]]] = {}
         if self.adapter:
-            found[ADAPTER] = {
+            objects[ADAPTER] = {
                 "org.bluez.Adapter1": {
                     "Address": Variant("s", "00:00:00:00:00:01"),
                     "Powered": Variant("b", self.powered),
@@ -264,12 +264,12 @@ class BlueZ:
                 }
             }
         for link in self.links.values():
-            found |= link.interfaces()
-        return found
+            objects |= link.interfaces()
+        return objects
 
     def _handle(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL:
-            # bluetoothd drops a link when the program that holds it is gone.
+            # bluetoothd drops a link when the program that holds it exits.
             if message.member == "NameOwnerChanged" and not message.body[2]:
                 for link in self.links.values():
                     if link.owner == message.body[0]:
@@ -278,7 +278,7 @@ class BlueZ:
         if message.message_type is not MessageType.METHOD_CALL:
             return None
         path, member = message.path or "", message.member or ""
-        link = next((one for start, one in self.links.items() if path == start or path.startswith(start + "/")), None)
+        link = next((link for start, link in self.links.items() if path == start or path.startswith(start + "/")), None)
         if fault := self.faults.take(member, link.peripheral.address if link else None):
             return Message.new_error(message, fault.error, fault.text)
         if member == "GetManagedObjects":
@@ -320,7 +320,7 @@ class BlueZ:
         if member == "WriteValue":
             data = bytes(message.body[0])
             link.peripheral.writes.append((char.uuid, data))
-            # Answers of the device leave after the write was acknowledged.
+            # The device answers after the write is acknowledged.
             self._loop.call_soon(link.peripheral.written, char.uuid, data)
         elif member == "StartNotify":
             link.notifying.add(path)

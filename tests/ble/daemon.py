@@ -1,4 +1,4 @@
-"""A private D-Bus daemon, so that bleak's BlueZ backend finds a system bus that is the test's own."""
+"""A private D-Bus daemon that serves as the system bus of bleak's BlueZ backend in tests."""
 
 from __future__ import annotations
 

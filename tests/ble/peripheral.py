@@ -1,4 +1,4 @@
-"""What a simulated peripheral is: what it advertises, its characteristics, and what it does when spoken to."""
+"""Simulated peripherals: their advertisements, characteristics and reactions, and faults of the Bluetooth service."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Characteristic:
 
 
 class Peripheral:
-    """A device in the air. Subclasses answer ``written`` and ``subscribed``; both run in the stand-in's event loop.
+    """A simulated device. Subclasses override ``written`` and ``subscribed``; both run in the service's event loop.
 
-    ``notify(uuid, data)`` and ``drop()`` are lent by the stand-in while the device is connected; a notification of a
-    characteristic nobody subscribed to goes nowhere, as over the air.
+    The simulated service provides ``notify(uuid, data)`` and ``drop()``. A notification without a subscriber is
+    discarded, as over the air.
     """
 
     name = "Peripheral"
@@ -36,7 +36,7 @@ class Peripheral:
         self.notify: Callable[[str, bytes], None] = lambda uuid, data: None
         self.drop: Callable[[], None] = lambda: None
         self.writes: list[tuple[str, bytes]] = []
-        """Everything a central ever wrote, in order."""
+        """Every write of a central, in order."""
 
     def written(self, uuid: str, data: bytes) -> None:
         """A central wrote to a characteristic."""
@@ -48,19 +48,19 @@ class Peripheral:
         """A central connected."""
 
     def disconnected(self) -> None:
-        """The link is gone, whoever ended it."""
+        """The link ended, from either side."""
 
 
 @dataclass
 class Fault:
-    """An error the stand-in answers the next ``times`` calls of ``member`` with, instead of doing it."""
+    """An error that the next ``times`` calls of ``member`` return instead of acting."""
 
     member: str
     error: str
     text: str = ""
     times: int = 1
     address: str | None = None
-    """Of one device only."""
+    """Limits the fault to one device."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Simulated sensors that stream the built-in wearer's motion in the bytes of real ones."""
+"""Simulated sensors that stream the built-in wearer's motion in the packet formats of real sensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEGREE = np.pi / 180
 
 
 def motion(seed: int, rate_hz: float) -> Iterator[np.ndarray]:
-    """One sample after the other: acceleration in m/s^2 and angular rate in rad/s, (6,)."""
+    """Yield samples (6,): acceleration in m/s^2 and angular rate in rad/s."""
     for _, chunk in Wearer(seed=seed, rate_hz=rate_hz).packets():
         yield from chunk.x
 
@@ -28,18 +28,18 @@ def int16(values: np.ndarray) -> np.ndarray:
 
 
 class Sensor(Peripheral):
-    """Streams while somebody listens, at its true rate, a packet of ``per_packet`` samples at a time.
+    """Streams packets of ``per_packet`` samples at its true rate while it has a subscriber.
 
     Args:
-        loss: share of the packets that the air swallows.
-        speed: multiple of real time, for soaks.
+        loss: share of packets lost on the air.
+        speed: multiple of real time, for soak tests.
     """
 
     rate_hz = 50.0
     true_rate_hz = 50.0
     per_packet = 1
     pause_s = 0.0
-    """Between the command to start and the first sample."""
+    """Delay between the start command and the first sample."""
 
     def __init__(self, address: str, seed: int = 1, *, loss: float = 0.0, speed: float = 1.0, **names: Any) -> None:
         super().__init__(address, **names)
@@ -53,8 +53,8 @@ class Sensor(Peripheral):
         self._air = np.random.default_rng(seed)
         self._task: asyncio.Task[None] | None = None
         self.links: list[tuple[int, int]] = []
-        """Of every link that ended: samples sent, and those of them that the air swallowed."""
-        self._taken = self._gone = 0  # the same of this link
+        """For every ended link: samples taken, and how many of them were lost on the air."""
+        self._taken = self._lost = 0  # the same for the current link
 
     def start(self) -> None:
         self.streaming = True
@@ -70,11 +70,11 @@ class Sensor(Peripheral):
     def disconnected(self) -> None:
         self.stop()
         if self._taken:
-            self.links.append((self._taken, self._gone))
-        self._taken = self._gone = 0
+            self.links.append((self._taken, self._lost))
+        self._taken = self._lost = 0
 
     def finish(self) -> None:
-        """Send a last packet, which arrives, and no more on this link: nobody could know of losses after it."""
+        """Send a last packet, which arrives, and stop: losses after it could not be detected."""
         if self.streaming:
             self._send(arrives=True)
         self.stop()
@@ -87,14 +87,14 @@ class Sensor(Peripheral):
             due_s = began_s + (self._taken + self.per_packet) / self.true_rate_hz / self.speed
             await asyncio.sleep(max(0.0, due_s - loop.time()))
             if not self.stalled:
-                # Nor of losses before the first.
+                # The first packet always arrives: losses before it could not be detected.
                 self._send(arrives=self._taken == 0 or self._air.random() >= self.loss)
 
     def _send(self, arrives: bool) -> None:
         samples = np.array([next(self._motion) for _ in range(self.per_packet)])
         self._taken += self.per_packet
         if not arrives:
-            self._gone += self.per_packet
+            self._lost += self.per_packet
             return
         for uuid, data in self.packets(samples, self._taken / self.true_rate_hz):
             self.notify(uuid, data)
@@ -105,7 +105,7 @@ class Sensor(Peripheral):
 
 
 class Thingy(Sensor):
-    """Nordic Thingy:52: nine numbers a notification, no clock, no counter."""
+    """Nordic Thingy:52: nine numbers per notification, no clock, no counter."""
 
     name = "Thingy"
     BASE = "ef68%s-9b35-4933-9b10-52ffa9740042"
@@ -138,16 +138,16 @@ class Thingy(Sensor):
             self.start() if on else self.stop()
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
-        found = []
-        for one in samples:
-            acc = int16(one[:3] / STANDARD_GRAVITY * 1024)
-            gyro = int16(one[3:] / DEGREE * 32)
-            found.append((self.RAW, acc.tobytes() + gyro.tobytes() + bytes(6)))
-        return found
+        notifications = []
+        for sample in samples:
+            acc = int16(sample[:3] / STANDARD_GRAVITY * 1024)
+            gyro = int16(sample[3:] / DEGREE * 32)
+            notifications.append((self.RAW, acc.tobytes() + gyro.tobytes() + bytes(6)))
+        return notifications
 
 
 class Polar(Sensor):
-    """Polar Verity Sense: raw acceleration frames and compressed gyroscope frames, stamped with a clock of its own."""
+    """Polar Verity Sense: raw acceleration frames and compressed gyroscope frames, stamped by the device's clock."""
 
     name = "Polar Sense 12345678"
     BASE = "fb005c8%d-02e7-f387-1cad-8acd2d8df0c8"
@@ -197,13 +197,13 @@ class Polar(Sensor):
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
         stamp = self.START_NS + int(on_for_s * (1 + self.clock_error) * 1e9)
-        found = []
+        notifications = []
         if self.ACC in self.on:
             acc = int16(samples[:, :3] / STANDARD_GRAVITY * 1000)
-            found.append((self.DATA, struct.pack("<BQB", self.ACC, stamp, 1) + acc.tobytes()))
+            notifications.append((self.DATA, struct.pack("<BQB", self.ACC, stamp, 1) + acc.tobytes()))
         if self.GYRO in self.on:
             gyro = int16(samples[:, 3:] / DEGREE * 32768 / 2000).astype(np.int64)
             deltas = np.diff(gyro, axis=0).astype("<i2")  # 16 bits a delta: wraps as the device's own arithmetic does
             body = gyro[0].astype("<i2").tobytes() + bytes([16, len(deltas)]) + deltas.tobytes()
-            found.append((self.DATA, struct.pack("<BQB", self.GYRO, stamp + 3_000_000, 0x80) + body))
-        return found
+            notifications.append((self.DATA, struct.pack("<BQB", self.GYRO, stamp + 3_000_000, 0x80) + body))
+        return notifications

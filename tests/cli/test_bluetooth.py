@@ -111,10 +111,10 @@ def test_a_recording_tells_of_a_link_that_breaks_on_its_line_and_above_it(bluez:
         until(r"[1-9]\d* samples  \[walking\]")
         shown = ""
         bluez.remove(thingy)
-        until(r"\r\x1b\[Kkinestream: Thingy: the link broke; looking for it again\r\n")
+        until(r"\r\x1b\[Kkinestream: Thingy: the link broke; reconnecting\r\n")
         until(r"Thingy: LOOKING  \[walking\]")
         bluez.add(thingy)
-        until(r"\r\x1b\[Kkinestream: Thingy: connected again\r\n")
+        until(r"\r\x1b\[Kkinestream: Thingy: reconnected\r\n")
         until(r"Thingy: 1 reconnect  \[walking\]")
         os.write(terminal, b"q")
         process.communicate(timeout=20)

@@ -119,9 +119,9 @@ def test_bytes_that_complete_nothing_are_said_to(decode) -> None:
         (
             ("microbit", "00", "--char", "beef"),
             2,
-            "'beef' names 0 characteristics of this device; name one of 0000",
+            "'beef' matches 0 characteristics of this device; name one of 0000",
         ),
-        (("dot", "00", "--char", "1517"), 2, "'1517' names 2 characteristics"),
+        (("dot", "00", "--char", "1517"), 2, "'1517' matches 2 characteristics"),
         (("metamotion", "00", "--acc-range", "3"), 2, "cannot be 3; choose one of 2, 4, 8, 16"),
         (("thingy52", "00", "--acc-range", "4"), 2, "has no setting acc_range_g; leave it out"),
     ],

@@ -1,4 +1,4 @@
-"""Half an hour of a bad link: two hundred disconnects and one packet in a hundred lost, sixty times as fast."""
+"""Half an hour of a bad link at sixty times real time: two hundred disconnects and one packet in a hundred lost."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ DISCONNECTS = 200
 
 
 class TimedPolar(Polar):
-    """Tells when each packet arrives by the simulation's clock, so that the load of this machine changes nothing."""
+    """Stamps each arrival on the simulation's clock, so the load of the machine does not matter."""
 
-    pause_s = 0.05  # so that the answer to the start command is not taken for the first packet
+    pause_s = 0.05  # keeps the answer to the start command apart from the first packet
 
     def __init__(self, address: str, **options: Any) -> None:
         super().__init__(address, **options)
-        del self.services[BATTERY_SERVICE]  # the answer to a read would want a time too
+        del self.services[BATTERY_SERVICE]  # the answer to a read would need a time too
         self.arrivals: deque[int] = deque()
         self._before_s = 1000.0
         self._newest_ns = 0
@@ -46,11 +46,11 @@ class TimedPolar(Polar):
         return super().packets(samples, on_for_s)
 
     def now_ns(self) -> int:
-        """When the packet that is being received arrived."""
+        """Arrival time of the packet being received."""
         return self.arrivals.popleft() if self.arrivals else self._newest_ns
 
 
-def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
+def test_every_sample_of_a_bad_half_hour_is_received_or_reported_lost(
     bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_module, "PAUSES_S", (0.0,))
@@ -66,12 +66,12 @@ def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
         while broken < DISCONNECTS:
             await asyncio.sleep(SIMULATED_S / DISCONNECTS / SPEED)
             if not polar.streaming:
-                continue  # not connected again yet
+                continue  # not reconnected yet
             await asyncio.to_thread(bluez.do, polar.finish)
-            await asyncio.sleep(0.01)  # what is on its way arrives
+            await asyncio.sleep(0.01)  # packets in flight arrive
             await asyncio.to_thread(bluez.drop, polar)
             broken += 1
-        await asyncio.sleep(0.5)  # the last packets are handed on
+        await asyncio.sleep(0.5)  # the last packets pass through the source
 
     async def run() -> None:
         breaker = asyncio.create_task(break_the_link())
@@ -79,9 +79,9 @@ def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
 
         async def read() -> None:
             async for chunk in source.chunks():
-                life = int(chunk.session.rpartition("#")[2])
-                lost[life] += chunk.seq - received[life] - lost[life]
-                received[life] += len(chunk)
+                epoch = int(chunk.session.rpartition("#")[2])
+                lost[epoch] += chunk.seq - received[epoch] - lost[epoch]
+                received[epoch] += len(chunk)
 
         reader = asyncio.create_task(read())
         try:
@@ -95,7 +95,7 @@ def test_every_sample_of_a_bad_half_hour_was_received_or_reported_lost(
     asyncio.run(run())
     assert broken == DISCONNECTS
     assert not source.counts().get("clock_jumps")
-    for life, (sent, swallowed) in enumerate(polar.links[:DISCONNECTS], 1):
-        assert (received[life], lost[life]) == (sent - swallowed, swallowed), f"on link {life}"
+    for epoch, (sent, swallowed) in enumerate(polar.links[:DISCONNECTS], 1):
+        assert (received[epoch], lost[epoch]) == (sent - swallowed, swallowed), f"on link {epoch}"
     assert sum(lost.values()) > 0
     assert source.counts()["reconnects"] >= DISCONNECTS - 1

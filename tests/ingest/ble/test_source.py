@@ -1,4 +1,4 @@
-"""The whole Bluetooth shell against a real D-Bus, bleak's real BlueZ backend and sensors that misbehave on demand."""
+"""The Bluetooth source against a real D-Bus, bleak's real BlueZ backend and sensors that misbehave on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from kinestream.core.errors import BluetoothUnavailable, ConfigError, DeviceRefused
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk, Sensing
 from kinestream.ingest.ble import link as link_module
-from kinestream.ingest.ble import streaming as life_module
+from kinestream.ingest.ble import streaming as streaming_module
 from kinestream.ingest.ble.source import BleSource
 from tests.ble.peripheral import Characteristic, Peripheral
 from tests.ble.sensors import DEGREE, Polar, Sensor, Thingy, int16
@@ -30,7 +30,7 @@ FIRST, SECOND = "C0:00:00:00:00:01", "C0:00:00:00:00:02"
 Step = tuple[Callable[[list[SampleChunk]], bool], Callable[[], Any]]
 
 
-def sessions(chunks: list[SampleChunk]) -> list[str]:
+def epochs(chunks: list[SampleChunk]) -> list[str]:
     return list(dict.fromkeys(chunk.session for chunk in chunks))
 
 
@@ -39,28 +39,28 @@ def samples(chunks: list[SampleChunk]) -> int:
 
 
 def read(source: BleSource, *steps: Step, patience_s: float = 15.0) -> list[SampleChunk]:
-    """The source's chunks; whenever a step's condition holds, its action is done, and after the last one it ends."""
+    """Read the source's chunks; run each step's action once its condition holds, and end after the last step."""
     left = list(steps)
 
     async def run() -> list[SampleChunk]:
-        found: list[SampleChunk] = []
+        chunks: list[SampleChunk] = []
         try:
             async with asyncio.timeout(patience_s):
                 async for chunk in source.chunks():
-                    found.append(chunk)
-                    while left and left[0][0](found):
+                    chunks.append(chunk)
+                    while left and left[0][0](chunks):
                         await asyncio.to_thread(left.pop(0)[1])
                     if not left:
-                        return found
+                        return chunks
         finally:
             await source.aclose()
-        return found
+        return chunks
 
     return asyncio.run(run())
 
 
 def done() -> None:
-    """The action of a last step."""
+    """The action of the last step."""
 
 
 def test_a_polar_is_set_up_read_and_stopped(bluez: BlueZ) -> None:
@@ -68,7 +68,7 @@ def test_a_polar_is_set_up_read_and_stopped(bluez: BlueZ) -> None:
     bluez.add(polar)
     source = BleSource("ble://polar")
     chunks = read(source, (lambda c: samples(c) > 100, done))
-    assert sessions(chunks) == ["Polar Sense 12345678#1"]
+    assert epochs(chunks) == ["Polar Sense 12345678#1"]
     assert chunks[0].channels == (*ACC, *GYRO)
     assert chunks[0].fs_hz == 52
     t = np.concatenate([chunk.t for chunk in chunks])
@@ -87,31 +87,29 @@ def test_a_polar_is_set_up_read_and_stopped(bluez: BlueZ) -> None:
     assert "battery 80%" in source.notices()[0]
 
 
-def test_a_polar_that_a_crash_left_on_is_stopped_and_started_again(bluez: BlueZ) -> None:
+def test_a_polar_left_streaming_by_a_crash_is_stopped_and_restarted(bluez: BlueZ) -> None:
     polar = Polar(FIRST)
     polar.on = {Polar.ACC, Polar.GYRO}
     bluez.add(polar)
     assert read(BleSource("ble://polar"), (lambda c: samples(c) > 20, done))
 
 
-def test_a_lost_link_comes_back_as_a_new_session(bluez: BlueZ) -> None:
+def test_a_lost_link_comes_back_as_a_new_epoch(bluez: BlueZ) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
     source = BleSource("ble://thingy52")
     chunks = read(
         source,
         (lambda c: samples(c) > 30, lambda: bluez.drop(thingy)),
-        (lambda c: len(sessions(c)) == 2 and samples(c) > 60, done),
+        (lambda c: len(epochs(c)) == 2 and samples(c) > 60, done),
     )
-    assert sessions(chunks) == ["Thingy#1", "Thingy#2"]
+    assert epochs(chunks) == ["Thingy#1", "Thingy#2"]
     assert {chunk.stream for chunk in chunks} == {"Thingy"}
     assert next(chunk for chunk in chunks if chunk.session == "Thingy#2").seq == 0
     assert source.counts()["reconnects"] == 1
 
 
-def test_a_device_told_to_sample_less_does_so_on_the_same_connection_and_goes_back(
-    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slower_rate_and_its_reversal_use_the_same_connection(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "STEADY_S", 0.5)
     thingy = Thingy(FIRST)
     bluez.add(thingy)
@@ -119,10 +117,10 @@ def test_a_device_told_to_sample_less_does_so_on_the_same_connection_and_goes_ba
     chunks = read(
         source,
         (lambda c: samples(c) > 30, lambda: source.sense("Thingy", Sensing(25.0))),
-        (lambda c: len(sessions(c)) == 2 and len(c) > 20, lambda: source.sense("Thingy", None)),
-        (lambda c: len(sessions(c)) == 3 and samples(c) > 150, done),
+        (lambda c: len(epochs(c)) == 2 and len(c) > 20, lambda: source.sense("Thingy", None)),
+        (lambda c: len(epochs(c)) == 3 and samples(c) > 150, done),
     )
-    assert sessions(chunks) == ["Thingy#1", "Thingy#2", "Thingy#3"]
+    assert epochs(chunks) == ["Thingy#1", "Thingy#2", "Thingy#3"]
     rates = {chunk.session: chunk.fs_hz for chunk in chunks}
     assert rates == {"Thingy#1": 50.0, "Thingy#2": 25.0, "Thingy#3": 50.0}
     t = np.concatenate([chunk.t for chunk in chunks if chunk.session == "Thingy#2"])
@@ -132,10 +130,10 @@ def test_a_device_told_to_sample_less_does_so_on_the_same_connection_and_goes_ba
     assert len(thingy.links) == 1
 
 
-def polar_asked(
+def polar_with_changed_sensing(
     bluez: BlueZ, monkeypatch: pytest.MonkeyPatch, sensing: Sensing
 ) -> tuple[Polar, BleSource, list[SampleChunk]]:
-    """A Polar that is asked to run otherwise while it streams, until its second session has come in."""
+    """Change the sensing of a streaming Polar and read until its second epoch has arrived."""
     monkeypatch.setattr(link_module, "STEADY_S", 0.0)
     polar = Polar(FIRST)
     bluez.add(polar)
@@ -143,25 +141,25 @@ def polar_asked(
     chunks = read(
         source,
         (lambda c: samples(c) > 60, lambda: source.sense(polar.name, sensing)),
-        (lambda c: len(sessions(c)) == 2 and samples(c) > 120, done),
+        (lambda c: len(epochs(c)) == 2 and samples(c) > 120, done),
     )
     return polar, source, chunks
 
 
-def test_a_gyroscope_is_put_to_sleep_in_the_device(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
-    polar, _, chunks = polar_asked(bluez, monkeypatch, Sensing(52.0, gyro=False))
+def test_a_gyroscope_is_switched_off_in_the_device(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    polar, _, chunks = polar_with_changed_sensing(bluez, monkeypatch, Sensing(52.0, gyro=False))
     assert chunks[-1].channels == ACC
-    assert not polar.on  # stopped in the end, as before
+    assert not polar.on  # stopped at the end
 
 
-def test_a_device_that_refuses_to_sample_less_goes_on_as_it_was(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This one offers 52 Hz only, though its kind has 26."""
-    _, source, chunks = polar_asked(bluez, monkeypatch, Sensing(26.0))
+def test_a_device_that_refuses_a_slower_rate_keeps_its_rate(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This device offers only 52 Hz, although its kind supports 26."""
+    _, source, chunks = polar_with_changed_sensing(bluez, monkeypatch, Sensing(26.0))
     assert {chunk.fs_hz for chunk in chunks} == {52}
     assert source.counts()["failed_attempts"] == 1
 
 
-def test_a_wish_that_does_not_last_is_not_told(bluez: BlueZ) -> None:
+def test_a_short_lived_request_does_not_reach_the_device(bluez: BlueZ) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
     source = BleSource("ble://thingy52")
@@ -171,11 +169,11 @@ def test_a_wish_that_does_not_last_is_not_told(bluez: BlueZ) -> None:
         (lambda c: samples(c) > 80, lambda: source.sense("Thingy", None)),
         (lambda c: samples(c) > 120, done),
     )
-    assert sessions(chunks) == ["Thingy#1"]
+    assert epochs(chunks) == ["Thingy#1"]
     assert thingy.true_rate_hz == 50.0
 
 
-def test_a_device_that_was_switched_off_is_awaited(bluez: BlueZ) -> None:
+def test_a_device_switched_off_and_on_is_reconnected(bluez: BlueZ) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
 
@@ -187,15 +185,14 @@ def test_a_device_that_was_switched_off_is_awaited(bluez: BlueZ) -> None:
     chunks = read(
         BleSource("ble://thingy52"),
         (lambda c: samples(c) > 10, off_and_on),
-        (lambda c: len(sessions(c)) == 2, done),
+        (lambda c: len(epochs(c)) == 2, done),
     )
-    assert len(sessions(chunks)) == 2
+    assert len(epochs(chunks)) == 2
 
 
-def test_two_devices_with_equal_handles_and_names_stay_apart(bluez: BlueZ) -> None:
-    one, other = Thingy(FIRST, seed=1), Thingy(SECOND, seed=2)
-    bluez.add(one)
-    bluez.add(other)
+def test_two_devices_with_equal_handles_and_names_stay_separate(bluez: BlueZ) -> None:
+    for thingy in (Thingy(FIRST, seed=1), Thingy(SECOND, seed=2)):
+        bluez.add(thingy)
 
     def both(chunks: list[SampleChunk]) -> bool:
         streams = [chunk.stream for chunk in chunks]
@@ -220,7 +217,7 @@ def test_two_devices_with_equal_handles_and_names_stay_apart(bluez: BlueZ) -> No
         ("WriteValue", "org.bluez.Error.InProgress", "In Progress"),
     ],
 )
-def test_an_error_that_passes_costs_nothing_but_time(bluez: BlueZ, member: str, error: str, text: str) -> None:
+def test_a_passing_error_costs_only_time(bluez: BlueZ, member: str, error: str, text: str) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
     source = BleSource("ble://thingy52")
@@ -228,34 +225,32 @@ def test_an_error_that_passes_costs_nothing_but_time(bluez: BlueZ, member: str, 
     if first:
         bluez.fail(member, error, text)
         read(source, (lambda c: samples(c) > 10, done))
-    else:  # before the first link a person is told; after it, the search goes on
+    else:  # before the first connection this error is final; after it, the search continues
         steps = (
             (lambda c: samples(c) > 10, lambda: (bluez.fail(member, error, text), bluez.drop(thingy))),
-            (lambda c: len(sessions(c)) == 2, done),
+            (lambda c: len(epochs(c)) == 2, done),
         )
         read(source, *steps)
         assert source.counts()["failed_attempts"] == 1
     assert not bluez.faults.pending
 
 
-def test_a_link_that_stays_up_and_says_nothing_is_dropped_and_made_anew(
-    bluez: BlueZ, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(life_module, "STALE_S", 0.6)
+def test_a_silent_link_is_reconnected(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming_module, "STALE_S", 0.6)
     thingy = Thingy(FIRST)
     bluez.add(thingy)
-    thingy.connected = lambda: setattr(thingy, "stalled", False)  # it sends again once it was connected anew
+    thingy.connected = lambda: setattr(thingy, "stalled", False)  # it sends again once reconnected
     source = BleSource("ble://thingy52")
     chunks = read(
         source,
         (lambda c: samples(c) > 30, lambda: setattr(thingy, "stalled", True)),
-        (lambda c: len(sessions(c)) == 2, done),
+        (lambda c: len(epochs(c)) == 2, done),
     )
-    assert len(sessions(chunks)) == 2
+    assert len(epochs(chunks)) == 2
     assert source.counts()["stalled"] == 1
 
 
-def test_bluetooth_switched_off_and_on_again_is_waited_out(bluez: BlueZ) -> None:
+def test_a_link_returns_after_bluetooth_is_switched_off_and_on(bluez: BlueZ) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
 
@@ -267,20 +262,20 @@ def test_bluetooth_switched_off_and_on_again_is_waited_out(bluez: BlueZ) -> None
     chunks = read(
         BleSource("ble://thingy52"),
         (lambda c: samples(c) > 10, off_and_on),
-        (lambda c: len(sessions(c)) == 2, done),
+        (lambda c: len(epochs(c)) == 2, done),
     )
-    assert len(sessions(chunks)) == 2
+    assert len(epochs(chunks)) == 2
 
 
-def test_before_the_first_link_a_person_is_told_at_once(bluez: BlueZ) -> None:
-    with pytest.raises(DeviceRefused, match=r"no device of the kind polar was seen in 0.3 s \(nothing else"):
+def test_failures_before_the_first_connection_are_reported_at_once(bluez: BlueZ) -> None:
+    with pytest.raises(DeviceRefused, match=r"no polar device was seen in 0.3 s \(no device advertised"):
         read(BleSource("ble://polar?wait=0.3"))
     bluez.add(Peripheral(FIRST, "Television"))
-    with pytest.raises(ConfigError, match=r"Television .* no kind of device that is recognised; say which"):
+    with pytest.raises(ConfigError, match=r"Television .* is not a recognised kind of device; name its profile"):
         read(BleSource("ble://Television"))
     bluez.add(Thingy(SECOND))
     bluez.fail("Connect", "org.bluez.Error.AuthenticationFailed", "Authentication Failed", times=4)
-    with pytest.raises(DeviceRefused, match="wants to be paired first"):
+    with pytest.raises(DeviceRefused, match="must be paired first"):
         read(BleSource("ble://thingy52"))
     with pytest.raises(DeviceRefused, match=r"has no characteristic .* name the profile"):
         read(BleSource(f"ble://{FIRST}?profile=microbit"))
@@ -289,7 +284,7 @@ def test_before_the_first_link_a_person_is_told_at_once(bluez: BlueZ) -> None:
         read(BleSource("ble://thingy52"))
 
 
-def test_packets_that_make_no_sense_are_counted_and_passed_over(bluez: BlueZ) -> None:
+def test_invalid_packets_are_counted_and_skipped(bluez: BlueZ) -> None:
     thingy = Thingy(FIRST)
     bluez.add(thingy)
     source = BleSource("ble://thingy52")
@@ -299,10 +294,10 @@ def test_packets_that_make_no_sense_are_counted_and_passed_over(bluez: BlueZ) ->
         (lambda c: samples(c) > 30, done),
     )
     assert source.counts()["malformed"] == 1
-    assert sessions(chunks) == ["Thingy#1"]
+    assert epochs(chunks) == ["Thingy#1"]
 
 
-def test_settings_that_the_device_cannot_do_are_refused_with_those_it_can(bluez: BlueZ) -> None:
+def test_unsupported_settings_are_refused_with_the_supported_ones(bluez: BlueZ) -> None:
     with pytest.raises(ConfigError, match="choose one of"):
         BleSource("ble://polar?rate=51")
     bluez.add(Polar(FIRST))
@@ -326,13 +321,13 @@ class Nano(Sensor):
         self.start() if on else self.stop()
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
-        (one,) = samples
-        acc, gyro = int16(one[:3] / STANDARD_GRAVITY * 8192), int16(one[3:] / DEGREE * 16.384)
+        (sample,) = samples
+        acc, gyro = int16(sample[:3] / STANDARD_GRAVITY * 8192), int16(sample[3:] / DEGREE * 16.384)
         return [(self.UUID % 1, struct.pack("<I", int(on_for_s * 1e6)) + acc.tobytes() + gyro.tobytes())]
 
 
 @pytest.mark.parametrize("address", ["ble://generic:%s", "ble://?profile=%s", "ble://Kinestream?profile=generic:%s"])
-def test_a_sensor_of_one_s_own_is_found_by_the_advertisement_in_its_description(
+def test_a_user_defined_sensor_is_found_by_the_advertisement_in_its_file(
     bluez: BlueZ, tmp_path: Path, address: str
 ) -> None:
     (description,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

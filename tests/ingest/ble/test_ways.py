@@ -1,4 +1,4 @@
-"""Devices that can be spoken to in several ways: the one they have is found, over bleak's real BlueZ backend."""
+"""Profiles with several protocols: the device's own is found, over bleak's real BlueZ backend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Clue(Sensor):
-    """An Adafruit board with two sensor services, each with a period of the same UUID."""
+    """An Adafruit board with two sensor services whose period characteristics share a UUID."""
 
     name = "CIRCUITPY1234"
 
@@ -40,14 +40,14 @@ class Clue(Sensor):
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
         return [
-            (adafruit.DATA[name], one[columns].astype("<f4").tobytes())
-            for one in samples
+            (adafruit.DATA[name], sample[columns].astype("<f4").tobytes())
+            for sample in samples
             for name, columns in (("acc", slice(3)), ("gyro", slice(3, 6)))
         ]
 
 
 class Uart(Sensor):
-    """A board that sends over Nordic UART as soon as somebody listens."""
+    """A board that sends over Nordic UART to any subscriber."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
@@ -60,21 +60,21 @@ class Uart(Sensor):
 
 
 class Bluefruit(Uart):
-    """Sends Bluefruit packets, cut where they do not end."""
+    """Sends Bluefruit packets split at arbitrary places."""
 
     name = "Bluefruit52"
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
         stream = b""
-        for one in samples:
-            for letter, values in ((b"!A", one[:3]), (b"!G", one[3:])):
+        for sample in samples:
+            for letter, values in ((b"!A", sample[:3]), (b"!G", sample[3:])):
                 packet = letter + struct.pack("<3f", *values)
                 stream += packet + bytes([~sum(packet) & 0xFF])
         return [(nus.FROM_DEVICE, stream[at : at + 20]) for at in range(0, len(stream), 20)]
 
 
 class Printer(Uart):
-    """Prints CSV in g and deg/s; obeys nobody, or is a Puck.js that says its rate once it has been typed a program."""
+    """Prints CSV in g and deg/s and ignores commands, or is a Puck.js that reports its rate once it has a program."""
 
     name = "my board"
     advertised = (nus.SERVICE,)
@@ -85,12 +85,12 @@ class Printer(Uart):
             self.notify(nus.FROM_DEVICE, b'{"rate":52}\r\n')
 
     def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
-        found = []
-        for one in samples:
-            values = [*(one[:3] / STANDARD_GRAVITY), *(one[3:] / DEGREE)]
+        notifications = []
+        for sample in samples:
+            values = [*(sample[:3] / STANDARD_GRAVITY), *(sample[3:] / DEGREE)]
             line = ",".join(f"{value:.4f}" for value in values).encode() + b"\r\n"
-            found += [(nus.FROM_DEVICE, line[at : at + 20]) for at in range(0, len(line), 20)]
-        return found
+            notifications += [(nus.FROM_DEVICE, line[at : at + 20]) for at in range(0, len(line), 20)]
+        return notifications
 
 
 class Puck(Printer):
@@ -107,7 +107,7 @@ class Puck(Printer):
         (Puck, "ble://nus", 52.0),
     ],
 )
-def test_the_way_a_device_has_is_found_and_its_motion_comes(
+def test_the_supported_protocol_is_found_and_delivers_motion(
     bluez: BlueZ, device: type[Sensor], uri: str, fs_hz: float
 ) -> None:
     sensor = device(FIRST)
@@ -120,7 +120,7 @@ def test_the_way_a_device_has_is_found_and_its_motion_comes(
     assert not sensor.streaming
 
 
-def test_an_adafruit_board_gets_its_period_in_both_services(bluez: BlueZ) -> None:
+def test_an_adafruit_board_receives_its_period_in_both_services(bluez: BlueZ) -> None:
     clue = Clue(FIRST)
     bluez.add(clue)
     read(BleSource("ble://adafruit?rate=40"), (lambda c: samples(c) > 10, done))

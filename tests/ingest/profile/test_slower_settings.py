@@ -4,7 +4,7 @@ import pytest
 
 from kinestream.core.signals import GYRO, Sensing
 from kinestream.ingest.devices import profiles
-from kinestream.ingest.profile import Settings, spared
+from kinestream.ingest.profile import Settings, slower_settings
 
 PROFILES = {profile.name: profile for profile in profiles()}
 
@@ -29,37 +29,37 @@ def rates(name: str, settings: Settings) -> set[float]:
 def test_a_device_is_told_the_lowest_rate_it_has_that_is_no_lower_than_wished(
     name: str, wished_hz: float, found_hz: float
 ) -> None:
-    settings = spared(PROFILES[name], Settings(acc_range_g=None), Sensing(wished_hz))
+    settings = slower_settings(PROFILES[name], Settings(acc_range_g=None), Sensing(wished_hz))
     assert settings is not None
     assert rates(name, settings) == {found_hz}
 
 
 @pytest.mark.parametrize("name", ["muse", "infinitime", "bluest", "nus"])
 def test_a_device_whose_rate_is_its_own_is_not_told(name: str) -> None:
-    assert spared(PROFILES[name], Settings(), Sensing(10.0)) is None
+    assert slower_settings(PROFILES[name], Settings(), Sensing(10.0)) is None
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_no_device_is_told_to_send_more_or_less_than_wished(name: str) -> None:
     profile, own = PROFILES[name], min(rates(name, Settings()))
-    assert spared(profile, Settings(), Sensing(own)) is None
-    assert spared(profile, Settings(), Sensing(1000.0)) is None
+    assert slower_settings(profile, Settings(), Sensing(own)) is None
+    assert slower_settings(profile, Settings(), Sensing(1000.0)) is None
     for wished_hz in (5.0, 12.5, 20.0, 25.0, 30.0):
-        settings = spared(profile, Settings(), Sensing(wished_hz))
+        settings = slower_settings(profile, Settings(), Sensing(wished_hz))
         if settings:
             assert all(wished_hz <= rate < own for rate in rates(name, settings))
 
 
 @pytest.mark.parametrize("name", ["polar", "metamotion", "movesense", "muse", "esense"])
 def test_a_gyroscope_is_left_off_where_the_device_can(name: str) -> None:
-    settings = spared(PROFILES[name], Settings(), Sensing(1000.0, gyro=False))
+    settings = slower_settings(PROFILES[name], Settings(), Sensing(1000.0, gyro=False))
     assert settings is not None
     assert settings == Settings(gyro=False)
     channels = {c for group in PROFILES[name].plan(settings).decoder().groups for c in group.channels}
     assert not channels & set(GYRO)
-    assert spared(PROFILES[name], settings, Sensing(1000.0, gyro=False)) is None
+    assert slower_settings(PROFILES[name], settings, Sensing(1000.0, gyro=False)) is None
 
 
 def test_what_a_person_set_stays() -> None:
-    settings = spared(PROFILES["polar"], Settings(rate_hz=104, acc_range_g=4), Sensing(50.0))
+    settings = slower_settings(PROFILES["polar"], Settings(rate_hz=104, acc_range_g=4), Sensing(50.0))
     assert settings == Settings(rate_hz=50.0, acc_range_g=4)
