@@ -1,1 +1,1 @@
-"""CSV and Parquet files: columns, units and repairs."""
+"""CSV and Parquet files as datasets: columns, units and repairs."""

@@ -1,4 +1,4 @@
-"""Which column of a table is what, in which unit: said by a person, or read off the usual names."""
+"""The meaning and unit of a table's columns: given by the user, or derived from common names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kinestream.core.signals import AXES, STANDARD_GRAVITY
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 ACC_UNITS = {"m/s^2": 1.0, "m/s2": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY / 1000}
 GYRO_UNITS = {"rad/s": 1.0, "dps": math.pi / 180, "deg/s": math.pi / 180}
-"""Factors to SI units."""
+"""The unit names of each quantity, with their factors to SI units."""
 
 _TIME_NAME = re.compile(r"(?:t|time|timestamp|time_stamp|datetime|date_time|elapsed)(?:_(s|sec|seconds|ms|us|ns))?")
 _SENSOR_NAMES = {
@@ -33,20 +33,30 @@ _SUBJECT_NAMES = ("subject", "user", "person", "participant", "subject_id", "use
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """What a person says about a table; what is left out is looked for under the usual names."""
+    """The columns and units a user gives for a table; missing entries are found by common names.
+
+    >>> columns = ColumnMap.parse("time=ts:ms; acc=X,Y,Z:g")
+    >>> columns.acc, columns.acc_unit, columns.time_unit
+    (('X', 'Y', 'Z'), 'g', 'ms')
+    >>> ColumnMap().resolve(["t", "ax", "ay", "az"], "walk.csv").acc
+    ('ax', 'ay', 'az')
+
+    Raises:
+        ConfigError: a sensor has other than three columns, or a unit or the rate is not valid.
+    """
 
     time: str | None = None
     time_unit: str | None = None
-    """One of ``TIME_UNITS``; default: the one that puts the rate between 5 and 500 Hz."""
+    """A key of ``TIME_UNITS``; default: the unit that puts the rate between 5 and 500 Hz."""
     rate_hz: float | None = None
-    """Needed where there is no time column; else checked against it."""
+    """Required without a time column; otherwise checked against it."""
     acc: tuple[str, ...] = ()
-    """The columns of x, y, z."""
+    """The columns of x, y and z."""
     acc_unit: str | None = None
-    """One of ``ACC_UNITS``; default: the one in which gravity is about 9.8 m/s^2."""
+    """A key of ``ACC_UNITS``; default: the unit in which gravity is about 9.8 m/s^2."""
     gyro: tuple[str, ...] = ()
     gyro_unit: str | None = None
-    """One of ``GYRO_UNITS``; default: rad/s, refused where nobody could turn that fast."""
+    """A key of ``GYRO_UNITS``; default: rad/s, refused if no person could turn that fast."""
     label: str | None = None
     subject: str | None = None
 
@@ -66,32 +76,32 @@ class ColumnMap:
 
     @classmethod
     def parse(cls, text: str) -> ColumnMap:
-        """The mapping written on a command line: ``time=ts:ms; acc=ax,ay,az:g; gyro=gx,gy,gz:dps; rate=50``.
+        """Parse the notation of the command line: ``time=ts:ms; acc=ax,ay,az:g; gyro=gx,gy,gz:dps; rate=50``.
 
-        Parts are separated by ``;``, the columns of a sensor by ``,``; a unit follows a ``:``. Keys are time,
-        rate, acc, gyro, label, subject.
+        ``;`` separates the parts, ``,`` the columns of a sensor, and a unit follows a ``:``. The keys are time, rate,
+        acc, gyro, label and subject.
 
         Raises:
-            ConfigError: a part has another form, or an unknown key, unit or rate.
+            ConfigError: a part has another form, or a key, unit or rate is not valid.
         """
-        said = cls()
+        columns = cls()
         for part in filter(None, (part.strip() for part in text.split(";"))):
             key, _, value = (piece.strip() for piece in part.partition("="))
             name, colon, unit = (piece.strip() for piece in value.rpartition(":")) if ":" in value else (value, "", "")
             match key:
                 case "time" if value:
-                    said = replace(said, time=name, time_unit=unit if colon else None)
+                    columns = replace(columns, time=name, time_unit=unit if colon else None)
                 case "acc" if value:
-                    said = replace(said, acc=_split(name), acc_unit=unit if colon else None)
+                    columns = replace(columns, acc=_split(name), acc_unit=unit if colon else None)
                 case "gyro" if value:
-                    said = replace(said, gyro=_split(name), gyro_unit=unit if colon else None)
+                    columns = replace(columns, gyro=_split(name), gyro_unit=unit if colon else None)
                 case "label" if value:
-                    said = replace(said, label=value)
+                    columns = replace(columns, label=value)
                 case "subject" if value:
-                    said = replace(said, subject=value)
+                    columns = replace(columns, subject=value)
                 case "rate":
                     try:
-                        said = replace(said, rate_hz=float(value))
+                        columns = replace(columns, rate_hz=float(value))
                     except ValueError:
                         raise ConfigError(f"rate is '{value}'; expected a number of Hz") from None
                 case _:
@@ -99,14 +109,17 @@ class ColumnMap:
                         f"'{part}' in the column mapping; expected e.g. time=ts:ms; acc=ax,ay,az:g; "
                         "gyro=gx,gy,gz:dps; label=activity; subject=user; rate=50"
                     )
-        return said
+        return columns
 
     def resolve(self, header: Sequence[str], where: str) -> ColumnMap:
-        """The same with every column named that the table has, and every unit that stands in a column's name.
+        """This map completed from a table's header: its columns and the units in their names.
 
+        Args:
+            header: the names of the table's columns.
+            where: the table's name for messages.
         Raises:
-            ConfigError: a column that was named is not there, there is no accelerometer or gyroscope, or neither
-                a time column nor a rate.
+            ConfigError: a given column is missing, there is no accelerometer or gyroscope, or neither a time column
+                nor a rate.
         """
         named = [self.time, *self.acc, *self.gyro, self.label, self.subject]
         missing = [name for name in named if name is not None and name not in header]
@@ -140,25 +153,30 @@ class ColumnMap:
 
 
 def _find_sensor(sensor: str, header: Sequence[str], where: str) -> tuple[tuple[str, ...], str | None]:
-    """The columns of x, y, z, or none; and their unit, where their names say it."""
-    found: dict[str, str] = {}
+    """The columns of x, y and z, empty if there are none; and their unit, if their names contain it."""
+    columns: dict[str, str] = {}
     unit = None
     for name in header:
-        if (match := re.fullmatch(_SENSOR_NAMES[sensor], _plain(name))) and (axis := match[1] or match[2]) not in found:
-            found[axis] = name
+        if (match := re.fullmatch(_SENSOR_NAMES[sensor], _plain(name))) and (
+            axis := match[1] or match[2]
+        ) not in columns:
+            columns[axis] = name
             unit = unit or _unit(match[3])
-    if 0 < len(found) < 3:
-        lost = ", ".join(axis for axis in AXES if axis not in found)
+    if 0 < len(columns) < 3:
+        missing = ", ".join(axis for axis in AXES if axis not in columns)
         raise ConfigError(
-            f"{where} has {', '.join(found.values())}, but no {sensor} column for {lost}; it has {', '.join(header)}: "
-            f"name them, e.g. {sensor}=X,Y,Z"
+            f"{where} has {', '.join(columns.values())}, but no {sensor} column for {missing}; "
+            f"it has {', '.join(header)}: name them, e.g. {sensor}=X,Y,Z"
         )
-    return (tuple(found[axis] for axis in AXES), unit) if found else ((), None)
+    return (tuple(columns[axis] for axis in AXES), unit) if columns else ((), None)
 
 
 def _plain(name: str) -> str:
-    """``Acceleration x (m/s^2)`` and ``Acceleration x [m/s²]`` become ``acceleration_x_m_s_2`` and ``_m_s2``,
-    ``gyro_x (°/s)`` becomes ``gyro_x_deg_s``, ``rotationRateX`` becomes ``rotation_rate_x``."""
+    """The name in lower case with underscores.
+
+    ``Acceleration x (m/s^2)`` and ``Acceleration x [m/s²]`` become ``acceleration_x_m_s_2`` and ``_m_s2``,
+    ``gyro_x (°/s)`` becomes ``gyro_x_deg_s``, ``rotationRateX`` becomes ``rotation_rate_x``.
+    """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.translate(_SIGNS))
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
 

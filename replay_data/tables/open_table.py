@@ -1,7 +1,8 @@
-"""Any CSV or Parquet file of motion samples, one row a sample.
+"""Opens any CSV or Parquet file of motion samples, one row per sample.
 
-A few unusable rows are skipped and counted (``short_row``, ``missing_value``, ``not_a_number``, ``not_finite``, and
-what ``tidy_times`` drops); more than a tenth, or units or a rate that cannot be right, and the file is refused.
+A few unusable rows are skipped and counted (``short_row``, ``missing_value``, ``not_a_number``, ``not_finite``, and the
+kinds of ``tidy_times``). A file with more than a tenth of unusable rows, or with impossible units or an impossible
+rate, is refused.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAVITY_RANGE = (4.0, 25.0)
-"""m/s^2: the median of what a worn accelerometer reads lies in here, whatever the wearer does."""
+"""m/s^2: range of the median acceleration of a worn accelerometer, for any activity."""
 MAX_TURN_RATE = 35.0
-"""rad/s (2000 deg/s): the full scale of wearable gyroscopes, beyond the 99th percentile of any movement."""
+"""rad/s (2000 deg/s): the full scale of wearable gyroscopes, above the 99th percentile of any movement."""
 PLAUSIBLE_STEP_S = (0.002, 0.2)
-"""Motion is sampled at 5 to 500 Hz, so the median step tells the unit; whole seconds or a row count fit none."""
+"""Motion is sampled at 5 to 500 Hz, so the median step reveals the unit; whole seconds or a row count fit no unit."""
 MAX_RATE_ERROR = 0.1
-"""Share by which the declared rate may differ from the time column's."""
+"""Largest relative difference between the declared rate and the rate of the time column."""
 LABEL_ALIASES = {
     "walk": "walking",
     "upstairs": "walking_upstairs",
@@ -49,16 +50,16 @@ LABEL_ALIASES = {
 
 
 def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
-    """The recordings in one file, one a subject; the file is read here, once.
+    """The recordings in one file, one per subject; the file is read here, once.
 
     Args:
         path: ``.parquet``, or text with commas, semicolons or tabs between the columns.
-        columns: what cannot be told from the columns' names.
+        columns: the meaning of the columns, where their names leave it open.
 
     Raises:
-        DataMissing: there is no such file.
+        DataMissing: the file does not exist.
         ConfigError: a column is missing, or a unit or the rate does not fit the data.
-        DataDamaged: the file is cut short or no table, or more than a tenth of its rows cannot be used.
+        DataDamaged: the file is truncated or not a table, or more than a tenth of its rows are unusable.
     """
     file = TableFile(path)
     columns = (columns or ColumnMap()).resolve(file.header, path.name)
@@ -81,7 +82,7 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
         if not time_is_date and columns.time_unit is None:
             guessed = [f"time in {time_unit}", *guessed]
     else:
-        fs_hz = columns.rate_hz or math.nan  # resolve() saw to it that one of the two is there
+        fs_hz = columns.rate_hz or math.nan  # resolve() ensures a time column or a rate
         t = file.position[usable] / fs_hz
     labels = _labels(file, columns.label, usable)
     subjects = file.texts(columns.subject)[usable] if columns.subject else np.full(int(usable.sum()), path.stem)
@@ -92,14 +93,18 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
         own = subjects == subject
         name = path.stem if subject == path.stem else f"{path.stem}_{subject}"
         recording = _recording(path.name, name, subject, fs_hz, channels, t[own], x[own], labels, own, repairs)
-        repairs = {}  # a row that could not be read belongs to nobody in particular: told once, with the first
-        entries.append(Entry(name, subject, partial(_loaded, recording)))
-    notice = f"{path.name} does not say its units; taken for {', '.join(guessed)} (--columns can say otherwise)"
+        repairs = {}  # unreadable rows belong to no subject: counted once, in the first recording
+        entries.append(Entry(name, subject, partial(_identity, recording)))
+    notice = f"{path.name} does not state its units; assuming {', '.join(guessed)} (set others with --columns)"
     return Dataset(path.name, labels[1] if labels else (), entries, (notice,) if guessed else ())
 
 
 def canonical_label(name: str) -> str:
-    """The activity as all datasets here call it: ``WALKING UPSTAIRS`` and ``Upstairs`` become ``walking_upstairs``."""
+    """The activity's common name in all datasets.
+
+    >>> canonical_label("WALKING UPSTAIRS"), canonical_label("Upstairs")
+    ('walking_upstairs', 'walking_upstairs')
+    """
     plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
     return LABEL_ALIASES.get(plain, plain)
 
@@ -107,30 +112,32 @@ def canonical_label(name: str) -> str:
 def _usable_rows(
     file: TableFile, numbers: Mapping[str, Numbers], time: str | None
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Which rows have every number; and how many have not, by the first thing that is wrong with each."""
-    first = np.zeros(len(file.line), np.int8)
+    """(n,) whether a row has every number; and the number of other rows, by the first problem of each."""
+    first_problem = np.zeros(len(file.line), np.int8)
     example = ""
     for name, column in numbers.items():
-        fresh = (first == 0) & (column.problem > 0)
-        if fresh.any() and not example:
-            at = int(np.argmax(fresh))
+        new = (first_problem == 0) & (column.problem > 0)
+        if new.any() and not example:
+            at = int(np.argmax(new))
             kind = PROBLEMS[column.problem[at] - 1]
             shown = "" if kind == "missing_value" else f" '{file.value(name, at)}'"
             example = f", e.g. {kind}{shown} in line {file.line[at]}, column '{name}'"
             if name == time:
                 example += " (expected a number, or a date such as 2024-01-31T12:00:00.020)"
-        first[fresh] = column.problem[fresh]
-    counts = Counter({kind: int((first == code).sum()) for code, kind in enumerate(PROBLEMS, start=1)})
+        first_problem[new] = column.problem[new]
+    counts = Counter({kind: int((first_problem == code).sum()) for code, kind in enumerate(PROBLEMS, start=1)})
     counts["short_row"] = file.short_rows
-    refuse_if_mostly_bad(f"{file.path}{example}", counts, len(first) + file.short_rows)
-    return first == 0, {kind: n for kind, n in counts.items() if n}
+    refuse_if_mostly_bad(f"{file.path}{example}", counts, len(first_problem) + file.short_rows)
+    return first_problem == 0, {kind: n for kind, n in counts.items() if n}
 
 
 def si_factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[NDArray[np.float64], list[str]]:
-    """What makes SI units of the columns; refuses what no person could have worn.
+    """The factors that convert the columns to SI units.
 
     Returns:
-        (channels,) factors, and the units that nobody said, in words.
+        (channels,) factors, and descriptions of the units assumed without a statement.
+    Raises:
+        ConfigError: the values are impossible for a worn sensor.
     """
     factors: list[float] = []
     guessed: list[str] = []
@@ -141,7 +148,7 @@ def si_factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[
         if not fitting or (unit and fitting[0] != unit):
             hint = f"; it would fit {fitting[0]}" if fitting else ""
             raise ConfigError(
-                f"{where}: the acceleration is {median:.3g} {unit or 'of no known unit'} at the median, gravity alone "
+                f"{where}: the median acceleration is {median:.3g} {unit or 'in no known unit'}, but gravity alone "
                 f"is 9.8 m/s^2{hint}: give the unit (acc=X,Y,Z:g) and columns that include gravity"
             )
         factors += [ACC_UNITS[fitting[0]]] * 3
@@ -151,8 +158,8 @@ def si_factors(x: NDArray[np.float64], columns: ColumnMap, where: str) -> tuple[
         fast = float(np.percentile(np.linalg.norm(x[:, -3:], axis=1), 99)) * factor
         if fast > MAX_TURN_RATE:
             raise ConfigError(
-                f"{where}: the angular rate reaches {fast:.3g} rad/s, faster than anybody turns; "
-                "if it is in degrees a second, say so: gyro=X,Y,Z:dps"
+                f"{where}: the angular rate reaches {fast:.3g} rad/s, faster than a person can turn; "
+                "if it is in degrees per second, give the unit: gyro=X,Y,Z:dps"
             )
         factors += [factor] * 3
         guessed += [] if columns.gyro_unit else ["angular rate in rad/s"]
@@ -163,7 +170,7 @@ def _time_unit(t: NDArray[np.float64], where: str) -> str:
     """The unit that puts the rate between 5 and 500 Hz.
 
     Raises:
-        ConfigError: none does.
+        ConfigError: no unit does.
         DataDamaged: time does not rise.
     """
     step = _step(t, where)
@@ -178,10 +185,10 @@ def _time_unit(t: NDArray[np.float64], where: str) -> str:
 
 
 def _seconds(t: NDArray[np.float64], unit: str, rate_hz: float | None, where: str) -> tuple[NDArray[np.float64], float]:
-    """The times in seconds since the first, and the nominal rate: as declared, else as the median step says.
+    """The times in seconds since the first, and the nominal rate: as declared, else from the median step.
 
     Raises:
-        ConfigError: the declared rate is another than that of the times.
+        ConfigError: the declared rate differs from that of the times.
         DataDamaged: time does not rise.
     """
     measured = 1 / (_step(t, where) * TIME_UNITS[unit])
@@ -196,6 +203,7 @@ def _seconds(t: NDArray[np.float64], unit: str, rate_hz: float | None, where: st
 
 
 def _step(t: NDArray[np.float64], where: str) -> float:
+    """The median of the rising time steps."""
     steps = np.diff(t)
     rising = steps[steps > 0]
     if len(rising) == 0:
@@ -206,7 +214,7 @@ def _step(t: NDArray[np.float64], where: str) -> float:
 def _labels(
     file: TableFile, column: str | None, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int16], tuple[str, ...]] | None:
-    """Codes and names of the usable rows' labels; a row without one is ``UNLABELLED``."""
+    """Label codes of the usable rows, and the label names; a row without a label is ``UNLABELLED``."""
     if column is None:
         return None
     texts, which = np.unique(file.texts(column)[usable], return_inverse=True)
@@ -247,5 +255,5 @@ def _recording(
     )
 
 
-def _loaded(recording: Recording) -> Recording:
+def _identity(recording: Recording) -> Recording:
     return recording

@@ -1,4 +1,4 @@
-"""The columns of a CSV or Parquet file as numbers and texts, and what is wrong with each value."""
+"""Reads the columns of a CSV or Parquet file as numbers and texts, with the problem of each value."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TABLE_SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
 PROBLEMS = ("missing_value", "not_a_number", "not_finite")
-"""What can be wrong with a number; ``Numbers.problem`` is 1 + the index, 0 where nothing is."""
+"""Problems of a number; ``Numbers.problem`` is 1 + the index here, 0 without a problem."""
 _MISSING, _TEXT, _NOT_FINITE = range(1, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """One column as numbers, (n,) each."""
+    """One column: (n,) numbers and (n,) problem codes."""
 
     values: NDArray[np.float64]
     problem: NDArray[np.int8]
 
 
 class TableFile:
-    """A table whose header is read at once, its columns when they are known.
+    """A table file; reads its header at once and its columns on ``read``.
 
     Raises:
-        DataMissing: there is no such file.
-        DataDamaged: it is cut short or no table.
+        DataMissing: the file does not exist.
+        DataDamaged: the file is truncated or not a table.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,31 +44,33 @@ class TableFile:
         self.path = path
         self.header: list[str] = []
         self.line: NDArray[np.int64] = np.empty(0, np.int64)
-        """(n,) the line of the file on which each row stands (the header is line 1); in Parquet the row, from 1."""
+        """(n,) line number of each row in the file (the header is line 1); in Parquet the row number, from 1."""
         self.position: NDArray[np.int64] = np.empty(0, np.int64)
-        """(n,) how many rows, whole or not, came before each row."""
+        """(n,) number of rows, complete or not, before each row."""
         self.short_rows = 0
-        """Rows with more or fewer values than the header; they are left out."""
+        """Number of rows with more or fewer values than the header; they are left out."""
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
         self._delimiter = ","
         self._lines_above = 0
-        """Lines before the header: comments, and the ``sep=;`` that Excel understands."""
-        self._guarded(self._read_header)
+        """Lines before the header: comments, and Excel's ``sep=;``."""
+        self._reading(self._read_header)
 
     def read(self, names: Iterable[str]) -> None:
-        """Load these columns."""
+        """Load the named columns."""
         wanted = list(dict.fromkeys(names))
-        self._guarded(lambda: self._read_parquet(wanted) if self._is_parquet else self._read_csv(wanted))
+        self._reading(lambda: self._read_parquet(wanted) if self._is_parquet else self._read_csv(wanted))
 
-    def _guarded(self, read: Callable[[], None]) -> None:
+    def _reading(self, read: Callable[[], None]) -> None:
         import pyarrow as pa  # takes 0.2 s to import, and only tables need it
 
         try:
             read()
         except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise DataDamaged(f"{self.path} cannot be read as a table ({reason}); is it whole, and UTF-8?") from error
+            raise DataDamaged(
+                f"{self.path} cannot be read as a table ({reason}); check that it is complete and in UTF-8"
+            ) from error
 
     def _read_header(self) -> None:
         if self._is_parquet:
@@ -87,9 +89,9 @@ class TableFile:
         self.header = next(csv.reader([line], delimiter=self._delimiter), [])
         if not line.strip():
             raise DataDamaged(f"{self.path} has no header; expected the names of the columns in its first line")
-        twice = sorted({name for name in self.header if self.header.count(name) > 1})
-        if twice:
-            raise DataDamaged(f"{self.path} has more than one column '{twice[0]}'; give each a name of its own")
+        duplicates = sorted({name for name in self.header if self.header.count(name) > 1})
+        if duplicates:
+            raise DataDamaged(f"{self.path} has more than one column '{duplicates[0]}'; give each its own name")
 
     def _read_parquet(self, wanted: list[str]) -> None:
         import pyarrow.parquet as pq
@@ -111,7 +113,7 @@ class TableFile:
 
         table = pc.read_csv(
             self.path,
-            # With threads, arrow does not know on which line a row stands.
+            # With threads, Arrow does not report the line number of a row.
             read_options=pc.ReadOptions(use_threads=False, skip_rows=self._lines_above),
             parse_options=pc.ParseOptions(
                 delimiter=self._delimiter, ignore_empty_lines=False, invalid_row_handler=skip
@@ -135,7 +137,7 @@ class TableFile:
         self._columns = {name: table[name].filter(mask) for name in wanted}
 
     def is_date(self, name: str) -> bool:
-        """Whether the column holds dates or durations: as Parquet's own type, or as text like 2024-01-31."""
+        """Whether the column holds dates or durations: as a Parquet type, or as text like 2024-01-31."""
         import pyarrow as pa
 
         column = self._columns[name]
@@ -145,7 +147,7 @@ class TableFile:
         return isinstance(first, str) and _date_ns(first) is not None
 
     def numbers(self, name: str) -> Numbers:
-        """The column as numbers, and which are missing, text, or not finite."""
+        """The column as numbers, with a problem code for missing, text and not finite values."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -155,7 +157,7 @@ class TableFile:
             if pa.types.is_string(column.type):
                 column = pc.call_function("utf8_trim_whitespace", [column])
                 if self._delimiter != "," and not self._has(column, ".") and self._has(column, ","):
-                    # Where the decimal sign is a comma, a spreadsheet puts semicolons or tabs between the columns.
+                    # Spreadsheets with a decimal comma separate columns by semicolons or tabs.
                     column = pc.call_function("replace_substring", [column], pc.ReplaceSubstringOptions(",", "."))
             values = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -170,16 +172,16 @@ class TableFile:
     def _has(column: pa.ChunkedArray, sign: str) -> bool:
         import pyarrow.compute as pc
 
-        found = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(sign))
-        return bool(pc.call_function("any", [found]).as_py())
+        matches = pc.call_function("match_substring", [column], pc.MatchSubstringOptions(sign))
+        return bool(pc.call_function("any", [matches]).as_py())
 
     def value(self, name: str, row: int) -> str:
-        """What stands there, for a message."""
+        """The value of one cell as text, shortened for a message."""
         text = str(self._columns[name][row].as_py())
         return text if len(text) <= 40 else f"{text[:40]}..."
 
     def dates(self, name: str) -> Numbers:
-        """The column of dates or durations as seconds since its first; what is neither is ``not_a_number``."""
+        """A column of dates or durations in seconds since its first value; other values are ``not_a_number``."""
         import pyarrow as pa
 
         column = self._columns[name]
@@ -190,28 +192,28 @@ class TableFile:
         else:
             parsed = [None if value is None else _date_ns(value) for value in column.to_pylist()]
         origin = next((value for value in parsed if value is not None), 0)
-        # Subtracted as whole numbers: nanoseconds since 1970 do not fit a float64 exactly.
+        # Subtract as integers: float64 cannot hold nanoseconds since 1970 exactly.
         values = np.array([np.nan if value is None else (value - origin) / 1e9 for value in parsed], np.float64)
         problem = np.where(np.isnan(values), np.int8(_TEXT), np.int8(0))
         problem[column.is_null().to_numpy()] = _MISSING
         return Numbers(values, problem)
 
     def texts(self, name: str) -> NDArray[np.str_]:
-        """The column as text without the blanks around it, empty where there is none."""
+        """The column as stripped text, empty for missing values."""
         return np.array(
             ["" if value is None else str(value).strip() for value in self._columns[name].to_pylist()], np.str_
         )
 
 
 def _same_columns(line: str, below: str) -> bool:
-    """Whether a line that begins like a comment is a header all the same, as numpy writes it: ``# t,ax,ay,az``."""
+    """Whether a line that starts like a comment is a header, as numpy writes it: ``# t,ax,ay,az``."""
     delimiter = max(",;\t", key=below.count)
     return delimiter in below and line.count(delimiter) == below.count(delimiter)
 
 
 def _number(value: object) -> float | None:
     try:
-        # Python's float takes 1_000 for a thousand; a data file that says so is damaged.
+        # Python's float accepts 1_000; in a data file it means damage.
         return None if isinstance(value, str) and "_" in value else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
@@ -223,7 +225,7 @@ def _date_ns(text: str) -> int | None:
     whole, dot, rest = text.strip().partition(".")
     digits = len(rest) - len(rest.lstrip("0123456789"))
     try:
-        # datetime knows microseconds; a sensor's log often has nanoseconds.
+        # datetime holds microseconds, but a sensor's log often has nanoseconds.
         seconds = datetime.fromisoformat(whole + rest[digits:]).timestamp() if "-" in whole else None
     except ValueError:
         return None

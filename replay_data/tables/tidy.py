@@ -1,4 +1,4 @@
-"""Time stamps put in order: what cannot be used is dropped and counted, what does not follow on is cut apart."""
+"""Puts timestamps in order: drops and counts unusable samples, and cuts where the recording is interrupted."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_GAP_S = 1.0
-"""A longer step, forward or back, means that the recording was interrupted there."""
+"""A longer time step, forward or back, counts as an interruption of the recording."""
 MAX_BAD_SHARE = 0.1
-"""Above this share of unusable rows a file is refused instead of repaired."""
+"""Share of unusable rows above which a file is refused instead of repaired."""
 
 _ADVICE = {
-    "out_of_order": "sort its rows by time, or name the column that tells its people apart",
-    "repeated_time": "give each sample a time of its own, or no time column and the rate",
+    "out_of_order": "sort its rows by time, or name the column that identifies the people",
+    "repeated_time": "give each sample its own time, or leave out the time column and give the rate",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """Which samples to keep, and where what is kept falls apart."""
+    """The samples to keep, and the segments they form."""
 
     keep: NDArray[np.int64]
-    """Indices of the samples kept, in file order."""
+    """Indices of the kept samples, in file order."""
     segments: tuple[tuple[int, int], ...]
-    """Half-open ranges over the samples kept; time rises strictly within each."""
+    """Half-open ranges over the kept samples; time rises strictly within each."""
     repairs: dict[str, int]
     """``repeated_row``, ``repeated_time``, ``out_of_order``: samples dropped;
     ``gap``, ``time_jumped_back``: cuts."""
 
     @property
     def dropped(self) -> dict[str, int]:
-        """The part of ``repairs`` that counts samples."""
+        """The entries of ``repairs`` that count samples."""
         return {kind: n for kind, n in self.repairs.items() if kind not in ("gap", "time_jumped_back")}
 
 
@@ -50,14 +50,18 @@ def tidy_times(
     cut_after: NDArray[np.bool_] | None = None,
     max_gap_s: float = MAX_GAP_S,
 ) -> Tidied:
-    """Order without sorting: sorting would weave samples of two sessions into each other.
+    """The usable samples in segments of rising time. Never sorts, as sorting would interleave two epochs.
+
+    >>> import numpy as np
+    >>> tidy_times(np.array([0.0, 0.1, 0.05, 0.2]), np.zeros((4, 1), np.float32)).repairs
+    {'out_of_order': 1}
 
     Args:
-        t: (n,) seconds as they stand in the file.
-        x: (n, channels), to tell a row written twice from two samples with one stamp.
-        cut_after: (n - 1,) where two neighbours are known not to belong together.
-        max_gap_s: a step back of up to this drops the late samples, a longer one starts a segment; so does a
-            longer step forward.
+        t: (n,) seconds, as in the file.
+        x: (n, channels), to distinguish a repeated row from two samples with one timestamp.
+        cut_after: (n - 1,) whether two neighbours are known not to belong together.
+        max_gap_s: after a step back of up to this, late samples are dropped; a longer step back or forward starts a
+            segment.
     """
     if len(t) == 0:
         return Tidied(np.empty(0, np.int64), (), {})
@@ -85,13 +89,15 @@ def tidy_times(
 
 
 def refuse_if_mostly_bad(where: str, skipped: Mapping[str, int], rows: int) -> None:
-    """Raise ``DataDamaged`` where more than ``MAX_BAD_SHARE`` of the rows had to be skipped, or none is left."""
+    """Raise ``DataDamaged`` if more than ``MAX_BAD_SHARE`` of the rows were skipped, or no row is left."""
     bad = sum(skipped.values())
     if rows == 0:
         raise DataDamaged(f"{where} has no rows; expected at least one: fetch or export it again")
     if bad > MAX_BAD_SHARE * rows or bad == rows:
         kinds = ", ".join(f"{n} {kind}" for kind, n in skipped.items() if n)
-        advice = _ADVICE.get(max(skipped, key=lambda kind: skipped[kind]), "check that it is the right file and whole")
+        advice = _ADVICE.get(
+            max(skipped, key=lambda kind: skipped[kind]), "check that it is the right file and complete"
+        )
         raise DataDamaged(
             f"{where}: {bad} of {rows} rows cannot be used ({kinds}); expected at most {MAX_BAD_SHARE:.0%}: {advice}"
         )

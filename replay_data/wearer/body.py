@@ -1,15 +1,15 @@
-"""What is known about how people move, and new people drawn from it.
+"""A statistical model of how people move, and simulated people drawn from it.
 
-``wearer.npz`` holds, in principal components, how 21 people differ from each other (*occasion*: one person with the
-phone put on once) and one person from bout to bout (*bout*: one uninterrupted stretch of an activity). ``Person(seed)``
-is a draw over all parameters of all activities at once, so a person who wears the phone askew does so in every
-activity, and somebody who strides briskly also climbs briskly. ``benchmarks/fit_wearer.py`` measured the components.
+``wearer.npz`` holds principal components of the differences between 21 people (*occasion*: one person who put the phone
+on once) and of one person between bouts (*bout*: one uninterrupted stretch of an activity). ``Person(seed)`` draws all
+parameters of all activities at once, so a person who wears the phone askew does so in every activity, and a person who
+walks briskly also climbs briskly. ``benchmarks/fit_wearer.py`` measured the components.
 
-The density drawn from is a kernel estimate whose kernels are so wide that no draw is anybody: a Gaussian alone would
-miss that people have two ways of sitting, not a mean one.
+Draws come from a kernel density estimate with kernels wide enough that no draw copies a real person. A single Gaussian
+would replace the two distinct ways of sitting by a mean that does not exist.
 
 Source: HAPT, Reyes-Ortiz et al., Transition-Aware Human Activity Recognition Using Smartphones, Neurocomputing 2016;
-its terms forbid commercial use and ask for that citation, which goes for these parameters too.
+its terms forbid commercial use and require that citation; both apply to these parameters too.
 """
 
 from __future__ import annotations
@@ -28,81 +28,82 @@ if TYPE_CHECKING:
 ACTIVITIES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
 GAITS = ACTIVITIES[:3]
 HARMONICS = 20
-"""Multiples of the stride rate that are kept; the stride is about 0.9 Hz, so they reach 18 Hz."""
+"""Number of modelled multiples of the stride rate; at about 0.9 Hz per stride they reach 18 Hz."""
 BAND_EDGES_HZ = (0.0, 0.25, 0.6, 1.0, 2.0, 3.5, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0)
-"""Noise is described by its amplitude and coherence in these bands."""
+"""Edges of the bands in which the model describes the noise's amplitude and coherence."""
 BANDS = len(BAND_EDGES_HZ) - 1
 FITTED_HZ = 50.0
-"""Rate of the recordings the model was fitted to."""
+"""Sampling rate of the recordings to which the model was fitted."""
 OCCASION_KERNEL, BOUT_KERNEL = 0.7, 0.5
-"""Width of the kernels in standard deviations: 0 would copy a person or a bout, 1 is the Gaussian."""
+"""Kernel width in standard deviations: 0 would copy a person or a bout, 1 gives a Gaussian."""
 MODEL_PATH = Path(__file__).with_name("wearer.npz")
 
 
 @dataclass(frozen=True)
 class WearerModel:
-    """The arrays of ``wearer.npz``; parameters of one activity lie in a row as ``BoutParameters.unpack`` reads them."""
+    """The arrays of ``wearer.npz``; ``BoutParameters.unpack`` defines the order of one activity's parameters."""
 
     acc_offset: NDArray[Any]
+    """(3,) offset of the accelerometer, which reads gain * acceleration + offset."""
     acc_gain: NDArray[Any]
-    """(3,) the accelerometer's own errors: it reads gain * truth + offset."""
+    """(3,) gain of the accelerometer."""
     mean: NDArray[Any]
-    """(activities, parameters) the mean person."""
+    """(activities, parameters) of the mean person."""
     occasion_components: NDArray[Any]
-    """(components, activities, parameters), each as long as its standard deviation."""
+    """(components, activities, parameters), each scaled to its standard deviation."""
     occasion_scores: NDArray[Any]
-    """(occasions, components) where the people lie, each component with variance 1."""
+    """(occasions, components) scores of the people; each component has variance 1."""
     occasion_rest: NDArray[Any]
-    """(activities, parameters) standard deviation the components leave out."""
+    """(activities, parameters) standard deviation not covered by the components."""
     bout_components: NDArray[Any]
-    """(activities, components, parameters)"""
+    """(activities, components, parameters), each scaled to its standard deviation."""
     bout_scores: NDArray[Any]
-    """(bouts, components) of all activities below each other."""
+    """(bouts, components) scores of the bouts of all activities."""
     bout_activity: NDArray[Any]
-    """(bouts,) whose activity is which."""
+    """(bouts,) the activity of each bout."""
     bout_rest: NDArray[Any]
-    """(activities, parameters)"""
+    """(activities, parameters) standard deviation not covered by the bout components."""
     stride_components: NDArray[Any]
-    """(gaits, components, 2, HARMONICS, 6) how single strides depart, real and imaginary part."""
+    """(gaits, components, 2, HARMONICS, 6) deviations of single strides, real and imaginary part."""
     stride_lag1: NDArray[Any]
-    """(gaits, components) how much of a departure the next stride keeps."""
+    """(gaits, components) lag-1 correlation of the deviations from stride to stride."""
     stride_rate_sd: NDArray[Any]
-    """(gaits,) of the logarithm of a stride's duration within a bout."""
+    """(gaits,) standard deviation of the logarithm of the stride duration within a bout."""
     coherence: NDArray[Any]
     """(activities, BANDS, 6, 6) complex Cholesky factor of the noise's coherency between channels."""
     envelope: NDArray[Any]
-    """(activities, 2) of the noise's log amplitude, second by second: standard deviation and lag-1 correlation."""
+    """(activities, 2) standard deviation and lag-1 correlation of the noise's log amplitude from second to second."""
     transition_amplitude: NDArray[Any]
-    """(BANDS, 6) noise while changing posture."""
+    """(BANDS, 6) noise amplitude during a change of posture."""
 
 
 @cache
 def wearer_model(path: Path = MODEL_PATH) -> WearerModel:
     """The fitted model, read once."""
     with np.load(path, allow_pickle=False) as arrays:
-        wide = {name: arrays[name] for name in arrays.files}
+        stored = {name: arrays[name] for name in arrays.files}
     return WearerModel(
-        **{name: a.astype(np.complex128 if np.iscomplexobj(a) else np.float64) for name, a in wide.items()}
+        **{name: a.astype(np.complex128 if np.iscomplexobj(a) else np.float64) for name, a in stored.items()}
     )
 
 
 @dataclass(frozen=True, slots=True)
 class BoutParameters:
-    """How one bout of one activity looks in the sensor."""
+    """Parameters of one bout of one activity, as the sensor sees it."""
 
     activity: int
     direction: NDArray[np.float64]
-    """(3,) unit vector: which way the accelerometer sees up."""
+    """(3,) unit vector: the direction up in the accelerometer's axes."""
     stride_hz: float
-    """0 where nobody walks."""
+    """Strides per second; 0 for activities without steps."""
     amplitude: NDArray[np.float64]
     """(BANDS, 6) noise: square root of the two-sided power density per sample at ``FITTED_HZ``."""
     harmonics: NDArray[np.complex128]
-    """(HARMONICS, 6)"""
+    """(HARMONICS, 6) complex amplitudes of the mean stride."""
 
     @classmethod
     def unpack(cls, activity: int, row: NDArray[np.float64]) -> BoutParameters:
-        """From a row: direction, logarithm of the stride rate, log amplitudes, harmonics' real and imaginary parts."""
+        """From a row of direction, log stride rate, log amplitudes, and the harmonics' real and imaginary parts."""
         log_amplitude, waves = np.split(row[4:], [BANDS * 6])
         real, imaginary = waves.reshape(2, HARMONICS, 6)
         walks = ACTIVITIES[activity] in GAITS
@@ -116,7 +117,13 @@ class BoutParameters:
 
 
 class Person:
-    """Somebody who never lived: every seed is another one."""
+    """A simulated person; every seed gives another person.
+
+    >>> import numpy as np
+    >>> bout = Person(seed=3).bout(ACTIVITIES.index("walking"), np.random.default_rng(0))
+    >>> 0.5 < bout.stride_hz < 1.5
+    True
+    """
 
     def __init__(self, seed: int, model: WearerModel | None = None) -> None:
         self.seed = seed
@@ -127,13 +134,13 @@ class Person:
         self._rows = self._rows + rng.standard_normal(self._rows.shape) * self.model.occasion_rest
 
     def bout(self, activity: int, rng: Generator) -> BoutParameters:
-        """How this person does it this time."""
+        """Draw the parameters of one bout of an activity by this person."""
         weights = _kernel_draw(self.model.bout_scores[self.model.bout_activity == activity], BOUT_KERNEL, rng)
         row = self._rows[activity] + weights @ self.model.bout_components[activity]
         return BoutParameters.unpack(activity, row + rng.standard_normal(len(row)) * self.model.bout_rest[activity])
 
 
 def _kernel_draw(scores: NDArray[np.float64], width: float, rng: Generator) -> NDArray[np.float64]:
-    """(components,) near a random row of ``scores``, drawn in towards the mean so that the variance stays 1."""
+    """(components,) near a random row of ``scores``, shrunk towards the mean so that the variance stays 1."""
     near = scores[rng.integers(len(scores))]
     return np.sqrt(1 - width**2) * near + width * rng.standard_normal(len(near))

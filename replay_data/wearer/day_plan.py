@@ -1,4 +1,4 @@
-"""What a made-up person does, bout after bout without end, and the samples that come of it."""
+"""The endless sequence of a simulated person's bouts, and the samples they produce."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ NEXT = {
     "standing": {"walking": 0.4, "sitting": 0.4, "lying": 0.2},
     "lying": {"sitting": 0.5, "standing": 0.5},
 }
-"""What may follow what, and how often: nobody walks off lying down. Chosen, not fitted, so that a short demonstration
-shows every activity."""
+"""Probabilities of the next activity; people do not walk straight from lying. Chosen, not fitted, so that a short
+demonstration shows every activity."""
 DWELL_S = (15.0, 40.0)
-"""Shortest and longest bout; any length between is as likely."""
+"""Shortest and longest bout; lengths are uniformly distributed."""
 POSTURE_CHANGE_S = (3.5, 0.7)
 """Mean and standard deviation of the time to sit down, lie down or get up, as in HAPT's labelled transitions."""
 QUICK_CHANGE_S = (1.4, 0.3)
-"""The same for starting to walk, stopping, and taking to the stairs."""
+"""The same for starting to walk, stopping, and stepping onto stairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBout:
-    """One activity from one sample to another; the way into it takes the first ``change`` samples."""
+    """One activity over a range of samples; the transition into it takes the first ``change`` samples."""
 
     activity: int
     start: int
@@ -44,13 +44,17 @@ class PlannedBout:
     change: int
 
 
-class Plan:
-    """The bouts of a person's day; ``plan[i]`` is the same whoever asks and whenever.
+class DayPlan:
+    """The bouts of a person's day; ``plan[i]`` depends only on the arguments.
+
+    >>> plan = DayPlan(0, 50.0, [("sitting", 20), ("walking", 10)])
+    >>> plan[1].start, plan[1].stop, plan.at(1200)
+    (1000, 1500, 1)
 
     Args:
-        seed: which day.
-        rate_hz: samples a second.
-        script: (activity, seconds) pairs to follow instead, over and over.
+        seed: selects the day.
+        rate_hz: samples per second.
+        script: (activity, seconds) pairs to repeat instead of a random day.
     """
 
     def __init__(self, seed: int, rate_hz: float, script: Sequence[tuple[str, float]] | None = None) -> None:
@@ -66,7 +70,7 @@ class Plan:
         return self._bouts[index]
 
     def at(self, sample: int) -> int:
-        """The index of the bout in which a sample lies."""
+        """The index of the bout that contains a sample."""
         index = 0
         while self[index].stop <= sample:
             index += 1
@@ -92,41 +96,41 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rendered:
-    """A bout's own motion, drawn on past its end to pass into the next."""
+class _RenderedBout:
+    """A bout's motion, continued past its end for the transition into the next bout."""
 
     parameters: BoutParameters
     body: NDArray[np.float64]
 
 
-class Life:
+class DayMotion:
     """The samples of one person following one plan, bout by bout.
 
-    Every bout has a random generator of its own, so any bout can be drawn without those before it.
+    Every bout has its own random generator, so any bout can be drawn without the earlier ones.
     """
 
-    def __init__(self, person: Person, plan: Plan, rate_hz: float = FITTED_HZ) -> None:
+    def __init__(self, person: Person, plan: DayPlan, rate_hz: float = FITTED_HZ) -> None:
         self.person = person
         self.plan = plan
         self.rate_hz = rate_hz
-        self._kept: dict[int, _Rendered] = {}
+        self._rendered: dict[int, _RenderedBout] = {}
 
     def bout(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-        """(n, 6) what the sensor reads during one bout, (n,) codes into ``ACTIVITIES``.
+        """(n, 6) sensor samples of one bout, and (n,) codes into ``ACTIVITIES``.
 
-        While one activity passes into another nothing is labelled.
+        The transition between two activities is unlabelled.
         """
         planned = self.plan[index]
-        own = self._rendered(index)
+        own = self._render(index)
         n, change = planned.stop - planned.start, planned.change
         body = own.body[:n].copy()
         up = np.broadcast_to(own.parameters.direction, (n, 3)).copy()
         labels = np.full(n, planned.activity, np.int16)
         if change:
-            last = self._rendered(index - 1)
+            previous = self._render(index - 1)
             share = (np.arange(change) + 0.5)[:, None] / change * np.pi / 2
-            body[:change] = np.sin(share) * body[:change] + np.cos(share) * last.body[-change:]
-            up[:change], rate = turn(last.parameters.direction, own.parameters.direction, change, self.rate_hz)
+            body[:change] = np.sin(share) * body[:change] + np.cos(share) * previous.body[-change:]
+            up[:change], rate = turn(previous.parameters.direction, own.parameters.direction, change, self.rate_hz)
             body[:change, 3:] += rate
             if _slow(self.plan[index - 1].activity, planned.activity):
                 body[:change] += self._effort(index, change)
@@ -134,19 +138,19 @@ class Life:
                 labels[:change] = UNLABELLED
         return as_read(self.person.model, up, body), labels
 
-    def _rendered(self, index: int) -> _Rendered:
-        if index not in self._kept:
+    def _render(self, index: int) -> _RenderedBout:
+        if index not in self._rendered:
             planned = self.plan[index]
             rng = np.random.default_rng([self.person.seed, 2, index])
             parameters = self.person.bout(planned.activity, rng)
             n = planned.stop - planned.start + self.plan[index + 1].change
-            drawn = _Rendered(parameters, motion(self.person.model, parameters, n, self.rate_hz, rng))
-            # The next bout needs the end of this one, nobody needs the one before.
-            self._kept = {i: kept for i, kept in self._kept.items() if i == index - 1} | {index: drawn}
-        return self._kept[index]
+            rendered = _RenderedBout(parameters, motion(self.person.model, parameters, n, self.rate_hz, rng))
+            # The next bout needs the end of this one; only the previous and this bout stay in memory.
+            self._rendered = {i: bout for i, bout in self._rendered.items() if i == index - 1} | {index: rendered}
+        return self._rendered[index]
 
     def _effort(self, index: int, n: int) -> NDArray[np.float64]:
-        """(n, 6) the shaking of a body that gets up or lies down; strongest half way."""
+        """(n, 6) the shaking of a body that gets up or lies down, strongest halfway."""
         rng = np.random.default_rng([self.person.seed, 3, index])
         amplitude = self.person.model.transition_amplitude
         independent = np.broadcast_to(np.eye(6), (len(amplitude), 6, 6)).astype(np.complex128)
@@ -154,6 +158,6 @@ class Life:
 
 
 def _slow(before: int, after: int) -> bool:
-    """Whether the change needs sitting down, lying down or getting up."""
+    """Whether the transition involves sitting down, lying down or getting up."""
     low = {ACTIVITIES.index("sitting"), ACTIVITIES.index("lying")}
     return before != after and bool(low & {before, after})

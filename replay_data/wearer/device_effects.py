@@ -1,4 +1,4 @@
-"""What stands between a body and the host: a clock that is off, stamps that tremble, packets that are lost."""
+"""Simulated effects of the device and the radio: clock drift, timestamp jitter and lost packets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKET = 10
-"""Samples in a packet; they arrive or get lost together, as over Bluetooth."""
+"""Samples in a packet, which arrive or are lost together, as over Bluetooth."""
 _BLOCK = 1024
-"""Packets whose fate is drawn at once, so that any of them is known without those before."""
-_MOST_JITTER = 0.45
-"""In sample periods: a stamp never passes its neighbour's."""
+"""Packets drawn at once, so that the fate of any packet is known without the earlier ones."""
+_MAX_JITTER = 0.45
+"""Largest jitter in sample periods: a timestamp never passes its neighbour's."""
 MEAN_PAUSE_S = 8.0
+"""Mean length of a radio pause beyond its first second."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceEffects:
-    """All off by default.
+    """Simulated faults of the device and the radio, all off by default.
+
+    >>> DeviceEffects(loss=0.05, jitter_ms=3)
+    DeviceEffects(loss=0.05, jitter_ms=3, drift_ppm=0.0, gaps_per_hour=0.0)
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -33,21 +37,21 @@ class DeviceEffects:
     loss: float = 0.0
     """Share of packets that never arrive, 0 to 1."""
     jitter_ms: float = 0.0
-    """Standard deviation of a sample's stamp; cut off at 0.45 sample periods."""
+    """Standard deviation of the timestamps, clipped at 0.45 sample periods."""
     drift_ppm: float = 0.0
-    """How much too fast the device samples, in millionths."""
+    """Deviation of the device's sampling rate in parts per million; positive is too fast."""
     gaps_per_hour: float = 0.0
-    """How often the radio falls silent, for 1 s and longer, 9 s on average."""
+    """Number of radio pauses per hour, each at least 1 s and 9 s on average."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not math.isfinite(value) or (value < 0 and field.name != "drift_ppm"):
-                raise ConfigError(f"{field.name} {value}: expected a number from 0 on")
+                raise ConfigError(f"{field.name} {value}: expected a number of 0 or more")
         if self.loss >= 1:
             raise ConfigError(f"loss {self.loss}: expected a share below 1")
         if abs(self.drift_ppm) > 100_000:
-            raise ConfigError(f"drift_ppm {self.drift_ppm}: expected at most 100000 (10 %) either way")
+            raise ConfigError(f"drift_ppm {self.drift_ppm}: expected -100000 to 100000 (10 %)")
 
 
 class Device:
@@ -55,7 +59,7 @@ class Device:
 
     Args:
         rate_hz: the nominal rate.
-        seed: same seed, same fate.
+        seed: the same seed loses the same packets.
     """
 
     def __init__(self, effects: DeviceEffects, rate_hz: float, seed: int) -> None:
@@ -68,11 +72,11 @@ class Device:
 
     @property
     def true_rate_hz(self) -> float:
-        """The rate at which the device really samples."""
+        """The device's actual sampling rate, with drift."""
         return self._rate_hz * (1 + self._effects.drift_ppm * 1e-6)
 
     def times_s(self, packet: int) -> NDArray[np.float64]:
-        """(PACKET,) stamps of the samples, the first packet's first sample at 0 but for jitter."""
+        """(PACKET,) timestamps of the samples; without jitter, the first packet starts at 0."""
         t = (packet * PACKET + np.arange(PACKET)) / self.true_rate_hz
         if self._effects.jitter_ms:
             self._draw(packet)
@@ -85,7 +89,7 @@ class Device:
         return not (self._lost[packet % _BLOCK] or self._silent[packet % _BLOCK])
 
     def falls_silent(self, packet: int) -> bool:
-        """Whether the packet is the first of a pause of the radio."""
+        """Whether the packet is the first of a radio pause."""
         self._draw(packet)
         at = packet % _BLOCK
         return bool(self._silent[at] and not (at and self._silent[at - 1]))
@@ -96,9 +100,9 @@ class Device:
             return
         rng = np.random.default_rng([self._seed, 4, block])
         self._lost = rng.random(_BLOCK) < self._effects.loss
-        most_s = _MOST_JITTER / self._rate_hz
+        limit_s = _MAX_JITTER / self._rate_hz
         jitter_s = rng.standard_normal((_BLOCK, PACKET)) * self._effects.jitter_ms / 1000
-        self._jitter_s = np.clip(jitter_s, -most_s, most_s)
+        self._jitter_s = np.clip(jitter_s, -limit_s, limit_s)
         packet_s = PACKET / self._rate_hz
         self._silent = np.zeros(_BLOCK, np.bool_)
         for _ in range(rng.poisson(self._effects.gaps_per_hour * _BLOCK * packet_s / 3600)):

@@ -1,4 +1,4 @@
-"""From a bout's parameters to samples: strides, coloured noise, and the turn from one posture to the next."""
+"""Renders samples from a bout's parameters: strides, coloured noise, and the turn between two postures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 STRIDE_POINTS = 256
-"""A stride is drawn on this many points and read off between them."""
+"""Points per rendered stride; samples are interpolated between them."""
 NYQUIST_SHARE = 0.45
-"""Harmonics above this share of the rate are left out, or they would fold back."""
+"""Harmonics above this share of the rate are left out, as they would alias."""
 _CENTRES_HZ = np.array([(low + high) / 2 for low, high in pairwise(BAND_EDGES_HZ)])
 
 
@@ -38,13 +38,13 @@ def motion(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rng
 def noise(amplitude: Floats, coherence: NDArray[np.complex128], n: int, rate_hz: float, rng: Generator) -> Floats:
     """(n, 6) stationary Gaussian noise with the given amplitude and coherence in each band.
 
-    Drawn in the frequency domain, where every frequency is independent.
+    The noise is drawn in the frequency domain, where all frequencies are independent.
 
     Args:
-        amplitude: (BANDS, 6), read off between the bands' centres.
+        amplitude: (BANDS, 6), interpolated between the bands' centres.
         coherence: (BANDS, 6, 6) Cholesky factors.
     """
-    length = _fast_length(n + int(rate_hz))  # a second more, or the end would join the beginning
+    length = _fast_length(n + int(rate_hz))  # one extra second, as the inverse transform is periodic
     f_hz = np.fft.rfftfreq(length, 1 / rate_hz)
     white = rng.standard_normal((len(f_hz), 6, 2)) @ np.array([1, 1j]) / math.sqrt(2)
     band = np.searchsorted(BAND_EDGES_HZ, f_hz, side="right").clip(1, len(_CENTRES_HZ)) - 1
@@ -58,7 +58,7 @@ def noise(amplitude: Floats, coherence: NDArray[np.complex128], n: int, rate_hz:
 
 
 def strides(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rng: Generator) -> Floats:
-    """(n, 6) walking: the bout's mean stride, every single stride departing from it in shape and duration."""
+    """(n, 6) walking: the bout's mean stride, with every stride varying in shape and duration."""
     gait = bout.activity
     count = math.ceil(1.5 * n / rate_hz * bout.stride_hz) + 3
     sd = float(model.stride_rate_sd[gait])
@@ -73,28 +73,31 @@ def strides(model: WearerModel, bout: BoutParameters, n: int, rate_hz: float, rn
     spectrum[1:, 1 : HARMONICS + 1] = np.tensordot(scores, parts[:, 0] + 1j * parts[:, 1], 1)
     spectrum[:, int(NYQUIST_SHARE * rate_hz / bout.stride_hz) + 1 :] = 0
     waves = np.fft.irfft(spectrum, STRIDE_POINTS, axis=1) * (STRIDE_POINTS / 2)
-    # One stride passes into the next with equal power, so that the spread is the same at every moment.
-    turn = np.linspace(0, np.pi / 2, STRIDE_POINTS, endpoint=False)[:, None]
-    drawn = waves[0] + np.cos(turn) * waves[1:-1] + np.sin(turn) * waves[2:]
-    drawn = drawn.reshape(-1, 6)
+    # Cross-fade successive strides with equal power, so that the variance stays constant.
+    fade = np.linspace(0, np.pi / 2, STRIDE_POINTS, endpoint=False)[:, None]
+    points = waves[0] + np.cos(fade) * waves[1:-1] + np.sin(fade) * waves[2:]
+    points = points.reshape(-1, 6)
     at = phase * STRIDE_POINTS
     before = at.astype(np.intp)
     share = (at - before)[:, None]
-    return drawn[before] * (1 - share) + drawn[before + 1] * share
+    return points[before] * (1 - share) + points[before + 1] * share
 
 
 def turn(start: Floats, end: Floats, n: int, rate_hz: float) -> tuple[Floats, Floats]:
-    """The way from one posture to the next along the shortest arc, with the smoothest (minimum-jerk) pace.
+    """The turn from one posture to another along the shortest arc, with a minimum-jerk pace.
 
+    Args:
+        start, end: (3,) unit vectors: up in the sensor's axes before and after.
+        n: number of samples.
     Returns:
-        (n, 3) unit vectors up in the sensor, (n, 3) the angular rate in rad/s that turns them.
-        Source of the pace: Flash and Hogan, The coordination of arm movements, J. Neurosci. 1985.
+        (n, 3) unit vectors up in the sensor's axes, and (n, 3) the angular rate in rad/s that turns them.
+    Source: Flash and Hogan, The coordination of arm movements, J. Neurosci. 1985 (the pace).
     """
     s = (np.arange(n) + 0.5) / n
     pace = s**3 * (10 - 15 * s + 6 * s**2)
     angle = math.acos(float(np.clip(start @ end, -1, 1)))
     axis = np.asarray(np.cross(end, start), np.float64)
-    if np.linalg.norm(axis) < 1e-9:  # the same or the opposite way: any axis across will do
+    if np.linalg.norm(axis) < 1e-9:  # the same or the opposite direction: any perpendicular axis works
         axis = np.asarray(np.cross(start, np.eye(3)[np.argmin(np.abs(start))]), np.float64)
     axis = axis / float(np.linalg.norm(axis))
     across = np.asarray(np.cross(start, axis), np.float64)
@@ -104,7 +107,7 @@ def turn(start: Floats, end: Floats, n: int, rate_hz: float) -> tuple[Floats, Fl
 
 
 def as_read(model: WearerModel, up: Floats, body: Floats) -> NDArray[np.float32]:
-    """(n, 6) float32, what the sensor shows: gravity added, the accelerometer's own errors put on."""
+    """(n, 6) float32 sensor readings: body motion plus gravity, with the accelerometer's own errors."""
     x = body.copy()
     x[:, :3] += STANDARD_GRAVITY * up
     x[:, :3] = x[:, :3] * model.acc_gain + model.acc_offset
@@ -112,7 +115,7 @@ def as_read(model: WearerModel, up: Floats, body: Floats) -> NDArray[np.float32]
 
 
 def _envelope(sd: float, lag1: float, n: int, rate_hz: float, rng: Generator) -> Floats:
-    """(n,) how strong the noise is at the moment; its mean square is 1."""
+    """(n,) relative strength of the noise over time, with mean square 1."""
     seconds = math.ceil(n / rate_hz) + 2
     log_level = sd * _autoregressive(np.array([lag1]), seconds, rng)[:, 0]
     return np.exp(np.interp(np.arange(n) / rate_hz, np.arange(seconds), log_level) - sd**2)
@@ -121,13 +124,13 @@ def _envelope(sd: float, lag1: float, n: int, rate_hz: float, rng: Generator) ->
 def _autoregressive(lag1: Floats, n: int, rng: Generator) -> Floats:
     """(n, len(lag1)) first-order sequences of variance 1."""
     x = rng.standard_normal((n, len(lag1)))
-    fresh = np.sqrt(1 - lag1**2)
+    innovation = np.sqrt(1 - lag1**2)
     for i in range(1, n):
-        x[i] = lag1 * x[i - 1] + fresh * x[i]
+        x[i] = lag1 * x[i - 1] + innovation * x[i]
     return x
 
 
 def _fast_length(n: int) -> int:
-    """The next length with a quick Fourier transform: 2^k or 3 * 2^k."""
+    """The next length with a fast Fourier transform: 2^k or 3 * 2^k."""
     power = 2 ** math.ceil(math.log2(n))
     return 3 * power // 4 if 3 * power // 4 >= n else power

@@ -1,4 +1,4 @@
-"""``wearer://``: people who never lived, moving without end, with the truth in the labels. Nothing is downloaded."""
+"""``wearer://``: simulated people who move endlessly, with the true activities as labels. Needs no download."""
 
 from __future__ import annotations
 
@@ -21,31 +21,36 @@ from kinestream.core.signals import ACC, GYRO, SampleChunk
 from ..pacing import PlayedSource
 from ..recording import Recording
 from .body import ACTIVITIES, FITTED_HZ, Person
-from .day_plan import Life, Plan
+from .day_plan import DayMotion, DayPlan
 from .device_effects import PACKET, Device, DeviceEffects
 
 CHANNELS = (*ACC, *GYRO)
 RATES_HZ = (5.0, 1000.0)
-MOST_PEOPLE = 1000
+MAX_PEOPLE = 1000
 _EFFECTS = ("loss", "jitter_ms", "drift_ppm", "gaps_per_hour")
 _KEYS = ("seed", "people", "rate", "speed", "duration", "live", *_EFFECTS)
 
 
 class Wearer(PlayedSource):
-    """Made-up people, each a stream of its own: acceleration (m/s^2, with gravity) and angular rate (rad/s).
+    """Simulated people, each a separate stream of acceleration (m/s^2, with gravity) and angular rate (rad/s).
 
-    The same seed gives the same samples however fast they are played and wherever one seeks. Labels are the truth:
-    codes into ``ACTIVITIES``, ``UNLABELLED`` while one activity passes into another.
+    The same seed gives the same samples at any speed and after any seek. Labels are the true activities: codes into
+    ``ACTIVITIES``, ``UNLABELLED`` between two activities.
+
+    >>> due_s, packet = next(Wearer(seed=3).packets())
+    >>> packet.stream, len(packet), packet.channels[:3], due_s
+    ('wearer-3', 10, ('acc_x', 'acc_y', 'acc_z'), 0.2)
 
     Args:
-        seed: the first person; the others follow on: ``seed + 1``, ...
-        people: how many.
+        seed: the first person's seed; the other people get ``seed + 1``, ...
+        people: number of people.
         rate_hz: nominal sampling rate.
         speed: multiple of real time.
-        effects: what the device and the radio do to the samples.
-        duration_s: the stream ends then; infinity: never.
-        script: (activity, seconds) pairs to do over and over; default: a day of their own choosing.
-        live: stamp the samples with the host's clock and never wait for a late pipeline, as a real device does.
+        effects: simulated faults of the device and the radio.
+        duration_s: length of the stream; infinity for an endless one.
+        script: (activity, seconds) pairs to repeat; default: a random day.
+        live: timestamp the samples with the host's clock and never wait for a late pipeline, as a real device does.
+        clock, sleep: replace the machine's clock, for tests.
     Raises:
         ConfigError: a setting is out of its range.
     """
@@ -66,8 +71,10 @@ class Wearer(PlayedSource):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(name or f"wearer://?seed={seed}", speed, clock, sleep)
-        if seed < 0 or not 1 <= people <= MOST_PEOPLE:
-            raise ConfigError(f"seed {seed}, {people} people: expected a seed from 0 on and 1 to {MOST_PEOPLE} people")
+        if seed < 0 or not 1 <= people <= MAX_PEOPLE:
+            raise ConfigError(
+                f"seed {seed}, {people} people: expected a seed of 0 or more and 1 to {MAX_PEOPLE} people"
+            )
         if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
             raise ConfigError(f"rate {rate_hz}: expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz")
         if not duration_s > 0:
@@ -81,33 +88,38 @@ class Wearer(PlayedSource):
         self._rate_hz = rate_hz
         self._duration_s = duration_s
         self._clock = clock
-        self._bodies = [_Body(seed + i, rate_hz, effects or DeviceEffects(), script) for i in range(people)]
+        self._people = [_SensorWearer(seed + i, rate_hz, effects or DeviceEffects(), script) for i in range(people)]
 
     @classmethod
     def from_uri(cls, uri: str, speed: float | None = None) -> Wearer:
-        """``wearer://?seed=3&people=2&rate=50&loss=0.01&jitter_ms=5&drift_ppm=40&gaps_per_hour=6&speed=max``.
+        """The wearer of an address.
+
+        ``wearer://?seed=3&people=2&rate=50&loss=0.01&jitter_ms=5&drift_ppm=40&gaps_per_hour=6&speed=max``
+
+        >>> Wearer.from_uri("wearer://?seed=3&speed=2").speed
+        2.0
 
         Args:
-            speed: goes before the address's own.
+            speed: overrides the address's own.
         Raises:
-            ConfigError: an unknown key or a value that does not fit; names it.
+            ConfigError: a key is unknown or a value is out of range; the message names it.
         """
         parts = urlsplit(uri)
         if parts.scheme != "wearer" or parts.netloc or parts.path not in ("", "/"):
             raise ConfigError(f"'{uri}': expected wearer://?key=value&..., keys {', '.join(_KEYS)}")
-        given: dict[str, float] = {}
+        settings: dict[str, float] = {}
         for key, text in parse_qsl(parts.query, keep_blank_values=True):
             if key not in _KEYS:
                 raise ConfigError(f"{uri}: {unknown('key', key, _KEYS, 0.6)}")
-            given[key] = _number(key, text)
+            settings[key] = _number(key, text)
         return cls(
-            seed=int(given.get("seed", 0)),
-            people=int(given.get("people", 1)),
-            rate_hz=given.get("rate", FITTED_HZ),
-            speed=speed if speed is not None else given.get("speed", 1.0),
-            effects=DeviceEffects(**{key: given[key] for key in _EFFECTS if key in given}),
-            duration_s=given.get("duration", math.inf),
-            live=bool(given.get("live", 0)),
+            seed=int(settings.get("seed", 0)),
+            people=int(settings.get("people", 1)),
+            rate_hz=settings.get("rate", FITTED_HZ),
+            speed=speed if speed is not None else settings.get("speed", 1.0),
+            effects=DeviceEffects(**{key: settings[key] for key in _EFFECTS if key in settings}),
+            duration_s=settings.get("duration", math.inf),
+            live=bool(settings.get("live", 0)),
             name=uri,
         )
 
@@ -116,27 +128,27 @@ class Wearer(PlayedSource):
         return self._duration_s
 
     def counts(self) -> Mapping[str, int]:
-        """``not_sent``: samples the radio swallowed; ``radio_pauses``: how often it fell silent.
+        """``not_sent``: samples lost by the radio; ``radio_pauses``: number of radio pauses.
 
-        Named apart from what the receiving side counts: it sees the same losses as jumps of the sequence number.
+        The names differ from the receiver's counts: it sees the same losses as jumps of the sequence number.
         """
         return {
-            "not_sent": sum(body.not_sent for body in self._bodies),
-            "radio_pauses": sum(body.radio_pauses for body in self._bodies),
+            "not_sent": sum(person.not_sent for person in self._people),
+            "radio_pauses": sum(person.radio_pauses for person in self._people),
         }
 
     def next_activity(self) -> None:
-        """Go to where the first person next does something else."""
-        life = self._bodies[0].life
-        here = life.plan.at(int(self.position_s * self._rate_hz))
-        self.seek(life.plan[here].stop / self._rate_hz)
+        """Jump to the first person's next activity."""
+        plan = self._people[0].motion.plan
+        current = plan.at(int(self.position_s * self._rate_hz))
+        self.seek(plan[current].stop / self._rate_hz)
 
     def packets(self, position_s: float = 0.0, mark: str = "") -> Iterator[tuple[float, SampleChunk]]:
-        """All people's packets in the order in which they arrive, with the second of each one's last sample.
+        """All people's packets in order of arrival, each with the end of its last sample in seconds.
 
-        The plain, synchronous way in, for tests and training; ``chunks`` paces the same packets.
+        A synchronous alternative for tests and training; ``chunks`` paces the same packets.
         """
-        streams = [body.packets(position_s, self._duration_s, mark) for body in self._bodies]
+        streams = [person.packets(position_s, self._duration_s, mark) for person in self._people]
         return heapq.merge(*streams, key=itemgetter(0))
 
     async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
@@ -148,21 +160,21 @@ class Wearer(PlayedSource):
                 yield due_s, packet
 
 
-class _Body:
-    """One person and the device they wear."""
+class _SensorWearer:
+    """One person with their device."""
 
     def __init__(
         self, seed: int, rate_hz: float, effects: DeviceEffects, script: Sequence[tuple[str, float]] | None
     ) -> None:
         self.stream = f"wearer-{seed}"
         self.rate_hz = rate_hz
-        self.life = Life(Person(seed), Plan(seed, rate_hz, script), rate_hz)
+        self.motion = DayMotion(Person(seed), DayPlan(seed, rate_hz, script), rate_hz)
         self.device = Device(effects, rate_hz, seed)
         self.not_sent = 0
         self.radio_pauses = 0
 
     def packets(self, position_s: float, until_s: float, mark: str) -> Iterator[tuple[float, SampleChunk]]:
-        session = f"{self.stream}#0{mark}"
+        epoch = f"{self.stream}#0{mark}"
         number = math.ceil(position_s * self.device.true_rate_hz / PACKET)
         for first, x, labels in self._cut(number):
             due_s = (first + PACKET) / self.device.true_rate_hz
@@ -176,23 +188,23 @@ class _Body:
             t = self.device.times_s(number)
             yield (
                 due_s,
-                SampleChunk(self.stream, session, t, x, CHANNELS, self.rate_hz, first, due_s, labels, ACTIVITIES),
+                SampleChunk(self.stream, epoch, t, x, CHANNELS, self.rate_hz, first, due_s, labels, ACTIVITIES),
             )
 
     def _cut(self, number: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Packets of samples from the given one on, across the bouts' borders."""
+        """The packets from packet ``number`` on, across the borders of bouts."""
         first = number * PACKET
-        index = self.life.plan.at(first)
-        x, labels = self.life.bout(index)
-        skip = first - self.life.plan[index].start
+        index = self.motion.plan.at(first)
+        x, labels = self.motion.bout(index)
+        skip = first - self.motion.plan[index].start
         x, labels = x[skip:], labels[skip:]
-        for following in count(index + 1):
-            whole = len(x) // PACKET * PACKET
-            for at in range(0, whole, PACKET):
+        for next_index in count(index + 1):
+            complete = len(x) // PACKET * PACKET
+            for at in range(0, complete, PACKET):
                 yield first + at, x[at : at + PACKET], labels[at : at + PACKET]
-            first += whole
-            more_x, more_labels = self.life.bout(following)
-            x, labels = np.concatenate([x[whole:], more_x]), np.concatenate([labels[whole:], more_labels])
+            first += complete
+            more_x, more_labels = self.motion.bout(next_index)
+            x, labels = np.concatenate([x[complete:], more_x]), np.concatenate([labels[complete:], more_labels])
 
 
 def simulate(
@@ -203,17 +215,21 @@ def simulate(
     rate_hz: float = FITTED_HZ,
     effects: DeviceEffects | None = None,
 ) -> Recording:
-    """One made-up person's recording: what ``Wearer`` streams, in one piece.
+    """A recording of one simulated person: the stream of ``Wearer`` in one piece.
+
+    >>> recording = simulate(seed=3, duration_s=10)
+    >>> len(recording), recording.fs_hz, recording.subject
+    (500, 50.0, '3')
 
     Raises:
         ConfigError: a setting is out of its range.
     """
     if not math.isfinite(duration_s):
-        raise ConfigError(f"duration {duration_s}: a recording has an end; expected seconds")
+        raise ConfigError(f"duration {duration_s}: a recording is finite; expected a number of seconds")
     wearer = Wearer(seed, rate_hz=rate_hz, effects=effects, duration_s=duration_s, script=script)
     packets = [packet for _, packet in wearer.packets()]
     if not packets:
-        raise ConfigError(f"duration {duration_s}: not one packet of {PACKET / rate_hz:g} s arrived; make it longer")
+        raise ConfigError(f"duration {duration_s}: no packet of {PACKET / rate_hz:g} s arrived; make it longer")
     labels = np.concatenate([packet.labels for packet in packets if packet.labels is not None])
     return Recording(
         dataset="wearer",

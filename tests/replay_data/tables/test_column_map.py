@@ -1,4 +1,4 @@
-"""Which column is what."""
+"""Column maps: common names, the command line's notation, and refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IN_DPS = ("gyro_x_dps", "gyro_y_dps", "gyro_z_dps")
 
 
 @pytest.mark.parametrize(
-    ("header", "found"),
+    ("header", "resolved"),
     [
         (["t", "ax", "ay", "az"], ColumnMap("t", acc=("ax", "ay", "az"))),
         (["seq", "time", "gx", "gy", "gz"], ColumnMap("time", gyro=("gx", "gy", "gz"))),
@@ -32,19 +32,19 @@ IN_DPS = ("gyro_x_dps", "gyro_y_dps", "gyro_z_dps")
         ),
     ],
 )
-def test_usual_names_need_no_mapping(header: list[str], found: ColumnMap) -> None:
-    assert ColumnMap().resolve(header, "made.csv") == found
+def test_common_column_names_need_no_map(header: list[str], resolved: ColumnMap) -> None:
+    assert ColumnMap().resolve(header, "made.csv") == resolved
 
 
-def test_a_mapping_is_read_from_one_line() -> None:
-    said = ColumnMap.parse("time=my ts:us; acc=a,b,c:mg; gyro=d,e,f:dps; label=what; subject=who; rate=52.5")
-    assert said == ColumnMap("my ts", "us", 52.5, ("a", "b", "c"), "mg", ("d", "e", "f"), "dps", "what", "who")
-    assert said.resolve(["who", "what", "f", "e", "d", "c", "b", "a", "my ts"], "made.csv") == said
+def test_a_map_is_parsed_from_one_line() -> None:
+    columns = ColumnMap.parse("time=my ts:us; acc=a,b,c:mg; gyro=d,e,f:dps; label=what; subject=who; rate=52.5")
+    assert columns == ColumnMap("my ts", "us", 52.5, ("a", "b", "c"), "mg", ("d", "e", "f"), "dps", "what", "who")
+    assert columns.resolve(["who", "what", "f", "e", "d", "c", "b", "a", "my ts"], "made.csv") == columns
 
 
-def test_what_a_person_says_goes_before_what_the_names_say() -> None:
-    said = ColumnMap.parse("time=clock; acc=bx,by,bz:g")
-    full = said.resolve(["time_ms", "clock", "ax", "ay", "az", "bx", "by", "bz"], "made.csv")
+def test_given_columns_take_precedence_over_common_names() -> None:
+    columns = ColumnMap.parse("time=clock; acc=bx,by,bz:g")
+    full = columns.resolve(["time_ms", "clock", "ax", "ay", "az", "bx", "by", "bz"], "made.csv")
     assert (full.time, full.time_unit, full.acc) == ("clock", None, ("bx", "by", "bz"))
 
 
@@ -60,7 +60,7 @@ def test_what_a_person_says_goes_before_what_the_names_say() -> None:
         ("label=", "'label=' in the column mapping"),
     ],
 )
-def test_a_mapping_that_cannot_be_meant_is_refused(text: str, message: str) -> None:
+def test_an_invalid_map_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ColumnMap.parse(text)
 
@@ -74,6 +74,6 @@ def test_a_mapping_that_cannot_be_meant_is_refused(text: str, message: str) -> N
         (["t", "ax", "ay", "az"], "label=what", "has no column what; it has t, ax, ay, az"),
     ],
 )
-def test_a_missing_column_is_named_beside_those_there_are(header: list[str], text: str, message: str) -> None:
+def test_a_missing_column_is_named_with_the_existing_ones(header: list[str], text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ColumnMap.parse(text).resolve(header, "made.csv")

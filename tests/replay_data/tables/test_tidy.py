@@ -1,4 +1,4 @@
-"""Time stamps put in order."""
+"""Timestamps are put in order by dropping and cutting, never by sorting."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ def tidy(t: list[float], x: list[float] | None = None):
 
 
 def test_a_late_sample_is_dropped_and_counted() -> None:
-    found = tidy([0, 0.1, 0.05, 0.2])
-    assert (found.keep.tolist(), found.segments, found.repairs) == ([0, 1, 3], ((0, 3),), {"out_of_order": 1})
+    tidied = tidy([0, 0.1, 0.05, 0.2])
+    assert (tidied.keep.tolist(), tidied.segments, tidied.repairs) == ([0, 1, 3], ((0, 3),), {"out_of_order": 1})
 
 
-def test_a_row_written_twice_and_two_samples_with_one_stamp_are_told_apart() -> None:
-    found = tidy([0, 0.1, 0.1, 0.1, 0.2], [1, 2, 2, 3, 4])
-    assert (found.keep.tolist(), found.repairs) == ([0, 1, 4], {"repeated_row": 1, "repeated_time": 1})
+def test_a_repeated_row_and_a_repeated_time_count_separately() -> None:
+    tidied = tidy([0, 0.1, 0.1, 0.1, 0.2], [1, 2, 2, 3, 4])
+    assert (tidied.keep.tolist(), tidied.repairs) == ([0, 1, 4], {"repeated_row": 1, "repeated_time": 1})
 
 
 def test_a_gap_and_a_jump_back_start_new_segments() -> None:
-    found = tidy([10, 10.1, 15, 15.1, 2, 2.1])
-    assert found.segments == ((0, 2), (2, 4), (4, 6))
-    assert found.repairs == {"gap": 1, "time_jumped_back": 1}
-    assert found.dropped == {}
+    tidied = tidy([10, 10.1, 15, 15.1, 2, 2.1])
+    assert tidied.segments == ((0, 2), (2, 4), (4, 6))
+    assert tidied.repairs == {"gap": 1, "time_jumped_back": 1}
+    assert tidied.dropped == {}
 
 
 def test_a_known_cut_is_not_counted_as_a_repair() -> None:
     x = np.zeros((4, 1), np.float32)
-    found = tidy_times(np.array([0, 0.1, 50, 50.1]), x, np.array([False, True, False]))
-    assert (found.segments, found.repairs) == (((0, 2), (2, 4)), {})
+    tidied = tidy_times(np.array([0, 0.1, 50, 50.1]), x, np.array([False, True, False]))
+    assert (tidied.segments, tidied.repairs) == (((0, 2), (2, 4)), {})
 
 
-def test_no_samples_make_no_segments() -> None:
+def test_no_samples_give_no_segments() -> None:
     assert tidy([]).segments == ()
 
 
 @given(st.lists(st.sampled_from([-3.0, -0.2, -0.05, 0.0, 0.05, 0.1, 2.0]), max_size=40), st.integers(0, 3))
-def test_time_rises_without_gaps_in_every_segment_and_nothing_is_lost_uncounted(steps: list[float], cut: int) -> None:
+def test_time_rises_without_gaps_in_every_segment_and_every_drop_is_counted(steps: list[float], cut: int) -> None:
     t = np.concatenate(([5.0], 5.0 + np.cumsum(steps)))
     cuts = np.arange(len(steps)) % 4 == cut if cut else None
-    found = tidy_times(t, np.zeros((len(t), 1), np.float32), cuts)
-    for start, stop in found.segments:
-        inside = np.diff(t[found.keep][start:stop])
+    tidied = tidy_times(t, np.zeros((len(t), 1), np.float32), cuts)
+    for start, stop in tidied.segments:
+        inside = np.diff(t[tidied.keep][start:stop])
         assert ((inside > 0) & (inside <= 1.0 + 1e-9)).all()
-    assert [i for start, stop in found.segments for i in range(start, stop)] == list(range(len(found.keep)))
-    assert sum(found.dropped.values()) == len(t) - len(found.keep)
+    assert [i for start, stop in tidied.segments for i in range(start, stop)] == list(range(len(tidied.keep)))
+    assert sum(tidied.dropped.values()) == len(t) - len(tidied.keep)
 
 
 def test_a_tenth_of_bad_rows_is_tolerated_and_more_is_not() -> None:

@@ -1,4 +1,4 @@
-"""The built-in wearer: seeded to the last bit, and moving like people."""
+"""The simulated wearer: reproducible bit by bit, with the motion of people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED, Sam
 from kinestream.core.source import Playback, Source
 from kinestream.replay_data import DeviceEffects, Recording, Wearer, simulate
 from kinestream.replay_data.wearer.body import ACTIVITIES, MODEL_PATH, Person
-from kinestream.replay_data.wearer.day_plan import DWELL_S, Plan
+from kinestream.replay_data.wearer.day_plan import DWELL_S, DayPlan
 from kinestream.replay_data.wearer.device_effects import PACKET
 from kinestream.replay_data.wearer.motion import turn
 from kinestream.windowing import Segmenter
@@ -34,19 +34,19 @@ def signal(chunks: list[SampleChunk]) -> np.ndarray:
     return np.concatenate([chunk.x for chunk in chunks])
 
 
-def test_a_wearer_is_a_source_and_can_be_steered() -> None:
+def test_a_wearer_is_a_source_with_playback_controls() -> None:
     assert isinstance(Wearer(), Source)
     assert isinstance(Wearer(), Playback)
     assert math.isinf(Wearer().duration_s)
 
 
-def test_the_fitted_parameters_are_small_and_hold_no_pickle() -> None:
+def test_the_fitted_parameters_are_small_and_finite_without_pickle() -> None:
     assert MODEL_PATH.stat().st_size < 300_000
     with np.load(MODEL_PATH, allow_pickle=False) as arrays:
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
 
 
-async def test_the_same_seed_gives_the_same_samples_however_they_are_read() -> None:
+async def test_the_same_seed_gives_the_same_samples_streamed_pulled_or_simulated() -> None:
     recorded = simulate(7, 90)
     streamed = await played(Wearer(7, speed=math.inf, duration_s=90))
     pulled = [packet for _, packet in islice(Wearer(7).packets(), 450)]
@@ -63,7 +63,7 @@ def whole() -> Recording:
 
 @given(position_s=st.floats(0, 400))
 @settings(max_examples=25, deadline=None)
-def test_a_seek_lands_on_the_samples_that_would_have_come(whole: Recording, position_s: float) -> None:
+def test_a_seek_lands_on_the_samples_of_the_unbroken_stream(whole: Recording, position_s: float) -> None:
     _, packet = next(Wearer(3, effects=DeviceEffects(jitter_ms=3)).packets(position_s))
     assert packet.seq % PACKET == 0
     assert 0 <= packet.seq / 50 - position_s < PACKET / 50 + 1e-9
@@ -71,15 +71,15 @@ def test_a_seek_lands_on_the_samples_that_would_have_come(whole: Recording, posi
     assert np.array_equal(packet.t, whole.t[packet.seq : packet.seq + PACKET])
 
 
-def test_every_seed_is_somebody_else_and_people_are_streams_of_their_own() -> None:
+def test_every_seed_is_another_person_and_every_person_a_stream() -> None:
     assert not np.allclose(simulate(1, 20).x[:500], simulate(2, 20).x[:500], atol=0.5)
     packets = [packet for _, packet in islice(Wearer(5, people=3).packets(), 30)]
     assert Counter(p.stream for p in packets) == {"wearer-5": 10, "wearer-6": 10, "wearer-7": 10}
     assert np.array_equal(signal([p for p in packets if p.stream == "wearer-6"]), simulate(6, 2).x)
 
 
-def test_a_day_shows_every_activity_in_bouts_of_likely_length_and_only_possible_changes() -> None:
-    plan = Plan(0, 50.0)
+def test_a_day_shows_every_activity_in_plausible_bouts_and_transitions() -> None:
+    plan = DayPlan(0, 50.0)
     bouts = [plan[i] for i in range(200)]
     assert {ACTIVITIES[b.activity] for b in bouts} == set(ACTIVITIES)
     assert all(DWELL_S[0] - 0.02 <= (b.stop - b.start) / 50 <= DWELL_S[1] + 0.02 for b in bouts)
@@ -88,7 +88,7 @@ def test_a_day_shows_every_activity_in_bouts_of_likely_length_and_only_possible_
     assert all(a.stop == b.start for a, b in pairwise(bouts))
 
 
-def test_a_script_is_followed_and_what_lies_between_two_activities_is_unlabelled() -> None:
+def test_a_script_is_followed_with_unlabelled_transitions() -> None:
     made = simulate(4, 60, script=[("sitting", 20), ("standing", 20), ("walking", 20)])
     assert made.labels is not None
     order = [ACTIVITIES.index(name) for name in ("sitting", "standing", "walking")]
@@ -98,14 +98,14 @@ def test_a_script_is_followed_and_what_lies_between_two_activities_is_unlabelled
     assert 2 < between_s < 10
 
 
-def test_at_rest_the_sensor_reads_gravity_and_hardly_turns() -> None:
+def test_at_rest_the_sensor_reads_gravity_and_barely_turns() -> None:
     for seed in range(10):
         made = simulate(seed, 30, script=[("lying", 30)])
         assert np.linalg.norm(made.x[:, :3].mean(axis=0)) == pytest.approx(STANDARD_GRAVITY, rel=0.06)
         assert made.x[:, 3:].std() < 0.2
 
 
-def test_walking_repeats_with_the_steps_and_climbing_differs_from_it() -> None:
+def test_walking_has_the_frequency_and_strength_of_steps() -> None:
     for seed in range(5):
         made = simulate(seed, 40, script=[("walking", 40)])
         vertical = made.x[:, 0] - made.x[:, 0].mean()
@@ -119,13 +119,15 @@ def test_walking_repeats_with_the_steps_and_climbing_differs_from_it() -> None:
     start=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1),
     end=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1),
 )
-def test_a_turn_s_angular_rate_is_the_one_that_moves_gravity(start: tuple[float, ...], end: tuple[float, ...]) -> None:
+def test_the_angular_rate_of_a_turn_matches_the_motion_of_gravity(
+    start: tuple[float, ...], end: tuple[float, ...]
+) -> None:
     a, b = (np.array(v) / np.linalg.norm(v) for v in (start, end))
     up, rate = turn(a, b, 400, 100.0)
     assert np.allclose(np.linalg.norm(up, axis=1), 1)
     assert np.allclose(up[0], a, atol=1e-3)
     assert np.allclose(up[-1], b, atol=1e-3)
-    # A direction fixed in the world turns against the body's own rate.
+    # In the body's axes, a fixed direction turns opposite to the body.
     moved = np.gradient(up, axis=0)[1:-1] * 100
     assert np.allclose(moved, -np.cross(rate, up)[1:-1], atol=0.02)
 
@@ -135,13 +137,13 @@ def test_a_change_of_posture_is_smooth() -> None:
     up = made.x[:, :3]
     slow = np.stack([np.convolve(column, np.ones(25) / 25, "valid") for column in up.T], axis=1)
     assert np.linalg.norm(np.diff(slow, axis=0), axis=1).max() < 0.5
-    # Turning from upright to lying leaves its integral in the gyroscope: about a quarter turn.
+    # The integral of the angular rate from standing to lying is about a quarter turn.
     assert made.labels is not None
     change = made.labels == UNLABELLED
     assert 0.7 < np.linalg.norm(made.x[change, 3:].sum(axis=0)) / 50 < 2.4
 
 
-def test_a_slower_rate_gives_the_same_motion_without_what_would_fold_back() -> None:
+def test_a_slower_rate_gives_the_same_motion_without_aliasing() -> None:
     slow, fast = (simulate(2, 60, rate_hz=rate, script=[("walking", 60)]) for rate in (20.0, 100.0))
     assert len(slow) == 1200
     assert len(fast) == 6000
@@ -150,7 +152,7 @@ def test_a_slower_rate_gives_the_same_motion_without_what_would_fold_back() -> N
     assert spectrum[np.fft.rfftfreq(6000, 0.01) > 30].sum() < 0.05 * spectrum.sum()
 
 
-def test_lost_packets_leave_holes_that_the_receiving_side_counts_alike() -> None:
+def test_the_receiver_counts_the_same_lost_samples_as_the_wearer() -> None:
     wearer = Wearer(1, duration_s=600, effects=DeviceEffects(loss=0.05, gaps_per_hour=30))
     segmenter = Segmenter(SPEC)
     sent = 0
@@ -162,7 +164,7 @@ def test_lost_packets_leave_holes_that_the_receiving_side_counts_alike() -> None
     assert sent + counts["not_sent"] == 30_000
     assert counts["not_sent"] > 0.03 * 30_000
     assert counts["radio_pauses"] > 0
-    assert 0 <= counts["not_sent"] - segmenter.counts()["lost"] <= 20 * 50  # what was lost at either end shows no jump
+    assert 0 <= counts["not_sent"] - segmenter.counts()["lost"] <= 20 * 50  # losses at either end cause no jump
     assert segmenter.counts()["gaps"] >= counts["radio_pauses"] - 1
 
 
@@ -172,7 +174,7 @@ def test_without_effects_every_packet_arrives_on_time() -> None:
     assert [p.seq for p in packets] == list(range(0, 3000, PACKET))
 
 
-def test_a_clock_that_drifts_samples_faster_and_stamps_that_tremble_keep_their_order() -> None:
+def test_drift_changes_the_rate_and_jitter_keeps_the_order() -> None:
     made = simulate(1, 200, effects=DeviceEffects(drift_ppm=10_000, jitter_ms=30))
     assert len(made) == pytest.approx(200 * 50 * 1.01, abs=PACKET)
     steps_s = np.diff(made.t)
@@ -181,7 +183,7 @@ def test_a_clock_that_drifts_samples_faster_and_stamps_that_tremble_keep_their_o
     assert steps_s.mean() == pytest.approx(0.02 / 1.01, rel=1e-3)
 
 
-async def test_a_live_wearer_stamps_with_the_host_s_clock() -> None:
+async def test_a_live_wearer_uses_the_hosts_clock() -> None:
     now_s = 5000.0
 
     def clock() -> float:
@@ -196,22 +198,22 @@ async def test_a_live_wearer_stamps_with_the_host_s_clock() -> None:
     assert wearer.live
     chunks = [(chunk, now_s) async for chunk in wearer.chunks()]
     assert chunks[0][0].t[0] == pytest.approx(5000.0)
-    assert all(came_s == pytest.approx(chunk.received_s, abs=0.01) for chunk, came_s in chunks)
+    assert all(arrived_s == pytest.approx(chunk.received_s, abs=0.01) for chunk, arrived_s in chunks)
 
 
-async def test_the_next_activity_is_one_step_away() -> None:
+async def test_next_activity_jumps_to_the_start_of_the_next_bout() -> None:
     wearer = Wearer(1, speed=math.inf, script=[("sitting", 20), ("walking", 20)])
-    first: dict[str, float] = {}
+    starts_s: dict[str, float] = {}
     async for chunk in wearer.chunks():
-        if chunk.session not in first:
-            first[chunk.session] = chunk.t[0]
+        if chunk.session not in starts_s:
+            starts_s[chunk.session] = chunk.t[0]
             wearer.next_activity()
-        if len(first) == 4:
+        if len(starts_s) == 4:
             break
-    assert list(first.values()) == pytest.approx([0, 20, 40, 60])
+    assert list(starts_s.values()) == pytest.approx([0, 20, 40, 60])
 
 
-def test_an_address_sets_everything() -> None:
+def test_an_address_sets_all_options() -> None:
     wearer = Wearer.from_uri(
         "wearer://?seed=3&people=2&rate=25&loss=0.01&jitter_ms=5&drift_ppm=40&duration=9&speed=max"
     )
@@ -225,7 +227,7 @@ def test_an_address_sets_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "says"),
+    ("uri", "message"),
     [
         ("wearer://?sed=3", "did you mean 'seed'"),
         ("wearer://?colour=red", "unknown key 'colour'"),
@@ -245,8 +247,8 @@ def test_an_address_sets_everything() -> None:
         ("bearer://?seed=1", "expected wearer://"),
     ],
 )
-def test_an_address_that_makes_no_sense_is_refused_by_name(uri: str, says: str) -> None:
-    with pytest.raises(ConfigError, match=says.replace("?", r"\?")):
+def test_an_invalid_address_is_refused_naming_the_fault(uri: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
         Wearer.from_uri(uri)
 
 
@@ -255,7 +257,7 @@ def test_a_script_of_an_unknown_activity_is_refused() -> None:
         simulate(1, 10, script=[("flying", 5)])
 
 
-def test_people_s_gravity_differs_as_they_wear_the_device_differently_but_agrees_within_a_person() -> None:
+def test_the_direction_of_gravity_varies_more_between_people_than_within_one() -> None:
     standing, walking = ACTIVITIES.index("standing"), ACTIVITIES.index("walking")
     rng = np.random.default_rng(0)
     people = [Person(seed) for seed in range(60)]
