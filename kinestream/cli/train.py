@@ -25,8 +25,6 @@ MODEL_NAMES = (
     *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
 """The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
-PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "named", "blocks", "leaky")
-"""How people are parted; a test keeps them the names ``train.protocols`` knows."""
 PROTOCOL_HELP = (
     "whose people test: the dataset's own, the recipe's, a fold of ten groups or of single people; named and blocks "
     "are for one's own recordings; leaky shuffles windows over people, for comparison only"
@@ -35,6 +33,8 @@ PROTOCOL_HELP = (
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
+    from kinestream.train.recipe.protocol_names import PROTOCOL_NAMES
+
     parser = subparsers.add_parser(
         "train",
         help="train a network that can be cut, and write its model file",

@@ -1,11 +1,11 @@
-"""From what a person types to a source of samples."""
+"""Open the source of samples behind an address."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,55 +15,83 @@ from kinestream.core.source import Source
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the command line adds to an address."""
+    """Options that the command line adds to an address; each names its flag."""
 
-    data_dir: Path | None = None
-    """Where recorded datasets lie."""
-    subjects: tuple[str, ...] = ()
-    """Only recordings of these people; empty: everybody."""
-    columns: str | None = None
-    """How the columns of a CSV or Parquet file are to be read, where their names do not say it."""
-    speed: float | None = None
-    """Multiple of real time, infinity for as fast as possible; None: as the address says, else 1."""
-    loop: bool = False
-    together: bool = False
-    """Play the recordings side by side, each a stream of its own."""
+    data_dir: Path | None = field(default=None, metadata={"flag": "--data"})
+    """Folder of the recorded datasets."""
+    subjects: tuple[str, ...] = field(default=(), metadata={"flag": "--subject"})
+    """Only recordings of these people; empty: everyone."""
+    columns: str | None = field(default=None, metadata={"flag": "--columns"})
+    """How to read the columns of a CSV or Parquet file whose names do not say it."""
+    speed: float | None = field(default=None, metadata={"flag": "--speed"})
+    """Multiple of real time, infinity for as fast as possible; None: the address's speed, else 1."""
+    loop: bool = field(default=False, metadata={"flag": "--loop"})
+    together: bool = field(default=False, metadata={"flag": "--together"})
+    """Play the recordings side by side, each as a separate stream."""
     insecure: bool = False
-    """Sockets may leave this machine without keys."""
+    """Sockets may leave this machine without keys. Sources without sockets ignore it."""
 
 
 def open_source(address: str, options: SourceOptions | None = None) -> Source:
-    """The source behind an address.
+    """Return the source behind an address.
 
     ``wearer://?seed=1``, ``ble://DEVICE``, ``phone://``, ``zmq+tcp://HOST:PORT``, ``relay://HOST:PORT``,
-    ``replay://hapt?speed=10``, the name of a dataset, or the path of a CSV or Parquet file or of a session recording.
+    ``replay://hapt?speed=10``, the name of a dataset, the path of a CSV or Parquet file, or a recording's folder.
 
     Raises:
-        ConfigError: no such kind of address, or an option it does not know or cannot heed.
-        DataMissing: the recordings are not where they were looked for.
+        ConfigError: the kind of address is unknown, or the source does not accept an option.
+        DataMissing: the recordings are not in the folder that was searched.
+
+    >>> open_source("wearer://?seed=1", SourceOptions(speed=2.0)).speed
+    2.0
     """
     options = options or SourceOptions()
     scheme, separator, _ = address.partition("://")
     if not separator:
         return _replay(address, options)
-    opener = _SCHEMES.get(scheme)
-    if opener is None:
+    kind = KINDS.get(scheme)
+    if kind is None:
         raise ConfigError(
-            f"'{scheme}://' is no kind of source; known: {', '.join(f'{name}://' for name in _SCHEMES)}, "
+            f"'{scheme}://' is not a kind of source; expected {', '.join(f'{name}://' for name in KINDS)}, "
             "the name of a dataset (kinestream data list), a CSV or Parquet file, or a recording's folder"
         )
-    return opener(address, options)
+    return kind(address, options)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source: how to open it, and which options it accepts."""
+
+    open: Callable[[str, SourceOptions], Source]
+    accepts: frozenset[str] = frozenset()
+    """Names of ``SourceOptions`` fields with a flag."""
+
+    def __call__(self, address: str, options: SourceOptions) -> Source:
+        """Open the source.
+
+        Raises:
+            ConfigError: an option was given that this kind of source would silently ignore.
+        """
+        refused = [
+            option.metadata["flag"]
+            for option in fields(SourceOptions)
+            if "flag" in option.metadata
+            and option.name not in self.accepts
+            and getattr(options, option.name) != option.default
+        ]
+        if refused:
+            raise ConfigError(f"{address} does not accept {', '.join(refused)}; leave it out")
+        return self.open(address, options)
 
 
 def _replay(name: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import ColumnMap, Player, open_dataset
 
     if Path(name).is_dir():
-        from kinestream.replay_data.recordings import RecordingPlayer, is_recording
+        from kinestream.replay_data.recordings import is_recording
 
         if is_recording(name):
-            _refuse(name, options, "data_dir", "subjects", "columns", "loop", "together")
-            return RecordingPlayer(name, speed=1.0 if options.speed is None else options.speed)
+            return _RECORDING(name, options)
     columns = ColumnMap.parse(options.columns) if options.columns else None
     dataset = open_dataset(name, options.data_dir, columns)
     if options.subjects:
@@ -81,76 +109,59 @@ def _replay_address(address: str, options: SourceOptions) -> Source:
     speed = options.speed
     if speed is None and "speed" in query:
         speed = parse_speed(query["speed"][-1])
-    told = replace(
+    merged = replace(
         options,
         subjects=options.subjects or tuple(query.get("subject", ())),
         speed=speed,
-        loop=options.loop or _yes(query, "loop"),
-        together=options.together or _yes(query, "together"),
+        loop=options.loop or _is_on(query, "loop"),
+        together=options.together or _is_on(query, "together"),
     )
-    return _replay(f"{parts.netloc}{parts.path}", told)
+    return _replay(f"{parts.netloc}{parts.path}", merged)
 
 
-def _yes(query: dict[str, list[str]], key: str) -> bool:
+def _is_on(query: dict[str, list[str]], key: str) -> bool:
     return query.get(key, ["0"])[-1] not in ("0", "no", "false")
+
+
+def _recording(folder: str, options: SourceOptions) -> Source:
+    from kinestream.replay_data.recordings import RecordingPlayer
+
+    return RecordingPlayer(folder, speed=1.0 if options.speed is None else options.speed)
 
 
 def _wearer(address: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import Wearer
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together")
     return Wearer.from_uri(address, speed=options.speed)
 
 
 def _zmq(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest import ZmqSource
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     return ZmqSource(address, insecure=options.insecure)
 
 
 def _relay(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest import RelaySource
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     return RelaySource(address, insecure=options.insecure)
 
 
 def _lsl(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest.lsl import LslSource
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     return LslSource(address)
-
-
-_FLAGS = {
-    "data_dir": "--data",
-    "subjects": "--subject",
-    "columns": "--columns",
-    "speed": "--speed",
-    "loop": "--loop",
-    "together": "--together",
-}
-
-
-def _refuse(address: str, options: SourceOptions, *names: str) -> None:
-    """Raise ``ConfigError`` where an option was given that this kind of source would pass over in silence."""
-    given = [_FLAGS[name] for name in names if getattr(options, name) not in (None, (), False)]
-    if given:
-        raise ConfigError(f"{address} takes no {', '.join(given)}; leave it out")
 
 
 def _ble(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest.ble.source import BleSource
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     return BleSource(address)
 
 
 def _phone(address: str, options: SourceOptions) -> Source:
     from kinestream.ingest.phone.address import PhoneAddress
 
-    _refuse(address, options, "data_dir", "subjects", "columns", "loop", "together", "speed")
     parsed = PhoneAddress.parse(address)
     try:
         if parsed.app == "phyphox":
@@ -167,22 +178,27 @@ def _phone(address: str, options: SourceOptions) -> Source:
     return source
 
 
-_SCHEMES: dict[str, Callable[[str, SourceOptions], Source]] = {
-    "wearer": _wearer,
-    "zmq+tcp": _zmq,
-    "relay": _relay,
-    "lsl": _lsl,
-    "ble": _ble,
-    "phone": _phone,
-    "replay": _replay_address,
+_RECORDING = SourceKind(_recording, frozenset({"speed"}))
+KINDS: dict[str, SourceKind] = {
+    "wearer": SourceKind(_wearer, frozenset({"speed"})),
+    "zmq+tcp": SourceKind(_zmq),
+    "relay": SourceKind(_relay),
+    "lsl": SourceKind(_lsl),
+    "ble": SourceKind(_ble),
+    "phone": SourceKind(_phone),
+    "replay": SourceKind(_replay_address, frozenset({"data_dir", "subjects", "columns", "speed", "loop", "together"})),
 }
+"""The kinds of source, by the scheme of their addresses."""
 
 
 def parse_speed(text: str) -> float:
-    """``max`` or a multiple of real time.
+    """Return the speed in ``max`` or a multiple of real time.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: the text is neither.
+
+    >>> parse_speed("10"), parse_speed("x0.5"), parse_speed("max")
+    (10.0, 0.5, inf)
     """
     if text == "max":
         return math.inf

@@ -10,7 +10,7 @@ from kinestream.core.errors import ConfigError, SourceLost
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Source
 
-from .stretch import part
+from .stretch import part_as_sent
 
 FIRST_S, SILENCE_S = 60.0, 15.0
 """How long the first sample, and every later one, is waited for."""
@@ -80,10 +80,10 @@ class Feed:
             self._newest_s = float(chunk.t[-1])
             inside = int((chunk.t < until_s).sum())
             if inside:
-                found.append(part(chunk, 0, inside))
+                found.append(part_as_sent(chunk, 0, inside))
             progress(min(seconds, seconds - (until_s - self._newest_s)), seconds)
             if inside < len(chunk):
-                self._rest = part(chunk, inside, len(chunk))
+                self._rest = part_as_sent(chunk, inside, len(chunk))
                 self._at_s = until_s
                 progress(seconds, seconds)
                 return found

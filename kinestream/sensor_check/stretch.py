@@ -98,16 +98,7 @@ class Stretches:
         return [one for one in (self.table, self.worn, self.moved, self.turned) if one is not None]
 
 
-def part(chunk: SampleChunk, start: int, stop: int) -> SampleChunk:
-    """Some of a chunk's samples, as if the source had sent these alone."""
-    at = slice(start, stop)
-    return replace(
-        chunk,
-        t=chunk.t[at],
-        x=chunk.x[at],
-        seq=chunk.seq + start,
-        labels=None if chunk.labels is None else chunk.labels[at],
-        t_device=None if chunk.t_device is None else chunk.t_device[at],
-        # A piece came as late as the whole: an age is that of a chunk's newest sample.
-        received_s=chunk.received_s - (chunk.t[-1] - chunk.t[at][-1]),
-    )
+def part_as_sent(chunk: SampleChunk, start: int, stop: int) -> SampleChunk:
+    """Return samples start to stop, as late on arrival as the whole chunk: a chunk's age is its newest sample's."""
+    part = chunk.part(start, stop)
+    return replace(part, received_s=chunk.received_s - (chunk.t[-1] - part.t[-1]))

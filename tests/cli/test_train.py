@@ -7,12 +7,10 @@ import sys
 import pytest
 
 from kinestream.cli import main
-from kinestream.cli import train as cli_train
 from kinestream.cli.train import MODEL_NAMES
 from kinestream.inference.model_file import load_model
 from kinestream.train import recipe_names
 from kinestream.train.recipe.recipe_toml import OVERLAYS
-from kinestream.train.splits.protocols import PROTOCOLS
 
 SMALL = """\
 name = "small"
@@ -69,10 +67,6 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path,
     told = capsys.readouterr().err
     assert "device 'gpu' is unknown" in told
     assert told.count("\n") == 1
-
-
-def test_the_protocols_to_choose_are_those_there_are():
-    assert tuple(PROTOCOLS) == cli_train.PROTOCOL_NAMES
 
 
 @pytest.mark.parametrize(

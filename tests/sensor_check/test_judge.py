@@ -22,7 +22,7 @@ from kinestream.sensor_check.feed import Feed
 from kinestream.sensor_check.judge import OFF_REFUSED_DEG, Report, judge
 from kinestream.sensor_check.orientation import HAPT_WAIST, forward_from_bend, nearest_axes, orientation_of, turned_by
 from kinestream.sensor_check.stream_checks import Finding
-from kinestream.sensor_check.stretch import Stretch, Stretches, part
+from kinestream.sensor_check.stretch import Stretch, Stretches, part_as_sent
 from kinestream.windowing import ChannelMap
 from tests.sensor_check.person import RATE_HZ, chunks, matrix_of, performance, smooth
 
@@ -392,7 +392,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_part_of_a_chunk_is_as_old_as_the_whole() -> None:
     (whole,) = chunks(performance(1)["table"][:25])
-    piece = part(whole, 5, 15)
+    piece = part_as_sent(whole, 5, 15)
     assert (piece.seq, len(piece)) == (whole.seq + 5, 10)
     assert piece.received_s - piece.t[-1] == pytest.approx(whole.received_s - whole.t[-1])
 

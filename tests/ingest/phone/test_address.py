@@ -52,7 +52,7 @@ def test_what_makes_no_sense_is_refused_with_a_hint(uri: str, why: str) -> None:
 
 
 def test_options_that_a_phone_cannot_heed_are_refused() -> None:
-    with pytest.raises(ConfigError, match="takes no --speed"):
+    with pytest.raises(ConfigError, match="does not accept --speed"):
         open_source("phone://?host=127.0.0.1&port=0", SourceOptions(speed=2.0))
 
 

@@ -59,7 +59,7 @@ async def test_a_recording_opens_by_its_path(folder: Path, recorded: list[Sample
         source = open_source(address, SourceOptions(speed=float("inf")))
         assert isinstance(source, RecordingPlayer)
         assert sum([len(chunk) async for chunk in source.chunks()]) == sum(map(len, recorded))
-    with pytest.raises(ConfigError, match="takes no --subject"):
+    with pytest.raises(ConfigError, match="does not accept --subject"):
         open_source(str(folder), SourceOptions(subjects=("anna",)))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kinestream.core.errors import ConfigError
 from kinestream.train import load_recipe
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.recipe.schema import PROTOCOL_NAMES
+from kinestream.train.recipe.protocol_names import PROTOCOL_NAMES
 from kinestream.train.splits.protocols import (
     GROUPS,
     OFFICIAL_TEST_SUBJECTS,
