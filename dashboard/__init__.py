@@ -1,4 +1,4 @@
-"""The terminal dashboard: draws the newest state of a session and sends commands back."""
+"""The terminal dashboard: shows the newest state of a session and sends commands to it."""
 
 from __future__ import annotations
 

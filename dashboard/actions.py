@@ -1,4 +1,4 @@
-"""What each key does."""
+"""The actions of the keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from textual.widgets import Input
 from kinestream.policy import POLICIES
 
 from .keys import KEYS
-from .model.control import Control
+from .model.control import CANNOT_SAVE, Control
 from .model.policy_settings import differences, short_text
 from .model.state import DashboardState
 from .panels.decisions import DecisionPanel
@@ -24,7 +24,7 @@ from .panels.grid import GridPanel
 from .panels.policy_panel import PolicyPanel
 from .panels.status import StatusLine
 from .panels.trace import TracePanel
-from .playback import Replay
+from .playback import PlaybackControl
 from .screens.ask import AskScreen
 from .screens.help import HelpScreen
 from .screens.notices import NoticeScreen
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from .model.session_like import SessionLike
 
 PAGES = 3
-"""A small terminal shows one of these at a time: the subnetworks with their costs; policy and link; the log."""
+"""A small terminal shows one page at a time: the subnetworks with their costs; policy and link; the log."""
 _WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 class KeyedApp(App[None]):
-    """The commands of the keys, of the palette, and of the pages that ask for something.
+    """The actions of the keys, the command palette and the dialogs.
 
     Args:
-        session: what they command.
+        session: receives the commands.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
@@ -52,26 +52,26 @@ class KeyedApp(App[None]):
         self.session = session
         self.state = DashboardState()
         self.control = Control(session, self.state, self.refuse)
-        self.replay = Replay(session, self.state, self.refuse)
+        self.playback_control = PlaybackControl(session, self.state, self.refuse)
         self.ended = False
-        """The session has ended: the source has, or it was told to stop."""
+        """Whether the session has ended, by itself or by ``stop()``."""
         self.frozen = False
-        """A live stream goes on unseen."""
+        """Whether the picture of a live stream is frozen; the stream continues."""
         self._page = 0
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that mean nothing for this session are not offered."""
+        """Return whether an action applies to this session; other keys are not offered."""
         if action in ("stream", "streams"):
             return len(self.state.streams) > 1
         if action in ("speed", "seek", "step"):
-            return self.replay.playback is not None
+            return self.playback_control.playback is not None
         if action == "activity":
-            return self.replay.knows_activities
+            return self.playback_control.has_activities
         return True
 
     def action_pause(self) -> None:
-        if self.replay.playback is not None:
-            self.replay.pause()
+        if self.playback_control.playback is not None:
+            self.playback_control.pause()
             return
         self.frozen = not self.frozen
         status = self.query_one(StatusLine)
@@ -79,16 +79,16 @@ class KeyedApp(App[None]):
             status.phase = "frozen" if self.frozen else "running"
 
     def action_step(self) -> None:
-        self.replay.step()
+        self.playback_control.step()
 
     def action_seek(self, by_s: float) -> None:
-        self.replay.seek(by_s)
+        self.playback_control.seek(by_s)
 
     def action_speed(self, step: int) -> None:
-        self.replay.speed(step)
+        self.playback_control.speed(step)
 
     def action_activity(self) -> None:
-        self.replay.next_activity()
+        self.playback_control.next_activity()
 
     def action_policy(self) -> None:
         self.control.next_policy()
@@ -109,8 +109,8 @@ class KeyedApp(App[None]):
         self._show(0)
         self.query_one(GridPanel).focus()
 
-    def action_figure(self) -> None:
-        self.query_one(GridPanel).next_figure()
+    def action_metric(self) -> None:
+        self.query_one(GridPanel).next_metric()
 
     def action_edit(self) -> None:
         self._show(1)
@@ -118,15 +118,15 @@ class KeyedApp(App[None]):
 
     def action_filter(self) -> None:
         self._show(2)
-        line = self.query_one("#filter", Input)
-        line.display = True
-        line.focus()
+        entry = self.query_one("#filter", Input)
+        entry.display = True
+        entry.focus()
 
     def action_page(self) -> None:
         self._show((self._page + 1) % PAGES)
 
     def _show(self, page: int) -> None:
-        """The page that a small terminal shows; a large one shows all."""
+        """Choose the page that a small terminal shows; a large one shows all."""
         self._page = page
         for number in range(PAGES):
             self.screen_stack[0].set_class(number == page, f"-page-{number}")
@@ -141,10 +141,10 @@ class KeyedApp(App[None]):
             self.screen.set_focus(None)
 
     def action_escape(self) -> None:
-        """Out of the filter, and all of the log again."""
-        line = self.query_one("#filter", Input)
-        line.value = ""
-        line.display = False
+        """Close the filter and show the whole log."""
+        entry = self.query_one("#filter", Input)
+        entry.value = ""
+        entry.display = False
         self.screen.set_focus(None)
 
     def action_sensor(self) -> None:
@@ -162,10 +162,10 @@ class KeyedApp(App[None]):
     def action_save(self) -> None:
         policy = self.control.to_save()
         if policy is None:
-            self.refuse("this policy cannot be saved: its text does not make it again")
+            self.refuse(CANNOT_SAVE)
             return
-        changes = differences(policy, self.session.table) or ["all settings are as they are by default"]
-        name = str(_unused("policy-{:03}.toml"))
+        changes = differences(policy, self.session.table) or ["all settings have their default values"]
+        name = str(_free_path("policy-{:03}.toml"))
 
         def save(path: str | None) -> None:
             if path and self.control.save(Path(path).expanduser()):
@@ -176,41 +176,41 @@ class KeyedApp(App[None]):
         )
 
     def on_policy_panel_asked(self, event: PolicyPanel.Asked) -> None:
-        def take(text: str | None) -> None:
+        def change(text: str | None) -> None:
             if text is not None:
                 event.row.type(text)
 
-        self.push_screen(AskScreen(event.row.name, event.row.text), take)
+        self.push_screen(AskScreen(event.row.name, event.row.text), change)
 
     def action_picture(self) -> None:
-        path = _unused("kinestream-{:03}.svg")
+        path = _free_path("kinestream-{:03}.svg")
         self.save_screenshot(str(path))
         self.notify(f"saved {path}", markup=False)
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
-        """The screen as SVG, without Textual's links to a font on the web: looking at a picture calls nobody."""
+        """Return the screen as SVG, without Textual's links to a web font: opening the picture contacts no server."""
         return _WEB_FONT.sub("", super().export_screenshot(title=title, simplify=simplify))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """For the command palette: every key, and every kind of policy."""
+        """Return the command palette's entries: every key and every kind of policy."""
         for key in KEYS:
             if key.tooltip and self.check_action(key.action.partition("(")[0], ()):
-                what = key.tooltip[0].upper() + key.tooltip[1:]
+                title = key.tooltip[0].upper() + key.tooltip[1:]
                 run = partial(self.call_later, self.run_action, key.action)
-                yield SystemCommand(what, f"key {key.key_display or key.key}", run)
+                yield SystemCommand(title, f"key {key.key_display or key.key}", run)
         for kind in POLICIES:
-            yield SystemCommand(f"Policy {kind}", "decide by it", partial(self.control.set_policy, kind))
+            yield SystemCommand(f"Policy {kind}", "use this policy", partial(self.control.set_policy, kind))
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen([(key.key_display or key.key, key.tooltip) for key in KEYS if key.tooltip]))
 
-    def refuse(self, why: str) -> None:
-        """Tell a person why something cannot be."""
-        self.notify(why, severity="warning", timeout=6, markup=False)
+    def refuse(self, reason: str) -> None:
+        """Notify the user why a command is impossible."""
+        self.notify(reason, severity="warning", timeout=6, markup=False)
 
 
-def _unused(pattern: str) -> Path:
-    """The first numbered name that no file has."""
+def _free_path(pattern: str) -> Path:
+    """Return the first numbered name that is free."""
     number = 1
     while (path := Path(pattern.format(number))).exists():
         number += 1

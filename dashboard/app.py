@@ -1,4 +1,4 @@
-"""The terminal dashboard: draws the newest state ten times a second and sends a person's commands back."""
+"""The terminal dashboard: draws the newest state ten times a second and passes on the user's commands."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from kinestream.core.errors import KinestreamError
 
 from .actions import KeyedApp
 from .drawing import theme
-from .drawing.ascii import Plain
-from .drawing.ascii import wanted as ascii_wanted
-from .model.alarms import Watch, alarms
+from .drawing.ascii import AsciiFilter, is_ascii_terminal
+from .model.alarms import AlarmWatch, alarms
 from .model.state import ALARM, NOTE
 from .panels.alarm_bar import AlarmBar
 from .panels.battery import BatteryPanel
@@ -48,69 +47,69 @@ if TYPE_CHECKING:
 REFRESH_HZ = 10.0
 POLL_HZ = 2.0
 SWITCH_S = 0.0005
-"""After so long the thread that draws lets the one that computes go on."""
+"""Python's thread switch interval: the drawing thread yields to the computing thread after this time."""
 
 
 class DashboardApp(KeyedApp):
-    """Runs the session inside Textual's event loop; ``failure`` keeps the error that ended it, if one did.
+    """Runs the session inside Textual's event loop; ``failure`` holds the error that ended it, if any.
 
     Args:
-        session: not to be run elsewhere.
-        ascii: draw with nothing but ASCII characters; also so on terminals that are known to have no others.
+        session: must not run elsewhere.
+        ascii: draw only ASCII characters; always so on terminals that are known to show no others.
     """
 
     TITLE = "kinestream"
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
-    AUTO_FOCUS = None  # the arrow keys seek until a person goes into a panel
+    AUTO_FOCUS = None  # the arrow keys seek until the user focuses a panel
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (50, "-high")]  # noqa: RUF012
 
     def __init__(self, session: SessionLike, *, ascii: bool = False) -> None:
         super().__init__(session)
         self.failure: KinestreamError | None = None
-        self._ascii = ascii or ascii_wanted()
+        self._ascii = ascii or is_ascii_terminal()
         self._refresh = Refresh((), self._is_drawn)
-        self._watch = Watch()
+        self._watch = AlarmWatch()
         self._dropped = 0
         self._session_worker: Worker[None] | None = None
         self.register_theme(theme.THEME)
         self.theme = theme.THEME.name
 
     def compose(self) -> ComposeResult:
-        both = self.session, self.state
-        yield StatusLine(*both)
-        yield AlarmBar(*both)
+        data = self.session, self.state
+        yield StatusLine(*data)
+        yield AlarmBar(*data)
         with Horizontal(id="live"):
-            yield TracePanel(*both)
-            yield PredictionPanel(*both)
-        yield RibbonPanel(*both)
+            yield TracePanel(*data)
+            yield PredictionPanel(*data)
+        yield RibbonPanel(*data)
         with Horizontal(id="budget"):
-            yield GridPanel(*both, control=self.control)
+            yield GridPanel(*data, control=self.control)
             with Vertical(id="cost"):
-                yield LatencyPanel(*both)
-                yield BatteryPanel(*both)
+                yield LatencyPanel(*data)
+                yield BatteryPanel(*data)
         with Horizontal(id="talk"):
             with Vertical(id="log"):
-                yield DecisionPanel(*both)
-                yield Input(placeholder="words that a line must have; enter keeps them, esc shows all", id="filter")
-            yield PolicyPanel(*both, control=self.control)
-            yield LinkPanel(*both)
+                yield DecisionPanel(*data)
+                yield Input(placeholder="words to find; enter keeps the filter, esc clears it", id="filter")
+            yield PolicyPanel(*data, control=self.control)
+            yield LinkPanel(*data)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        # A polite kill must leave the terminal as it was. Windows has no such handlers, nor has a thread.
+        # SIGTERM must leave the terminal clean. Windows and threads have no such handlers.
         with suppress(NotImplementedError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.call_later, self.action_quit)
         self.session.subscribe(self._on_chunk, self.state.on_prediction)
         self._session_worker = self.run_worker(self._run(), exit_on_error=True)
-        # Drawing is one long stretch of Python: without this, the network's thread would wait 5 ms each time it asks.
+        # Drawing is one long stretch of Python: by default the network's thread would wait 5 ms for each switch.
         sys.setswitchinterval(SWITCH_S)
         self._refresh = Refresh(list(self.query(Panel)), self._is_drawn)
-        self.set_interval(1 / REFRESH_HZ, self._refresh.by_and_by)
+        self.set_interval(1 / REFRESH_HZ, self._refresh.draw_in_turn)
         self.set_interval(1 / POLL_HZ, self.poll)
 
     def on_ready(self) -> None:
-        # What is there now stays. Looking through it for garbage again and again stops everything for 50 ms each time.
+        # The present objects stay; each garbage collection over them would stop everything for 50 ms.
         gc.collect()
         gc.freeze()
 
@@ -124,41 +123,41 @@ class DashboardApp(KeyedApp):
             self.failure = error
             self.exit()
         self.ended = True
-        self.replay.end()
+        self.playback_control.end()
         self.query_one(StatusLine).phase = "ended"
 
     def _on_chunk(self, chunk: SampleChunk) -> None:
         self.state.on_chunk(chunk)
-        self.replay.on_chunk(chunk)
+        self.playback_control.on_chunk(chunk)
 
     def tick(self) -> None:
-        """Draw all that has changed."""
-        self._refresh.at_once()
+        """Draw everything that has changed."""
+        self._refresh.draw_all()
 
     def _is_drawn(self, panel: Panel) -> bool:
         return panel.is_attached and (not self.frozen or isinstance(panel, StatusLine))
 
     def poll(self) -> None:
-        """Ask the session for what it does not tell by itself, and tell what is new of it."""
+        """Read the session's counts, failures and notices, and announce the new ones."""
         now_s, dropped = time.monotonic(), self.session.counts().get("dropped", 0)
-        wrong = self.session.failures() if self.ended else self._wrong(dropped, now_s)
+        current = self.session.failures() if self.ended else self._alarms(dropped, now_s)
         self._dropped = dropped
-        for alarm in self._watch.new_alarms(wrong, now_s):
-            self._tell(alarm, ALARM)
+        for alarm in self._watch.new_alarms(current, now_s):
+            self._write_log(alarm, ALARM)
             self.notify(alarm, severity="error", timeout=8, markup=False)
         for notice in self._watch.new_notices(self.session.notices(), now_s):
-            if notice not in wrong:
-                self._tell(notice, NOTE)
+            if notice not in current:
+                self._write_log(notice, NOTE)
                 self.notify(notice, timeout=8, markup=False)
-        self.state.alarms = tuple(wrong)
+        self.state.alarms = tuple(current)
         self.state.polls += 1
 
-    def _wrong(self, dropped: int, now_s: float) -> list[str]:
+    def _alarms(self, dropped: int, now_s: float) -> list[str]:
         return alarms(self.session, self.state, dropped - self._dropped, now_s)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
-        return [*filters, Plain()] if self._ascii else filters
+        return [*filters, AsciiFilter()] if self._ascii else filters
 
     async def action_quit(self) -> None:
         self.session.stop()
@@ -167,16 +166,16 @@ class DashboardApp(KeyedApp):
                 await self._session_worker.wait()
         self.exit()
 
-    def _tell(self, text: str, who: str) -> None:
+    def _write_log(self, text: str, origin: str) -> None:
         if self.state.stream is not None:
-            self.state.stream.note(text, who)
+            self.state.stream.note(text, origin)
 
 
 def run_dashboard(session: SessionLike, *, ascii: bool = False) -> Mapping[str, object]:
-    """Show a session in the terminal until it is quit, and return its summary.
+    """Show a session in the terminal until the user quits, and return its summary.
 
     Raises:
-        KinestreamError: what the session itself raised.
+        KinestreamError: raised by the session.
     """
     app = DashboardApp(session, ascii=ascii)
     app.run()

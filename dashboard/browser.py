@@ -1,25 +1,25 @@
-"""Shows the dashboard to browsers on this machine, and to nobody else."""
+"""A web server that shows the dashboard to browsers on this machine only."""
 
 from __future__ import annotations
 
 from aiohttp import web
 from textual_serve.server import Server
 
-MOST_VISITORS = 4
-"""Each one is a process with a run of its own."""
+MAX_VISITORS = 4
+"""Each visitor gets a process with a separate run."""
 _POLICY = "style-src 'self' 'unsafe-inline'; font-src 'self' data:"
-"""Keeps the page of textual-serve from fetching a font from the web: looking at the dashboard calls nobody."""
+"""Stops textual-serve's page from fetching a web font: opening the dashboard contacts no server."""
 
 
 class BrowserServer(Server):
-    """``textual_serve``'s server on 127.0.0.1, for pages of its own only.
+    """``textual_serve``'s server on 127.0.0.1, which accepts only its own pages.
 
-    Any page a person has open may connect to a port of their machine. Its browser says from where it came, so
-    such a page is turned away, and with it whoever gives this machine another name.
+    Any open web page can connect to a port of the user's machine. The browser names the page's origin, so foreign
+    pages are rejected, and so are requests that address this machine by another name.
 
     Args:
-        command: started once for every visitor.
-        port: where to listen.
+        command: started once per visitor.
+        port: the port to listen on.
     """
 
     def __init__(self, command: str, port: int) -> None:
@@ -34,8 +34,8 @@ class BrowserServer(Server):
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         if request.headers.get("Origin") != self.public_url:
             raise web.HTTPForbidden(text="open the dashboard at " + self.public_url)
-        if self._visitors >= MOST_VISITORS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_VISITORS} runs are shown already; close one")
+        if self._visitors >= MAX_VISITORS:
+            raise web.HTTPServiceUnavailable(text=f"all {MAX_VISITORS} runs are in use; close one and reload")
         self._visitors += 1
         try:
             return await super().handle_websocket(request)

@@ -1,4 +1,4 @@
-"""The dashboard as an SVG picture, without a terminal."""
+"""An SVG picture of the dashboard, without a terminal."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from .model.session_like import SessionLike
 
 SETTLE_S = 1.0
-"""How long the session runs at its own speed before the picture is taken: the screen is that of a normal run."""
+"""The session runs at its own speed for this time before the picture, so that the screen shows a normal run."""
 
 
 async def take_picture(
     session: SessionLike, path: Path, *, size: tuple[int, int] = (120, 40), after_windows: int = 100
 ) -> None:
-    """Run ``session`` in an unseen dashboard and write that as SVG after so many windows, or at the session's end.
+    """Run ``session`` in an invisible dashboard and write its screen as SVG after ``after_windows`` or at the end.
 
-    A recording is hurried through to that moment. The session is stopped afterwards.
+    A recording plays at maximum speed until then. The session is stopped afterwards.
 
     Args:
         size: columns and rows of the terminal.
+        after_windows: number of predictions before the picture.
     Raises:
-        KinestreamError: what the session itself raised.
+        KinestreamError: raised by the session.
         OSError: ``path`` cannot be written.
     """
     app = DashboardApp(session)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .model import value_steps
-from .model.session_like import KnowsActivities
+from .model.session_like import ActivityPlayback
 from .panels.decisions import clock
 from .panels.status import speed_text
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from .model.state import DashboardState
 
 
-class Replay:
-    """The commands; each does nothing where the source cannot be played with.
+class PlaybackControl:
+    """Passes playback commands on to a recording; for a live source each does nothing.
 
     Args:
-        refuse: told, in words, why something cannot be.
+        session: owns the playback.
+        state: its log gets a line for each command.
+        refuse: called with the reason if a command is impossible.
     """
 
     def __init__(self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None]) -> None:
@@ -32,38 +34,38 @@ class Replay:
         self._state = state
         self._refuse = refuse
         self._has_ended = False
-        self._step: tuple[str, float] | None = None  # the stream that steps, and seconds of it that are left
+        self._step: tuple[str, float] | None = None  # the stream that steps, and its remaining seconds
 
     @property
     def playback(self) -> Playback | None:
         return self._session.playback
 
     def end(self) -> None:
-        """Obey no more: the session has ended."""
+        """Refuse commands from now on: the session has ended."""
         self._has_ended = True
 
-    def _playing(self) -> Playback | None:
-        """What obeys, if anything does."""
+    def _active_playback(self) -> Playback | None:
+        """Return the playback; None, with a refusal, after the session's end."""
         if self.playback is not None and self._has_ended:
-            self._refuse("the recording has ended; start it again to play on")
+            self._refuse("the recording has ended; quit and start the command again to play it")
             return None
         return self.playback
 
     def pause(self) -> None:
-        playback = self._playing()
+        playback = self._active_playback()
         if playback is not None:
             self._step = None
             playback.paused = not playback.paused
 
     def step(self) -> None:
-        """Play on to the next window of the stream that is shown, and pause there."""
-        playback = self._playing()
+        """Play to the next window of the shown stream and pause there."""
+        playback = self._active_playback()
         if playback is not None:
             self._step = self._state.shown, self._session.hop_s
             playback.paused = False
 
     def on_chunk(self, chunk: SampleChunk) -> None:
-        """Told of every chunk as it is played, before the next one is."""
+        """Count a played chunk towards the current step, before the next chunk is played."""
         if self._step is None or chunk.stream != self._step[0]:
             return
         left_s = self._step[1] - len(chunk) / chunk.fs_hz
@@ -72,8 +74,8 @@ class Replay:
             self.playback.paused = True
 
     def seek(self, by_s: float) -> None:
-        """Go on from so many seconds later or earlier; from the start or the end where there is nothing beyond."""
-        playback = self._playing()
+        """Jump by so many seconds, at most to the start or the end."""
+        playback = self._active_playback()
         if playback is None:
             return
         duration_s = playback.duration_s
@@ -82,18 +84,18 @@ class Replay:
         self._note(f"to {clock(to_s)}")
 
     def speed(self, step: int) -> None:
-        playback = self._playing()
+        playback = self._active_playback()
         if playback is not None:
             playback.speed = value_steps.stepped(value_steps.SPEEDS, playback.speed, step)
             self._note(f"speed {speed_text(playback.speed)}")
 
     @property
-    def knows_activities(self) -> bool:
-        return isinstance(self.playback, KnowsActivities)
+    def has_activities(self) -> bool:
+        return isinstance(self.playback, ActivityPlayback)
 
     def next_activity(self) -> None:
-        playback = self._playing()
-        if isinstance(playback, KnowsActivities):
+        playback = self._active_playback()
+        if isinstance(playback, ActivityPlayback):
             playback.next_activity()
             self._note("to the next activity")
 

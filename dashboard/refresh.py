@@ -1,4 +1,4 @@
-"""When which panel is drawn."""
+"""The order in which panels are drawn."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from .panels.panel import Panel
 from .panels.trace import TracePanel
 
 FRAME_S = 1 / 60
-"""Textual puts what changes within this time on the screen at once."""
+"""Textual shows all changes within this time at once."""
 FRAMES = 5
-"""So many of them go into a refresh, and leave some time."""
+"""Frames per refresh; the rest of the time stays free."""
 
 
 class Refresh:
-    """Draws panels that have changed: all at once, or one after another.
+    """Draws the panels that have changed, all at once or one after another.
 
-    Drawing everything holds the event loop up for some ten milliseconds, and with it samples that have arrived and
-    predictions that are ready. A panel takes one to three.
+    Drawing everything blocks the event loop for some ten milliseconds, and with it arrived samples and finished
+    predictions. One panel takes one to three.
 
     Args:
-        panels: all there are.
-        wanted: whether a panel is to be drawn now.
+        panels: all panels.
+        is_drawn: whether to draw a panel now.
     """
 
-    def __init__(self, panels: Sequence[Panel], wanted: Callable[[Panel], bool]) -> None:
-        # The traces change every time; the others take turns where more of them change than there are frames.
+    def __init__(self, panels: Sequence[Panel], is_drawn: Callable[[Panel], bool]) -> None:
+        # The traces change every time; the others take turns if more of them change than there are frames.
         self._traces = [panel for panel in panels if isinstance(panel, TracePanel)]
         self._others = deque(panel for panel in panels if not isinstance(panel, TracePanel))
-        self._wanted = wanted
+        self._is_drawn = is_drawn
 
-    def at_once(self) -> None:
-        """Draw all that has changed."""
+    def draw_all(self) -> None:
+        """Draw every panel that has changed."""
         for panel in (*self._traces, *self._others):
-            if self._wanted(panel):
+            if self._is_drawn(panel):
                 panel.tick()
 
-    async def by_and_by(self) -> None:
-        """Draw what has changed, each panel in a frame of its own."""
+    async def draw_in_turn(self) -> None:
+        """Draw the panels that have changed, each in its own frame."""
         drawn = 0
         for panel in (*self._traces, *self._others):
-            if self._wanted(panel) and panel.tick():
+            if self._is_drawn(panel) and panel.tick():
                 drawn += 1
                 if drawn == FRAMES:
                     self._others.rotate(-1 - self._others.index(panel))

@@ -1,1 +1,1 @@
-"""Drawing in characters: colours, traces, big text, ASCII."""
+"""Drawing in characters: colours, traces, ASCII."""

@@ -1,4 +1,4 @@
-"""Everything on the screen in ASCII, for terminals and fonts that have nothing else."""
+"""The screen in ASCII, for terminals and fonts without other characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-_LIKE = {
+_SUBSTITUTES = {
     **dict.fromkeys("█▉▊▋▇▆", "#"),
     **dict.fromkeys("▌▍▎▏▐│┃┆┊▕", "|"),
     **dict.fromkeys("▅▄▃", "="),
@@ -34,13 +34,13 @@ _LIKE = {
     "µ": "u",
 }
 _ROWS = ((0x01 | 0x08, "'"), (0x02 | 0x10, "-"), (0x04 | 0x20, "-"), (0x40 | 0x80, "."))
-"""The two dots of each row of a braille cell, and the character that stands for a line there."""
+"""The two dots of each row of a braille cell, and the ASCII character for a line at that height."""
 _BASIC_TERMINALS = ("linux", "vt100", "vt102", "vt220", "ansi", "dumb")
-"""By ``TERM``: their fonts have no braille."""
+"""Values of ``TERM`` of terminals whose fonts have no braille."""
 
 
-def wanted() -> bool:
-    """Whether this terminal is known to have nothing but ASCII."""
+def is_ascii_terminal() -> bool:
+    """Return whether this terminal is known to show only ASCII."""
     return os.environ.get("TERM", "").lower() in _BASIC_TERMINALS
 
 
@@ -50,32 +50,36 @@ def _braille(dots: int) -> str:
 
 
 class _Table(dict[int, str]):
-    """For ``str.translate``: finds what a character is most like, once."""
+    """A lazy table for ``str.translate``: looks up each character's ASCII substitute once."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         if code < 0x80:
-            like = character
+            substitute = character
         elif 0x2800 <= code <= 0x28FF:
-            like = _braille(code - 0x2800)
+            substitute = _braille(code - 0x2800)
         else:
-            plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            like = _LIKE.get(character) or (plain or "?" * cell_len(character))
-            like = like.ljust(cell_len(character))[: cell_len(character)]
-        self[code] = like
-        return like
+            letters = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+            substitute = _SUBSTITUTES.get(character) or (letters or "?" * cell_len(character))
+            substitute = substitute.ljust(cell_len(character))[: cell_len(character)]
+        self[code] = substitute
+        return substitute
 
 
 _TABLE = _Table()
 
 
-def plain(text: str) -> str:
-    """The text in ASCII, as wide as it was."""
+def to_ascii(text: str) -> str:
+    """Return the text in ASCII, with its width unchanged.
+
+    >>> to_ascii("▶ 2×  ±0.3 m/s²")
+    '> 2x  ~0.3 m/s2'
+    """
     return text if text.isascii() else text.translate(_TABLE)
 
 
-class Plain(LineFilter):
-    """Goes over every line that Textual draws, so that no part of the screen is left out."""
+class AsciiFilter(LineFilter):
+    """Converts every line that Textual draws, so that no part of the screen is missed."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        return [Segment(plain(text), style, control) for text, style, control in segments]
+        return [Segment(to_ascii(text), style, control) for text, style, control in segments]

@@ -1,4 +1,4 @@
-"""Pictures made of characters: braille traces, bars and columns. Plain functions from numbers to text."""
+"""Functions that draw numbers as text: braille traces, bars, columns and round scales."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def columns(
     step_s: float,
     count: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest value of each channel in each column of time, both (count, channels).
+    """Return the lowest and highest value of each channel in each time column, both (count, channels).
 
-    A column without a sample takes the line between its neighbours; it is NaN where there is none: before the
-    first sample, after the last one, and where the line is broken.
+    A column without a sample gets the value of the line between its neighbours. It is NaN before the first sample,
+    after the last one, and where the line is broken.
 
     Args:
         t: (n,) ascending seconds.
         x: (n, channels) samples.
-        broken: (n,) True where a sample does not follow on its predecessor.
-        t_start_s: where the first column starts.
-        step_s: how long a column is.
-        count: how many columns.
+        broken: (n,) True where a sample does not follow its predecessor.
+        t_start_s: start of the first column.
+        step_s: duration of a column.
+        count: number of columns.
     """
     low = np.full((count, x.shape[1]), np.nan)
     high = low.copy()
@@ -62,14 +62,14 @@ def columns(
 
 
 def braille(low: NDArray[np.float64], high: NDArray[np.float64], floor: float, ceiling: float, rows: int) -> list[str]:
-    """``rows`` lines of braille that draw one channel, top line first; blank where ``low`` is NaN.
+    """Return ``rows`` lines of braille that draw one channel, top line first; blank where ``low`` is NaN.
 
     Args:
-        low, high: (columns,) what ``columns`` gave for this channel; an even number of columns.
-        floor, ceiling: the values of the lowest and of the highest dot; what lies beyond is drawn on the edge.
+        low, high: (columns,) this channel's result of ``columns``; an even number of columns.
+        floor, ceiling: values of the lowest and the highest dot; values beyond are drawn on the edge.
     """
     scale = (4 * rows - 1) / (ceiling - floor)
-    # Dots count downwards. A column reaches for a neighbour that lies wholly above or below it: no holes.
+    # Dots count downwards. A column extends to a neighbour that lies wholly above or below it: no holes.
     top = np.clip(np.rint((ceiling - high) * scale), 0, 4 * rows - 1)
     bottom = np.clip(np.rint((ceiling - low) * scale), 0, 4 * rows - 1)
     top[1:], bottom[1:] = (
@@ -84,20 +84,32 @@ def braille(low: NDArray[np.float64], high: NDArray[np.float64], floor: float, c
 
 
 def number(value: float) -> str:
-    """About three significant digits without an exponent: ``0.041``, ``1.24``, ``56.7``, ``1234``."""
+    """Return a number with about three significant digits and no exponent.
+
+    >>> number(0.0411), number(1.2351), number(56.72), number(1234.5)
+    ('0.041', '1.24', '56.7', '1234')
+    """
     decimals = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{decimals}f}" if value >= 0.01 or value == 0 else f"{value:.2g}"
 
 
 def bar(share: float, width: int) -> str:
-    """A horizontal bar of ``share`` (0 to 1) of ``width`` cells, to an eighth of a cell, without the empty rest."""
+    """Return a horizontal bar of ``share`` (0 to 1) of ``width`` cells, exact to an eighth of a cell, without padding.
+
+    >>> bar(0.5, 4)
+    '██'
+    """
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS_RIGHT[rest] if rest else "")
 
 
 def column_chart(shares: Sequence[float], rows: int) -> list[str]:
-    """``rows`` lines, top line first, with one upright bar a cell; each bar shows at least its foot."""
+    """Return ``rows`` lines, top line first, with one upright bar per cell; each bar shows at least its foot.
+
+    >>> column_chart([1.0, 0.5, 0.25, 0.0], rows=2)
+    ['█   ', '██▄▁']
+    """
     eighths = [max(1, round(min(max(share, 0.0), 1.0) * rows * 8)) for share in shares]
     return [
         "".join(_EIGHTHS_UP[min(8, max(0, height - 8 * row))] for height in eighths) for row in range(rows - 1, -1, -1)
@@ -105,24 +117,27 @@ def column_chart(shares: Sequence[float], rows: int) -> list[str]:
 
 
 def round_above(value: float) -> float:
-    """The first of 1, 2, 5 times a power of ten that is not below ``value``, which is positive."""
+    """Return the smallest 1, 2 or 5 times a power of ten that is not below ``value``, which is positive."""
     power = 10.0 ** math.floor(math.log10(value))
     steps = (float(f"{factor * power:.0e}") for factor in (1, 2, 5, 10))
     return next(step for step in steps if step >= value * 0.999999)
 
 
 def round_below(value: float) -> float:
-    """The last of 1, 2, 5 times a power of ten that is not above ``value``, which is positive."""
+    """Return the largest 1, 2 or 5 times a power of ten that is not above ``value``, which is positive."""
     power = 10.0 ** math.floor(math.log10(value))
     steps = (float(f"{factor * power:.0e}") for factor in (5, 2, 1, 0.5))
     return next(step for step in steps if step <= value * 1.000001)
 
 
 def nice_range(low: float, high: float, least: float) -> tuple[float, float]:
-    """The smallest range with round ends (multiples of 1, 2 or 5 times a power of ten) that holds ``low`` to ``high``.
+    """Return the smallest range around ``low`` to ``high`` with round ends: multiples of 1, 2 or 5 x a power of ten.
+
+    >>> nice_range(-1.3, 8.7, least=2.0)
+    (-2.0, 10.0)
 
     Args:
-        least: the range is at least that long, so that noise at rest does not fill the panel.
+        least: minimum length of the range, so that noise at rest does not fill the panel.
     """
     middle = (low + high) / 2
     low, high = min(low, middle - least / 2), max(high, middle + least / 2)

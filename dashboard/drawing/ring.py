@@ -1,4 +1,4 @@
-"""The samples that the traces show."""
+"""A buffer of the samples that the traces show."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk
 
 TRACE_S = 10.0
-"""How much signal the traces show."""
+"""Length of the signal that the traces show."""
 
-NEW_SESSION = -1
-"""In place of a number of lost samples: the stream began anew, and nobody knows of any."""
+NEW_EPOCH = -1
+"""In place of a number of lost samples: the stream restarted, and its losses are unknown."""
 
 
 class Hole(NamedTuple):
-    """A place where the trace is broken, on the drawing clock."""
+    """A break in the trace, on the drawing clock."""
 
     start_s: float
     end_s: float
     lost: int
-    """Samples that were taken and never came; 0 where none were taken."""
-    new_session: bool
+    """Samples that were taken and never arrived; 0 where none were taken."""
+    new_epoch: bool
 
 
 class TraceRing:
-    """The last seconds of one stream's samples on a clock made for drawing.
+    """The last seconds of one stream's samples on a clock for drawing.
 
-    The drawing clock runs with the samples' own, but a jump (a gap, a seek, the next recording) moves it
-    by at most ``LONGEST_BLANK_S`` and never back, so that the trace stays on screen. The samples lie in a linear
-    buffer of twice the length, so a view is always contiguous.
+    The drawing clock follows the samples' own clock, but a jump (a gap, a seek, the next recording) moves it by at
+    most ``LONGEST_BLANK_S`` and never back, so that the trace stays on screen. The samples lie in a linear buffer of
+    twice the length, so a view is always contiguous.
     """
 
     LONGEST_BLANK_S = 2.0
-    SESSION_BLANK_S = 0.5
-    """Between two sessions: their clocks have nothing to do with each other."""
+    EPOCH_BLANK_S = 0.5
+    """Blank between two epochs: their clocks are unrelated."""
     LONGEST_STEP_S = 0.25
-    """Samples further apart are not joined by a line."""
+    """No line joins samples further apart than this."""
 
     def __init__(self, channels: tuple[str, ...], fs_hz: float, span_s: float = TRACE_S) -> None:
         self.channels = channels
         self.fs_hz = fs_hz
         self.span_s = span_s
-        # A device may run faster than it says; a fifth more room keeps the left edge filled.
+        # A device may run faster than it announces; a fifth more room keeps the left edge filled.
         self._capacity = math.ceil(span_s * fs_hz * 1.2) + 1
         self._t = np.empty(2 * self._capacity)
         self._x = np.empty((2 * self._capacity, len(channels)), np.float32)
@@ -59,7 +59,7 @@ class TraceRing:
         self._follows: tuple[str, int] | None = None
 
     def push(self, chunk: SampleChunk) -> None:
-        """Append a chunk with the channels and the rate of this ring."""
+        """Append a chunk with this ring's channels and rate."""
         count = len(chunk)
         if count == 0:
             return
@@ -69,33 +69,33 @@ class TraceRing:
         if self._follows is not None and self._follows != (chunk.session, chunk.seq):
             broken[0] = True
             if chunk.session != self._follows[0]:
-                step_s[0] = self.SESSION_BLANK_S
-                lost[0] = NEW_SESSION
+                step_s[0] = self.EPOCH_BLANK_S
+                lost[0] = NEW_EPOCH
             else:
                 lost[0] = max(0, chunk.seq - self._follows[1])
         shown_s = self._shown_s + np.cumsum(np.clip(step_s, 0.0, self.LONGEST_BLANK_S))
         self._last_t, self._shown_s = float(chunk.t[-1]), float(shown_s[-1])
         self._follows = (chunk.session, chunk.seq + count)
 
-        kept = min(count, self._capacity)
-        if self._end + kept > len(self._t):
-            keep = slice(self._end - self._capacity, self._end)
+        new_count = min(count, self._capacity)
+        if self._end + new_count > len(self._t):
+            recent = slice(self._end - self._capacity, self._end)
             for buffer in (self._t, self._x, self._broken, self._lost):
-                buffer[: self._capacity] = buffer[keep]
+                buffer[: self._capacity] = buffer[recent]
             self._end = self._capacity
-        new = slice(self._end, self._end + kept)
-        self._t[new], self._x[new], self._broken[new] = shown_s[-kept:], chunk.x[-kept:], broken[-kept:]
-        self._lost[new] = lost[-kept:]
-        self._end += kept
+        new = slice(self._end, self._end + new_count)
+        self._t[new], self._x[new], self._broken[new] = shown_s[-new_count:], chunk.x[-new_count:], broken[-new_count:]
+        self._lost[new] = lost[-new_count:]
+        self._end += new_count
 
     def view(self) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Times (n,) on the drawing clock, samples (n, channels), and where one does not follow the one before."""
-        seen = slice(max(0, self._end - self._capacity), self._end)
-        return self._t[seen], self._x[seen], self._broken[seen]
+        """Return times (n,) on the drawing clock, samples (n, channels), and where the trace is broken (n,)."""
+        recent = slice(max(0, self._end - self._capacity), self._end)
+        return self._t[recent], self._x[recent], self._broken[recent]
 
     def holes(self) -> list[Hole]:
-        """Where a sample does not follow the one before, oldest first."""
+        """Return the breaks in the trace, oldest first."""
         t, _, broken = self.view()
         lost = self._lost[max(0, self._end - self._capacity) : self._end]
         places = np.flatnonzero(broken[1:]) + 1
-        return [Hole(float(t[i - 1]), float(t[i]), max(int(lost[i]), 0), bool(lost[i] == NEW_SESSION)) for i in places]
+        return [Hole(float(t[i - 1]), float(t[i]), max(int(lost[i]), 0), bool(lost[i] == NEW_EPOCH)) for i in places]

@@ -1,4 +1,4 @@
-"""The colours of the dashboard: one dark theme, and the ramp that turns an accuracy into a colour."""
+"""The dashboard's colours: one dark theme, and the ramp from a share to a colour."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ GOOD = "#7fdc9a"
 WARN = "#ffc266"
 BAD = "#ff6f83"
 TRACES = ("#5ccfd6", "#ffb870", "#b79cff")
-"""One colour for each axis: x, y, z."""
+"""Colours of the axes x, y and z."""
 LABELS = ("#5ccfd6", "#7fdc9a", "#ffc266", "#b79cff", "#ff9ab0", "#8fb4ff", "#d6e06c", "#e0a878")
-"""One colour for each activity, in the model's order; from the first again when there are more."""
+"""Colours of the activities, in the model's order; they repeat for further activities."""
 
 THEME = Theme(
     name="kinestream",
@@ -55,12 +55,16 @@ _RAMP = Gradient(
 
 
 def ramp(share: float) -> str:
-    """The colour of ``share`` (0 to 1) on the accuracy ramp, dark blue to yellow; faint grey for NaN."""
+    """Return the colour of ``share`` (0 to 1) on the ramp from dark blue to yellow; faint grey for NaN."""
     if math.isnan(share):
         return FAINT
     return _RAMP.get_color(min(max(share, 0.0), 1.0)).hex
 
 
 def level(share: float, warn: float, bad: float) -> str:
-    """Good, warning or bad: the colour of a share that is better the higher it is."""
+    """Return the colour of a share where higher is better: good, warning or bad.
+
+    >>> level(0.95, warn=0.9, bad=0.75) == GOOD
+    True
+    """
     return BAD if share < bad else WARN if share < warn else GOOD

@@ -1,1 +1,1 @@
-"""What the dashboard shows: plain state, without a screen."""
+"""The state that the dashboard shows and the commands it accepts, without a screen."""

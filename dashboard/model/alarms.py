@@ -1,4 +1,4 @@
-"""What is wrong now and a person should see at once, and what was taken for granted."""
+"""Lines about what is wrong now, and the filter that announces each alarm and notice once."""
 
 from __future__ import annotations
 
@@ -13,60 +13,71 @@ if TYPE_CHECKING:
     from .state import DashboardState
 
 SILENT_S = 3.0
-"""A live stream that says nothing for so long has a lost sensor, or a lost link."""
+"""A live stream that is silent this long has lost its sensor or its link."""
 QUIET_S = 10.0
-"""An alarm that comes back sooner is the same one."""
+"""An alarm that returns within this time counts as the same alarm."""
 STANDING_S = 5.0
-"""A notice is told when it has stood for so long: at the start, much is not known yet."""
+"""A notice is announced after it has stood this long: at the start much is still unknown."""
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 def alarms(session: SessionLike, state: DashboardState, dropped: int, now_s: float) -> list[str]:
-    """A line for each thing that is wrong now; gone when it is right again.
+    """Return one line for each current fault; a line disappears when its fault is over.
 
     Args:
-        dropped: samples that the pipeline was too late for since the last time this was asked.
-        now_s: this machine's clock, as ``StreamHealth.heard_s``.
+        dropped: samples dropped since the previous call because the pipeline was late.
+        now_s: this machine's clock, the same as that of ``StreamHealth.last_arrival_s``.
     """
-    told = session.failures()
+    lines = list(session.failures())
     links = session.links()
-    told += [f"{link.name}: link {link.state}; what it measures now is not seen" for link in links if _is_lost(link)]
-    known = {link.name for link in links}
+    lines += [f"{link.name}: link {link.state}; its samples are missing now" for link in links if _is_lost(link)]
+    linked = {link.name for link in links}
     if session.is_live:
         for stream in state.streams.values():
-            heard_s = stream.health.heard_s
-            if stream.name not in known and heard_s is not None and now_s - heard_s >= SILENT_S:
-                told.append(f"{stream.name}: nothing came for {now_s - heard_s:.0f} s")
+            last_s = stream.health.last_arrival_s
+            if stream.name not in linked and last_s is not None and now_s - last_s >= SILENT_S:
+                lines.append(f"{stream.name}: no samples for {now_s - last_s:.0f} s")
     if dropped:
-        told.append(f"{dropped} samples dropped just now: more comes in than this machine can compute")
-    return told
+        lines.append(f"{dropped} samples dropped just now: they arrive faster than this machine processes them")
+    return lines
 
 
 def _is_lost(link: LinkStatus) -> bool:
-    """Whether a link that was there is not any more; one that is sought for the first time is awaited, not lost."""
+    """Return whether a link that was up is down; a first connection in progress is not a loss."""
     return link.state == "lost" or (link.state != "streaming" and bool(link.reconnects or link.clock))
 
 
-class Watch:
-    """Says which alarms and notices are new; one that only changes its figures is the same."""
+class AlarmWatch:
+    """Finds the alarms and notices that are new; a line in which only numbers change is not new.
+
+    >>> watch = AlarmWatch()
+    >>> watch.new_alarms(["no samples for 3 s"], now_s=0.0)
+    ['no samples for 3 s']
+    >>> watch.new_alarms(["no samples for 4 s"], now_s=1.0)
+    []
+    """
 
     def __init__(self) -> None:
-        self._alarmed_s: dict[str, float] = {}
+        self._last_alarm_s: dict[str, float] = {}
         self._since_s: dict[str, float] = {}
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
 
     def new_alarms(self, alarms: list[str], now_s: float) -> list[str]:
-        """Those that were not there for a while."""
-        new = [alarm for alarm in alarms if now_s - self._alarmed_s.get(_key(alarm), -math.inf) > QUIET_S]
-        self._alarmed_s |= {_key(alarm): now_s for alarm in alarms}
+        """Return the alarms that have been absent for ``QUIET_S``."""
+        new = [alarm for alarm in alarms if now_s - self._last_alarm_s.get(_key(alarm), -math.inf) > QUIET_S]
+        self._last_alarm_s |= {_key(alarm): now_s for alarm in alarms}
         return new
 
     def new_notices(self, notices: list[str], now_s: float) -> list[str]:
-        """Those that have stood for a while now; each is told once."""
+        """Return the notices that have now stood for ``STANDING_S``, each once."""
         standing = {_key(notice): notice for notice in notices}
         self._since_s = {key: self._since_s.get(key, now_s) for key in standing}
-        due = [key for key, since_s in self._since_s.items() if now_s - since_s >= STANDING_S and key not in self._told]
-        self._told.update(due)
+        due = [
+            key
+            for key, since_s in self._since_s.items()
+            if now_s - since_s >= STANDING_S and key not in self._announced
+        ]
+        self._announced.update(due)
         return [standing[key] for key in due]
 
 

@@ -1,4 +1,4 @@
-"""What a person can ask of the session: each command has its line in the log, or a word why it cannot be."""
+"""The user's commands to the session: each is logged, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from .state import DashboardState
 
 
+CANNOT_SAVE = "this policy cannot be saved: it cannot be rebuilt from its text; choose another with p"
+
+
 class Control:
-    """The commands.
+    """Passes commands on to the session.
 
     Args:
-        session: obeys them.
-        state: whose log tells of them.
-        refuse: told, in words, why something cannot be; the run goes on as it was.
+        session: receives the commands.
+        state: its log gets a line for each command.
+        refuse: called with the reason if a command is impossible; the run continues unchanged.
     """
 
     def __init__(self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None]) -> None:
@@ -35,24 +38,24 @@ class Control:
         self._state = state
         self._refuse = refuse
         self._kinds = value_steps.policies(session.policy_text)
-        self._made: tuple[str, Policy | None] = ("", None)
+        self._parsed: tuple[str, Policy | None] = ("", None)
         self._unpinned = self._kinds[0]
-        self._battery_asked: tuple[int, float] = (-1, 1.0)
+        self._requested_charge: tuple[int, float] = (-1, 1.0)
 
     @property
     def policy(self) -> Policy | None:
-        """The policy in force, for its settings; None if it cannot be made from its text."""
+        """The policy in force, for its settings; None if its text cannot be parsed."""
         text = self.session.policy_text
-        if self._made[0] != text:
+        if self._parsed[0] != text:
             try:
-                self._made = text, make_policy(text, self.session.table)
+                self._parsed = text, make_policy(text, self.session.table)
             except ConfigError:
-                self._made = text, None
-        return self._made[1]
+                self._parsed = text, None
+        return self._parsed[1]
 
     @property
     def pinned(self) -> Subnet | None:
-        """The subnetwork that runs whatever happens, if one was chosen."""
+        """The pinned subnetwork, if any."""
         policy = self.policy
         return policy.subnet if isinstance(policy, FixedPolicy) else None
 
@@ -63,21 +66,21 @@ class Control:
             self._refuse(str(error))
             return
         if self.session.policy_text != text:
-            self._refuse("this run is a recorded one, and decides as it did then")
+            self._refuse("a rerun repeats its recorded decisions; its policy cannot be changed")
             return
         self._note(f"policy {text}")
 
     def next_policy(self, step: int = 1) -> None:
-        """The next kind of policy; the one that the session was started with comes as it was written."""
-        now = self.session.policy_text
+        """Use the next kind of policy; the session's first policy keeps its settings."""
+        text = self.session.policy_text
         policy = self.policy
-        kinds = [text.partition(":")[0] for text in self._kinds]
+        kinds = [kind.partition(":")[0] for kind in self._kinds]
         kind = parts_of(policy)[0].kind if policy else ""
-        place = self._kinds.index(now) if now in self._kinds else kinds.index(kind) if kind in kinds else -1
+        place = self._kinds.index(text) if text in self._kinds else kinds.index(kind) if kind in kinds else -1
         self.set_policy(self._kinds[(place + step) % len(self._kinds)])
 
     def pin(self, subnet: Subnet) -> None:
-        """Run this subnetwork from now on, or if it is pinned already, decide as before."""
+        """Run only this subnetwork from now on; unpin it if it is pinned already."""
         if self.pinned == subnet:
             self.unpin()
             return
@@ -86,17 +89,17 @@ class Control:
         self.set_policy(f"fixed:{subnet}")
 
     def unpin(self) -> None:
-        """Decide as before a subnetwork was pinned."""
+        """Return to the policy that was in force before the pin."""
         if self.pinned is not None:
             before = self._unpinned
             self.set_policy(before if before != self.session.policy_text else "fixed")
 
     def change(self, setting: Setting, step: int) -> None:
-        """The next value of a setting."""
+        """Change a setting to its next value."""
         self._change(setting, policy_settings.next_value(setting, step, self.session.table))
 
     def type(self, setting: Setting, text: str) -> None:
-        """A value as a person typed it; nothing leaves it open."""
+        """Change a setting to a typed value; an empty text leaves it open."""
         self._change(setting, text.strip() or None)
 
     def _change(self, setting: Setting, value: object) -> None:
@@ -111,7 +114,7 @@ class Control:
             self.set_policy(text)
 
     def change_limit(self, step: int) -> None:
-        """Put the policy under the next limit, or under none."""
+        """Limit the policy by the next kind of limit, or by none."""
         policy = self.policy
         if policy is None:
             return
@@ -122,12 +125,12 @@ class Control:
         self.set_policy(policy_settings.limited(policy, self.session.table, [kind] if kind else []))
 
     def change_hop(self, step: int) -> None:
-        """Predict at fewer (1) or more (-1) of the windows: by the first part that has a hop, else by one more part."""
+        """Predict at fewer (1) or more (-1) windows: through the first part with a hop, else through an added part."""
         policy = self.policy
         if policy is None:
             return
-        found = policy_settings.settings(policy, self.session.table)
-        hop = next((setting for setting in found if setting.key == "hop"), None)
+        settings = policy_settings.settings(policy, self.session.table)
+        hop = next((setting for setting in settings if setting.key == "hop"), None)
         if hop is not None:
             self.change(hop, step)
         elif step > 0:
@@ -139,12 +142,12 @@ class Control:
         self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
 
     def type_deadline(self, text: str) -> None:
-        """A deadline as a person typed it; nothing is none."""
+        """Set a typed deadline; an empty text removes it."""
         try:
             deadline_ms = float(text) if text.strip() else None
             self.session.set_deadline(deadline_ms)
         except ValueError:
-            self._refuse(f"'{text}' is no number of milliseconds")
+            self._refuse(f"'{text}' is not a number of milliseconds; type one such as 2.5, or nothing for no deadline")
         except ConfigError as error:
             self._refuse(str(error))
         else:
@@ -152,23 +155,23 @@ class Control:
 
     def change_battery(self, step: int) -> None:
         stream = self._state.stream
-        told = stream.prediction.battery_frac if stream and stream.prediction else None
+        charge = stream.prediction.battery_frac if stream and stream.prediction else None
         windows = stream.prediction_count if stream else 0
-        asked_at, asked = self._battery_asked
-        # Until the next window tells the charge, a second press goes on from what the first one asked for.
-        frac = value_steps.next_battery_frac(asked if told is None or asked_at == windows else told, step)
+        requested_at, requested = self._requested_charge
+        # Until the next window reports the charge, a second press continues from the first one's request.
+        frac = value_steps.next_battery_frac(requested if charge is None or requested_at == windows else charge, step)
         try:
             self.session.set_battery(frac)
         except ConfigError as error:
             self._refuse(str(error))
         else:
-            self._battery_asked = (windows, frac)
+            self._requested_charge = (windows, frac)
             self._note(f"battery {frac:.0%}")
 
     def to_save(self) -> Policy | None:
-        """The policy as it would be saved: with the run's deadline as a limit, which else would be lost.
+        """Return the policy to save: with the run's deadline as a limit, because a policy file holds no deadline.
 
-        Not where a subnetwork is pinned: it runs here whatever the deadline, and shall there.
+        A pinned subnetwork gets no limit: it runs here whatever the deadline, and must do so from the file too.
         """
         policy, deadline_ms = self.policy, self.session.deadline_ms
         if policy is None or deadline_ms is None or isinstance(policy, FixedPolicy):
@@ -177,13 +180,13 @@ class Control:
         return build_policy([*parts, Part("deadline", {"ms": deadline_ms})], self.session.table)
 
     def save(self, path: Path) -> bool:
-        """Write the policy as TOML; never over another file. Whether it was."""
+        """Write the policy as TOML, never over another file. Return whether it was written."""
         policy = self.to_save()
         if policy is None:
-            self._refuse("this policy cannot be saved: its text does not make it again")
+            self._refuse(CANNOT_SAVE)
             return False
         if path.exists():
-            self._refuse(f"{path} is there already; choose another name")
+            self._refuse(f"{path} already exists; choose another name")
             return False
         try:
             save_policy(policy, path)

@@ -1,4 +1,4 @@
-"""How well a stream comes in: its rate, what was lost of it, how old it is."""
+"""Reception quality of a stream: its rate, its losses and the age of its samples."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ if TYPE_CHECKING:
     from kinestream.core.signals import SampleChunk
 
 SPAN_S = 30.0
-"""The figures look back this far."""
-LEAST_S = 2.0
-"""A rate is not told before."""
+"""Rate and loss cover this much of the stream."""
+MIN_SPAN_S = 2.0
+"""No rate is given before this much of the stream has arrived."""
 
 
 class _Arrival(NamedTuple):
     t_s: float
     taken: int
-    """Samples that the sensor has taken in this session."""
+    """Samples that the sensor has taken in this epoch."""
     lost: int
 
 
 class StreamHealth:
-    """The figures of one stream, from the numbers and times of its chunks."""
+    """Rate, loss and age of one stream, from the numbers and times of its chunks."""
 
     def __init__(self) -> None:
         self.fs_hz = 0.0
-        """As the stream announces it."""
+        """The rate that the stream announces."""
         self.age_ms = 0.0
-        """How old the newest sample was when it arrived."""
-        self.heard_s: float | None = None
-        """When something came last, on this machine's clock; None before."""
+        """Age of the newest sample on arrival."""
+        self.last_arrival_s: float | None = None
+        """Time of the last arrival on this machine's clock; None before the first."""
         self.lost = 0
-        """Samples that were taken and never came, since the beginning."""
-        self._session = ""
+        """Samples that were taken and never arrived, since the start."""
+        self._epoch = ""
         self._arrivals: deque[_Arrival] = deque()
 
     def push(self, chunk: SampleChunk, now_s: float) -> None:
-        """Note a chunk that has at least one sample."""
+        """Account for a chunk of at least one sample."""
         taken, t_s = chunk.seq + len(chunk), float(chunk.t[-1])
-        if chunk.session != self._session:
-            self._session = chunk.session
+        if chunk.session != self._epoch:
+            self._epoch = chunk.session
             self._arrivals.clear()
         elif self._arrivals:
             self.lost += max(0, chunk.seq - self._arrivals[-1].taken)
@@ -49,20 +49,20 @@ class StreamHealth:
             self._arrivals.popleft()
         self.fs_hz = chunk.fs_hz
         self.age_ms = (chunk.received_s - t_s) * 1000.0
-        self.heard_s = now_s
+        self.last_arrival_s = now_s
 
     @property
     def rate_hz(self) -> float | None:
-        """How fast the sensor samples, lost samples included; None while too little is known."""
+        """The sensor's own sampling rate, lost samples included; None before ``MIN_SPAN_S``."""
         if not self._arrivals:
             return None
         first, last = self._arrivals[0], self._arrivals[-1]
         span_s = last.t_s - first.t_s
-        return (last.taken - first.taken) / span_s if span_s >= LEAST_S else None
+        return (last.taken - first.taken) / span_s if span_s >= MIN_SPAN_S else None
 
     @property
     def loss(self) -> float:
-        """The share of the samples taken in the last seconds that never came, 0 to 1."""
+        """Share of the samples of the last ``SPAN_S`` that never arrived, 0 to 1."""
         if not self._arrivals:
             return 0.0
         first, last = self._arrivals[0], self._arrivals[-1]

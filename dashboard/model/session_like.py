@@ -1,4 +1,4 @@
-"""What the dashboard asks of a running session, and nothing more; ``kinestream.run.session.Session`` offers it."""
+"""The interface that the dashboard needs of a running session; ``kinestream.run.session.Session`` implements it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from kinestream.policy import PolicyState
 
 
 @runtime_checkable
-class KnowsActivities(Protocol):
+class ActivityPlayback(Protocol):
     """A playback that knows where activities begin."""
 
     def next_activity(self) -> None:
-        """Go on from where the next one begins."""
+        """Jump to the start of the next activity."""
         ...
 
 
 class CircumstancesLike(Protocol):
-    """What a prediction depended on besides the samples."""
+    """The inputs of a prediction other than its samples."""
 
     @property
     def state(self) -> PolicyState: ...
 
 
 class SessionLike(Protocol):
-    """Something that runs a stream through a model, tells what happened, and takes commands."""
+    """A session: runs a stream through a model, reports events and takes commands."""
 
     @property
     def source_name(self) -> str:
-        """What the user asked for, e.g. ``hapt`` or ``wearer://?seed=1``."""
+        """The source as the user named it, e.g. ``hapt`` or ``wearer://?seed=1``."""
         ...
 
     @property
@@ -51,17 +51,17 @@ class SessionLike(Protocol):
 
     @property
     def policy_text(self) -> str:
-        """The policy in force as it is written on the command line, e.g. ``battery:hours=8``."""
+        """The policy in force, as written on the command line, e.g. ``battery:hours=8``."""
         ...
 
     @property
     def playback(self) -> Playback | None:
-        """Speed, pause and position of a recording; None if the source is live."""
+        """Speed, pause and position of a recording; None for a live source."""
         ...
 
     @property
     def is_live(self) -> bool:
-        """The source cannot wait: who is silent there is lost."""
+        """Whether the source cannot wait: a silent sensor counts as disconnected."""
         ...
 
     @property
@@ -71,24 +71,24 @@ class SessionLike(Protocol):
 
     @property
     def queued(self) -> tuple[int, int]:
-        """How many chunks wait for the pipeline, and how many may."""
+        """The number of chunks that wait for the pipeline, and the queue's capacity."""
         ...
 
     @property
     def circumstances(self) -> CircumstancesLike | None:
-        """Of the newest prediction; None before the first."""
+        """The circumstances of the newest prediction; None before the first."""
         ...
 
     def links(self) -> Sequence[LinkStatus]:
-        """How the links to the sensors stand; none where the source does not tell."""
+        """Return the state of each sensor link; empty where the source keeps no links."""
         ...
 
     def failures(self) -> list[str]:
-        """What has failed for good while the run goes on, a line each."""
+        """Return the permanent failures of the running session, one line each."""
         ...
 
     def notices(self) -> list[str]:
-        """What a person should know about the streams, a line each."""
+        """Return what the user should know about the streams, one line each."""
         ...
 
     def subscribe(
@@ -96,14 +96,14 @@ class SessionLike(Protocol):
         on_chunk: Callable[[SampleChunk], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
     ) -> None:
-        """Call back from now on for every chunk and prediction, in the event loop's thread."""
+        """Call these functions for every later chunk and prediction, in the event loop's thread."""
         ...
 
     def set_policy(self, text: str) -> None:
-        """Decide by another policy from the next window on.
+        """Use another policy from the next window on.
 
         Raises:
-            ConfigError: no such policy, or a setting of it is wrong.
+            ConfigError: the policy is unknown or has an invalid setting.
         """
         ...
 
@@ -118,13 +118,13 @@ class SessionLike(Protocol):
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """Samples, windows, gaps, lost, dropped, ... so far."""
+        """Return the counts so far: samples, windows, gaps, lost, dropped, ..."""
         ...
 
     def summary(self) -> Mapping[str, object]: ...
 
-    async def run(self) -> object:
-        """Until the source ends or ``stop()``."""
+    async def run(self) -> None:
+        """Run until the source ends or ``stop()`` is called."""
         ...
 
     def stop(self) -> None: ...

@@ -1,7 +1,7 @@
-"""What the dashboard remembers: the newest of each kind, and as much of the past as it draws.
+"""The dashboard's memory: the newest value of each kind and as much history as the panels draw.
 
-Plain and without a terminal: chunks and predictions go in by ``on_chunk`` and ``on_prediction``, the
-widgets read. Each stream has its own ``StreamState``; one of them is shown.
+Works without a terminal: ``on_chunk`` and ``on_prediction`` fill it, the panels read it. Each stream has its own
+``StreamState``; one stream is shown.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 LATENCIES = 600
-"""How many windows the latency's history and percentiles look back."""
-SCORED = 100
-"""How many windows the rolling accuracy looks back."""
+"""Number of windows in the latency histogram and its percentiles."""
+SCORES = 100
+"""Number of windows in the rolling accuracy."""
 ENERGIES = 50
-"""How many windows the mean energy looks back: policies may take turns between two subnetworks."""
-EPISODES = 200
+"""Number of windows in the mean energy: policies may alternate between two subnetworks."""
+SPANS = 200
 CHARGES = 300
-"""How many charges of the battery are remembered, one a window."""
+"""Number of remembered battery charges, one per window."""
 LOG_LINES = 500
 YOU, NOTE, ALARM = "you", "note", "alarm"
-"""Who speaks in the log beside the subnetworks."""
-SESSIONS = 64
-"""How many sessions of a stream are remembered: a fast replay reads that far ahead of its predictions."""
+"""Origins of log lines other than the subnetworks."""
+EPOCHS = 64
+"""Number of remembered epochs of a stream: a fast replay reads that far ahead of its predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class LogLine:
 
     t_s: float
     """Seconds since the stream's first sample."""
-    who: str
+    origin: str
     """The subnetwork that runs from here on, ``YOU``, ``NOTE`` or ``ALARM``."""
     text: str
 
 
 @dataclass(slots=True)
 class LabelSpan:
-    """Some time in which the same label was given to window after window."""
+    """A stretch of time in which consecutive windows have the same label."""
 
     label: str
     start_s: float
@@ -58,30 +58,30 @@ class LabelSpan:
 
 
 class StreamState:
-    """What is known of one stream."""
+    """Everything known about one stream."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.trace: TraceRing | None = None
         self.prediction: Prediction | None = None
         self.latencies_ms: deque[float] = deque(maxlen=LATENCIES)
-        self.scores: deque[bool | None] = deque(maxlen=SCORED)
-        """Of each recent window: right, wrong, or None where there is nothing to compare with."""
+        self.scores: deque[bool | None] = deque(maxlen=SCORES)
+        """For each recent window: right, wrong, or None if it cannot be scored."""
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
-        self.predicted_spans: deque[LabelSpan] = deque(maxlen=EPISODES)
-        """What the network made of it, and under ``truth`` what it was, if the source has labels."""
-        self.true_spans: deque[LabelSpan] = deque(maxlen=EPISODES)
+        self.predicted_spans: deque[LabelSpan] = deque(maxlen=SPANS)
+        self.true_spans: deque[LabelSpan] = deque(maxlen=SPANS)
+        """Empty if the source has no labels."""
         self.energies_mj: deque[float] = deque(maxlen=ENERGIES)
         self.charges: deque[tuple[float, float]] = deque(maxlen=CHARGES)
-        """Time of the stream and charge, of each recent window of a known battery."""
+        """Stream time and charge of each recent window, if the battery is known."""
         self.health = StreamHealth()
         self.chunk_count = 0
         self.prediction_count = 0
         self.log_count = 0
         self.now_s = 0.0
-        """Seconds of stream since its first sample, over all its sessions."""
+        """Seconds of stream since its first sample, over all its epochs."""
         self._offsets_s: dict[str, float] = {}
-        """From a session's own clock to ``now_s``; of the last sessions, for predictions come later than samples."""
+        """From an epoch's clock to ``now_s``, for the last ``EPOCHS``: predictions arrive later than their samples."""
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         if len(chunk) == 0:
@@ -92,13 +92,13 @@ class StreamState:
         self.health.push(chunk, time.monotonic())
         if chunk.session not in self._offsets_s:
             self._offsets_s[chunk.session] = self.now_s - float(chunk.t[0])
-            if len(self._offsets_s) > SESSIONS:
+            if len(self._offsets_s) > EPOCHS:
                 del self._offsets_s[next(iter(self._offsets_s))]
         self.now_s = max(self.now_s, self._offsets_s[chunk.session] + float(chunk.t[-1]))
         self.chunk_count += 1
 
     def on_prediction(self, prediction: Prediction) -> None:
-        before = self.prediction
+        previous = self.prediction
         self.prediction = prediction
         self.prediction_count += 1
         self.latencies_ms.append(prediction.latency_ms)
@@ -111,25 +111,25 @@ class StreamState:
             extend_spans(self.true_spans, prediction.truth, start_s, end_s)
         if prediction.battery_frac is not None:
             self.charges.append((end_s, prediction.battery_frac))
-        if before is None or _levers(before.decision) != _levers(prediction.decision):
+        if previous is None or _levers(previous.decision) != _levers(prediction.decision):
             self._append(end_s, str(prediction.decision.subnet), prediction.decision.reason)
 
-    def note(self, text: str, who: str = YOU) -> None:
-        """Write a person's command, or what the source or the recorder has to say, into the log."""
-        self._append(self.now_s, who, text)
+    def note(self, text: str, origin: str = YOU) -> None:
+        """Log a user's command, or a line from the source or the recorder."""
+        self._append(self.now_s, origin, text)
 
-    def _append(self, t_s: float, who: str, text: str) -> None:
-        self.log.append(LogLine(t_s, who, text))
+    def _append(self, t_s: float, origin: str, text: str) -> None:
+        self.log.append(LogLine(t_s, origin, text))
         self.log_count += 1
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right windows among the recent ones that can be scored; None if there is none."""
+        """Share of right windows among the recent scored ones; None without a scored window."""
         scored = [right for right in self.scores if right is not None]
         return sum(scored) / len(scored) if scored else None
 
     def latency_percentiles(self) -> tuple[float, float, float] | None:
-        """p50, p95 and p99 in ms over the recent windows."""
+        """Return p50, p95 and p99 in ms over the recent windows; None before the first window."""
         if not self.latencies_ms:
             return None
         p50, p95, p99 = np.percentile(np.fromiter(self.latencies_ms, float), (50, 95, 99))
@@ -137,17 +137,25 @@ class StreamState:
 
 
 class DashboardState:
-    """All streams, and which one is shown."""
+    """All streams, the name of the shown one, and the state of the screen.
+
+    >>> state = DashboardState()
+    >>> state.streams["wrist"], state.streams["hip"] = StreamState("wrist"), StreamState("hip")
+    >>> state.shown = "wrist"
+    >>> state.show_next()
+    >>> state.shown
+    'hip'
+    """
 
     def __init__(self) -> None:
         self.streams: dict[str, StreamState] = {}
         self.shown = ""
         self.cursor: Subnet | None = None
-        """The subnetwork a person looks at in the grid."""
+        """The subnetwork under the grid's cursor."""
         self.alarms: tuple[str, ...] = ()
-        """What is wrong now, a line each."""
+        """Current faults, one line each."""
         self.polls = 0
-        """How often the session was asked for what it does not tell by itself."""
+        """Number of polls of the session's counts, failures and notices."""
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         self._stream(chunk.stream).on_chunk(chunk)
@@ -164,34 +172,40 @@ class DashboardState:
 
     @property
     def stream(self) -> StreamState | None:
-        """The stream shown; None before the first chunk."""
+        """The shown stream; None before the first chunk."""
         return self.streams.get(self.shown)
 
     def show_next(self) -> None:
-        """Show the next stream, in the order they appeared."""
+        """Show the next stream, in order of appearance."""
         names = list(self.streams)
         if names:
             self.shown = names[(names.index(self.shown) + 1) % len(names)]
 
 
 def _levers(decision: Decision) -> tuple[Subnet, int, Sensing | None]:
-    """All that a decision moves."""
+    """Everything that a decision controls."""
     return decision.subnet, decision.hop, decision.sensing
 
 
-def extend_spans(episodes: deque[LabelSpan], label: str, start_s: float, end_s: float) -> None:
-    """Let the last episode go on, or begin another where the label changes or the windows do not meet.
+def extend_spans(spans: deque[LabelSpan], label: str, start_s: float, end_s: float) -> None:
+    """Extend the last span by a window, or append one if the label changes or the window leaves a hole.
 
-    Windows overlap: each one speaks for what came since the end of the one before.
+    Windows overlap: each window stands for the time since the end of the previous one.
+
+    >>> spans = deque()
+    >>> for label, start_s in (("WALKING", 0.0), ("WALKING", 1.0), ("SITTING", 2.0)):
+    ...     extend_spans(spans, label, start_s, start_s + 2.0)
+    >>> [(span.label, span.start_s, span.end_s) for span in spans]
+    [('WALKING', 0.0, 3.0), ('SITTING', 3.0, 4.0)]
     """
-    last = episodes[-1] if episodes else None
+    last = spans[-1] if spans else None
     meets = last is not None and start_s <= last.end_s < end_s
     if last is not None and meets and last.label == label:
         last.end_s = end_s
     elif last is None or end_s > last.end_s:
-        episodes.append(LabelSpan(label, last.end_s if last is not None and meets else start_s, end_s))
+        spans.append(LabelSpan(label, last.end_s if last is not None and meets else start_s, end_s))
 
 
 def conclusion_of(prediction: Prediction) -> Conclusion | Prediction:
-    """What a person is told of the window: the conclusion where one was drawn, else the network's own word."""
+    """Return the label to show for a window: its conclusion if there is one, else the network's own output."""
     return prediction.conclusion or prediction

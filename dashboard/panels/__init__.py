@@ -1,1 +1,1 @@
-"""The panels of the dashboard, one file each."""
+"""The panels of the dashboard, one module each."""

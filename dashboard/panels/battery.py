@@ -1,4 +1,4 @@
-"""The charge that is left, how long it lasts, and how long it would with the subnetwork under the cursor."""
+"""The battery's charge, its remaining time, and its remaining time with the subnetwork under the cursor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.content import Content
 
 from ..drawing import theme
 from ..drawing.draw import bar, number
-from ..model.projection import hours_at, hours_seen, hours_text
+from ..model.projection import hours_at, hours_at_past_rate, hours_text
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 class BatteryPanel(Panel):
+    """A gauge, the remaining time, and the cost of a window."""
+
     TITLE = "Battery"
 
     def on_mount(self) -> None:
@@ -37,7 +39,7 @@ class BatteryPanel(Panel):
         energy: list[Piece] = [(f"{number(prediction.energy_mj)} mJ", theme.TEXT), (" for this window", theme.MUTED)]
         frac = prediction.battery_frac
         if frac is None:
-            return [[("no battery known", theme.MUTED)], energy]
+            return [[("no battery", theme.MUTED)], energy]
         colour = theme.level(frac, 0.3, 0.1)
         room = max(1, width - 8)
         filled = bar(frac, room)
@@ -51,26 +53,26 @@ class BatteryPanel(Panel):
         if circumstances is None or reading is None:
             return [gauge, energy]
         hop_s = circumstances.state.hop_s
-        return [gauge, _lasts(reading, self.stream, hop_s), self._pinned(reading, prediction, hop_s) or energy]
+        return [gauge, _remaining(reading, self.stream, hop_s), self._pinned(reading, prediction, hop_s) or energy]
 
     def _pinned(self, reading: BatteryReading, prediction: Prediction, hop_s: float) -> list[Piece] | None:
-        """What it would be with the subnetwork under the cursor, at every window of the present hop."""
+        """Return the line for the subnetwork under the cursor, if it ran at every window of the present hop."""
         cursor = self.state.cursor
         if cursor is None or cursor == prediction.decision.subnet:
             return None
         energy_mj = self.session.table[cursor].energy_mj
         hours = hours_at(reading, energy_mj, hop_s)
-        lasts = f"{number(energy_mj)} mJ a window" if hours is None else hours_text(hours)
-        return [(f"{cursor} pinned: ", theme.MUTED), (lasts, theme.ACCENT)]
+        cost = f"{number(energy_mj)} mJ per window" if hours is None else f"{hours_text(hours)} left"
+        return [(f"{cursor} pinned: ", theme.MUTED), (cost, theme.ACCENT)]
 
 
-def _lasts(reading: BatteryReading, stream: StreamState, hop_s: float) -> list[Piece]:
+def _remaining(reading: BatteryReading, stream: StreamState, hop_s: float) -> list[Piece]:
     if reading.charging:
         return [("charging", theme.GOOD)]
     hours = hours_at(reading, fmean(stream.energies_mj), hop_s)
-    how = "at this pace"
+    basis = "at the present rate"
     if hours is None:
-        hours, how = hours_seen(stream.charges), "as it fell"
+        hours, basis = hours_at_past_rate(stream.charges), "at the past rate"
     if hours is None:
-        return [("how long it lasts is not known yet", theme.MUTED)]
-    return [("lasts ", theme.MUTED), (hours_text(hours), f"bold {theme.TEXT}"), (f" {how}", theme.MUTED)]
+        return [("remaining time not known yet", theme.MUTED)]
+    return [(hours_text(hours), f"bold {theme.TEXT}"), (f" left {basis}", theme.MUTED)]

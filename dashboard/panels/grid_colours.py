@@ -1,4 +1,4 @@
-"""What the cells of the grid can be coloured by, and how bright each one is."""
+"""The metrics that can colour the grid, and the brightness of each cell."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingPoint, OperatingTable
 
 
-class Figure(NamedTuple):
-    """One figure of the operating table."""
+class Metric(NamedTuple):
+    """One metric of the operating table."""
 
     name: str
-    of: Callable[[OperatingPoint], float]
+    value: Callable[[OperatingPoint], float]
     text: Callable[[float], str]
     is_cost: bool
-    """Less is better, and costs differ by factors: bright is cheap, on a logarithmic scale."""
+    """Lower is better and costs differ by factors, so the scale is logarithmic and cheap is bright."""
 
 
-FIGURES = (
-    Figure("accuracy", lambda point: point.accuracy, lambda value: f"{value:.0%}", False),
-    Figure("latency", lambda point: point.p50_ms, lambda value: f"{number(value)} ms", True),
-    Figure("energy", lambda point: point.energy_mj, lambda value: f"{number(value)} mJ", True),
+METRICS = (
+    Metric("accuracy", lambda point: point.accuracy, lambda value: f"{value:.0%}", False),
+    Metric("latency", lambda point: point.p50_ms, lambda value: f"{number(value)} ms", True),
+    Metric("energy", lambda point: point.energy_mj, lambda value: f"{number(value)} mJ", True),
 )
 
 
 class Scale:
-    """From the worst of a table's points, by one figure, to the best."""
+    """The scale of one metric from a table's worst point to its best."""
 
-    def __init__(self, figure: Figure, table: OperatingTable) -> None:
-        self._figure = figure
-        known = [figure.of(point) for point in table.points]
-        known = [value for value in known if math.isfinite(value) and (value > 0 or not figure.is_cost)]
-        self._least, self._most = (min(known), max(known)) if known else (0.0, 1.0)
+    def __init__(self, metric: Metric, table: OperatingTable) -> None:
+        self._metric = metric
+        values = [metric.value(point) for point in table.points]
+        values = [value for value in values if math.isfinite(value) and (value > 0 or not metric.is_cost)]
+        self._least, self._most = (min(values), max(values)) if values else (0.0, 1.0)
 
     def share(self, point: OperatingPoint) -> float:
-        """Where a point lies between the worst (0) and the best (1); NaN where it is not known."""
-        value = self._figure.of(point)
-        if not self._figure.is_cost:
+        """Return the position of a point between the worst (0) and the best (1); NaN if its value is unknown."""
+        value = self._metric.value(point)
+        if not self._metric.is_cost:
             return (value - self._least) / ((self._most - self._least) or 1.0)
         if not (math.isfinite(value) and value > 0):
             return math.nan
@@ -49,10 +49,10 @@ class Scale:
 
     @property
     def worst(self) -> str:
-        """The figure of the worst point, for people."""
-        return self._figure.text(self._most if self._figure.is_cost else self._least)
+        """The worst point's value as text."""
+        return self._metric.text(self._most if self._metric.is_cost else self._least)
 
     @property
     def best(self) -> str:
-        """The figure of the best point, for people."""
-        return self._figure.text(self._least if self._figure.is_cost else self._most)
+        """The best point's value as text."""
+        return self._metric.text(self._least if self._metric.is_cost else self._most)

@@ -1,4 +1,4 @@
-"""How long the network takes: a histogram of the recent windows, against the deadline."""
+"""The network's latency: a histogram of the recent windows, compared with the deadline."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from ..drawing.draw import bar, column_chart, number, round_above, round_below
 from .panel import Panel, Piece
 
 _REACH = 20.0
-"""A deadline further above the slowest window is not drawn: the bars would shrink to nothing."""
-_LEAST_MS = 1e-3
+"""A deadline more than this factor above the slowest window is not drawn: the bars would shrink to nothing."""
+_MIN_MS = 1e-3
 _DEADLINE = "┊"
 _WIDE = 45
-"""With fewer cells the newest latency and its bar are left out."""
+"""A narrower panel omits the newest latency and its bar."""
 
 
 class LatencyPanel(Panel):
+    """The newest latency, percentiles, the deadline and the histogram."""
+
     TITLE = "Latency"
 
     def drawing_key(self) -> Hashable:
@@ -41,7 +43,7 @@ class LatencyPanel(Panel):
             head = [(f"{number(last_ms)} ms  ", f"bold {theme.BAD if late else theme.GOOD}"), *head]
             if not math.isnan(stream.prediction.age_ms):
                 head.append((f"  age {number(stream.prediction.age_ms)} ms", theme.MUTED))
-        latencies_ms = np.maximum(np.fromiter(stream.latencies_ms, float), _LEAST_MS)
+        latencies_ms = np.maximum(np.fromiter(stream.latencies_ms, float), _MIN_MS)
         lines = [head, _budget(latencies_ms, last_ms, deadline_ms, width)]
         return lines + _histogram(latencies_ms, deadline_ms, width, height - len(lines))
 
@@ -50,17 +52,17 @@ def _budget(latencies_ms: np.ndarray, last_ms: float, deadline_ms: float | None,
     if deadline_ms is None:
         return [("no deadline", theme.MUTED)]
     missed = int((latencies_ms > deadline_ms).sum())
-    words, misses = f"deadline {deadline_ms:g} ms ", f" {missed} of {len(latencies_ms)} late"
+    label, misses = f"deadline {deadline_ms:g} ms ", f" {missed} of {len(latencies_ms)} late"
     if width < _WIDE:
-        return [(words, theme.MUTED), (misses, theme.BAD if missed else theme.MUTED)]
+        return [(label, theme.MUTED), (misses, theme.BAD if missed else theme.MUTED)]
     share = last_ms / deadline_ms
-    room = max(1, width - len(words) - 6 - len(misses))
+    room = max(1, width - len(label) - 6 - len(misses))
     filled = bar(share, room)
     colour = theme.BAD if share > 1 else theme.WARN if share > 0.8 else theme.GOOD
     rest = "·" * (room - len(filled))
     percent = f"{share:>6.1%}" if share < 1 else f"{min(share, 99):>5.1f}×"
     return [
-        (words, theme.MUTED),
+        (label, theme.MUTED),
         (filled, colour),
         (rest, theme.LINE),
         (percent, colour),
@@ -69,17 +71,17 @@ def _budget(latencies_ms: np.ndarray, last_ms: float, deadline_ms: float | None,
 
 
 def _histogram(latencies_ms: np.ndarray, deadline_ms: float | None, width: int, height: int) -> list[list[Piece]]:
-    """One bar a cell on a logarithmic scale, late ones red; a dotted line at the deadline if it is in reach.
+    """Return one bar per cell on a logarithmic scale, late bars red, with a dotted line at a deadline within reach.
 
-    The subnetworks of one model differ tenfold, and one held up by the system a hundredfold.
+    The scale is logarithmic because a model's subnetworks differ tenfold, and a system stall adds a hundredfold.
     """
     rows = height - 1  # the scale
     if rows < 2:
         return []
-    most_ms = float(latencies_ms.max())
-    if deadline_ms is not None and deadline_ms <= _REACH * most_ms:
-        most_ms = max(most_ms, deadline_ms)
-    floor_ms, top_ms = round_below(0.8 * float(latencies_ms.min())), round_above(1.05 * most_ms)
+    max_ms = float(latencies_ms.max())
+    if deadline_ms is not None and deadline_ms <= _REACH * max_ms:
+        max_ms = max(max_ms, deadline_ms)
+    floor_ms, top_ms = round_below(0.8 * float(latencies_ms.min())), round_above(1.05 * max_ms)
     edges = np.geomspace(floor_ms, top_ms, width + 1)
     counts, _ = np.histogram(latencies_ms, edges)
     drawn = column_chart((counts / counts.max()).tolist(), rows)

@@ -1,4 +1,4 @@
-"""How the stream comes in: rate, loss, age, the sensor's clock, the queue, and the link itself where it is told."""
+"""Reception of the stream: rate, loss, age, the sensor's clock, the queue, and the link if the source reports one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from ..model.health import StreamHealth
 
 RATE_TOLERANCE = 0.1
-"""A rate this far from the announced one stands out."""
+"""A rate that differs from the announced one by more than this share is highlighted."""
 
 
 class LinkPanel(Panel):
+    """The shown stream's link, or the first link if the stream has none."""
+
     TITLE = "Link"
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self._seen: tuple[int, str] = (-1, "")
+        self._polled: tuple[int, str] = (-1, "")
 
     def drawing_key(self) -> Hashable:
-        if self._seen[0] != self.state.polls:  # the figures change with every packet; twice a second is enough
-            self._seen = self.state.polls, str(self.draw(0, 0))
-        return self._seen[1]
+        if self._polled[0] != self.state.polls:  # the values change with every packet; twice a second is enough
+            self._polled = self.state.polls, str(self.draw(0, 0))
+        return self._polled[1]
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         links = self.session.links()
@@ -39,14 +41,14 @@ class LinkPanel(Panel):
 
     def _stream(self, health: StreamHealth, is_linked: bool) -> list[list[Piece]]:
         rate_hz = health.rate_hz
-        rate = "rate not known yet" if rate_hz is None else f"{rate_hz:.2f} of {health.fs_hz:g} Hz"
+        rate = "rate unknown yet" if rate_hz is None else f"{rate_hz:.2f} of {health.fs_hz:g} Hz"
         off = rate_hz is not None and abs(rate_hz / health.fs_hz - 1) > RATE_TOLERANCE
         loss = (f"{health.loss:.1%}", theme.level(1 - health.loss, 0.99, 0.9))
         waiting, room = self.session.queued
-        full = (f"{waiting}", theme.level(1 - waiting / room, 0.5, 0.1))
+        level = (f"{waiting}", theme.level(1 - waiting / room, 0.5, 0.1))
         lines: list[list[Piece]] = [
             [(rate, theme.WARN if off else theme.TEXT), ("  loss ", theme.MUTED), loss],
-            [("queue ", theme.MUTED), full, (f" of {room}  {health.lost} lost in all", theme.MUTED)],
+            [("queue ", theme.MUTED), level, (f" of {room}  {health.lost} lost in total", theme.MUTED)],
         ]
         if not is_linked:
             lines.append([("age on arrival ", theme.MUTED), f"{max(health.age_ms, 0.0):.0f} ms"])
@@ -68,11 +70,11 @@ def _link(link: LinkStatus) -> list[list[Piece]]:
 
 
 def _clock(link: LinkStatus) -> list[list[Piece]]:
-    figures: list[str] = []
+    values: list[str] = []
     if link.slope_ppm is not None:
-        figures.append(f"{link.slope_ppm:+.0f} ppm")
+        values.append(f"{link.slope_ppm:+.0f} ppm")
     if link.jitter_ms is not None:
-        figures.append(f"±{link.jitter_ms:.1f} ms")
+        values.append(f"±{link.jitter_ms:.1f} ms")
     if link.age_ms is not None:
-        figures.append(f"age {max(link.age_ms, 0.0):.0f} ms")
-    return [[(link.clock, theme.MUTED)], [" ".join(figures)]] if link.clock else []
+        values.append(f"age {max(link.age_ms, 0.0):.0f} ms")
+    return [[(link.clock, theme.MUTED)], [" ".join(values)]] if link.clock else []

@@ -1,4 +1,4 @@
-"""What all parts of the dashboard have in common: a titled frame, of which only lines that change are drawn again."""
+"""The base of all panels: a titled frame that redraws only the lines that change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ELLIPSIS = "…"
 
 
 class Panel(Widget):
-    """A part of the dashboard.
+    """A panel of the dashboard.
 
     A subclass draws ``stream`` in ``draw`` and returns from ``drawing_key`` everything that the drawing depends on. The
     widget serves its lines itself (Textual's line API) and keeps the strip of every line that has not changed: on a
@@ -37,13 +37,13 @@ class Panel(Widget):
         self.session = session
         self.state = state
         self.border_title = self.TITLE
-        self._drawn: Hashable = None
-        self._made_for: Size | None = None
+        self._drawn_key: Hashable = None
+        self._drawn_size: Size | None = None
         self._lines: list[list[Piece]] = []
         self._strips: list[Strip] = []
 
-    def entitle(self, title: Content, subtitle: Content) -> None:
-        """Write both into the frame, where they differ: Textual draws a whole panel again for that."""
+    def set_titles(self, title: Content, subtitle: Content) -> None:
+        """Set the frame's titles if they differ: Textual redraws the whole panel for a new title."""
         if self.border_title != title.markup:
             self.border_title = title
         if self.border_subtitle != subtitle.markup:
@@ -54,25 +54,25 @@ class Panel(Widget):
         return self.state.stream
 
     def drawing_key(self) -> Hashable:
-        """Differs whenever the drawing would differ."""
+        """Return a value that changes whenever the drawing changes."""
         raise NotImplementedError
 
     def draw(self, width: int, height: int) -> Sequence[Sequence[Piece]]:
-        """The lines of the panel; what is wider or lower than it is cut off."""
+        """Return the panel's lines; whatever exceeds its size is cut off."""
         raise NotImplementedError
 
     def tick(self) -> bool:
-        """Draw what has changed since the last time. Whether anything has."""
-        seen = (self.state.shown, self.drawing_key())
-        if seen == self._drawn:
+        """Draw what has changed since the last call. Return whether anything has."""
+        key = (self.state.shown, self.drawing_key())
+        if key == self._drawn_key:
             return False
-        self._drawn = seen
+        self._drawn_key = key
         if not self.is_on_screen:
-            self._made_for = None  # drawn when it comes back
+            self._drawn_size = None  # drawn when it is back on screen
             return False
-        size, before = self._made_for, self._strips
-        self._make()
-        if self._made_for != size:
+        size, before = self._drawn_size, self._strips
+        self._draw_strips()
+        if self._drawn_size != size:
             self.refresh()
             return True
         changed = [y for y, (old, new) in enumerate(zip(before, self._strips, strict=True)) if old is not new]
@@ -81,53 +81,57 @@ class Panel(Widget):
         return bool(changed)
 
     def notify_style_update(self) -> None:
-        self._made_for = None
+        self._drawn_size = None
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
-        if self._made_for != self.content_size:
-            self._make()
+        if self._drawn_size != self.content_size:
+            self._draw_strips()
         return self._strips[y]
 
-    def _make(self) -> None:
-        """Draw all lines; those that are as they were stay the same strips."""
+    def _draw_strips(self) -> None:
+        """Draw all lines; unchanged lines keep their strips."""
         size, style = self.content_size, self.rich_style
-        known = dict(enumerate(self._lines)) if size == self._made_for else {}
-        self._made_for = size
+        previous = dict(enumerate(self._lines)) if size == self._drawn_size else {}
+        self._drawn_size = size
         lines = [list(line) for line in self.draw(*size)[: size.height]] if size else []
         lines += [[] for _ in range(size.height - len(lines))]
         self._strips = [
-            self._strips[y] if line == known.get(y) else strip_of(line, size.width, style)
+            self._strips[y] if line == previous.get(y) else strip_of(line, size.width, style)
             for y, line in enumerate(lines)
         ]
         self._lines = lines
 
 
 def strip_of(line: Sequence[Piece], width: int, style: Style) -> Strip:
-    """One line, filled or cut to ``width`` cells; where something is cut off it ends in an ellipsis."""
+    """Return one line, padded or cut to ``width`` cells; a cut line ends in an ellipsis."""
     segments: list[Segment] = []
     room = width
-    for text, own in fitted(line, width):
-        segments.append(Segment(text, style + Style.parse(own)))
+    for text, piece_style in fit(line, width):
+        segments.append(Segment(text, style + Style.parse(piece_style)))
         room -= cell_len(text)
     return Strip([*segments, Segment(" " * room, style)] if room else segments, width)
 
 
-def fitted(line: Sequence[Piece], width: int) -> list[tuple[str, str]]:
-    """The pieces that fit into ``width`` cells; where something is cut off they end in an ellipsis."""
+def fit(line: Sequence[Piece], width: int) -> list[tuple[str, str]]:
+    """Return the pieces that fit into ``width`` cells; a cut line ends in an ellipsis.
+
+    >>> fit(["queue ", ("12 of 256", "bold")], 10)
+    [('queue ', ''), ('12 …', 'bold')]
+    """
     pieces = [(piece, "") if isinstance(piece, str) else piece for piece in line]
-    if cells(line) <= width:
+    if width_of(line) <= width:
         return pieces
-    kept: list[tuple[str, str]] = []
+    fitting: list[tuple[str, str]] = []
     room = max(width, 1) - 1
     for text, style in pieces:
         if cell_len(text) > room:
-            return [*kept, (set_cell_size(text, room) + _ELLIPSIS, style)]
-        kept.append((text, style))
+            return [*fitting, (set_cell_size(text, room) + _ELLIPSIS, style)]
+        fitting.append((text, style))
         room -= cell_len(text)
-    return kept
+    return fitting
 
 
-def cells(line: Sequence[Piece]) -> int:
-    """How wide a line is."""
+def width_of(line: Sequence[Piece]) -> int:
+    """Return the width of a line in cells."""
     return sum(cell_len(piece if isinstance(piece, str) else piece[0]) for piece in line)

@@ -1,4 +1,4 @@
-"""The line on top: what runs, on what, how fast, and everything that was lost or repaired."""
+"""The top line: source, model, policy, progress, and counts of everything lost or repaired."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Hashable
 
 from ..drawing import theme
 from .decisions import clock
-from .panel import Panel, Piece, cells, fitted
+from .panel import Panel, Piece, fit, width_of
 
 _TOTALS = ("samples", "windows")
 
 
 def speed_text(speed: float) -> str:
-    """``2.0`` -> ``2×``; infinity -> ``max``."""
+    """Return a playback speed as text.
+
+    >>> speed_text(2.0), speed_text(math.inf)
+    ('2×', 'max')
+    """
     return "max" if math.isinf(speed) else f"{speed:g}×"
 
 
@@ -23,22 +27,22 @@ class StatusLine(Panel):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.phase = "running"
-        """``running``, ``frozen`` (a live stream that goes on unseen) or ``ended``."""
+        """``running``, ``frozen`` (the picture of a live stream that continues) or ``ended``."""
 
     def drawing_key(self) -> Hashable:
         width = self.content_size.width
-        return width, tuple(map(str, self._what())), tuple(map(str, self._losses()))
+        return width, tuple(map(str, self._headline())), tuple(map(str, self._losses()))
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         brand: Piece = (" kinestream ", f"bold {theme.BACKGROUND} on {theme.ACCENT}")
-        what, losses = [brand, "  ", *self._what()], [*self._losses(), " "]
-        room = max(1, width - cells(losses) - 1)  # what was lost is always told in full
-        if cells(what) > room:
-            what = [" ", *self._what()]
-        kept = fitted(what, room)
-        return [[*kept, " " * (room - cells(kept) + 1), *losses]]
+        headline, losses = [brand, "  ", *self._headline()], [*self._losses(), " "]
+        room = max(1, width - width_of(losses) - 1)  # the losses are always shown in full
+        if width_of(headline) > room:
+            headline = [" ", *self._headline()]
+        pieces = fit(headline, room)
+        return [[*pieces, " " * (room - width_of(pieces) + 1), *losses]]
 
-    def _what(self) -> list[Piece]:
+    def _headline(self) -> list[Piece]:
         session = self.session
         pieces: list[Piece] = [(self._source_name(), f"bold {theme.TEXT}"), (" → ", theme.FAINT), session.model_name]
         pieces += [(" → ", theme.FAINT), session.policy_text, "   "]

@@ -1,4 +1,4 @@
-"""The signal: one braille trace for each axis of a sensor, over the last seconds."""
+"""The signal: one braille trace per axis of a sensor, over the last seconds."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SENSORS = {
     "gyro": ("Angular rate", "rad/s", 1.0),
     "mag": ("Magnetic field", "µT", 10.0),
 }
-"""Channel prefix -> name, unit, and the shortest range the scale shows."""
+"""Channel prefix -> name, unit, and minimum range of the scale."""
 _GUTTER = 7
-"""Cells left of the traces: the name of the axis and its scale."""
-_NEW = "┊"
-"""Where the stream began anew."""
+"""Cells left of the traces, for the axis name and the scale."""
+_RESTART = "┊"
+"""Marks a restart of the stream."""
 _SHRINK = 0.3
-"""A scale is narrowed only when the signal fills less than this share of it, so that it does not flicker."""
+"""A scale narrows only when the signal fills less than this share of it, so that it does not flicker."""
 
 
 class TracePanel(Panel):
-    """The traces of one sensor; ``next_sensor`` shows the next."""
+    """The traces of one sensor at a time."""
 
     TITLE = "Signal"
 
@@ -55,13 +55,13 @@ class TracePanel(Panel):
         sensor = sensors[self._sensor_index % len(sensors)]
         title, unit, least = SENSORS[sensor]
         next_sensor = "t next sensor" if len(sensors) > 1 else ""
-        self.entitle(Content.assemble(title, " ", (unit, theme.MUTED)), Content(next_sensor))
+        self.set_titles(Content.assemble(title, " ", (unit, theme.MUTED)), Content(next_sensor))
         shown = [index for index, name in enumerate(trace.channels) if name.rsplit("_", 1)[0] == sensor]
 
         count = 2 * max(1, width - _GUTTER)
         step_s = TRACE_S / count
         t, x, broken = trace.view()
-        # The columns stand still in time, so that a trace moves in whole columns and keeps its shape.
+        # Columns are fixed in time, so that a trace moves in whole columns and keeps its shape.
         t_start_s = (np.floor(t[-1] / step_s) - count + 1) * step_s
         low, high = columns(t, x[:, shown], broken, t_start_s, step_s, count)
         rows = max(1, (height - 1) // len(shown))
@@ -82,7 +82,7 @@ class TracePanel(Panel):
         return [*lines, _time_axis(width, trace.holes(), t_start_s, 2 * step_s)][:height]
 
     def _range(self, name: str, low: np.ndarray, high: np.ndarray, least: float) -> tuple[float, float]:
-        """The scale of one channel: the one it has as long as the signal fits in it well."""
+        """Return the scale of one channel; it stays the same while the signal fits it well."""
         if np.isnan(low).all():
             return self._ranges.get(name, (-least / 2, least / 2))
         lowest, highest = float(np.nanmin(low)), float(np.nanmax(high))
@@ -94,7 +94,7 @@ class TracePanel(Panel):
 
 
 def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -> list[Piece]:
-    """The times, and over them crosses where samples were lost, a dotted line where there were none to lose."""
+    """Return the time axis, with crosses where samples were lost and a dotted line where none were taken."""
     half = f"−{TRACE_S / 2:g} s"
     left, right = f"−{TRACE_S:g} s", "now"
     plot = max(1, width - _GUTTER)
@@ -107,10 +107,10 @@ def _time_axis(width: int, holes: list[Hole], t_start_s: float, cell_s: float) -
         last = min(plot - 1, math.floor((hole.end_s - t_start_s) / cell_s))
         if last < 0:
             continue
-        sign, colour = ("×", theme.BAD) if hole.lost else (_NEW if hole.new_session else "┄", theme.WARN)
+        sign, colour = ("×", theme.BAD) if hole.lost else (_RESTART if hole.new_epoch else "┄", theme.WARN)
         cells[first : last + 1] = [(sign, colour)] * (last + 1 - first)
-        told = f"{hole.lost} lost"
-        if hole.lost and last - first > len(told):
-            cells[first + 1 : first + 1 + len(told)] = [(character, colour) for character in told]
+        label = f"{hole.lost} lost"
+        if hole.lost and last - first > len(label):
+            cells[first + 1 : first + 1 + len(label)] = [(character, colour) for character in label]
     line: list[Piece] = [(" " * _GUTTER, theme.FAINT)]
     return line + [("".join(sign for sign, _ in run), colour) for colour, run in groupby(cells, key=itemgetter(1))]

@@ -1,1 +1,1 @@
-"""Dialogs and full screens over the dashboard."""
+"""Dialogs and pages over the dashboard."""

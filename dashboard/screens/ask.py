@@ -1,4 +1,4 @@
-"""Small pages that ask for one line: a value, or where to save the policy."""
+"""A dialog that asks for one line: a setting's value or a file name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..drawing import theme
 
 
 class AskScreen(ModalScreen[str | None]):
-    """Gives the line that was typed, or None if it was left.
+    """Returns the typed line, or None if the dialog was cancelled.
 
     Args:
-        title: what is asked for.
-        value: what stands there at first.
-        above: lines to read before answering; those with an arrow ``->`` are changes.
+        title: name of the value.
+        value: initial text.
+        above: lines above the input; lines with an arrow ``->`` are highlighted as changes.
     """
 
     AUTO_FOCUS = "Input"
@@ -34,7 +34,7 @@ class AskScreen(ModalScreen[str | None]):
                 yield Static(Content("\n").join(lines))
             yield Input(self._value)
         page.border_title = self._title
-        page.border_subtitle = "enter takes it, esc leaves"
+        page.border_subtitle = "enter confirms, esc cancels"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

@@ -1,4 +1,4 @@
-"""The page that ``?`` opens: every key, and how to read the panels."""
+"""The help page: every key and the signs of the panels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..drawing import theme
 
 _LEGEND = (
     ("◆", "the subnetwork that made the newest prediction"),
-    ("▏▕", "outlined: on the Pareto front, no cheaper one is as accurate"),
-    ("╌", "dim: misses the deadline, by its p95"),
-    ("✓ ✗ ·", "right, wrong, cannot be told (no label, two activities)"),
-    ("┊", "the deadline, in the histogram"),
-    ("× ┄ ┊", "under the traces: samples lost, none for a while, the stream began anew"),
-    ("you", "in the decision log: a command you gave"),
+    ("▏▕", "outlined: on the Pareto front, no cheaper subnetwork is as accurate"),
+    ("╌", "dim: its p95 misses the deadline"),
+    ("✓ ✗ ·", "right, wrong, not scored (no label or two activities)"),
+    ("┊", "in the histogram: the deadline"),
+    ("× ┄ ┊", "below the traces: samples lost, no samples, stream restarted"),
+    ("you", "in the decision log: your command"),
 )
 
 
 class HelpScreen(ModalScreen[None]):
-    """Closed by any of the keys that open or cancel."""
+    """The help page; the key that opens it also closes it."""
 
     BINDINGS = [Binding("escape,question_mark,q,enter", "dismiss", "close")]  # noqa: RUF012
 

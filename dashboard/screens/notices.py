@@ -1,4 +1,4 @@
-"""The page that ``i`` opens: every alarm and notice of the session as it is now."""
+"""The page of all current alarms and notices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ..drawing import theme
 
 
 class NoticeScreen(ModalScreen[None]):
+    """Lists the alarms, then the notices."""
+
     BINDINGS = [("escape,i,q,enter", "dismiss", "close")]  # noqa: RUF012
 
     def __init__(self, alarms: list[str], notices: list[str]) -> None:
@@ -20,7 +22,7 @@ class NoticeScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         lines = [Content.assemble(("! ", f"bold {theme.BAD}"), alarm) for alarm in self._alarms]
         lines += [Content.assemble(("· ", theme.WARN), notice) for notice in self._notices]
-        page = Static(Content("\n").join(lines or [Content("nothing to tell")]), classes="page")
+        page = Static(Content("\n").join(lines or [Content("no alarms or notices")]), classes="page")
         page.border_title = "Alarms and notices"
         page.border_subtitle = "esc closes"
         yield page

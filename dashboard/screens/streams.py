@@ -1,4 +1,4 @@
-"""The list of streams to choose from."""
+"""The page that lists the streams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REFRESH_S = 1.0
 
 
 class StreamScreen(ModalScreen[None]):
-    """Enter or a click shows the stream; the lines go on changing meanwhile."""
+    """Enter or a click shows a stream; the lines keep updating."""
 
     AUTO_FOCUS = "OptionList"
     BINDINGS = [("escape,l,q", "dismiss", "close")]  # noqa: RUF012
