@@ -47,7 +47,7 @@ class PlaybackControl:
     def _active_playback(self) -> Playback | None:
         """Return the playback; None, with a refusal, after the session's end."""
         if self.playback is not None and self._has_ended:
-            self._refuse("the recording has ended; quit and start the command again to play it")
+            self._refuse("the recording has ended; restart kinestream to play it again")
             return None
         return self.playback
 

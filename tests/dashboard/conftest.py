@@ -1,4 +1,4 @@
-"""A real session: the built-in wearer through a small network."""
+"""A real session: the built-in wearer with a small network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS = ("walking", "walking_upstairs", "walking_downstairs", "standing")
 
 @pytest.fixture
 def make_session(tmp_path, monkeypatch) -> Callable[[str], Session]:
-    """A session on the source with the given address; its network has random weights, so it is often wrong."""
+    """Return a function that builds a session on a source; its network has random weights, so it is often wrong."""
     monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path / "cache"))
 
     def make(address: str) -> Session:

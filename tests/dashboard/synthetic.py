@@ -1,4 +1,4 @@
-"""A small session without a model: a made-up stream and made-up predictions, the same at every run."""
+"""A synthetic session without a model: the same generated stream and predictions on every run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SWINGS = (3.0, 4.0, 5.0, 0.1, 0.15, 0.05)
 
 
 def table() -> OperatingTable:
-    """A full grid of the paper's size with costs that grow as they do there."""
+    """Return a full grid of the paper's size whose costs grow as in the paper."""
     points = []
     for width in (round(0.1 + 0.05 * step, 2) for step in range(19)):
         for resolution in range(96, 129, 4):
@@ -36,7 +36,7 @@ def table() -> OperatingTable:
 
 
 class SyntheticPlayback:
-    """The keys' target: as fast as the loop can, unless paused."""
+    """A playback for the keys; the session plays at full speed unless paused."""
 
     def __init__(self) -> None:
         self.speed = 1.0
@@ -49,7 +49,7 @@ class SyntheticPlayback:
 
 
 class SyntheticSession:
-    """Plays ``seconds`` of stream, ``pace_s`` between the chunks, then ends, or waits to be stopped if ``hold``."""
+    """Plays ``seconds`` of stream with ``pace_s`` between chunks, then waits for ``stop()`` if ``hold``, else ends."""
 
     def __init__(self, seconds: float = 60.0, *, live: bool = False, hold: bool = True, pace_s: float = 0.0) -> None:
         self.source_name = "synthetic"
@@ -65,17 +65,17 @@ class SyntheticSession:
         self.hop_s = HOP / FS_HZ
         self.queued: tuple[int, int] = (0, 256)
         self.circumstances: Circumstances | None = None
-        self.broken: list[str] = []
-        """What ``failures`` tells."""
-        self.told: list[str] = []
-        """What ``notices`` tells."""
-        self.linked: list[LinkStatus] = []
+        self.failure_lines: list[str] = []
+        """Returned by ``failures``."""
+        self.notice_lines: list[str] = []
+        """Returned by ``notices``."""
+        self.link_list: list[LinkStatus] = []
         self._seconds, self._live, self._hold, self._pace_s = seconds, live, hold, pace_s
         self._listeners: list[tuple[Callable[[SampleChunk], None], Callable[[Prediction], None]]] = []
         self._counts: Counter[str] = Counter()
         self._stop = asyncio.Event()
         self.played = asyncio.Event()
-        """All there is has been played."""
+        """Set when the whole stream has been played."""
 
     def subscribe(
         self,
@@ -97,13 +97,13 @@ class SyntheticSession:
         self.battery_frac = frac
 
     def links(self) -> Sequence[LinkStatus]:
-        return self.linked
+        return self.link_list
 
     def failures(self) -> list[str]:
-        return list(self.broken)
+        return list(self.failure_lines)
 
     def notices(self) -> list[str]:
-        return list(self.told)
+        return list(self.notice_lines)
 
     def counts(self) -> Mapping[str, int]:
         return self._counts
@@ -115,7 +115,7 @@ class SyntheticSession:
         self._stop.set()
 
     async def run(self) -> None:
-        """Sixty samples are lost every 700; what is done changes every 20 s; every ninth prediction is wrong."""
+        """Lose 60 samples of every 700, change the activity every 20 s, and get every ninth prediction wrong."""
         chunks = int(self._seconds * FS_HZ) // CHUNK
         for number in range(chunks):
             while self.playback and self.playback.paused and not self._stop.is_set():
@@ -191,8 +191,8 @@ class SyntheticSession:
             None if self._live else self.battery_frac,
         )
         reading = None if self._live else BatteryReading(self.battery_frac, 35.0, base_mw=2.0)
-        own = PolicyState(end_s, 0.0, self.deadline_ms, reading, None, (), self.hop_s)
-        self.circumstances = Circumstances(make_policy(self.policy_text, self.table), own, end_s)
+        state = PolicyState(end_s, 0.0, self.deadline_ms, reading, None, (), self.hop_s)
+        self.circumstances = Circumstances(make_policy(self.policy_text, self.table), state, end_s)
         self._counts["windows"] += 1
         for _, on_prediction in self._listeners:
             on_prediction(prediction)

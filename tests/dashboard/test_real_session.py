@@ -1,17 +1,14 @@
-"""The dashboard on a real session: wearer, windowing, network, policy, battery."""
+"""The dashboard on a real session with wearer, windowing, network, policy and battery."""
 
 from __future__ import annotations
 
 import asyncio
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from kinestream.core.errors import InputMismatch
-from kinestream.dashboard import DashboardApp, SessionLike, take_picture
+from kinestream.dashboard import DashboardApp, SessionLike
 from kinestream.dashboard.panels.battery import BatteryPanel
 from kinestream.dashboard.panels.decisions import DecisionPanel
 from kinestream.dashboard.panels.grid import GridPanel
@@ -20,14 +17,14 @@ from kinestream.dashboard.panels.status import StatusLine
 from kinestream.dashboard.panels.trace import TracePanel
 from kinestream.run.session import Session
 
-from .test_app import SIZE, drawn, text
+from .screen import SIZE, drawn, text
 
 MakeSession = Callable[[str], Session]
 WEARER = "wearer://?seed=1&speed=10"
 
 
 async def windows(pilot: Pilot[None], session: Session, at_least: int = 1) -> None:
-    """So many more windows are predicted and drawn."""
+    """Wait until so many more windows are predicted and drawn."""
     goal = session.summary()["predictions"] + at_least
 
     async def wait() -> None:
@@ -38,12 +35,12 @@ async def windows(pilot: Pilot[None], session: Session, at_least: int = 1) -> No
     await drawn(pilot)
 
 
-def test_a_session_is_what_the_dashboard_asks_for(make_session: MakeSession) -> None:
+def test_a_session_implements_the_dashboards_interface(make_session: MakeSession) -> None:
     session: SessionLike = make_session(WEARER)
     assert session.playback is not None
 
 
-async def test_the_wearer_runs_through_every_panel(make_session: MakeSession) -> None:
+async def test_every_panel_shows_the_wearer(make_session: MakeSession) -> None:
     session = make_session(WEARER)
     app = DashboardApp(session)
     async with app.run_test(size=SIZE) as pilot:
@@ -65,7 +62,7 @@ async def test_the_wearer_runs_through_every_panel(make_session: MakeSession) ->
     assert session.summary()["predictions"] == stream.prediction_count
 
 
-async def test_the_keys_reach_the_player_the_policy_the_deadline_and_the_battery(make_session: MakeSession) -> None:
+async def test_keys_reach_the_player_the_policy_the_deadline_and_the_battery(make_session: MakeSession) -> None:
     session = make_session(WEARER)
     app = DashboardApp(session)
     async with app.run_test(size=SIZE) as pilot:
@@ -95,7 +92,7 @@ async def test_the_keys_reach_the_player_the_policy_the_deadline_and_the_battery
         await windows(pilot, session)
 
 
-async def test_lost_packets_are_told_in_the_status_line(make_session: MakeSession) -> None:
+async def test_the_status_line_counts_lost_packets(make_session: MakeSession) -> None:
     session = make_session("wearer://?seed=1&speed=100&loss=0.1&duration=30")
     app = DashboardApp(session)
     async with app.run_test(size=(160, 40)) as pilot:
@@ -108,7 +105,7 @@ async def test_lost_packets_are_told_in_the_status_line(make_session: MakeSessio
         assert "ended" in text(app, StatusLine)
 
 
-async def test_every_wearer_is_a_stream_of_its_own(make_session: MakeSession) -> None:
+async def test_every_wearer_is_a_separate_stream(make_session: MakeSession) -> None:
     session = make_session("wearer://?seed=1&people=2&speed=10")
     app = DashboardApp(session)
     async with app.run_test(size=SIZE) as pilot:
@@ -118,22 +115,3 @@ async def test_every_wearer_is_a_stream_of_its_own(make_session: MakeSession) ->
         await drawn(pilot)
         assert app.state.shown != first
         assert f"[{app.state.shown}]" in text(app, StatusLine)
-
-
-async def test_the_picture_is_an_svg_of_the_running_dashboard(make_session: MakeSession, tmp_path: Path) -> None:
-    path = tmp_path / "dashboard.svg"
-    session = make_session("wearer://?seed=1")
-    await take_picture(session, path, size=SIZE, after_windows=30)
-    words = " ".join(ET.parse(path).getroot().itertext()).replace("\xa0", " ")
-    for word in ("kinestream", "Acceleration", "Activity", "Pareto front", "p95", "Battery", "Decisions"):
-        assert word in words
-    assert session.summary()["predictions"] >= 30
-
-
-async def test_a_picture_of_a_session_that_fails_is_not_written(make_session: MakeSession, tmp_path: Path) -> None:
-    table = tmp_path / "walk.csv"
-    table.write_text("t,gyro_x,gyro_y,gyro_z\n" + "".join(f"{i / 50},0,0,0\n" for i in range(200)))
-    session = make_session(str(table))
-    with pytest.raises(InputMismatch):
-        await take_picture(session, tmp_path / "dashboard.svg")
-    assert not (tmp_path / "dashboard.svg").exists()

@@ -1,4 +1,4 @@
-"""The dashboard as pictures: ``pytest --snapshot-update`` after a change that is meant."""
+"""Pictures of the dashboard; after an intended change run ``pytest --snapshot-update``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .synthetic import SyntheticSession
     [((120, 40), ""), ((80, 24), ""), ((160, 50), "tp"), ((80, 24), "?")],
     ids=["usual", "small", "large-other-sensor-and-policy", "help"],
 )
-def test_the_dashboard_looks_as_it_did(snap_compare, size: tuple[int, int], keys: str) -> None:
+def test_the_dashboard_looks_as_before(snap_compare, size: tuple[int, int], keys: str) -> None:
     session = SyntheticSession(57)
     app = DashboardApp(session)
 

@@ -1,4 +1,4 @@
-"""The dashboard in a real terminal: tmux draws it, types on it, and reads what is on the screen."""
+"""The dashboard in a real terminal: tmux shows it, types keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 
 class Terminal:
-    """A tmux server of its own with one window."""
+    """A separate tmux server with one window."""
 
     def __init__(self, socket: Path, columns: int, rows: int, command: list[str]) -> None:
         self._tmux = ["tmux", "-S", str(socket), "-f", os.devnull]
@@ -31,9 +31,9 @@ class Terminal:
     def _run(self, *arguments: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
         environment |= {"LC_ALL": "C.UTF-8"}
-        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, env=environment, timeout=20)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        result = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, env=environment, timeout=20)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def screen(self) -> str:
         return self._run("capture-pane", "-p")
@@ -42,7 +42,7 @@ class Terminal:
         self._run("send-keys", key)
 
     def wait_for(self, shown: Callable[[str], bool], seconds: float = 30.0) -> str:
-        """The first screen of which ``shown`` is true."""
+        """Return the first screen for which ``shown`` is true."""
         until = time.monotonic() + seconds
         while not shown(screen := self.screen()):
             assert time.monotonic() < until, f"never on the screen:\n{screen}"
@@ -50,7 +50,7 @@ class Terminal:
         return screen
 
     def terminate(self) -> None:
-        """Send SIGTERM to what runs in the window."""
+        """Send SIGTERM to the processes in the window."""
         shell = psutil.Process(int(self._run("display-message", "-p", "#{pane_pid}")))
         for process in shell.children(recursive=True):
             process.terminate()
@@ -66,7 +66,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def basic_terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """One that says it has no colours, and a font of ASCII alone."""
+    """A terminal without colours and with ASCII only."""
     yield from on_terminal(tmp_path, "NO_COLOR=1", "TERM=linux")
 
 
@@ -76,17 +76,17 @@ def on_terminal(tmp_path: Path, *settings: str) -> Iterator[Terminal]:
     command = [sys.executable, "-m", "kinestream", "run", "wearer://?seed=1&speed=20", "--dashboard"]
     command += ["--model", str(model), "--policy", "battery:hours=2", "--deadline", "5"]
     command = ["env", f"KINESTREAM_CACHE={tmp_path / 'cache'}", *settings, *command]
-    opened = Terminal(tmp_path / "tmux", 80, 24, command)
-    yield opened
-    opened.close()
+    window = Terminal(tmp_path / "tmux", 80, 24, command)
+    yield window
+    window.close()
 
 
-def runs(screen: str) -> bool:
+def is_running(screen: str) -> bool:
     return all(sign in screen for sign in ("Acceleration", "p95", "◆"))
 
 
-def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(terminal: Terminal) -> None:
-    screen = terminal.wait_for(runs)
+def test_the_dashboard_obeys_keys_and_leaves_the_terminal_clean(terminal: Terminal) -> None:
+    screen = terminal.wait_for(is_running)
     assert any(0x2800 < ord(character) < 0x2900 for character in screen)
     assert all(len(line) <= 80 for line in screen.splitlines())
     terminal.press("Space")
@@ -105,19 +105,19 @@ def test_the_dashboard_runs_in_a_terminal_obeys_keys_and_leaves_it_clean(termina
     terminal.wait_for(lambda shown: "kind       fixed" in shown and "queue" in shown)
     terminal.press("q")
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
-    assert "Acceleration" not in screen, "the terminal is as it was, with the summary below"
+    assert "Acceleration" not in screen, "the terminal is clean, with the summary below"
     assert "with tiny, policy fixed" in screen
 
 
-def test_a_polite_kill_leaves_the_terminal_clean_too(terminal: Terminal) -> None:
-    terminal.wait_for(runs)
+def test_sigterm_leaves_the_terminal_clean(terminal: Terminal) -> None:
+    terminal.wait_for(is_running)
     terminal.terminate()
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
     assert "Acceleration" not in screen
     assert "with tiny, policy battery:hours=2" in screen
 
 
-def test_a_basic_terminal_gets_ascii_alone(basic_terminal: Terminal) -> None:
+def test_a_basic_terminal_shows_only_ascii(basic_terminal: Terminal) -> None:
     screen = basic_terminal.wait_for(lambda shown: all(sign in shown for sign in ("Acceleration", "p95", "@", "+-")))
     assert screen.isascii()
     basic_terminal.press("q")

@@ -1,4 +1,4 @@
-"""Everything in ASCII."""
+"""ASCII drawing."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def test_a_line_of_dots_keeps_its_height() -> None:
     assert to_ascii("⠉⠒⠤⣀⣿⠀") == "'--.| "
 
 
-def test_what_is_ascii_stays() -> None:
+def test_ascii_text_stays_unchanged() -> None:
     assert to_ascii("p95 0.1 ms") == "p95 0.1 ms"

@@ -1,4 +1,4 @@
-"""Pictures made of characters."""
+"""Braille traces, bars, columns and round scales."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinestream.dashboard.drawing.big_text import LINES, large
 from kinestream.dashboard.drawing.draw import (
     bar,
     braille,
@@ -23,7 +22,7 @@ values = st.floats(-1000, 1000)
 
 
 def dots(lines: list[str]) -> np.ndarray:
-    """(4 rows, 2 columns) of booleans: the braille lines read back dot by dot."""
+    """Return the dots of braille lines as booleans, (4 x lines, 2 x columns)."""
     order = [[0, 3], [1, 4], [2, 5], [6, 7]]
     picture = np.zeros((4 * len(lines), 2 * len(lines[0])), bool)
     for row, line in enumerate(lines):
@@ -56,19 +55,19 @@ def test_a_line_without_gaps_has_no_holes(x: list[float]) -> None:
         assert (here & (before | np.roll(before, 1) | np.roll(before, -1))).any()
 
 
-def test_a_missing_column_is_blank_and_not_bridged() -> None:
+def test_a_missing_column_stays_blank() -> None:
     picture = trace([0.0, 7.0, np.nan, np.nan, 0.0, 0.0], 0, 7, rows=2)
     assert picture.any(axis=0).tolist() == [True, True, False, False, True, True]
     assert picture[:, 4:].sum() == 2
 
 
-def test_what_lies_beyond_the_scale_is_drawn_on_the_edge() -> None:
+def test_values_beyond_the_scale_are_drawn_on_the_edge() -> None:
     picture = trace([-5.0, 50.0], 0, 7, rows=2)
     assert picture[7, 0]
     assert picture[0, 1]
 
 
-def test_columns_keep_the_extremes_of_all_their_samples() -> None:
+def test_columns_keep_the_extremes_of_their_samples() -> None:
     t = np.arange(100) / 100.0
     x = np.stack([t, -t], axis=1).astype(np.float32)
     low, high = columns(t, x, np.zeros(100, bool), 0.0, 0.25, 4)
@@ -77,7 +76,7 @@ def test_columns_keep_the_extremes_of_all_their_samples() -> None:
     np.testing.assert_allclose(low[:, 1], -high[:, 0])
 
 
-def test_sparse_samples_are_joined_by_a_line_but_not_over_a_break() -> None:
+def test_a_line_joins_sparse_samples_except_over_a_break() -> None:
     t = np.array([0.5, 4.5, 8.5])
     x = np.array([[0.0], [4.0], [8.0]], np.float32)
     broken = np.array([True, False, True])
@@ -89,14 +88,14 @@ def test_sparse_samples_are_joined_by_a_line_but_not_over_a_break() -> None:
     assert np.isnan(low[9, 0])
 
 
-def test_samples_outside_the_picture_are_left_out() -> None:
+def test_samples_outside_the_picture_are_ignored() -> None:
     t = np.arange(10.0)
     low, _ = columns(t, t[:, None].astype(np.float32), np.zeros(10, bool), 3.0, 1.0, 4)
     np.testing.assert_array_equal(low[:, 0], [3, 4, 5, 6])
 
 
 @given(values, values, st.sampled_from([0.5, 2.0, 10.0]))
-def test_the_scale_holds_the_signal_and_has_round_ends(a: float, b: float, least: float) -> None:
+def test_the_scale_covers_the_signal_and_has_round_ends(a: float, b: float, least: float) -> None:
     low, high = min(a, b), max(a, b)
     floor, ceiling = nice_range(low, high, least)
     assert floor <= low + 1e-9
@@ -106,7 +105,7 @@ def test_the_scale_holds_the_signal_and_has_round_ends(a: float, b: float, least
 
 
 @given(st.floats(1e-6, 1e6))
-def test_a_value_lies_between_the_round_ones_around_it(value: float) -> None:
+def test_a_value_lies_between_its_round_neighbours(value: float) -> None:
     below, above = round_below(value), round_above(value)
     assert below <= value * 1.00001
     assert above >= value * 0.99999
@@ -121,7 +120,7 @@ def test_a_bar_is_exact_to_an_eighth(share: float, drawn: str) -> None:
     assert bar(share, 4) == drawn
 
 
-def test_the_columns_of_a_chart_stack_over_the_rows() -> None:
+def test_chart_columns_span_several_rows() -> None:
     assert column_chart([1.0, 0.5, 0.25, 0.0], rows=2) == ["█   ", "██▄▁"]
 
 
@@ -131,24 +130,3 @@ def test_the_columns_of_a_chart_stack_over_the_rows() -> None:
 )
 def test_numbers_have_about_three_digits(value: float, text: str) -> None:
     assert number(value) == text
-
-
-def test_large_letters_stand_side_by_side_or_word_under_word() -> None:
-    wide, narrow = large("walking upstairs", 80), large("walking upstairs", 40)
-    assert wide is not None
-    assert narrow is not None
-    assert (len(wide), len(narrow)) == (LINES, 2 * LINES)
-    assert max(map(len, narrow)) <= 40
-
-
-def test_large_letters_give_up_on_what_does_not_fit_or_is_unknown() -> None:
-    assert large("downstairs", 20) is None
-    assert large("größe", 80) is None
-
-
-def test_every_glyph_is_a_rectangle() -> None:
-    for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-./ ":
-        lines = large(character, 10)
-        assert lines is not None
-        assert len(lines) == LINES
-        assert len(set(map(len, lines))) == 1

@@ -1,11 +1,11 @@
-"""What is told at once, and what is told once."""
+"""Current faults, and the announcement of new ones."""
 
 from __future__ import annotations
 
 import pytest
 
 from kinestream.core.source import LinkStatus
-from kinestream.dashboard.model.alarms import QUIET_S, SILENT_S, STANDING_S, Watch, alarms
+from kinestream.dashboard.model.alarms import QUIET_S, SILENT_S, STANDING_S, AlarmWatch, alarms
 from kinestream.dashboard.model.state import DashboardState
 
 from ..synthetic import SyntheticSession
@@ -15,64 +15,66 @@ def link(state: str, *, clock: str = "device clock, fitted", reconnects: int = 0
     return LinkStatus("wrist", state, -60, 0.8, reconnects, None, clock)
 
 
-def told(session: SyntheticSession, *, state: DashboardState | None = None, dropped: int = 0, now_s: float = 0.0):
+def current_alarms(
+    session: SyntheticSession, *, state: DashboardState | None = None, dropped: int = 0, now_s: float = 0.0
+) -> list[str]:
     return alarms(session, state or DashboardState(), dropped, now_s)
 
 
-def test_nothing_is_wrong_in_a_quiet_run() -> None:
-    assert told(SyntheticSession()) == []
+def test_a_healthy_run_has_no_alarms() -> None:
+    assert current_alarms(SyntheticSession()) == []
 
 
-def test_what_has_failed_for_good_stands_first() -> None:
+def test_permanent_failures_come_first() -> None:
     session = SyntheticSession()
-    session.broken = ["recording ended: no space left"]
-    session.linked = [link("lost")]
-    assert told(session)[0] == "recording ended: no space left"
+    session.failure_lines = ["recording ended: no space left"]
+    session.link_list = [link("lost")]
+    assert current_alarms(session)[0] == "recording ended: no space left"
 
 
 @pytest.mark.parametrize("state", ["lost", "looking", "connecting"])
-def test_a_link_that_was_there_and_is_not_is_an_alarm(state: str) -> None:
+def test_a_link_that_goes_down_is_an_alarm(state: str) -> None:
     session = SyntheticSession()
-    session.linked = [link(state)]
-    assert told(session) == [f"wrist: link {state}; what it measures now is not seen"]
+    session.link_list = [link(state)]
+    assert current_alarms(session) == [f"wrist: link {state}; its samples are missing now"]
 
 
 @pytest.mark.parametrize(
-    "awaited", [link("looking", clock=""), link("connecting", clock=""), link("streaming", reconnects=3)]
+    "status", [link("looking", clock=""), link("connecting", clock=""), link("streaming", reconnects=3)]
 )
-def test_a_link_that_is_awaited_or_back_is_none(awaited: LinkStatus) -> None:
+def test_a_first_connection_or_a_reconnected_link_is_not_an_alarm(status: LinkStatus) -> None:
     session = SyntheticSession()
-    session.linked = [awaited]
-    assert told(session) == []
+    session.link_list = [status]
+    assert current_alarms(session) == []
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_live_stream_that_falls_silent_is_an_alarm_and_a_paused_recording_none(live: bool) -> None:
+def test_a_silent_live_stream_is_an_alarm_and_a_paused_recording_is_not(live: bool) -> None:
     session, state = SyntheticSession(live=live), DashboardState()
     session.subscribe(state.on_chunk, state.on_prediction)
     session.play(0)
-    heard_s = state.streams["left wrist"].health.heard_s
-    assert heard_s is not None
-    assert told(session, state=state, now_s=heard_s + SILENT_S / 2) == []
-    later = told(session, state=state, now_s=heard_s + 7)
-    assert later == (["left wrist: nothing came for 7 s"] if live else [])
+    last_s = state.streams["left wrist"].health.last_arrival_s
+    assert last_s is not None
+    assert current_alarms(session, state=state, now_s=last_s + SILENT_S / 2) == []
+    later = current_alarms(session, state=state, now_s=last_s + 7)
+    assert later == (["left wrist: no samples for 7 s"] if live else [])
 
 
-def test_samples_dropped_since_the_last_look_are_told() -> None:
-    assert "25 samples dropped just now" in told(SyntheticSession(), dropped=25)[0]
+def test_newly_dropped_samples_are_an_alarm() -> None:
+    assert "25 samples dropped just now" in current_alarms(SyntheticSession(), dropped=25)[0]
 
 
-def test_an_alarm_that_only_counts_on_is_new_once_and_again_after_a_quiet_time() -> None:
-    watch = Watch()
-    assert watch.new_alarms(["nothing came for 3 s"], 0.0) == ["nothing came for 3 s"]
+def test_an_alarm_is_new_once_and_again_after_a_quiet_time() -> None:
+    watch = AlarmWatch()
+    assert watch.new_alarms(["no samples for 3 s"], 0.0) == ["no samples for 3 s"]
     for now_s in range(1, 60):
-        assert watch.new_alarms([f"nothing came for {now_s + 3} s"], float(now_s)) == []
+        assert watch.new_alarms([f"no samples for {now_s + 3} s"], float(now_s)) == []
     assert watch.new_alarms([], 60.0) == []
-    assert watch.new_alarms(["nothing came for 3 s"], 60.0 + 2 * QUIET_S) == ["nothing came for 3 s"]
+    assert watch.new_alarms(["no samples for 3 s"], 60.0 + 2 * QUIET_S) == ["no samples for 3 s"]
 
 
-def test_a_notice_is_told_once_when_it_has_stood_for_a_while() -> None:
-    watch = Watch()
+def test_a_notice_is_announced_once_after_it_has_stood_for_a_while() -> None:
+    watch = AlarmWatch()
     assert watch.new_notices(["50.1 Hz measured"], 0.0) == []
     assert watch.new_notices([], 1.0) == []
     assert watch.new_notices(["50.2 Hz measured"], 2.0) == []

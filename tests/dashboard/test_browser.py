@@ -21,7 +21,7 @@ pytest.importorskip("textual_serve")
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[str]:
-    """The address of a served demo."""
+    """The address of a served run."""
     save_model(tmp_path / "tiny.safetensors", random_model())
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -34,8 +34,8 @@ def page(tmp_path: Path) -> Iterator[str]:
     assert process.wait(20) == 0
 
 
-async def opened(client, page: str) -> str:
-    """The page, as soon as it is served."""
+async def first_page(client, page: str) -> str:
+    """Return the page as soon as it is served."""
     for _ in range(300):
         try:
             async with client.get(page) as response:
@@ -43,29 +43,29 @@ async def opened(client, page: str) -> str:
                 return await response.text()
         except aiohttp.ClientConnectorError:
             await asyncio.sleep(0.1)
-    raise AssertionError("never served")
+    raise AssertionError("the page was never served")
 
 
-async def test_a_browser_sees_the_dashboard_and_its_keys_reach_it_and_other_pages_get_nothing(page: str) -> None:
+async def test_a_browser_shows_the_dashboard_and_sends_keys_and_foreign_pages_are_rejected(page: str) -> None:
     async with aiohttp.ClientSession() as client:
-        assert "textual" in await opened(client, page)
+        assert "textual" in await first_page(client, page)
         for origin in ("http://elsewhere.example", None):
             headers = {"Origin": origin} if origin else {}
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as rejection:
                 await client.ws_connect(f"{page}/ws", headers=headers)
-            assert refused.value.status == 403
+            assert rejection.value.status == 403
         async with client.ws_connect(f"{page}/ws?width=120&height=40", headers={"Origin": page}) as terminal:
-            await seen(terminal, "Acceleration")
+            await shows(terminal, "Acceleration")
             await terminal.send_str(json.dumps(["stdin", "p"]))
-            await seen(terminal, "policy fixed")
+            await shows(terminal, "policy fixed")
             await terminal.send_str(json.dumps(["stdin", "q"]))
             async for _ in terminal:
                 pass
         assert terminal.closed
 
 
-async def seen(terminal, words: str) -> None:
-    """Until the screen has been sent these words."""
+async def shows(terminal, words: str) -> None:
+    """Wait until these words have been sent to the screen."""
     sent = ""
     async with asyncio.timeout(40):
         while words not in sent:
