@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +39,17 @@ class CheckReport:
     problems: list[str] = field(default_factory=list)
     """Problems; a sound copy has none."""
 
+    def add(self, recording: Recording) -> None:
+        """Count a recording's samples, labels and repairs, and note its problems."""
+        self.problems += problems_of(recording)
+        self.samples += len(recording)
+        self.hours += recording.duration_s / 3600
+        _add(self.repairs, recording.repairs)
+        if recording.labels is not None:
+            codes, counts = np.unique(recording.labels[recording.labels >= 0], return_counts=True)
+            _add(self.labels, {recording.label_names[c]: int(n) for c, n in zip(codes, counts, strict=True)})
+        self.labelled_share = sum(self.labels.values()) / max(self.samples, 1)
+
     @property
     def sound(self) -> bool:
         """Whether the copy has no problems."""
@@ -62,24 +72,19 @@ def check_dataset(
     _check_blobs(tree, known, report)
     dataset = known.open(data_dir)
     report.recordings, report.subjects = len(dataset), len(dataset.subjects)
-    labels: Counter[str] = Counter()
-    repairs: Counter[str] = Counter()
     windows = 0
     for index, recording in enumerate(dataset):
-        report.problems += problems_of(recording)
-        report.samples += len(recording)
-        report.hours += recording.duration_s / 3600
-        repairs.update(recording.repairs)
-        if recording.labels is not None:
-            codes, counts = np.unique(recording.labels, return_counts=True)
-            labels.update({dataset.label_names[c]: int(n) for c, n in zip(codes, counts, strict=True) if c >= 0})
+        report.add(recording)
         windows += count_windows(recording, known.published.window, known.published.hop)
         on_progress(index + 1, len(dataset))
-    report.labels, report.repairs = dict(labels), dict(repairs)
-    report.labelled_share = labels.total() / max(report.samples, 1)
     report.windows = windows if known.published.windows is not None else None
     _compare(report, known.published)
     return report
+
+
+def _add(totals: dict[str, int], counts: Mapping[str, int]) -> None:
+    for name, number in counts.items():
+        totals[name] = totals.get(name, 0) + number
 
 
 def problems_of(recording: Recording) -> list[str]:
