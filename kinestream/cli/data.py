@@ -1,4 +1,4 @@
-"""``kinestream data list | fetch | check``: which datasets there are, where they are, whether they are sound."""
+"""``kinestream data list | fetch | check``: list the datasets, download them and check local copies."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Add the command ``data``; what it runs is imported when it runs."""
+    """Add the command ``data``; each subcommand imports its code when it runs."""
     data = subparsers.add_parser("data", help="list, fetch and check the recorded datasets")
     data.set_defaults(run=run_list, data=None, json=False)
     commands = data.add_subparsers(metavar="list|fetch|check")
 
-    listing = commands.add_parser("list", help="which datasets there are, where each is looked for, on what terms")
+    listing = commands.add_parser("list", help="list the datasets with their folder, size, terms and citation")
     listing.set_defaults(run=run_list)
 
     fetching = commands.add_parser("fetch", help="download a dataset from its original home")
     fetching.add_argument("name", metavar="NAME", help="e.g. hapt; see kinestream data list")
     fetching.add_argument("--url", help="download from here instead of the original home")
-    fetching.add_argument("--sha256", metavar="HEX", help="the checksum to expect instead of the published one")
+    fetching.add_argument("--sha256", metavar="HEX", help="expected checksum instead of the published one")
     fetching.set_defaults(run=run_fetch)
 
     checking = commands.add_parser(
         "check",
-        help="read every recording of a local copy and compare with what is published; or read a session recording",
+        help="read a whole local copy and compare it with the published figures, or read a whole recording",
     )
-    checking.add_argument("name", metavar="NAME|DIR", help="e.g. hapt (see kinestream data list), or a recording")
+    checking.add_argument(
+        "name", metavar="NAME|DIR", help="e.g. hapt (see kinestream data list), or a recording's folder"
+    )
     checking.set_defaults(run=run_check)
 
     for parser in (listing, fetching, checking):
@@ -40,13 +42,13 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
             "--data",
             type=Path,
             metavar="DIR",
-            help="the folder of the data (default: $KINESTREAM_DATA, else the user's data folder)",
+            help="folder of the datasets (default: $KINESTREAM_DATA, else the user's data folder)",
         )
-        parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+        parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Every dataset: found or where it is looked for, size, terms, citation."""
+    """Print every dataset with its state, folder, size, terms and citation."""
     from kinestream.replay_data.datasets.registry import DATASETS, default_data_dir
 
     folder = args.data or default_data_dir()
@@ -55,7 +57,7 @@ def run_list(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        size = f"about {row['size_mb']} MB" if row["size_mb"] else "size not known beforehand"
+        size = f"about {row['size_mb']} MB" if row["size_mb"] else "size unknown"
         print(f"{row['name']}: {row['title']}")
         print(f"  {row['state']}" + (f" in {row['source']}" if row["source"] else ""))
         print(f"  expected in {row['expected']}, {size}, from {row['page']}")
@@ -65,7 +67,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_fetch(args: argparse.Namespace) -> int:
-    """Download unless it is there; the terms come first."""
+    """Download a dataset unless it is already there, after printing its terms."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -76,12 +78,12 @@ def run_fetch(args: argparse.Namespace) -> int:
     known = known_dataset(args.name)
     folder = args.data or default_data_dir()
     try:
-        found = known.locate(folder)
+        tree = known.locate(folder)
     except DataMissing:
         pass
     else:
-        return _say(
-            args, {"name": known.name, "path": str(found.source), "downloaded": False}, f"already in {found.source}"
+        return _print(
+            args, {"name": known.name, "path": str(tree.source), "downloaded": False}, f"already in {tree.source}"
         )
     _note(f"{known.home.title}, {known.home.page}")
     _note(f"terms: {known.home.terms}")
@@ -98,9 +100,9 @@ def run_fetch(args: argparse.Namespace) -> int:
         )
     known.locate(folder)
     trust = {
-        "published": "the expected one",
-        "recorded": "the same as when it was fetched before",
-        "first": "no checksum of the original is known: it is recorded, and later copies are compared with it",
+        "published": "as expected",
+        "recorded": "the same as at the earlier download",
+        "first": "recorded, to compare later downloads with it, as no checksum of the original is published",
     }[fetched.trust]
     facts = {
         "name": known.name,
@@ -109,11 +111,11 @@ def run_fetch(args: argparse.Namespace) -> int:
         "sha256": fetched.sha256,
         "trust": fetched.trust,
     }
-    return _say(args, facts, f"{fetched.path}\nSHA-256 of the download {fetched.sha256}: {trust}")
+    return _print(args, facts, f"{fetched.path}\nSHA-256 of the download {fetched.sha256}: {trust}")
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Status 0 if the copy is sound, 1 if it is not."""
+    """Check a dataset or a recording; return status 0 if it is sound, else 1."""
     import dataclasses
 
     from rich.console import Console
@@ -128,7 +130,7 @@ def run_check(args: argparse.Namespace) -> int:
 
         if is_recording(args.name):
             report = check_recording(Path(args.name))
-            _say(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report)))
+            _print(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report)))
             return 0 if report.sound else 1
     known = known_dataset(args.name)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -138,7 +140,7 @@ def run_check(args: argparse.Namespace) -> int:
             args.data or default_data_dir(),
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    _say(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report, known)))
+    _print(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report, known)))
     return 0 if report.sound else 1
 
 
@@ -183,7 +185,7 @@ def _lines(report: CheckReport, known: KnownDataset | None = None) -> list[str]:
     return [*lines, "  sound" if report.sound else "  not sound"]
 
 
-def _say(args: argparse.Namespace, facts: dict[str, Any], text: str) -> int:
+def _print(args: argparse.Namespace, facts: dict[str, Any], text: str) -> int:
     print(json.dumps(facts, indent=2) if args.json else text)
     return 0
 

@@ -1,4 +1,4 @@
-"""``record``, ``recover``, ``export`` and ``import``: session recordings, to and fro. docs/recordings.md."""
+"""``record``, ``recover``, ``export`` and ``import``: recordings and their conversion. See docs/recordings.md."""
 
 from __future__ import annotations
 
@@ -25,62 +25,64 @@ if TYPE_CHECKING:
     from kinestream.recording.recorder import Recorder
     from kinestream.replay_data.recordings import Recovery
 
-SHOWN_EVERY_S = 0.25
+REFRESH_EVERY_S = 0.25
 CLEAR_LINE = "\r\x1b[K"
 ACTIVITIES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
 
 
 def add_parser(commands: Any) -> None:
-    """Add the commands."""
+    """Add the commands ``record``, ``recover``, ``export`` and ``import``."""
     record = commands.add_parser(
         "record",
-        help="keep a live stream in a folder, labelled by key presses",
+        help="record a live stream into a folder, labelled by key presses",
         description="Record a source's samples. At a terminal, keys change the label while it runs:\n"
-        "1 to 9 choose one of the labels, 0 none, q ends the recording.",
+        "1 to 9 select a label, 0 removes it, q ends the recording.",
         epilog="examples:\n"
         "  kinestream record zmq+tcp://127.0.0.1:5556 --label walking\n"
         "  kinestream record zmq+tcp://127.0.0.1:5556 monday --labels walking sitting cycling --wearer anna",
     )
     record.add_argument("source", metavar="URI", help="as for run")
-    record.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="a new folder (default named by the time)")
-    record.add_argument("--label", metavar="L", help="what is done at the start, and key 1 (default: the source's own)")
-    record.add_argument("--labels", nargs="+", default=[], metavar="L", help="what keys 1 to 9 choose from (or L,L,L)")
-    record.add_argument("--wearer", metavar="NAME", help="who wears the sensor; training parts people by it")
-    record.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much time")
+    record.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="a new folder (default: named by the time)")
+    record.add_argument(
+        "--label", metavar="L", help="the label at the start, also on key 1 (default: the source's own)"
+    )
+    record.add_argument("--labels", nargs="+", default=[], metavar="L", help="the labels of keys 1 to 9 (or L,L,L)")
+    record.add_argument("--wearer", metavar="NAME", help="name of the person; training separates people by it")
+    record.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this time")
     add_source_options(record)
     record.set_defaults(run=run_record)
 
     recover = commands.add_parser(
         "recover",
-        help="make the recording of a killed run whole again",
-        description="Repair a recording in place, and say what was kept and what is lost.",
+        help="repair the recording of a killed run",
+        description="Repair a recording in place, and report what was kept and what was lost.",
     )
     recover.add_argument("folder", metavar="DIR", type=Path)
-    recover.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    recover.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     recover.set_defaults(run=run_recover)
 
     export = commands.add_parser(
         "export",
-        help="a recording as CSV, or in the Motion-BIDS layout",
+        help="convert a recording to CSV or Motion-BIDS",
         description="Write a recording's samples for other programs.",
         epilog="examples:\n  kinestream export monday --csv monday.csv\n"
         "  kinestream export monday --motion-bids bids --task walking",
     )
     export.add_argument("folder", metavar="DIR", type=Path)
-    export.add_argument("--csv", type=Path, metavar="FILE", help="one row a sample; predictions beside it")
-    export.add_argument("--motion-bids", type=Path, metavar="FOLDER", help="a BIDS dataset with this one person")
+    export.add_argument("--csv", type=Path, metavar="FILE", help="one row per sample; predictions in a second file")
+    export.add_argument("--motion-bids", type=Path, metavar="FOLDER", help="a BIDS dataset with one person")
     export.add_argument("--task", default="activities", metavar="NAME", help="the task's name in BIDS")
     export.set_defaults(run=run_export)
 
     imported = commands.add_parser(
         "import",
-        help="an XDF file of Lab Streaming Layer as a recording",
-        description="Turn an XDF file into a recording, which every command reads. Needs the 'xdf' extra.",
+        help="convert an XDF file of Lab Streaming Layer to a recording",
+        description="Convert an XDF file to a recording, which every command reads. Needs the 'xdf' extra.",
     )
     imported.add_argument("file", metavar="FILE.xdf", type=Path)
     imported.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
-    imported.add_argument("--wearer", metavar="NAME", help="who wore the sensors")
-    imported.add_argument("--columns", metavar="MAP", help="what the channels are: 'acc=X,Y,Z:g; gyro=p,q,r:dps'")
+    imported.add_argument("--wearer", metavar="NAME", help="name of the person")
+    imported.add_argument("--columns", metavar="MAP", help="meaning of the channels: 'acc=X,Y,Z:g; gyro=p,q,r:dps'")
     imported.set_defaults(run=run_import)
 
 
@@ -94,10 +96,10 @@ def run_record(args: argparse.Namespace) -> int:
 
     if args.limit is not None and not args.limit > 0:
         raise ConfigError(f"--limit {args.limit:g}: expected a positive number of seconds")
-    named = [*([args.label] if args.label else []), *(name for text in args.labels for name in text.split(","))]
-    labels = list(dict.fromkeys(canonical_label(name) for name in named if name.strip()))
+    label_names = [*([args.label] if args.label else []), *(name for text in args.labels for name in text.split(","))]
+    labels = list(dict.fromkeys(canonical_label(name) for name in label_names if name.strip()))
     if len(labels) > 9:
-        raise ConfigError(f"{len(labels)} labels; a key each, 1 to 9, is all there is")
+        raise ConfigError(f"{len(labels)} labels; expected at most 9, one per key 1 to 9: leave some out")
     folder = args.folder or Path(time.strftime("recording-%Y%m%d-%H%M%S"))
     source = source_of(args)
     labelled = LabelledSource(source, labels or ACTIVITIES, at_first=0 if args.label else None)
@@ -111,7 +113,7 @@ async def _record(
     source: LabelledSource, links: Callable[[], Sequence[LinkStatus]], recorder: Recorder, limit_s: float | None
 ) -> int:
     chunks = samples = lost = 0
-    ends_at: dict[str, tuple[str, int]] = {}  # of each stream: its session, and the number of the next sample
+    next_seqs: dict[str, tuple[str, int]] = {}  # by stream: its epoch, and the number of its next sample
     started_s = time.monotonic()
 
     async def read() -> None:
@@ -120,12 +122,12 @@ async def _record(
             await recorder.take(chunk)
             chunks += 1
             samples += len(chunk)
-            session, expected = ends_at.get(chunk.stream, ("", 0))
-            lost += chunk.seq - expected if session == chunk.session else 0
-            ends_at[chunk.stream] = chunk.session, chunk.seq + len(chunk)
+            epoch, expected_seq = next_seqs.get(chunk.stream, ("", 0))
+            lost += chunk.seq - expected_seq if epoch == chunk.session else 0
+            next_seqs[chunk.stream] = chunk.session, chunk.seq + len(chunk)
 
     reader = asyncio.create_task(read())
-    ends = asyncio.create_task(asyncio.wait({reader}, timeout=limit_s))
+    end = asyncio.create_task(asyncio.wait({reader}, timeout=limit_s))
     stop_on_signals(reader.cancel)
 
     def press(key: str) -> None:
@@ -141,10 +143,10 @@ async def _record(
         warnings.setFormatter(logging.Formatter(f"{CLEAR_LINE if at_terminal else ''}kinestream: %(message)s"))
         logging.getLogger("kinestream").addHandler(warnings)
         try:
-            while not ends.done():
+            while not end.done():
                 if at_terminal:
                     _show(source, samples, lost, links(), time.monotonic() - started_s)
-                await asyncio.wait({ends}, timeout=SHOWN_EVERY_S)
+                await asyncio.wait({end}, timeout=REFRESH_EVERY_S)
         finally:
             logging.getLogger("kinestream").removeHandler(warnings)
             reader.cancel()
@@ -156,7 +158,7 @@ async def _record(
     for notice in [*source.notices(), *recorder.notices()]:
         say(notice)
     if not reader.cancelled():
-        reader.result()  # raises what ended it
+        reader.result()  # raises the error that ended the recording
     print(f"{recorder.summary()['samples']} samples in {recorder.folder}")
     return 1 if recorder.failure else 0
 
@@ -164,15 +166,20 @@ async def _record(
 def _show(labelled: LabelledSource, samples: int, lost: int, links: Sequence[LinkStatus], elapsed_s: float) -> None:
     minutes, seconds = divmod(int(elapsed_s), 60)
     choices = "  ".join(f"{i}:{name}" for i, name in enumerate(labelled.labels, start=1))
-    told = [f"{minutes}:{seconds:02d}", f"{samples} samples", *([f"{lost} lost"] if lost else []), *_troubles(links)]
-    line = f"{'  '.join(told)}  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
+    status = [
+        f"{minutes}:{seconds:02d}",
+        f"{samples} samples",
+        *([f"{lost} lost"] if lost else []),
+        *_link_problems(links),
+    ]
+    line = f"{'  '.join(status)}  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
     width = get_terminal_size().columns - 1
     sys.stderr.write(f"{CLEAR_LINE}{line[:width]}")
     sys.stderr.flush()
 
 
-def _troubles(links: Sequence[LinkStatus]) -> Iterator[str]:
-    """What a person who records should see at once of the links to the sensors."""
+def _link_problems(links: Sequence[LinkStatus]) -> Iterator[str]:
+    """The links that are not streaming or have reconnected, for the status line."""
     for link in links:
         if link.state != "streaming":
             yield f"{link.name}: {link.state.upper()}"
@@ -181,7 +188,7 @@ def _troubles(links: Sequence[LinkStatus]) -> Iterator[str]:
 
 
 def run_recover(args: argparse.Namespace) -> int:
-    """Repair, and tell."""
+    """Repair a recording and print a report."""
     from dataclasses import asdict
 
     from kinestream.replay_data.recordings import recover
@@ -190,21 +197,21 @@ def run_recover(args: argparse.Namespace) -> int:
         report = recover(args.folder)
     except OSError as error:
         raise ConfigError(f"{args.folder} cannot be repaired in place ({error}); make room or copy it first") from None
-    print(json.dumps(asdict(report), indent=2) if args.json else "\n".join(_told(report)))
+    print(json.dumps(asdict(report), indent=2) if args.json else "\n".join(_recovery_lines(report)))
     return 0
 
 
-def _told(report: Recovery) -> list[str]:
+def _recovery_lines(report: Recovery) -> list[str]:
     if not report.needed:
-        return [f"{report.folder}: whole, nothing to repair; {_rows(report.kept)}"]
+        return [f"{report.folder}: complete, nothing to repair; {_rows(report.kept)}"]
     lines = [f"{report.folder}: repaired", f"  kept  {_rows(report.kept)} in {report.segments} segments"]
     if report.tails_sealed:
-        lines.append(f"        of them from the tail: {_rows(report.kept_from_tails)}")
+        lines.append(f"        of which from the tail: {_rows(report.kept_from_tails)}")
     if report.holes:
-        lines.append(f"  lost  {report.bytes_lost} bytes in {report.holes} writes that were cut off or damaged")
+        lines.append(f"  lost  {report.bytes_lost} bytes in {report.holes} incomplete or damaged writes")
     lines += [f"  lost  {name}: cannot be read, set aside as {name}.damaged" for name in report.damaged]
     if not report.holes and not report.damaged:
-        lines.append("  lost  nothing that was written; what a killed run had not written yet is at most a second")
+        lines.append("  lost  nothing that was written; a killed run has at most a second not yet written")
     return lines
 
 
@@ -213,9 +220,9 @@ def _rows(rows: dict[str, int]) -> str:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Write what was asked for; say where."""
+    """Write the requested exports and print their paths."""
     if not args.csv and not args.motion_bids:
-        raise ConfigError("say what to export to: --csv FILE or --motion-bids FOLDER")
+        raise ConfigError("nothing to export; expected --csv FILE or --motion-bids FOLDER")
     from kinestream.replay_data.recordings import RecordingReader
 
     reader = RecordingReader(args.folder)
@@ -236,12 +243,11 @@ def run_export(args: argparse.Namespace) -> int:
 
 
 def run_import(args: argparse.Namespace) -> int:
-    """Write the recording; say what is in it."""
+    """Convert the file and print the outcome for each stream."""
     from kinestream.replay_data import ColumnMap
     from kinestream.replay_data.recordings.xdf import import_xdf
 
     columns = ColumnMap.parse(args.columns) if args.columns else None
-    told = import_xdf(args.file, args.folder, wearer=args.wearer, columns=columns)
-    for line in told:
+    for line in import_xdf(args.file, args.folder, wearer=args.wearer, columns=columns):
         print(line)
     return 0

@@ -1,4 +1,4 @@
-"""Recordings from the command line: made, killed, repaired, replayed, exported, labelled by key."""
+"""Recordings from the command line: recorded, killed, repaired, replayed, exported and labelled by key."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ def kinestream(folder: Path, *arguments: object, status: int = 0, **more: object
 
 
 @pytest.mark.parametrize("command", ["replay", "run"])
-def test_a_recording_gives_the_live_predictions_again(folder: Path, command: str) -> None:
+def test_a_replayed_recording_repeats_the_live_predictions(folder: Path, command: str) -> None:
     done = kinestream(folder, command, folder / "monday", "--speed", "max", "--json")
     *live, live_summary = map(json.loads, (folder / "live.jsonl").read_text().splitlines())
-    *again, summary = map(json.loads, done.stdout.splitlines())
-    assert again == live  # latencies, ages and reasons too
+    *repeated, summary = map(json.loads, done.stdout.splitlines())
+    assert repeated == live  # including latencies, ages and reasons
     assert len(live) > 100
     assert f"{len(live)} predictions, all equal to the recorded ones" in done.stderr
     assert summary["compared"] == {"equal": len(live), "differing": 0, "beyond": 0}
     assert live_summary["recording"]["predictions"] == len(live)
 
 
-def test_with_another_policy_a_recording_is_a_source_like_any_other(folder: Path) -> None:
+def test_with_another_policy_a_recording_is_a_plain_source(folder: Path) -> None:
     arguments = ("--model", folder / "tiny.safetensors", "--policy", "fixed:0.5x-32", "--speed", "max", "--json")
     *predictions, summary = map(
         json.loads, kinestream(folder, "replay", folder / "monday", *arguments).stdout.split("\n")[:-1]
@@ -76,7 +76,7 @@ def test_with_another_policy_a_recording_is_a_source_like_any_other(folder: Path
     assert predictions[0]["truth"] is not None
 
 
-def test_a_model_that_has_changed_since_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_replay_reports_a_changed_model(folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.safetensors"
     save_model(model, random_model())
     kinestream(folder, "run", "wearer://?duration=5&speed=max", "--model", model, "--record", tmp_path / "r")
@@ -84,7 +84,7 @@ def test_a_model_that_has_changed_since_is_told(folder: Path, tmp_path: Path) ->
     assert "another tiny" in kinestream(folder, "replay", tmp_path / "r", status=1).stderr
 
 
-def test_a_killed_run_is_repaired_and_its_predictions_are_the_same(folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_is_repaired_and_repeats_its_predictions(folder: Path, tmp_path: Path) -> None:
     words = ["run", "wearer://?seed=2&live=1&people=8", "--json", "--record", tmp_path / "r", *policy(folder)]
     with subprocess.Popen(
         [*KINESTREAM, *map(str, words)], env=environment(folder), stdout=subprocess.PIPE, text=True
@@ -95,19 +95,19 @@ def test_a_killed_run_is_repaired_and_its_predictions_are_the_same(folder: Path,
         assert "being recorded right now" in refused
         time.sleep(1.0)
         process.kill()
-    again = kinestream(folder, "replay", tmp_path / "r", "--speed", "max", "--json")
-    assert "was not closed" in again.stderr
-    assert "all equal to the recorded ones" in again.stderr
-    assert again.stdout.splitlines()[:8] == [line.strip() for line in lines]
-    told = kinestream(folder, "recover", tmp_path / "r").stdout
-    assert "repaired" in told
-    assert "from the tail" in told
-    assert "whole, nothing to repair" in kinestream(folder, "recover", tmp_path / "r").stdout
+    replay = kinestream(folder, "replay", tmp_path / "r", "--speed", "max", "--json")
+    assert "was not closed" in replay.stderr
+    assert "all equal to the recorded ones" in replay.stderr
+    assert replay.stdout.splitlines()[:8] == [line.strip() for line in lines]
+    report = kinestream(folder, "recover", tmp_path / "r").stdout
+    assert "repaired" in report
+    assert "from the tail" in report
+    assert "complete, nothing to repair" in kinestream(folder, "recover", tmp_path / "r").stdout
     assert json.loads(kinestream(folder, "recover", tmp_path / "r", "--json").stdout)["needed"] is False
 
 
-def test_a_full_disk_is_told_once_and_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource", reason="limits of file sizes are a matter of POSIX")
+def test_a_full_disk_is_reported_and_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits need POSIX")
     limit = 256 << 10
 
     def small_files() -> None:
@@ -115,41 +115,41 @@ def test_a_full_disk_is_told_once_and_does_not_end_the_run(folder: Path, tmp_pat
 
     words = ("run", "wearer://?seed=2&people=4&speed=20&duration=80", "--record", tmp_path / "r", "--json")
     done = kinestream(folder, *words, *policy(folder), preexec_fn=small_files)
-    said, again = [line for line in done.stderr.splitlines() if "NOT RECORDING ANY MORE" in line]
-    assert said == again  # when it happened, and at the end
+    warning, repeated = [line for line in done.stderr.splitlines() if "NOT RECORDING ANY MORE" in line]
+    assert warning == repeated  # at the failure and at the end
     *predictions, summary = map(json.loads, done.stdout.splitlines())
     assert len(predictions) > 300
-    assert said.removeprefix("kinestream: ") in summary["notices"]
+    assert warning.removeprefix("kinestream: ") in summary["notices"]
     kept = json.loads(kinestream(folder, "recover", tmp_path / "r", "--json").stdout)["kept"]["samples"]
     assert 0 < kept == summary["recording"]["samples"]
     assert kept + summary["recording"]["not_recorded"] == summary["counts"]["samples"]
 
 
-def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(folder: Path) -> None:
+def test_an_unusable_folder_is_refused_before_the_run_starts(folder: Path) -> None:
     words = ("run", "wearer://?duration=5&speed=max", "--record", folder / "monday", *policy(folder))
     done = kinestream(folder, *words, status=2)
     assert "holds a recording already" in done.stderr
     assert done.stdout == ""
 
 
-def test_a_recording_is_checked_as_data_is(folder: Path) -> None:
+def test_data_check_reads_a_recording(folder: Path) -> None:
     report = json.loads(kinestream(folder, "data", "check", folder / "monday", "--json").stdout)
     assert (report["sound"], report["recordings"]) == (True, 2)
     assert report["samples"] == sum(map(len, RecordingReader(folder / "monday").chunks()))
 
 
-def test_export_and_import_say_what_they_wrote(folder: Path, tmp_path: Path) -> None:
+def test_export_and_import_print_the_files_they_write(folder: Path, tmp_path: Path) -> None:
     out = kinestream(folder, "export", folder / "monday", "--csv", tmp_path / "o.csv", "--motion-bids", tmp_path / "b")
     assert "o.csv: " in out.stdout
     assert "o-predictions.csv: " in out.stdout
     assert "_motion.tsv" in out.stdout
     assert "--csv FILE or --motion-bids" in kinestream(folder, "export", folder / "monday", status=2).stderr
     assert "no recording in" in kinestream(folder, "export", tmp_path, "--csv", tmp_path / "p.csv", status=1).stderr
-    nothing = kinestream(folder, "import", tmp_path / "none.xdf", tmp_path / "x", status=1)
-    assert "none.xdf" in nothing.stderr or "xdf" in nothing.stderr
+    failed = kinestream(folder, "import", tmp_path / "none.xdf", tmp_path / "x", status=1)
+    assert "none.xdf" in failed.stderr or "xdf" in failed.stderr
 
 
-def test_without_a_terminal_it_just_records(folder: Path, tmp_path: Path) -> None:
+def test_record_works_without_a_terminal(folder: Path, tmp_path: Path) -> None:
     words = ("record", "wearer://?seed=4&live=1", tmp_path / "r", "--label", "Walking Upstairs", "--limit", "1.5")
     done = kinestream(folder, *words, "--wearer", "anna")
     (recording,) = open_recording(tmp_path / "r")
@@ -159,11 +159,11 @@ def test_without_a_terminal_it_just_records(folder: Path, tmp_path: Path) -> Non
     assert {recording.label_names[code] for code in recording.labels} == {"walking_upstairs"}
     own = kinestream(folder, "record", "wearer://?seed=4&duration=20", tmp_path / "own", "--speed", "max")
     assert own.stdout.startswith("1000 samples")
-    assert "sitting" in open_recording(tmp_path / "own").label_names  # the source's own
+    assert "sitting" in open_recording(tmp_path / "own").label_names  # the source's own labels
 
 
-def test_keys_change_the_label_while_it_records(folder: Path, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty", reason="a terminal to press keys at")
+def test_keys_change_the_label_during_a_recording(folder: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="key presses need a pseudo-terminal")
     terminal, inside = pty.openpty()
     words = ["record", "wearer://?seed=4&live=1", tmp_path / "r", "--labels", "walking,sitting", "--limit", "60"]
     with subprocess.Popen(
@@ -176,16 +176,16 @@ def test_keys_change_the_label_while_it_records(folder: Path, tmp_path: Path) ->
     ) as process:
         shown = ""
 
-        def until(text: str) -> None:
+        def wait_for(text: str) -> None:
             nonlocal shown
             while text not in shown:
                 shown += os.read(terminal, 1000).decode()
             shown = ""
 
         for key, state in (("2", "[sitting]"), ("1", "[walking]"), ("9", "[walking]"), ("0", "[no label]")):
-            until("samples")
+            wait_for("samples")
             os.write(terminal, key.encode())
-            until(state)
+            wait_for(state)
             time.sleep(0.5)
         os.write(terminal, b"q")
         out, _ = process.communicate(timeout=20)
@@ -197,5 +197,5 @@ def test_keys_change_the_label_while_it_records(folder: Path, tmp_path: Path) ->
     assert recording.labels is not None
     names = [recording.label_names[code] if code >= 0 else "" for code in recording.labels]
     order = [name for name, before in zip(names, [None, *names], strict=False) if name != before]
-    hand = order[order.index("sitting") :] if order[0] != "sitting" else order
-    assert hand[-3:] == ["sitting", "walking", ""]
+    chosen = order[order.index("sitting") :] if order[0] != "sitting" else order
+    assert chosen[-3:] == ["sitting", "walking", ""]
