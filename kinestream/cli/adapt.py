@@ -55,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
 
     from kinestream.inference import find_model, load_model, save_model
     from kinestream.replay_data import ColumnMap
-    from kinestream.train.data.own_recordings import open_sessions
+    from kinestream.train.data.own_recordings import open_own_recordings
 
     path = find_model(args.model)
     model = load_model(path)
     out = args.out or Path(f"{model.name}_adapted.safetensors")
     check_out(out, path, in_place=False)
     columns = ColumnMap.parse(args.columns) if args.columns else None
-    dataset, people = open_sessions(args.sessions, columns, args.data)
+    dataset, people = open_own_recordings(args.sessions, columns, args.data)
     if args.subject is None and len(people) > 1:
         raise ConfigError(f"the recordings are of {', '.join(people)}; adapt to one of them with --subject")
     whose = dataset.subjects if args.subject is None else (args.subject,)

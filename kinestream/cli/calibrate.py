@@ -105,10 +105,10 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     """The recordings, whose labels tell how activities change, and whose windows tell how sure the model may be."""
     if args.recordings:
         from kinestream.replay_data import ColumnMap
-        from kinestream.train.data.own_recordings import open_sessions
+        from kinestream.train.data.own_recordings import open_own_recordings
 
         columns = ColumnMap.parse(args.columns) if args.columns else None
-        dataset, _ = open_sessions(args.recordings, columns, args.data)
+        dataset, _ = open_own_recordings(args.recordings, columns, args.data)
         return dataset, dataset.subjects, dataset.subjects
     from kinestream.train.data.windows import open_data
     from kinestream.train.judge.model_card import learnt_from, recipe_of

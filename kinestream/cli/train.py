@@ -171,8 +171,8 @@ def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
     """A recipe made for the recordings after ``--data``, and the recordings."""
     from kinestream.core.did_you_mean import did_you_mean
     from kinestream.replay_data import ColumnMap
-    from kinestream.train.data.own_recordings import open_sessions
-    from kinestream.train.data.recipe_from_recordings import WINDOW_S, own_recipe
+    from kinestream.train.data.own_recordings import open_own_recordings
+    from kinestream.train.data.recipe_from_recordings import WINDOW_S, recipe_from_recordings
 
     meant = did_you_mean(args.model_name, MODEL_NAMES)
     if not args.data:
@@ -182,10 +182,10 @@ def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
         )
     columns = ColumnMap.parse(args.columns) if args.columns else None
     try:
-        dataset, _ = open_sessions(args.data, columns)
+        dataset, _ = open_own_recordings(args.data, columns)
     except DataMissing as error:
         raise DataMissing(f"{error}; or name a network{meant}" if meant else str(error)) from error
-    made = own_recipe(
+    made = recipe_from_recordings(
         args.model_name,
         dataset,
         network=args.network or "uci",

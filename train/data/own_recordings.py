@@ -1,4 +1,4 @@
-"""Somebody's own recordings, as one dataset: labelled CSV and Parquet tables, recorded sessions, folders of them."""
+"""A user's own recordings as one dataset: labelled CSV and Parquet tables, kinestream recordings, folders of both."""
 
 from __future__ import annotations
 
@@ -22,110 +22,112 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One file or recorded session, opened."""
+class OpenedSource:
+    """One opened file, kinestream recording or named dataset."""
 
     name: str
-    """Unique among those opened together."""
+    """Unique among the sources opened together."""
     dataset: Dataset
     has_subjects: bool
-    """Whether the recording itself says who wore it; else each session counts as a person of its own."""
+    """Whether the data names its wearers; otherwise the source counts as one person."""
 
 
-def open_sessions(
+def open_own_recordings(
     places: Sequence[str | Path], columns: ColumnMap | None = None, data_dir: Path | None = None
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """All recordings there, as one dataset, and the people that the recordings themselves name.
+    """All recordings in ``places`` as one dataset, and the people named in the recordings.
 
-    A recording that does not say who wore it counts as one person's, called like its file. A person named in several
-    files is the same one.
+    A recording without a wearer's name counts as one person, named after its file. The same name in several files is
+    the same person.
 
     Args:
-        places: CSV and Parquet files, recorded sessions, folders of either, or names of known datasets, which
-            ``data_dir`` is for.
-        columns: which column is what, where the names do not tell.
+        places: CSV and Parquet files, kinestream recordings, folders of either, or names of known datasets in
+            ``data_dir``.
+        columns: meaning of the columns, if their names do not show it.
     Raises:
-        DataMissing: there is no such file or folder, or nothing in it.
+        DataMissing: a file or folder does not exist, or a folder has no recording.
         KinestreamError: as ``replay_data.open_dataset``.
     """
-    sessions = [session for place in places for session in _open(place, columns, data_dir)]
-    twice = {name for name, n in Counter(session.name for session in sessions).items() if n > 1}
-    if twice:
-        raise ConfigError(f"two sessions are called {min(twice)}; name each file once, and give each a name of its own")
+    sources = [source for place in places for source in _open(place, columns, data_dir)]
+    repeated = {name for name, n in Counter(source.name for source in sources).items() if n > 1}
+    if repeated:
+        raise ConfigError(
+            f"two recordings are called {min(repeated)}; name each file once, or rename one of two different files"
+        )
     entries: list[Entry] = []
-    for session in sessions:
-        for entry in session.dataset.entries:
-            subject = entry.subject if session.has_subjects else session.name
-            name = session.name if len(session.dataset) == 1 else f"{session.name}/{entry.name}"
+    for source in sources:
+        for entry in source.dataset.entries:
+            subject = entry.subject if source.has_subjects else source.name
+            name = source.name if len(source.dataset) == 1 else f"{source.name}/{entry.name}"
             entries.append(Entry(name, subject, partial(_renamed, entry, name, subject)))
-    labels = dict.fromkeys(label for session in sessions for label in session.dataset.label_names)
-    notices = tuple(notice for session in sessions for notice in session.dataset.notices)
-    named = (entry.subject for session in sessions if session.has_subjects for entry in session.dataset.entries)
-    return Dataset(OWN_RECORDINGS, tuple(labels), entries, notices), tuple(dict.fromkeys(named))
+    labels = dict.fromkeys(label for source in sources for label in source.dataset.label_names)
+    notices = tuple(notice for source in sources for notice in source.dataset.notices)
+    people = (entry.subject for source in sources if source.has_subjects for entry in source.dataset.entries)
+    return Dataset(OWN_RECORDINGS, tuple(labels), entries, notices), tuple(dict.fromkeys(people))
 
 
 def common_channels(recordings: Sequence[Recording]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The channels that all recordings have, in the first one's order; and a line on each that has more.
+    """The channels that all recordings share, in the first recording's order, and notices about unused channels.
 
     Raises:
-        DataDamaged: there is none.
+        DataDamaged: the recordings share no channel.
     """
     first = recordings[0]
-    common = tuple(name for name in first.channels if all(name in one.channels for one in recordings))
+    common = tuple(name for name in first.channels if all(name in recording.channels for recording in recordings))
     if not common:
-        other = next(one for one in recordings if not set(one.channels) & set(first.channels))
+        other = next(recording for recording in recordings if not set(recording.channels) & set(first.channels))
         raise DataDamaged(
             f"{first.name} has {_sensors(first.channels)}, {other.name} has {_sensors(other.channels)}; "
             "all recordings must share a sensor: leave one kind out"
         )
-    more = [one.name for one in recordings if len(one.channels) > len(common)]
-    few = [one.name for one in recordings if len(one.channels) == len(common)]
-    if not more:
+    if all(len(recording.channels) == len(common) for recording in recordings):
         return common, ()
-    poorest = few[0] if few else first.name
+    minimal = [recording.name for recording in recordings if len(recording.channels) == len(common)]
+    all_sensors = _sensors(max((recording.channels for recording in recordings), key=len))
     return common, (
-        f"channels differ: only {_sensors(common)} is used, which is all that {poorest} has; "
-        f"without such recordings {_sensors(max((one.channels for one in recordings), key=len))} could be",
+        f"channels differ: only {_sensors(common)} is used, because {(minimal or [first.name])[0]} has no more; "
+        f"leave such recordings out to use {all_sensors}",
     )
 
 
-def _open(place: str | Path, columns: ColumnMap | None, data_dir: Path | None) -> Iterator[Session]:
+def _open(place: str | Path, columns: ColumnMap | None, data_dir: Path | None) -> Iterator[OpenedSource]:
     path = Path(place)
     if path.is_dir():
-        found = list(_within(path, path.resolve().name, columns))
-        if not found:
+        sources = list(_open_folder(path, path.resolve().name, columns))
+        if not sources:
             raise DataMissing(
-                f"no recording in {path}; expected files that end in {', '.join(TABLE_SUFFIXES)}, or recorded sessions"
+                f"no recording in {path}; expected files that end in {', '.join(TABLE_SUFFIXES)}, or folders that "
+                "kinestream recorded"
             )
-        yield from found
+        yield from sources
     elif path.is_file():
         if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise ConfigError(f"{path} is no recording; expected a file that ends in {', '.join(TABLE_SUFFIXES)}")
-        yield _table(path, path.stem, columns)
+            raise ConfigError(f"{path} is not a recording; expected a file that ends in {', '.join(TABLE_SUFFIXES)}")
+        yield _open_table(path, path.stem, columns)
     elif str(place) in DATASETS:
-        yield Session(str(place), open_dataset(str(place), data_dir), True)
+        yield OpenedSource(str(place), open_dataset(str(place), data_dir), True)
     else:
         raise DataMissing(
             f"no file or folder {path}; name CSV or Parquet files with a label column, or folders of them"
         )
 
 
-def _within(folder: Path, name: str, columns: ColumnMap | None) -> Iterator[Session]:
-    """What lies in a folder and the folders in it; a folder that ``kinestream`` recorded is one session."""
+def _open_folder(folder: Path, name: str, columns: ColumnMap | None) -> Iterator[OpenedSource]:
+    """The recordings in a folder and its subfolders; a folder that ``kinestream`` recorded is one recording."""
     if is_recording(folder):
         dataset = open_recording(folder)
-        yield Session(name, dataset, dataset.subjects != tuple(entry.name for entry in dataset.entries))
+        yield OpenedSource(name, dataset, dataset.subjects != tuple(entry.name for entry in dataset.entries))
         return
     for inner in sorted(folder.iterdir()):
         if inner.is_dir() and not inner.name.startswith("."):
-            yield from _within(inner, f"{name}/{inner.name}", columns)
+            yield from _open_folder(inner, f"{name}/{inner.name}", columns)
         elif inner.suffix.lower() in TABLE_SUFFIXES:
-            yield _table(inner, f"{name}/{inner.stem}", columns)
+            yield _open_table(inner, f"{name}/{inner.stem}", columns)
 
 
-def _table(file: Path, name: str, columns: ColumnMap | None) -> Session:
+def _open_table(file: Path, name: str, columns: ColumnMap | None) -> OpenedSource:
     dataset = open_dataset(str(file), columns=columns)
-    return Session(name, dataset, dataset.subjects != (file.stem,))
+    return OpenedSource(name, dataset, dataset.subjects != (file.stem,))
 
 
 def _renamed(entry: Entry, name: str, subject: str) -> Recording:
@@ -133,4 +135,5 @@ def _renamed(entry: Entry, name: str, subject: str) -> Recording:
 
 
 def _sensors(channels: Sequence[str]) -> str:
+    """The sensors of channels such as ``acc_x``: ``acc + gyro``."""
     return " + ".join(dict.fromkeys(channel.rsplit("_", 1)[0] for channel in channels))
