@@ -72,7 +72,7 @@ class Pacer:
 
 
 class PlayedSource(ABC):
-    """Base of all played streams: implements ``Source`` and ``Playback`` on top of one method, ``_from``.
+    """Base of all played streams: implements ``Source`` and ``Playback`` on top of one method, ``_due_chunks``.
 
     The chunks are the same at every speed; only their arrival times depend on the clock.
     """
@@ -87,12 +87,12 @@ class PlayedSource(ABC):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self._pacer = Pacer(_checked(speed), clock, sleep)
+        self._pacer = Pacer(_check_speed(speed), clock, sleep)
         self._jumps = 0
         self._closed = False
 
     @abstractmethod
-    def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
+    def _due_chunks(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
         """All chunks from a position to the end, each with the time it is due (seconds of recording).
 
         Args:
@@ -119,7 +119,7 @@ class PlayedSource(ABC):
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        self._pacer.speed = _checked(speed)
+        self._pacer.speed = _check_speed(speed)
 
     @property
     def paused(self) -> bool:
@@ -152,7 +152,7 @@ class PlayedSource(ABC):
         while not self._closed:
             jumps = self._jumps
             interrupted = partial(self._interrupted, jumps)
-            async with aclosing(self._from(self._pacer.position_s, f"~{jumps}" if jumps else "")) as due_chunks:
+            async with aclosing(self._due_chunks(self._pacer.position_s, f"~{jumps}" if jumps else "")) as due_chunks:
                 async for due_s, chunk in due_chunks:
                     await self._pacer.reach(due_s, interrupted)
                     if interrupted():
@@ -175,7 +175,7 @@ class PlayedSource(ABC):
         self._closed = True
 
 
-def _checked(speed: float) -> float:
+def _check_speed(speed: float) -> float:
     if not speed > 0:
         raise ConfigError(f"speed {speed}: expected a positive multiple of real time, or infinity ('max')")
     return speed

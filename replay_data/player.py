@@ -109,7 +109,7 @@ class Player(PlayedSource):
         self.seek(0.0)
         return True
 
-    async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
+    async def _due_chunks(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
         if self._together:
             if not self._playing:
                 self._playing = [(0.0, await self._reader.get(i)) for i in range(len(self._recordings))]

@@ -66,7 +66,7 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
     alike = [chunk for chunk in chunks if (chunk.channels, chunk.fs_hz) == (last.channels, last.fs_hz)]
     t = np.concatenate([chunk.t for chunk in alike])
     x = np.concatenate([chunk.x for chunk in alike])
-    labels = np.concatenate([_recoded(chunk, label_names) for chunk in alike])
+    labels = np.concatenate([_recode_labels(chunk, label_names) for chunk in alike])
     ends = np.cumsum([len(chunk) for chunk in alike])[:-1]
     cut_after = np.zeros(len(t) - 1, np.bool_)
     epoch_ends = [end - 1 for end, (a, b) in zip(ends, pairwise(alike), strict=True) if a.session != b.session]
@@ -76,7 +76,7 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
     repairs = Counter(tidied.repairs)
     repairs["other_format"] = sum(map(len, chunks)) - len(t)
     repairs["not_finite"] = int(bad[tidied.keep].sum())
-    keep, segments = _without(tidied.keep, tidied.segments, bad[tidied.keep])
+    keep, segments = _drop_bad(tidied.keep, tidied.segments, bad[tidied.keep])
     return Recording(
         dataset,
         stream,
@@ -92,7 +92,7 @@ def _load(folder: Path, dataset: str, stream: str, subject: str, label_names: tu
     )
 
 
-def _without(
+def _drop_bad(
     keep: np.ndarray, segments: tuple[tuple[int, int], ...], bad: np.ndarray
 ) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
     """The same indices and segments without the bad samples; segments keep their borders."""
@@ -100,7 +100,7 @@ def _without(
     return keep[~bad], tuple((int(before[start]), int(before[stop])) for start, stop in segments)
 
 
-def _recoded(chunk: SampleChunk, names: tuple[str, ...]) -> np.ndarray:
+def _recode_labels(chunk: SampleChunk, names: tuple[str, ...]) -> np.ndarray:
     """The chunk's labels as codes into ``names``."""
     codes = np.full(len(chunk), UNLABELLED, np.int16)
     if chunk.labels is not None and chunk.label_names:

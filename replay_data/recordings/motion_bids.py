@@ -41,12 +41,12 @@ def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list
     """
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty; choose another folder")
-    subject = _label(reader.manifest.get("wearer") or "01")
+    subject = _bids_label(reader.manifest.get("wearer") or "01")
     base = folder / f"sub-{subject}" / "motion"
     base.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = {}
     for stream in reader.manifest["streams"]:  # two streams can share a name once only letters and digits are left
-        wanted = _label(stream)
+        wanted = _bids_label(stream)
         taken = set(names.values())
         names[stream] = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 1000))) if n not in taken)
     runs: list[_Run] = []
@@ -58,7 +58,7 @@ def export_motion_bids(reader: RecordingReader, folder: Path, task: str) -> list
                 if run:
                     run.close()
                 number = 1 + sum(run.stream == chunk.stream for run in runs)
-                stem = f"sub-{subject}_task-{_label(task)}_tracksys-{names[chunk.stream]}_run-{number:02d}"
+                stem = f"sub-{subject}_task-{_bids_label(task)}_tracksys-{names[chunk.stream]}_run-{number:02d}"
                 run = open_runs[chunk.stream] = _Run(base, stem, task, names[chunk.stream], chunk)
                 runs.append(run)
             run.add(chunk)
@@ -175,7 +175,7 @@ def _describe(folder: Path, subject: str, reader: RecordingReader, runs: list[_R
     _write_tsv(folder / f"sub-{subject}" / f"sub-{subject}_scans.tsv", ("filename", "acq_time"), rows)
 
 
-def _label(text: str) -> str:
+def _bids_label(text: str) -> str:
     """The letters and digits of a text, as BIDS requires for labels.
 
     Raises:

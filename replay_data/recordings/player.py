@@ -57,7 +57,7 @@ class RecordingPlayer(PlayedSource):
         """Notes for the user about the recording, one line each."""
         return list(notices_of(self.reader))
 
-    async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
+    async def _due_chunks(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk], None]:
         clock = _Clock()
         chunks = self.reader.chunks(as_computed=self._as_computed)
         while batch := await asyncio.to_thread(list, islice(chunks, _READ_AHEAD)):

@@ -103,11 +103,11 @@ def recover(folder: Path) -> Recovery:
     report.segments = len(numbers)
     report.needed = bool(report.tails_sealed or report.damaged or report.leftovers or not manifest.get("ended"))
     if report.needed:
-        write_manifest(folder, {**manifest, "ended": ended("recovered", report.kept, damaged=report.damaged)})
+        write_manifest(folder, {**manifest, "ended": end_entry("recovered", report.kept, damaged=report.damaged)})
     return report
 
 
-def ended(how: str, rows: dict[str, int], **more: Any) -> dict[str, Any]:
+def end_entry(how: str, rows: dict[str, int], **more: Any) -> dict[str, Any]:
     """The manifest's ``ended`` entry."""
     return {"how": how, "utc": datetime.now(UTC).isoformat(timespec="milliseconds"), "rows": rows, **more}
 

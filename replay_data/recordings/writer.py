@@ -17,7 +17,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 
 from .layout import is_recording, tail_path, write_manifest
-from .seal import ended, seal
+from .seal import end_entry, seal
 from .tables import (
     AFTER_LOSS,
     EPOCH_START,
@@ -173,7 +173,7 @@ class RecordingWriter:
         self._tail.sync()
         self._tail.close()
         seal(self.folder, self._number)
-        self.manifest["ended"] = ended("closed", self.rows, counts=dict(counts or {}))
+        self.manifest["ended"] = end_entry("closed", self.rows, counts=dict(counts or {}))
         write_manifest(self.folder, self.manifest)
 
     def abandon(self) -> None:

@@ -151,7 +151,7 @@ class Wearer(PlayedSource):
         streams = [person.packets(position_s, self._duration_s, mark) for person in self._people]
         return heapq.merge(*streams, key=itemgetter(0))
 
-    async def _from(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
+    async def _due_chunks(self, position_s: float, mark: str) -> AsyncGenerator[tuple[float, SampleChunk]]:
         origin_s = self._clock() - position_s if self.live else 0.0
         for due_s, packet in self.packets(position_s, mark):
             if self.live:

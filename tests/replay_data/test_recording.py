@@ -23,8 +23,8 @@ def test_the_default_segment_is_the_whole_recording() -> None:
 
 def test_the_duration_excludes_gaps_between_segments() -> None:
     t = np.array([0.0, 0.02, 0.04, 900.0, 900.02])
-    made = Recording("made", "a", "1", 50.0, ACC, t, np.zeros((5, 3), np.float32), segments=((0, 3), (3, 5)))
-    assert made.duration_s == pytest.approx(0.1)
+    gapped = Recording("made", "a", "1", 50.0, ACC, t, np.zeros((5, 3), np.float32), segments=((0, 3), (3, 5)))
+    assert gapped.duration_s == pytest.approx(0.1)
 
 
 def test_samples_that_do_not_fit_their_times_are_refused() -> None:

@@ -58,19 +58,19 @@ def test_an_archive_that_changed_since_it_was_fetched_is_refused(copy: Path) -> 
 
 
 def test_faults_of_a_recording_are_named() -> None:
-    def made(t: list[float], x: float, label: int) -> Recording:
+    def recording_of(t: list[float], x: float, label: int) -> Recording:
         n = len(t)
         return Recording(
             "d", "r", "1", 50.0, ACC, np.array(t), np.full((n, 3), x, np.float32), np.full(n, label, np.int16), ("a",)
         )
 
-    assert problems_of(made([0, 0.02, 0.04], 1, 0)) == []
-    assert problems_of(made([0, 0.02, 0.02], np.nan, 1)) == [
+    assert problems_of(recording_of([0, 0.02, 0.04], 1, 0)) == []
+    assert problems_of(recording_of([0, 0.02, 0.02], np.nan, 1)) == [
         "r: values that are not finite",
         "r: time that does not rise",
         "r: labels from 1 to 1, but 1 names",
     ]
-    assert problems_of(made([], 1, 0)) == ["r: no samples"]
+    assert problems_of(recording_of([], 1, 0)) == ["r: no samples"]
 
 
 def test_no_window_is_counted_across_a_label_or_a_segment() -> None:

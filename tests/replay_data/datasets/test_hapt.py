@@ -14,7 +14,7 @@ from kinestream.replay_data.datasets.hapt import LABEL_NAMES, OFFICIAL_TEST_SUBJ
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def copy_dir(tmp_path: Path) -> Path:
     """Two recordings of 400 samples."""
     raw = tmp_path / "RawData"
     raw.mkdir()
@@ -26,8 +26,8 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_samples_come_in_si_units_at_fifty_hertz(made: Path) -> None:
-    first, second = open_hapt(made)
+def test_samples_come_in_si_units_at_fifty_hertz(copy_dir: Path) -> None:
+    first, second = open_hapt(copy_dir)
     assert (first.name, first.subject, first.channels, first.fs_hz) == ("exp01_user01", "1", (*ACC, *GYRO), 50.0)
     np.testing.assert_allclose(first.x[3], [9.80665, 0.003 * STANDARD_GRAVITY, -0.25 * STANDARD_GRAVITY, 0.5, 1e-5, -1])
     assert second.x[0, 0] == pytest.approx(STANDARD_GRAVITY / 2)
@@ -35,8 +35,8 @@ def test_samples_come_in_si_units_at_fifty_hertz(made: Path) -> None:
     assert (first.x.dtype, first.t.dtype, first.segments) == (np.float32, np.float64, ((0, 400),))
 
 
-def test_label_ranges_count_from_one_and_include_the_last_sample(made: Path) -> None:
-    first, second = open_hapt(made)
+def test_label_ranges_count_from_one_and_include_the_last_sample(copy_dir: Path) -> None:
+    first, second = open_hapt(copy_dir)
     assert first.labels is not None
     assert second.labels is not None
     assert first.labels[[0, 149, 150, 199, 200]].tolist() == [4, 4, 6, 6, UNLABELLED]
@@ -53,17 +53,17 @@ def test_label_ranges_count_from_one_and_include_the_last_sample(made: Path) -> 
         ("0.1 0.2 0.3\n", "401 rows of acceleration, 400 of angular rate"),
     ],
 )
-def test_a_damaged_row_is_named(made: Path, damage: str, message: str) -> None:
-    with (made / "RawData" / "acc_exp01_user01.txt").open("a") as file:
+def test_a_damaged_row_is_named(copy_dir: Path, damage: str, message: str) -> None:
+    with (copy_dir / "RawData" / "acc_exp01_user01.txt").open("a") as file:
         file.write(damage)
     with pytest.raises(DataDamaged, match=message):
-        open_hapt(made)[0]
+        open_hapt(copy_dir)[0]
 
 
-def test_a_label_beyond_the_recording_is_refused(made: Path) -> None:
-    (made / "RawData" / "labels.txt").write_text("1 1 5 1 401\n")
+def test_a_label_beyond_the_recording_is_refused(copy_dir: Path) -> None:
+    (copy_dir / "RawData" / "labels.txt").write_text("1 1 5 1 401\n")
     with pytest.raises(DataDamaged, match="from sample 1 to 401"):
-        open_hapt(made)[0]
+        open_hapt(copy_dir)[0]
 
 
 def test_the_original_has_the_published_number_of_windows(data_dir: Path) -> None:

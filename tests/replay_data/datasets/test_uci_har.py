@@ -39,7 +39,7 @@ def streams() -> list[np.ndarray]:
 
 
 @pytest.fixture
-def made(tmp_path: Path, streams: list[np.ndarray]) -> Path:
+def copy_dir(tmp_path: Path, streams: list[np.ndarray]) -> Path:
     folder = tmp_path / "UCI HAR Dataset"
     pieces = [cut(stream) for stream in streams[:2]]
     write_split(folder, "train", np.concatenate(pieces), [1] * 6, [1] * 4 + [5] * 2)
@@ -47,8 +47,8 @@ def made(tmp_path: Path, streams: list[np.ndarray]) -> Path:
     return tmp_path
 
 
-def test_overlapping_windows_become_the_stream_they_were_cut_from(made: Path, streams: list[np.ndarray]) -> None:
-    first, second = open_uci_har(made)
+def test_overlapping_windows_become_the_stream_they_were_cut_from(copy_dir: Path, streams: list[np.ndarray]) -> None:
+    first, second = open_uci_har(copy_dir)
     assert (first.name, second.name) == ("train_user01", "test_user02")
     assert first.channels == (*BODY_ACC, *GYRO, *ACC)
     to_si = np.array([STANDARD_GRAVITY] * 3 + [1] * 3 + [STANDARD_GRAVITY] * 3)
@@ -56,8 +56,8 @@ def test_overlapping_windows_become_the_stream_they_were_cut_from(made: Path, st
     np.testing.assert_allclose(second.x, streams[2] * to_si, rtol=1e-6)
 
 
-def test_windows_that_do_not_overlap_start_a_new_segment(made: Path) -> None:
-    recording = open_uci_har(made)[0]
+def test_windows_that_do_not_overlap_start_a_new_segment(copy_dir: Path) -> None:
+    recording = open_uci_har(copy_dir)[0]
     assert recording.segments == ((0, 320), (320, 512))
     assert recording.labels is not None
     names = [recording.label_names[code] for code in recording.labels[[0, 319, 320, 511]]]
@@ -67,8 +67,8 @@ def test_windows_that_do_not_overlap_start_a_new_segment(made: Path) -> None:
     np.testing.assert_allclose(np.delete(steps, 319), 0.02)
 
 
-def test_the_stitched_streams_give_the_same_number_of_windows(made: Path) -> None:
-    assert [count_windows(recording, 128, 64) for recording in open_uci_har(made)] == [6, 3]
+def test_the_stitched_streams_give_the_same_number_of_windows(copy_dir: Path) -> None:
+    assert [count_windows(recording, 128, 64) for recording in open_uci_har(copy_dir)] == [6, 3]
 
 
 def test_one_differing_value_separates_two_windows(streams: list[np.ndarray]) -> None:
@@ -79,18 +79,18 @@ def test_one_differing_value_separates_two_windows(streams: list[np.ndarray]) ->
     assert overlapping_runs(windows) == [(0, 2), (2, 4)]
 
 
-def test_a_file_with_a_missing_row_is_refused(made: Path) -> None:
-    path = made / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
+def test_a_file_with_a_missing_row_is_refused(copy_dir: Path) -> None:
+    path = copy_dir / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     with pytest.raises(DataDamaged, match=r"body_gyro_y_train\.txt .* 5 rows; expected 6"):
-        open_uci_har(made)[0]
+        open_uci_har(copy_dir)[0]
 
 
-def test_a_truncated_row_is_refused(made: Path) -> None:
-    path = made / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
+def test_a_truncated_row_is_refused(copy_dir: Path) -> None:
+    path = copy_dir / "UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"
     path.write_text(path.read_text()[:-40])
     with pytest.raises(DataDamaged, match=r"body_gyro_y_train\.txt"):
-        open_uci_har(made)[0]
+        open_uci_har(copy_dir)[0]
 
 
 def test_a_copy_with_the_features_only_counts_as_missing(data_dir: Path) -> None:

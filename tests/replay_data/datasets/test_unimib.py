@@ -15,7 +15,7 @@ from kinestream.replay_data.datasets.unimib import LABEL_NAMES, open_unimib, ope
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def copy_dir(tmp_path: Path) -> Path:
     """Four windows of two people; each value encodes its window, axis and sample."""
     data = tmp_path / "UniMiB-SHAR" / "data"
     data.mkdir(parents=True)
@@ -26,8 +26,8 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_window_is_a_segment_of_its_own_with_its_axes_side_by_side(made: Path) -> None:
-    first, second = open_unimib(made)
+def test_each_window_is_a_segment_of_its_own_with_its_axes_side_by_side(copy_dir: Path) -> None:
+    first, second = open_unimib(copy_dir)
     assert (first.subject, second.subject, first.channels, first.fs_hz) == ("1", "2", ACC, 50.0)
     assert first.segments == ((0, 151), (151, 302), (302, 453))
     assert first.x[[0, 150, 151, 452]].tolist() == [
@@ -40,37 +40,37 @@ def test_each_window_is_a_segment_of_its_own_with_its_axes_side_by_side(made: Pa
     assert count_windows(first, 151, 151) == 3
 
 
-def test_labels_follow_the_windows(made: Path) -> None:
-    recording = open_unimib(made)[0]
+def test_labels_follow_the_windows(copy_dir: Path) -> None:
+    recording = open_unimib(copy_dir)[0]
     assert recording.labels is not None
     names = [recording.label_names[code] for code in recording.labels[[0, 151, 302]]]
     assert names == ["sit_to_stand", "walking", "falling_left"]
 
 
-def test_the_times_have_a_gap_between_two_windows(made: Path) -> None:
-    recording = open_unimib(made)[0]
+def test_the_times_have_a_gap_between_two_windows(copy_dir: Path) -> None:
+    recording = open_unimib(copy_dir)[0]
     steps = np.diff(recording.t)
     assert (np.flatnonzero(steps > 1.0) + 1).tolist() == [151, 302]
     np.testing.assert_allclose(steps[steps < 1.0], 0.02)
 
 
-def test_a_matrix_of_another_shape_is_refused(made: Path) -> None:
-    savemat(made / "UniMiB-SHAR/data/acc_data.mat", {"acc_data": np.zeros((4, 450))})
+def test_a_matrix_of_another_shape_is_refused(copy_dir: Path) -> None:
+    savemat(copy_dir / "UniMiB-SHAR/data/acc_data.mat", {"acc_data": np.zeros((4, 450))})
     with pytest.raises(DataDamaged, match=r"is \(4, 450\); expected \(4, 453\)"):
-        open_unimib(made)[0]
+        open_unimib(copy_dir)[0]
 
 
-def test_a_truncated_file_is_refused(made: Path) -> None:
-    path = made / "UniMiB-SHAR/data/acc_data.mat"
+def test_a_truncated_file_is_refused(copy_dir: Path) -> None:
+    path = copy_dir / "UniMiB-SHAR/data/acc_data.mat"
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataDamaged, match="not a valid MATLAB file with 'acc_data'"):
-        open_unimib(made)[0]
+        open_unimib(copy_dir)[0]
 
 
-def test_a_file_of_another_format_is_refused(made: Path) -> None:
-    (made / "UniMiB-SHAR/data/acc_labels.mat").write_bytes(b"<html>not found</html>" * 20)
+def test_a_file_of_another_format_is_refused(copy_dir: Path) -> None:
+    (copy_dir / "UniMiB-SHAR/data/acc_labels.mat").write_bytes(b"<html>not found</html>" * 20)
     with pytest.raises(DataDamaged, match="not a valid MATLAB file with 'acc_labels'"):
-        open_unimib(made)
+        open_unimib(copy_dir)
 
 
 def test_the_original_label_file_loads(data_dir: Path, tmp_path: Path) -> None:

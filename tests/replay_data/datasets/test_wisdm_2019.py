@@ -27,7 +27,7 @@ def write(folder: Path, device: str, sensor: str, text: str, user: int = 1600) -
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def copy_dir(tmp_path: Path) -> Path:
     """A watch whose gyroscope reads half a step after its accelerometer, jogging recorded an hour before walking."""
     ramp = np.arange(100) / 10
     for sensor, offset in (("accel", 0), ("gyro", STEP_NS // 2)):
@@ -37,8 +37,8 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_angular_rate_is_interpolated_to_the_times_of_acceleration(made: Path) -> None:
-    (recording,) = open_wisdm_2019(made)
+def test_angular_rate_is_interpolated_to_the_times_of_acceleration(copy_dir: Path) -> None:
+    (recording,) = open_wisdm_2019(copy_dir)
     assert (recording.name, recording.subject, recording.channels, recording.fs_hz) == (
         "1600_watch",
         "1600",
@@ -50,8 +50,8 @@ def test_angular_rate_is_interpolated_to_the_times_of_acceleration(made: Path) -
     np.testing.assert_allclose(recording.x[:, 3:], recording.x[:, :3] - np.array([0.05, 0.1, 0.15]), atol=1e-5)
 
 
-def test_each_activity_is_a_segment_even_if_its_time_jumps_back(made: Path) -> None:
-    (recording,) = open_wisdm_2019(made)
+def test_each_activity_is_a_segment_even_if_its_time_jumps_back(copy_dir: Path) -> None:
+    (recording,) = open_wisdm_2019(copy_dir)
     assert recording.segments == ((0, 99), (99, 198))
     assert recording.labels is not None
     assert [LABEL_NAMES[code] for code in recording.labels[[0, 98, 99, 197]]] == ["walking"] * 2 + ["jogging"] * 2
@@ -60,8 +60,8 @@ def test_each_activity_is_a_segment_even_if_its_time_jumps_back(made: Path) -> N
         np.testing.assert_allclose(np.diff(recording.t[start:stop]), 0.05)
 
 
-def test_a_phone_without_a_gyroscope_file_has_only_acceleration(made: Path) -> None:
-    (recording,) = open_wisdm_2019(made, "phone")
+def test_a_phone_without_a_gyroscope_file_has_only_acceleration(copy_dir: Path) -> None:
+    (recording,) = open_wisdm_2019(copy_dir, "phone")
     assert (recording.dataset, recording.name, recording.channels, len(recording)) == (
         "wisdm2019-phone",
         "1600_phone",

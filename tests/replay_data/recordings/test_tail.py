@@ -38,14 +38,14 @@ def values_in(content: bytes, path: Path) -> tuple[list[float], int, int]:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 10_000))
-def test_a_tail_cut_anywhere_keeps_every_whole_frame(
+def test_a_tail_cut_anywhere_keeps_every_complete_frame(
     written: tuple[bytes, list[int]], tmp_path: Path, cut: int
 ) -> None:
     content, ends = written
     cut = min(cut, len(content))
-    whole = sum(end <= cut for end in ends)
-    kept = ends[whole - 1] if whole else 0
-    assert values_in(content[:cut], tmp_path / "tail") == ([float(i) for i in range(whole)], kept, cut - kept)
+    complete = sum(end <= cut for end in ends)
+    kept = ends[complete - 1] if complete else 0
+    assert values_in(content[:cut], tmp_path / "tail") == ([float(i) for i in range(complete)], kept, cut - kept)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -57,18 +57,18 @@ async def test_the_same_seed_gives_the_same_samples_streamed_pulled_or_simulated
 
 
 @pytest.fixture(scope="module")
-def whole() -> Recording:
+def long_recording() -> Recording:
     return simulate(3, 420, effects=DeviceEffects(jitter_ms=3))
 
 
 @given(position_s=st.floats(0, 400))
 @settings(max_examples=25, deadline=None)
-def test_a_seek_lands_on_the_samples_of_the_unbroken_stream(whole: Recording, position_s: float) -> None:
+def test_a_seek_lands_on_the_samples_of_the_unbroken_stream(long_recording: Recording, position_s: float) -> None:
     _, packet = next(Wearer(3, effects=DeviceEffects(jitter_ms=3)).packets(position_s))
     assert packet.seq % PACKET == 0
     assert 0 <= packet.seq / 50 - position_s < PACKET / 50 + 1e-9
-    assert np.array_equal(packet.x, whole.x[packet.seq : packet.seq + PACKET])
-    assert np.array_equal(packet.t, whole.t[packet.seq : packet.seq + PACKET])
+    assert np.array_equal(packet.x, long_recording.x[packet.seq : packet.seq + PACKET])
+    assert np.array_equal(packet.t, long_recording.t[packet.seq : packet.seq + PACKET])
 
 
 def test_every_seed_is_another_person_and_every_person_a_stream() -> None:
@@ -89,30 +89,30 @@ def test_a_day_shows_every_activity_in_plausible_bouts_and_transitions() -> None
 
 
 def test_a_script_is_followed_with_unlabelled_transitions() -> None:
-    made = simulate(4, 60, script=[("sitting", 20), ("standing", 20), ("walking", 20)])
-    assert made.labels is not None
+    recording = simulate(4, 60, script=[("sitting", 20), ("standing", 20), ("walking", 20)])
+    assert recording.labels is not None
     order = [ACTIVITIES.index(name) for name in ("sitting", "standing", "walking")]
-    runs = made.labels[np.r_[True, np.diff(made.labels) != 0]]
+    runs = recording.labels[np.r_[True, np.diff(recording.labels) != 0]]
     assert runs.tolist() == [order[0], UNLABELLED, order[1], UNLABELLED, order[2]]
-    between_s = np.count_nonzero(made.labels == UNLABELLED) / 50
+    between_s = np.count_nonzero(recording.labels == UNLABELLED) / 50
     assert 2 < between_s < 10
 
 
 def test_at_rest_the_sensor_reads_gravity_and_barely_turns() -> None:
     for seed in range(10):
-        made = simulate(seed, 30, script=[("lying", 30)])
-        assert np.linalg.norm(made.x[:, :3].mean(axis=0)) == pytest.approx(STANDARD_GRAVITY, rel=0.06)
-        assert made.x[:, 3:].std() < 0.2
+        recording = simulate(seed, 30, script=[("lying", 30)])
+        assert np.linalg.norm(recording.x[:, :3].mean(axis=0)) == pytest.approx(STANDARD_GRAVITY, rel=0.06)
+        assert recording.x[:, 3:].std() < 0.2
 
 
 def test_walking_has_the_frequency_and_strength_of_steps() -> None:
     for seed in range(5):
-        made = simulate(seed, 40, script=[("walking", 40)])
-        vertical = made.x[:, 0] - made.x[:, 0].mean()
+        recording = simulate(seed, 40, script=[("walking", 40)])
+        vertical = recording.x[:, 0] - recording.x[:, 0].mean()
         spectrum = np.abs(np.fft.rfft(vertical * np.hanning(len(vertical)))) ** 2
         f_hz = np.fft.rfftfreq(len(vertical), 1 / 50)
         assert 1.3 < f_hz[1:][np.argmax(spectrum[1:])] < 2.3
-        assert made.x[:, :3].std(axis=0).max() > 1.0
+        assert recording.x[:, :3].std(axis=0).max() > 1.0
 
 
 @given(
@@ -133,14 +133,14 @@ def test_the_angular_rate_of_a_turn_matches_the_motion_of_gravity(
 
 
 def test_a_change_of_posture_is_smooth() -> None:
-    made = simulate(11, 45, script=[("standing", 15), ("lying", 30)])
-    up = made.x[:, :3]
+    recording = simulate(11, 45, script=[("standing", 15), ("lying", 30)])
+    up = recording.x[:, :3]
     slow = np.stack([np.convolve(column, np.ones(25) / 25, "valid") for column in up.T], axis=1)
     assert np.linalg.norm(np.diff(slow, axis=0), axis=1).max() < 0.5
     # The integral of the angular rate from standing to lying is about a quarter turn.
-    assert made.labels is not None
-    change = made.labels == UNLABELLED
-    assert 0.7 < np.linalg.norm(made.x[change, 3:].sum(axis=0)) / 50 < 2.4
+    assert recording.labels is not None
+    change = recording.labels == UNLABELLED
+    assert 0.7 < np.linalg.norm(recording.x[change, 3:].sum(axis=0)) / 50 < 2.4
 
 
 def test_a_slower_rate_gives_the_same_motion_without_aliasing() -> None:
@@ -175,9 +175,9 @@ def test_without_effects_every_packet_arrives_on_time() -> None:
 
 
 def test_drift_changes_the_rate_and_jitter_keeps_the_order() -> None:
-    made = simulate(1, 200, effects=DeviceEffects(drift_ppm=10_000, jitter_ms=30))
-    assert len(made) == pytest.approx(200 * 50 * 1.01, abs=PACKET)
-    steps_s = np.diff(made.t)
+    recording = simulate(1, 200, effects=DeviceEffects(drift_ppm=10_000, jitter_ms=30))
+    assert len(recording) == pytest.approx(200 * 50 * 1.01, abs=PACKET)
+    steps_s = np.diff(recording.t)
     assert steps_s.min() > 0
     assert steps_s.std() > 0.005
     assert steps_s.mean() == pytest.approx(0.02 / 1.01, rel=1e-3)
