@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from kinestream.core.input_spec import InputSpec
     from kinestream.core.operating_table import OperatingPoint, OperatingTable
     from kinestream.core.signals import Decision, Prediction, SampleChunk, Subnet, Window
+    from kinestream.launch.build_run import build_run
     from kinestream.launch.open_source import open_source
     from kinestream.launch.predictions import Predictions
     from kinestream.launch.recogniser import Recogniser, load
+    from kinestream.launch.run_options import RunOptions
     from kinestream.run.pipeline import Pipeline
     from kinestream.run.session import Session
 
@@ -28,10 +30,12 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Recogniser",
+    "RunOptions",
     "SampleChunk",
     "Session",
     "Subnet",
     "Window",
+    "build_run",
     "load",
     "open_source",
 ]
@@ -52,6 +56,8 @@ __getattr__, __dir__ = lazy_names(
         "Session": ".run.session",
         "Predictions": ".launch.predictions",
         **dict.fromkeys(("Recogniser", "load"), ".launch.recogniser"),
+        "RunOptions": ".launch.run_options",
+        "build_run": ".launch.build_run",
         "open_source": ".launch.open_source",
     },
 )
