@@ -1,5 +1,5 @@
-"""Phones as sensors: the Sensor Logger app pushes to us, the phyphox app is asked; both over HTTP.
+"""Phones as sensors over HTTP: the Sensor Logger app pushes its samples, and the phyphox app is polled.
 
-Pure: ``json_text``, ``sensor_logger``, ``reorder``, ``recipe``, ``timeline``, ``stream``, ``address``. With sockets:
-``server``, ``phyphox``, ``source``.
+Without sockets: ``address``, ``axis_convention``, ``json_text``, ``link``, ``phyphox``, ``readings``, ``reorder``,
+``sensor_logger``, ``stream``, ``timeline``. With sockets: ``invitation``, ``phyphox_source``, ``server``, ``source``.
 """

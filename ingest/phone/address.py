@@ -1,4 +1,4 @@
-"""What a person means by ``phone://...``."""
+"""Addresses of phones: ``phone://...``."""
 
 from __future__ import annotations
 
@@ -16,44 +16,49 @@ from .axis_convention import CONVENTIONS, Convention
 App = Literal["sensorlogger", "phyphox"]
 PORT = 8000
 PHYPHOX_PORT = 8080
-"""On Android; an iPhone offers port 80."""
+"""The port on Android; an iPhone uses port 80."""
 _OPTIONS: dict[App, tuple[str, ...]] = {
     "sensorlogger": ("app", "port", "host", "token", "os"),
     "phyphox": ("app", "start"),
 }
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # no two that look alike: a token is typed by hand
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without look-alikes: users type a token by hand
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneAddress:
-    """A parsed ``phone://`` or ``phone://IP:PORT?app=phyphox``."""
+    """A parsed ``phone://`` or ``phone://IP:PORT?app=phyphox``.
+
+    >>> address = PhoneAddress.parse("phone://192.168.1.5?app=phyphox")
+    >>> address.app, address.host, address.port
+    ('phyphox', '192.168.1.5', 8080)
+    """
 
     uri: str
     app: App = "sensorlogger"
     host: str = "0.0.0.0"
-    """Where to listen, or for phyphox the phone."""
+    """The address to listen on; for phyphox, the address of the phone."""
     port: int = PORT
     token: str = ""
-    """What a push must bring."""
+    """The secret that every push must contain."""
     convention: Convention | None = None
     start: bool = True
     """Whether to start a phyphox measurement that is not running."""
 
     @classmethod
     def parse(cls, uri: str) -> PhoneAddress:
-        """Read ``phone://[IP[:PORT]][?key=value&...]``; a token is made up where none is given.
+        """Parse ``phone://[IP[:PORT]][?key=value&...]``; a missing token is generated.
 
         Raises:
-            ConfigError: a key or value makes no sense.
+            ConfigError: a key is unknown or a value is invalid.
         """
         parts = urlsplit(uri)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         try:
-            named, named_port = parts.hostname, parts.port
+            host, port = parts.hostname, parts.port
         except ValueError:
-            raise ConfigError(f"{uri}: '{parts.netloc}' is no IP:PORT") from None
-        app = query.get("app", "phyphox" if named else "sensorlogger")
+            raise ConfigError(f"{uri}: '{parts.netloc}' is not IP:PORT; expected e.g. 192.168.1.5:8080") from None
+        app = query.get("app", "phyphox" if host else "sensorlogger")
         if app not in _OPTIONS:
             raise ConfigError(f"{uri}: app={app}; expected {' or '.join(_OPTIONS)}")
         known = _OPTIONS[app]
@@ -62,16 +67,16 @@ class PhoneAddress:
                 hint = did_you_mean(key, known)
                 raise ConfigError(f"{uri}: unknown setting '{key}'{hint}; known for {app}: {', '.join(known)}")
         if parts.path.strip("/"):
-            raise ConfigError(f"{uri}: '{parts.path}' means nothing; settings follow after '?'")
+            raise ConfigError(f"{uri}: unexpected path '{parts.path}'; put settings after '?'")
         if app == "phyphox":
-            if not named:
-                raise ConfigError(f"{uri} names no phone; write the address phyphox shows: phone://IP:PORT?app=phyphox")
-            return cls(uri, app, named, named_port or PHYPHOX_PORT, start=_yes(uri, query.get("start", "yes")))
-        if named:
-            raise ConfigError(f"{uri}: Sensor Logger pushes to this machine; say phone://?host={named} to listen there")
+            if not host:
+                raise ConfigError(f"{uri} has no address; use the one phyphox shows: phone://IP:PORT?app=phyphox")
+            return cls(uri, app, host, port or PHYPHOX_PORT, start=_yes(uri, query.get("start", "yes")))
+        if host:
+            raise ConfigError(f"{uri}: Sensor Logger pushes to this machine; listen there with phone://?host={host}")
         token = query.get("token") or "".join(secrets.choice(_ALPHABET) for _ in range(12))
         if not _TOKEN.fullmatch(token):
-            raise ConfigError(f"{uri}: a token has 8 to 128 of A-Z a-z 0-9 _ -")
+            raise ConfigError(f"{uri}: the token is invalid; expected 8 to 128 of A-Z a-z 0-9 _ -")
         convention = query.get("os")
         if convention is not None and convention not in CONVENTIONS:
             raise ConfigError(f"{uri}: os={convention}; expected {', '.join(CONVENTIONS)}")
@@ -82,7 +87,7 @@ def _port(uri: str, text: str | None) -> int:
     if text is None:
         return PORT
     if not text.isascii() or not text.isdecimal() or int(text) > 65535:
-        raise ConfigError(f"{uri}: port={text}; expected 1 to 65535, or 0 for any that is free")
+        raise ConfigError(f"{uri}: port={text}; expected 1 to 65535, or 0 for any free port")
     return int(text)
 
 

@@ -1,14 +1,15 @@
-"""Acceleration with gravity, and angular rate, out of whatever sensors a phone sends.
+"""Conversion of a phone's sensors to acceleration with gravity and angular rate, in SI units and Android's signs.
 
-Android counts an acceleration positive in the direction the phone is pushed, so that a phone at rest reads +9.8 m/s^2
-upwards; that is what ``acc_*`` means. An iPhone has every sign of acceleration and gravity the other way, and its
-uncalibrated accelerometer in g (COORDINATES.md and CROSSPLATFORM.md of github.com/tszheichoi/awesome-sensor-logger),
-unless "Standardise Units & Frames" is on. Angular rates are the same everywhere.
+On Android, an acceleration is positive in the direction in which the phone is pushed, so a phone at rest reads
++9.8 m/s^2 upwards; ``acc_*`` has this convention. On an iPhone, acceleration and gravity have the opposite signs, and
+the uncalibrated accelerometer is in g (COORDINATES.md and CROSSPLATFORM.md of
+github.com/tszheichoi/awesome-sensor-logger), unless "Standardise Units & Frames" is on. Angular rates are the same on
+both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,85 +25,95 @@ from .sensor_logger import LINEAR, RAW, RAW_GYRO, TOTAL
 Convention = Literal["ios", "android", "standard"]
 CONVENTIONS: tuple[Convention, ...] = ("ios", "android", "standard")
 
-_HALFWAY = 3.3  # between 1 g and 9.8 m/s^2, on the scale of their logarithms
-_PLAUSIBLE = (6.0, 20.0)  # m/s^2, median of what a body wears: at rest 9.8, running up to twice that
+_HALFWAY = 3.3  # the geometric mean of 1 (g) and 9.8 (m/s^2), about
+_PLAUSIBLE = (6.0, 20.0)  # m/s^2, median on a body: 9.8 at rest, up to twice that when running
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """Which sensors make the stream, and how."""
+class Conversion:
+    """The sensors that make up a stream, and how to convert them."""
 
     sensors: Mapping[str, tuple[str, ...]]
-    """Their columns, by sensor: the first leads the others in time."""
+    """The columns of each sensor; the first sensor leads the others in time."""
     factor: float
-    """What turns the sum of the acceleration's sensors into m/s^2 with Android's sign."""
+    """Factor from the sum of the acceleration sensors to m/s^2 with Android's signs."""
     assumed: str
-    """What was taken for granted, for a person."""
+    """The assumptions about units and signs, for the user."""
 
     @property
     def channels(self) -> tuple[str, ...]:
+        """The channels of the stream."""
         return (*ACC, *GYRO) if GYRO in self.sensors.values() else ACC
 
 
-def choose(
-    seen: Mapping[str, Readings], told: Convention | None = None, system: Literal["ios", "android"] | None = None
-) -> Recipe | None:
-    """The recipe for what a phone sent in its first seconds; None if no acceleration can be made of it.
+def choose_conversion(
+    readings: Mapping[str, Readings],
+    setting: Convention | None = None,
+    system: Literal["ios", "android"] | None = None,
+) -> Conversion | None:
+    """Return the conversion for a phone's first seconds; None if its sensors give no acceleration with gravity.
 
     Args:
-        seen: the first readings of every sensor.
-        told: what the person said of units and signs.
-        system: what the phone's requests say of its operating system.
+        readings: the first readings of every sensor.
+        setting: the convention set by the user.
+        system: the operating system according to the phone's requests.
+
+    >>> at_rest = Readings(np.arange(50), np.full((50, 3), [0.0, 0.0, -1.0], np.float32))
+    >>> conversion = choose_conversion({RAW: at_rest})
+    >>> conversion.channels, round(conversion.factor, 2)
+    (('acc_x', 'acc_y', 'acc_z'), -9.81)
     """
-    sensors = _acceleration(seen)
+    sensors = _acceleration(readings)
     if sensors is None:
         return None
-    convention, why = _convention(seen, told, system)
-    gyro = next((sensor for sensor in (GYRO_SENSOR, RAW_GYRO) if sensor in seen), None)
-    of = " + ".join(sensors)
+    convention, reason = _convention(readings, setting, system)
+    gyro = next((sensor for sensor in (GYRO_SENSOR, RAW_GYRO) if sensor in readings), None)
+    names = " + ".join(sensors)
     if gyro is not None:
         sensors[gyro] = GYRO
     factor = -1.0 if convention == "ios" else 1.0
     if RAW in sensors and convention == "ios":
         factor *= STANDARD_GRAVITY
-    assumed = f"acceleration from {of}, {why}"
-    level = _median_norm([seen[sensor] for sensor, columns in sensors.items() if columns != GYRO]) * abs(factor)
+    assumed = f"acceleration from {names}, {reason}"
+    level = _median_norm([readings[sensor] for sensor, columns in sensors.items() if columns != GYRO]) * abs(factor)
     if not _PLAUSIBLE[0] <= level <= _PLAUSIBLE[1]:
-        assumed += f"; it is {level:.1f} m/s^2 in the median, expected about 9.8: check the units and os="
+        assumed += f"; its median is {level:.1f} m/s^2, expected about 9.8: check the units and os="
     if gyro is None:
         assumed += "; no gyroscope"
-    return Recipe(sensors, factor, assumed)
+    return Conversion(sensors, factor, assumed)
 
 
-def _acceleration(seen: Mapping[str, Readings]) -> dict[str, tuple[str, ...]] | None:
-    if TOTAL in seen:
+def _acceleration(sensors: Container[str]) -> dict[str, tuple[str, ...]] | None:
+    """Return the sensors that together give the acceleration with gravity, and their columns."""
+    if TOTAL in sensors:
         return {TOTAL: ACC}
-    if LINEAR in seen and GRAVITY_SENSOR in seen:
+    if LINEAR in sensors and GRAVITY_SENSOR in sensors:
         return {LINEAR: ACC, GRAVITY_SENSOR: GRAVITY}
-    if RAW in seen:
+    if RAW in sensors:
         return {RAW: ACC}
     return None
 
 
 def _convention(
-    seen: Mapping[str, Readings], told: Convention | None, system: Literal["ios", "android"] | None
+    readings: Mapping[str, Readings], setting: Convention | None, system: Literal["ios", "android"] | None
 ) -> tuple[Convention, str]:
-    if told is not None:
-        return told, f"units and signs as os={told} says"
-    if TOTAL in seen:
-        return "android", "signs of Android, which alone sends a total"
-    if RAW in seen:
-        if _median_norm([seen[RAW]]) < _HALFWAY:
-            return "ios", "signs of an iPhone, as the uncalibrated accelerometer is in g"
-        return "standard", "signs of Android, as the uncalibrated accelerometer is in m/s^2"
+    """Return the convention, and the reason for it."""
+    if setting is not None:
+        return setting, f"units and signs set by os={setting}"
+    if TOTAL in readings:
+        return "android", "signs of Android, because only Android sends a total acceleration"
+    if RAW in readings:
+        if _median_norm([readings[RAW]]) < _HALFWAY:
+            return "ios", "signs of an iPhone, because the uncalibrated accelerometer is in g"
+        return "standard", "signs of Android, because the uncalibrated accelerometer is in m/s^2"
     if system == "android":
-        return "android", "signs of Android, as its requests say"
-    why = "as its requests say" if system == "ios" else "as Android would send a total"
-    return "ios", f"signs of an iPhone, {why}; if 'Standardise Units & Frames' is on, say os=standard"
+        return "android", "signs of Android, according to the app's requests"
+    reason = "according to the app's requests" if system == "ios" else "because Android would send a total acceleration"
+    return "ios", f"signs of an iPhone, {reason}; if 'Standardise Units & Frames' is on, set os=standard"
 
 
 def _median_norm(parts: list[Readings]) -> float:
-    """The usual length of the sum; of parts at times of their own, of the sum of their usual vectors."""
+    """Return the median length of the vectors; for several sensors, the length of the sum of their median vectors."""
     if len(parts) == 1:
         return float(np.median(np.linalg.norm(parts[0].x, axis=1)))
     return float(np.linalg.norm(sum(np.median(part.x, axis=0) for part in parts)))

@@ -1,4 +1,4 @@
-"""JSON from strangers: what is no JSON, too deep or no number is a ``DecodeError``, never anything else."""
+"""Parsing of untrusted JSON: invalid, too deeply nested or non-numeric input raises only ``DecodeError``."""
 
 from __future__ import annotations
 
@@ -8,39 +8,46 @@ from typing import Any, NoReturn
 
 from kinestream.core.errors import DecodeError
 
-from .readings import MOST
+from .readings import MAX_VALUE
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """The JSON object in these bytes.
+    """Return the JSON object in the bytes.
 
     Raises:
-        DecodeError: they hold anything else.
+        DecodeError: the bytes are not a JSON object.
+
+    >>> parse_object(b'{"messageId": 3}')
+    {'messageId': 3}
     """
     try:
-        found = json.loads(data, parse_constant=_refuse)
+        value = json.loads(data, parse_constant=_refuse)
     except RecursionError:
         raise DecodeError("JSON nested too deeply; expected a flat message", data[:64]) from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise DecodeError(f"no JSON: {error}", data[:64]) from None
-    if not isinstance(found, dict):
-        raise DecodeError(f"a JSON {type(found).__name__}; expected an object", data[:64])
-    return found
+    except ValueError as error:  # not JSON, not UTF-8, or a number with thousands of digits
+        raise DecodeError(f"not valid JSON: {error}; expected an object", data[:64]) from None
+    if not isinstance(value, dict):
+        raise DecodeError(f"a JSON {type(value).__name__}; expected an object", data[:64])
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def measured(value: object) -> float | None:
-    """A number that a sensor may have measured; None for anything else."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST <= value <= MOST:
+    """Return the value as a float if a sensor can have measured it; else None."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_VALUE <= value <= MAX_VALUE:
         return float(value)
     return None
 
 
 def whole(value: object, largest: int) -> int | None:
-    """A whole number from 0 to ``largest``, also where it is written as 1.0 or in quotes; None for anything else."""
+    """Return a whole number from 0 to ``largest``, which may be written as 1.0 or in quotes; None for other values.
+
+    >>> whole("12", 100), whole(12.0, 100), whole(-1, 100)
+    (12, 12, None)
+    """
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         value = int(value)
     if isinstance(value, float) and math.isfinite(value) and value == int(value):

@@ -1,8 +1,8 @@
-"""What the phyphox app answers: JSON in, readings out. No network here.
+"""Responses of the phyphox app: JSON in, readings out. No network here.
 
 Described in "Remote-interface communication" of the phyphox wiki and in openapi.yaml of
-github.com/phyphox/phyphox-docs. phyphox has m/s^2, rad/s and Android's signs on every phone. Its time is in seconds
-since the measurement began; pauses are left out of it.
+github.com/phyphox/phyphox-docs. phyphox uses m/s^2, rad/s and Android's signs on every phone. Its times are seconds
+since the start of the measurement, without pauses.
 """
 
 from __future__ import annotations
@@ -19,42 +19,44 @@ from .json_text import measured, parse_object
 from .readings import Batch, Readings
 from .sensor_logger import GYRO, TOTAL
 
-MAX_ANSWER_BYTES = 16 * 2**20
+MAX_RESPONSE_BYTES = 16 * 2**20
 _SENSORS = {"accelerometer": TOTAL, "gyroscope": GYRO}
-"""phyphox's name of a sensor, and ours: its accelerometer is with gravity."""
-
+"""phyphox's name of each sensor, and the name here; its accelerometer includes gravity."""
 
 NOTHING = -1.0
-"""The time of the newest reading where there is none yet."""
+"""Time of the newest reading before there is any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buffers:
-    """Where an experiment keeps what one sensor measures."""
+    """Names of the buffers of a sensor in an experiment."""
 
     sensor: str
     t: str
+    """The buffer of the times."""
     xyz: tuple[str, str, str]
+    """The buffers of the values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How an experiment stands."""
+    """State of an experiment."""
 
     session: str
-    """Changes when another experiment is opened."""
+    """phyphox's identifier, which changes when another experiment is opened."""
     measuring: bool
+    """Whether the measurement is running."""
 
 
 def read_config(data: bytes) -> tuple[Buffers, ...]:
-    """The buffers to ask for, from the answer to ``/config``.
+    """Return the buffers to request, from the response to ``/config``.
 
     Raises:
-        DecodeError: it is no such answer.
+        DecodeError: the bytes are not such a response.
         InputMismatch: the experiment has no accelerometer.
     """
     config = parse_object(data)
-    found: dict[str, Buffers] = {}
+    buffers: dict[str, Buffers] = {}
     for entry in _list(config, "inputs"):
         sensor = _SENSORS.get(entry["source"]) if isinstance(entry.get("source"), str) else None
         if sensor is None:
@@ -64,89 +66,95 @@ def read_config(data: bytes) -> tuple[Buffers, ...]:
             names.update(output)
         t, x, y, z = (names.get(key) for key in "txyz")
         if isinstance(t, str) and isinstance(x, str) and isinstance(y, str) and isinstance(z, str):
-            found[sensor] = Buffers(sensor, t, (x, y, z))
-    if TOTAL not in found:
+            buffers[sensor] = Buffers(sensor, t, (x, y, z))
+    if TOTAL not in buffers:
         title = config.get("title")
         raise InputMismatch(
             f"the phyphox experiment {title if isinstance(title, str) else ''!r} has no accelerometer; open "
-            "'Acceleration (with g)', or with '+' make a simple experiment with accelerometer and gyroscope"
+            "'Acceleration (with g)', or tap '+' and add a simple experiment with accelerometer and gyroscope"
         )
-    return tuple(found.values())
+    return tuple(buffers.values())
 
 
 def _list(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    found = parent.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise DecodeError(f"'{key}' is no list of objects")
-    return found
+    entries = parent.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DecodeError(f"'{key}' is not a list of objects")
+    return entries
 
 
-def question(buffers: tuple[Buffers, ...], newest_s: dict[str, float]) -> dict[str, str]:
-    """The parameters of ``/get``: what is newer than ``newest_s`` of each sensor.
+def query(buffers: tuple[Buffers, ...], newest_s: dict[str, float]) -> dict[str, str]:
+    """Return the parameters of ``/get`` that request the readings after ``newest_s`` of each sensor.
 
-    Of a sensor without, only when its last reading was taken; of one with ``NOTHING``, everything.
+    A sensor missing from ``newest_s`` is only asked for the time of its last reading, a sensor with ``NOTHING`` for
+    all its readings.
+
+    >>> query((Buffers("gyroscope", "t", ("x", "y", "z")),), {"gyroscope": 1.5})
+    {'t': '1.5', 'x': '1.5|t', 'y': '1.5|t', 'z': '1.5|t'}
     """
-    asked: dict[str, str] = {}
-    for one in buffers:
-        newest = newest_s.get(one.sensor)
+    parameters: dict[str, str] = {}
+    for buffer in buffers:
+        newest = newest_s.get(buffer.sensor)
         if newest is None:
-            asked[one.t] = ""
+            parameters[buffer.t] = ""
         elif newest == NOTHING:
-            asked.update(dict.fromkeys((one.t, *one.xyz), "full"))
+            parameters.update(dict.fromkeys((buffer.t, *buffer.xyz), "full"))
         else:
-            asked[one.t] = repr(newest)
-            asked.update(dict.fromkeys(one.xyz, f"{newest!r}|{one.t}"))
-    return asked
+            parameters[buffer.t] = repr(newest)
+            parameters.update(dict.fromkeys(buffer.xyz, f"{newest!r}|{buffer.t}"))
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to ``/get``."""
+class Response:
+    """The response to ``/get``."""
 
     status: Status
     batch: Batch
     newest_s: dict[str, float]
-    """The time of each sensor's last reading, where it has one."""
+    """The time of each sensor's last reading, for sensors with readings."""
     counts: Counter[str]
-    """``malformed_readings`` that were left out."""
+    """``malformed_readings`` that were skipped."""
 
 
-def read_answer(data: bytes, buffers: tuple[Buffers, ...]) -> Answer:
-    """The answer to ``question``.
+def read_response(data: bytes, buffers: tuple[Buffers, ...]) -> Response:
+    """Return the response to a ``query``.
 
     Raises:
-        DecodeError: it is none; no other exception, whatever the bytes.
+        DecodeError: the bytes are not such a response; no other exception, for any bytes.
     """
     body = parse_object(data)
     status = body.get("status")
     content = body.get("buffer")
     if not isinstance(status, dict) or not isinstance(content, dict):
-        raise DecodeError("an answer without 'buffer' and 'status'", data[:64])
+        raise DecodeError("a response without the objects 'buffer' and 'status'", data[:64])
     session, measuring = status.get("session"), status.get("measuring")
     if not isinstance(session, str) or not isinstance(measuring, bool):
-        raise DecodeError("an answer without 'session' and 'measuring'", data[:64])
+        raise DecodeError("a response without 'session' and 'measuring'", data[:64])
     counts: Counter[str] = Counter()
     batch: dict[str, Readings] = {}
     newest_s: dict[str, float] = {}
-    for one in buffers:
-        times = _values(content, one.t)
+    for buffer in buffers:
+        times = _values(content, buffer.t)
         if times and (newest := measured(times[-1])) is not None:
-            newest_s[one.sensor] = newest
-        # An app that does not lock its buffers may have one more time than values: it comes again with the next answer.
-        rows = list(zip(times, *(_values(content, name) for name in one.xyz), strict=False))
+            newest_s[buffer.sensor] = newest
+        # The app may not lock its buffers and send one more time than values; the next response repeats that time.
+        rows = list(zip(times, *(_values(content, name) for name in buffer.xyz), strict=False))
         good = [numbers for row in rows if None not in (numbers := tuple(measured(value) for value in row))]
         counts["malformed_readings"] += len(rows) - len(good)
         if rows and (newest := measured(rows[-1][0])) is not None:
-            newest_s[one.sensor] = newest
+            newest_s[buffer.sensor] = newest
         if good:
             table = np.array(good, np.float64)
-            batch[one.sensor] = Readings(np.rint(table[:, 0] * 1e9).astype(np.int64), table[:, 1:].astype(np.float32))
-    return Answer(Status(session, measuring), batch, newest_s, counts)
+            batch[buffer.sensor] = Readings(
+                np.rint(table[:, 0] * 1e9).astype(np.int64), table[:, 1:].astype(np.float32)
+            )
+    return Response(Status(session, measuring), batch, newest_s, counts)
 
 
 def _values(content: dict[str, Any], name: str) -> list[Any]:
     buffer = content.get(name, {})
     values = buffer.get("buffer", []) if isinstance(buffer, dict) else None
     if not isinstance(values, list):
-        raise DecodeError(f"buffer '{name}' is no list")
+        raise DecodeError(f"buffer '{name}' is not a list")
     return values

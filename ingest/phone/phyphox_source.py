@@ -1,4 +1,4 @@
-"""Live samples from the phyphox app: ``phone://IP:PORT?app=phyphox`` asks it for what is new, again and again."""
+"""Source of live samples from the phyphox app: ``phone://IP:PORT?app=phyphox`` polls it for new readings."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
-from .axis_convention import choose
+from .axis_convention import choose_conversion
 from .link import Pulse, phone_link
-from .phyphox import MAX_ANSWER_BYTES, NOTHING, Answer, Buffers, question, read_answer, read_config
+from .phyphox import MAX_RESPONSE_BYTES, NOTHING, Buffers, Response, query, read_config, read_response
 from .stream import PhoneStream
 
 _LOG = logging.getLogger(__name__)
 
 POLL_S = 0.1
-"""The app's server has one thread and much else to do; its own page asks as often."""
+"""Polling interval, the same as that of the app's web page; the app's server has only one thread."""
 TIMEOUT_S = 5.0
 WAIT_S = 30.0
-"""How long the phone may be unreachable before it was reached for the first time."""
+"""Maximum wait for the phone's first response."""
 MAX_BACKOFF_S = 5.0
 SILENCE_S = 1.0
-"""After so long without a reading it is looked whether the buffers were cleared."""
+"""Time without readings after which the source checks whether the buffers were cleared."""
 HOLE_S = 0.1
-"""A longer hole between two answers: the app's buffers had overflowed, for they reach back some seconds."""
+"""Minimum gap between two responses that shows that the app's buffers, which hold some seconds, have overflowed."""
 
 
 class PhyphoxSource:
-    """Asks a phone for what it measured; each measurement is a session.
+    """Source that polls a phone for its readings; each measurement is an epoch of the stream.
 
-    What was measured before is left where it is. A phone that does not answer any more is asked for ever.
+    Earlier readings are ignored. The source polls a phone that stops responding forever.
 
     Args:
-        address: of the phone.
-        now: the host's clock; ``t`` of the chunks is on it.
-        wait_s: how long to try before the first answer.
-        poll_s: the pause between two questions.
+        address: the phone's address.
+        now: the host's clock, also the clock of the chunks' ``t``.
+        wait_s: maximum wait for the first response.
+        poll_s: the pause between two polls.
+
+    >>> source = PhyphoxSource(PhoneAddress.parse("phone://192.168.1.5:8080"))
+    >>> source.notices()
+    ['phone://192.168.1.5:8080: no measurement yet; press play in phyphox']
     """
 
     live = True
@@ -63,84 +67,84 @@ class PhyphoxSource:
         self._base = URL.build(scheme="http", host=address.host, port=address.port)
         self._counts: Counter[str] = Counter()
         self._stream: PhoneStream | None = None
-        self._sessions = 0
+        self._epochs = 0
         self._pulse = Pulse()
         self._started = False
         self._closed = asyncio.Event()
         self._lost = 0
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk.
+        """Yield the chunks.
 
         Raises:
-            SourceLost: the phone never answered.
-            InputMismatch: the experiment that is open has no accelerometer.
+            SourceLost: the phone never responded.
+            InputMismatch: the open experiment has no accelerometer.
         """
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        # The app's servers are known to mishandle connections that are kept.
+        # The app's servers mishandle persistent connections.
         connector = aiohttp.TCPConnector(force_close=True, limit=1)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
             try:
-                async for answer, received_s, whole in self._answers(http):
-                    self._counts += answer.counts
-                    for chunk in self._take(answer, received_s, whole):
+                async for response, received_s, whole in self._responses(http):
+                    self._counts += response.counts
+                    for chunk in self._take(response, received_s, whole):
                         yield chunk
             finally:
                 await self._stop(http)
 
-    async def _answers(self, http: aiohttp.ClientSession) -> AsyncIterator[tuple[Answer, float, bool]]:
-        """What the phone says from poll to poll, when it came, and whether nothing is missing before it."""
-        known = _Known()
+    async def _responses(self, http: aiohttp.ClientSession) -> AsyncIterator[tuple[Response, float, bool]]:
+        """Yield the response to each poll, its arrival time, and whether no reading is missing before it."""
+        progress = _Progress()
         session: str | None = None
         backoff_s, since_s = self._poll_s, self._now()
         while not self._closed.is_set():
             if news := self._pulse.news(self._now()):
                 _LOG.warning("%s: %s", self._stream_name, news)
             try:
-                if not known.buffers:
-                    known.buffers = read_config(await self._get(http, "config"))
-                answer = read_answer(await self._get(http, "get", known.question(self._now())), known.buffers)
-                if session is None and self._address.start and not answer.status.measuring:
+                if not progress.buffers:
+                    progress.buffers = read_config(await self._get(http, "config"))
+                response = read_response(await self._get(http, "get", progress.query(self._now())), progress.buffers)
+                if session is None and self._address.start and not response.status.measuring:
                     await self._get(http, "control", {"cmd": "start"})
                     self._started = True
             except InputMismatch:
                 if session is None:
                     raise
-                self._counts["no_accelerometer"] += 1  # another experiment was opened; the right one may come back
+                self._counts["no_accelerometer"] += 1  # the user opened another experiment, and may return
                 await self._pause(MAX_BACKOFF_S)
             except (aiohttp.ClientError, TimeoutError, DecodeError, OSError) as error:
                 self._counts["malformed" if isinstance(error, DecodeError) else "unanswered"] += 1
                 if session is None and self._now() - since_s > self._wait_s:
                     raise SourceLost(self._unreachable(error)) from None
                 if isinstance(error, aiohttp.ClientResponseError):
-                    known.buffers = ()  # buffers that do not exist are a bad request: another experiment is open
+                    progress.buffers = ()  # a bad request names buffers that do not exist: another experiment is open
                 await self._pause(backoff_s)
                 backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
             else:
                 backoff_s, received_s = self._poll_s, self._now()
-                if session not in (None, answer.status.session):
-                    self._end_session()
-                    known = _Known()
-                    session = answer.status.session
+                if session not in (None, response.status.session):
+                    self._end_epoch()
+                    progress = _Progress()
+                    session = response.status.session
                     continue
-                session = answer.status.session
-                if known.is_older_than(answer):
-                    self._end_session()
-                    known.newest_s = dict.fromkeys(known.newest_s, NOTHING)
-                whole = known.take(answer, received_s)
-                yield answer, received_s, whole
-                if not answer.status.measuring:  # its clock stands still; what follows is another session
-                    self._end_session()
+                session = response.status.session
+                if progress.is_newer_than(response):
+                    self._end_epoch()
+                    progress.newest_s = dict.fromkeys(progress.newest_s, NOTHING)
+                whole = progress.update(response, received_s)
+                yield response, received_s, whole
+                if not response.status.measuring:  # the phone's clock stands still; later readings are a new epoch
+                    self._end_epoch()
                 await self._pause(self._poll_s)
 
-    async def _get(self, http: aiohttp.ClientSession, path: str, query: dict[str, str] | None = None) -> bytes:
-        async with http.get(self._base / path, params=query) as response:
+    async def _get(self, http: aiohttp.ClientSession, path: str, parameters: dict[str, str] | None = None) -> bytes:
+        async with http.get(self._base / path, params=parameters) as response:
             response.raise_for_status()
-            data = await response.content.read(MAX_ANSWER_BYTES + 1)
-            while not response.content.at_eof() and len(data) <= MAX_ANSWER_BYTES:
-                data += await response.content.read(MAX_ANSWER_BYTES + 1 - len(data))
-            if len(data) > MAX_ANSWER_BYTES:
-                raise DecodeError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+            data = await response.content.read(MAX_RESPONSE_BYTES + 1)
+            while not response.content.at_eof() and len(data) <= MAX_RESPONSE_BYTES:
+                data += await response.content.read(MAX_RESPONSE_BYTES + 1 - len(data))
+            if len(data) > MAX_RESPONSE_BYTES:
+                raise DecodeError(f"a response of more than {MAX_RESPONSE_BYTES} bytes; expected fewer")
             return data
 
     async def _pause(self, seconds: float) -> None:
@@ -149,20 +153,21 @@ class PhyphoxSource:
         except TimeoutError:
             return
 
-    def _take(self, answer: Answer, received_s: float, whole: bool) -> list[SampleChunk]:
-        if not answer.batch:
+    def _take(self, response: Response, received_s: float, whole: bool) -> list[SampleChunk]:
+        if not response.batch:
             return []
         self._pulse.beat(received_s)
         if self._stream is None:
-            self._sessions += 1
-            self._stream = PhoneStream(self._stream_name, f"{self._stream_name}#{self._sessions}", choose, prompt=True)
-        return self._stream.push(answer.batch, received_s, whole=whole)
+            self._epochs += 1
+            epoch = f"{self._stream_name}#{self._epochs}"
+            self._stream = PhoneStream(self._stream_name, epoch, choose_conversion, prompt=True)
+        return self._stream.push(response.batch, received_s, whole=whole)
 
     @property
     def _stream_name(self) -> str:
         return f"phyphox-{self._address.host}"
 
-    def _end_session(self) -> None:
+    def _end_epoch(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._counts += self._stream.counts()
@@ -171,13 +176,13 @@ class PhyphoxSource:
 
     def _unreachable(self, error: Exception) -> str:
         return (
-            f"phyphox does not answer at {self._base}: {error or type(error).__name__}; open an experiment, "
+            f"phyphox does not respond at {self._base}: {error or type(error).__name__}; open an experiment, "
             "allow remote access in its menu, use the address it shows, the same Wi-Fi, no guest network and no VPN"
         )
 
     async def _stop(self, http: aiohttp.ClientSession) -> None:
-        """Stop what was started here."""
-        self._end_session()
+        """Stop the measurement if this source started it."""
+        self._end_epoch()
         if self._started:
             self._started = False
             try:
@@ -186,57 +191,60 @@ class PhyphoxSource:
                 self._counts["unanswered"] += 1
 
     def counts(self) -> Mapping[str, int]:
-        """``unanswered`` questions, ``malformed`` answers, and what was wrong with readings; only what happened."""
+        """Return ``unanswered`` polls, ``malformed`` responses and the faults of readings, by kind, without zeros."""
         return +(self._counts + (self._stream.counts() if self._stream else Counter()))
 
     def notices(self) -> list[str]:
-        """How the phone stands."""
+        """Return the rate, delay and losses of the measurement, for the user."""
         stream = self._stream
-        if stream is None or stream.recipe is None:
-            return [f"{self.name}: no measurement yet; press play in phyphox"] if not self._sessions else []
+        if stream is None or stream.conversion is None:
+            return [f"{self.name}: no measurement yet; press play in phyphox"] if not self._epochs else []
         return [
             f"{stream.name}: {stream.rate_hz:.2f} Hz, data {stream.time().age_ms:.0f} ms old on arrival, "
-            f"about {self._lost + stream.lost} samples lost, plain HTTP without a token: anyone in the network can read"
+            f"about {self._lost + stream.lost} samples lost; anyone in the network can read this plain HTTP"
         ]
 
     def status(self) -> list[LinkStatus]:
-        """How the phone stands now."""
-        return [phone_link(self._stream_name, self._stream, self._pulse, self._sessions, self._now())]
+        """Return the phone's link status."""
+        return [phone_link(self._stream_name, self._stream, self._pulse, self._epochs, self._now())]
 
     async def aclose(self) -> None:
-        """End soon; may be called twice."""
+        """End the source soon; may be called twice."""
         self._closed.set()
 
 
-class _Known:
-    """What is known of the experiment that is open."""
+class _Progress:
+    """Buffers and newest readings of the open experiment."""
 
     def __init__(self) -> None:
         self.buffers: tuple[Buffers, ...] = ()
         self.newest_s: dict[str, float] = {}
-        """Of each sensor, when its newest reading was taken, on the phone's clock."""
+        """The time of each sensor's newest reading, on the phone's clock."""
         self._heard_s = math.inf
         self._probing = False
 
-    def question(self, now_s: float) -> dict[str, str]:
-        """What is new; or, after a silence, what is newest: cleared buffers begin at 0, and nothing of them is new."""
+    def query(self, now_s: float) -> dict[str, str]:
+        """Return the query for new readings or, after a silence, for the newest time of each sensor.
+
+        The latter detects cleared buffers: their times restart at 0, so that a query for new readings finds nothing.
+        """
         self._probing = now_s - self._heard_s > SILENCE_S
-        return question(self.buffers, {} if self._probing else self.newest_s)
+        return query(self.buffers, {} if self._probing else self.newest_s)
 
-    def is_older_than(self, answer: Answer) -> bool:
-        """Whether times went back: the buffers were cleared."""
-        return any(t < self.newest_s.get(sensor, t) for sensor, t in answer.newest_s.items())
+    def is_newer_than(self, response: Response) -> bool:
+        """Return whether the times went back, because the buffers were cleared."""
+        return any(t < self.newest_s.get(sensor, t) for sensor, t in response.newest_s.items())
 
-    def take(self, answer: Answer, now_s: float) -> bool:
-        """Remember what came; whether nothing is missing before it."""
+    def update(self, response: Response, now_s: float) -> bool:
+        """Record a response; return whether no reading is missing before it."""
         whole = True
-        for sensor, readings in answer.batch.items():
+        for sensor, readings in response.batch.items():
             before_s = self.newest_s.get(sensor, NOTHING)
             whole &= before_s == NOTHING or readings.t_ns[0] / 1e9 - before_s < HOLE_S
         if not self.newest_s:
-            self.newest_s = {one.sensor: answer.newest_s.get(one.sensor, NOTHING) for one in self.buffers}
+            self.newest_s = {buffer.sensor: response.newest_s.get(buffer.sensor, NOTHING) for buffer in self.buffers}
         elif not self._probing:
-            self.newest_s.update(answer.newest_s)
-        if answer.batch or self._probing or self._heard_s == math.inf:
+            self.newest_s.update(response.newest_s)
+        if response.batch or self._probing or self._heard_s == math.inf:
             self._heard_s = now_s
         return whole

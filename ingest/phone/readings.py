@@ -1,4 +1,4 @@
-"""What a phone's sensor measured: the value both apps are read into."""
+"""Readings of a phone's sensor, the common form of both apps' data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Readings(NamedTuple):
     t_ns: NDArray[np.int64]
     """(n,) nanoseconds on the phone's clock."""
     x: NDArray[np.float32]
-    """(n, 3) as the phone tells them."""
+    """(n, 3) in the phone's units and signs."""
 
 
 Batch = Mapping[str, Readings]
-"""The readings of several sensors, by the sensor's name."""
+"""Readings of several sensors, by the sensor's name."""
 
-MOST = 1e6
-"""No sensor of a phone measures more, in any unit in use."""
+MAX_VALUE = 1e6
+"""Upper limit of any phone sensor, in any unit in use."""

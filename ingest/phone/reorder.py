@@ -1,4 +1,4 @@
-"""Messages in the order in which they were sent: each once, the missing ones declared lost after a while."""
+"""Reordering of messages by their numbers: each once, with missing ones declared lost after a while."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Generic, NamedTuple, TypeVar
 Item = TypeVar("Item")
 
 PATIENCE_S = 3.0
-"""How long a missing message is awaited while later ones are there."""
+"""Maximum wait for a missing message once later ones have arrived."""
 MAX_WAITING = 256
-"""So many messages are kept for a missing one."""
+"""Maximum number of messages that wait for a missing one."""
 MAX_AHEAD = 1_000_000
-"""A number further ahead is a mistake: at five messages a second it would be two days."""
+"""Maximum jump in the numbers; at five messages a second it would be two days, so a larger one is a mistake."""
 MAX_REMEMBERED = 10_000
-"""Of so many lost messages it is known that they were lost, and not handed out."""
+"""Number of lost messages remembered, to tell a late message from a repeated one."""
 
 
 class Turn(NamedTuple, Generic[Item]):
-    """A message whose turn it is."""
+    """A message released in order."""
 
     item: Item
     received_s: float
     lost_before: int
-    """Messages between it and the one before that were given up."""
+    """Number of messages given up directly before it."""
 
 
 class _Waiting(NamedTuple, Generic[Item]):
@@ -32,29 +32,37 @@ class _Waiting(NamedTuple, Generic[Item]):
 
 
 class Reorder(Generic[Item]):
-    """The messages of one session. Pure: the caller tells the time.
+    """Reordering buffer for the messages of a recording. Pure: the caller passes the time.
 
-    The first number is not known: some seconds are given to earlier ones, unless it is 0.
+    The first number of a recording is unknown, so the buffer waits some seconds for earlier messages, unless it is 0.
+
+    >>> reorder = Reorder[str]()
+    >>> [turn.item for turn in reorder.push(0, "a", now_s=0.0)]
+    ['a']
+    >>> [turn.item for turn in reorder.push(2, "c", now_s=0.1)]
+    []
+    >>> [turn.item for turn in reorder.push(1, "b", now_s=0.2)]
+    ['b', 'c']
     """
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
         self._waiting: dict[int, _Waiting[Item]] = {}
         self._next: int | None = None
-        self._first = 0  # of those handed out; earlier ones nobody knew of until they came too late
+        self._first = 0  # the first released number; earlier messages can only arrive late
         self._lost: dict[int, None] = {}
         self._closed = False
         self.counts: Counter[str] = Counter()
-        """``messages_lost``; of them ``messages_late``, which came when they had been given up; ``messages_repeated``,
-        which had been there before; ``messages_out_of_order``, put in their place."""
+        """``messages_lost``; among them ``messages_late``, which arrived after they were given up;
+        ``messages_repeated``, received more than once; ``messages_out_of_order``, sorted into place."""
 
     def fits(self, number: int) -> bool:
-        """Whether a message of this number makes sense here."""
+        """Return whether the number is plausible after the ones before."""
         newest = max(self._waiting, default=self._next)
         return newest is None or number <= newest + MAX_AHEAD
 
     def push(self, number: int, item: Item, now_s: float) -> list[Turn[Item]]:
-        """Take a message; those whose turn it now is."""
+        """Add a message; return the messages it releases, in order."""
         if number in self._waiting:
             self.counts["messages_repeated"] += 1
         elif self._next is not None and number < self._next:
@@ -79,49 +87,50 @@ class Reorder(Generic[Item]):
         return self.due(now_s)
 
     def due(self, now_s: float) -> list[Turn[Item]]:
-        """The messages whose turn has come because a missing one was given up."""
-        turns = self._run(0)
-        while self._waiting and self._is_over(now_s):
+        """Return the messages released because a missing one is given up, in order."""
+        turns = self._release(0)
+        while self._waiting and self._must_give_up(now_s):
             turns += self._skip()
         return turns
 
     def close(self) -> list[Turn[Item]]:
-        """Everything that still waits; what comes after this is late."""
+        """Return all waiting messages, in order; later messages count as late."""
         self._closed = True
         turns: list[Turn[Item]] = []
         while self._waiting:
             turns += self._skip()
         return turns
 
-    def _is_over(self, now_s: float) -> bool:
+    def _must_give_up(self, now_s: float) -> bool:
         if len(self._waiting) > MAX_WAITING:
             return True
         return now_s - min(waiting.received_s for waiting in self._waiting.values()) >= self._patience_s
 
     def _skip(self) -> list[Turn[Item]]:
-        """Give up what is missing before the first that waits."""
+        """Give up the messages missing before the first waiting one, and return the released messages."""
         first = min(self._waiting)
         if self._next is None:
             self._first = first
-            self._note(0, first)
+            self._remember_lost(0, first)
             self._next = first
-        return self._run(self._give_up(first))
+        return self._release(self._give_up(first))
 
     def _give_up(self, until: int) -> int:
-        """Nothing before this number is awaited any more; how many were."""
+        """Declare the missing messages before this number lost; return how many."""
         lost = until - (self._next or 0)
         self.counts["messages_lost"] += lost
-        self._note(until - lost, until)
+        self._remember_lost(until - lost, until)
         self._next = until
         return lost
 
-    def _note(self, start: int, stop: int) -> None:
-        """Remember that these were not handed out."""
+    def _remember_lost(self, start: int, stop: int) -> None:
+        """Remember the numbers from ``start`` to ``stop`` as lost."""
         self._lost.update(dict.fromkeys(range(max(start, stop - MAX_REMEMBERED), stop)))
         while len(self._lost) > MAX_REMEMBERED:
             del self._lost[next(iter(self._lost))]
 
-    def _run(self, lost_before: int) -> list[Turn[Item]]:
+    def _release(self, lost_before: int) -> list[Turn[Item]]:
+        """Return the consecutive messages from the next number on."""
         turns: list[Turn[Item]] = []
         while self._next is not None and self._next in self._waiting:
             item, received_s = self._waiting.pop(self._next)

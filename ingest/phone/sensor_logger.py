@@ -1,4 +1,4 @@
-"""The messages of the Sensor Logger app: bytes in, readings out. No network here.
+"""Messages of the Sensor Logger app: bytes in, readings out. No network here.
 
 Schema: PUSHING.md and UNITS.md of github.com/tszheichoi/awesome-sensor-logger.
 """
@@ -17,17 +17,17 @@ from .json_text import measured, parse_object, whole
 from .readings import Batch, Readings
 
 MAX_BODY_BYTES = 4 * 2**20
-"""A second of every sensor a phone has is a tenth of it."""
+"""Ten times the size of a second of all sensors of a phone."""
 MAX_READINGS = 50_000
 MAX_NAME = 128
 MAX_MESSAGE_ID = 2**53 - 1
-"""The largest whole number that JavaScript counts to."""
-_EARLIEST_NS, _LATEST_NS = 946_684_800 * 10**9, 2**62  # from the year 2000, to what fits 64 bits
+"""The largest safe integer of JavaScript."""
+_EARLIEST_NS, _LATEST_NS = 946_684_800 * 10**9, 2**62  # from the year 2000 to a limit that fits into 64 bits
 
 TOTAL, LINEAR, GRAVITY, RAW = "totalacceleration", "accelerometer", "gravity", "accelerometeruncalibrated"
 GYRO, RAW_GYRO = "gyroscope", "gyroscopeuncalibrated"
 SENSORS = frozenset({TOTAL, LINEAR, GRAVITY, RAW, GYRO, RAW_GYRO})
-"""What is read; the rest of a message is passed over."""
+"""The sensors that are read; others in a message are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +36,53 @@ class Message:
 
     device: str
     session: str
-    """Of one recording in the app."""
+    """The app's identifier of a recording."""
     number: int
-    """Counts the messages of a session."""
+    """The number of the message within its recording."""
     batch: Batch
     counts: Counter[str] = field(default_factory=Counter)
-    """``malformed_readings`` that were left out."""
+    """``malformed_readings`` that were skipped."""
     battery_frac: float | None = None
-    """The phone's charge, 0 to 1, where the app logs it."""
+    """The phone's charge, 0 to 1; None if the app does not log it."""
 
 
 def decode(data: bytes) -> Message | None:
-    """The message in a body; None for the app's test push, which has no readings and need have no number.
+    """Return the message in a request's body; None for the app's test push, which has no readings and no number.
 
     Raises:
-        DecodeError: it is none; no other exception, whatever the bytes.
+        DecodeError: the body is not a message; no other exception, for any bytes.
+
+    >>> reading = '{"name": "Gyroscope", "time": 1760000000000000000, "values": {"x": 0, "y": 0, "z": 0.1}}'
+    >>> message = decode(f'{{"messageId": 3, "deviceId": "d", "sessionId": "s", "payload": [{reading}]}}'.encode())
+    >>> message.number, list(message.batch)
+    (3, ['gyroscope'])
     """
     if len(data) > MAX_BODY_BYTES:
         raise DecodeError(f"a message of {len(data)} bytes; expected at most {MAX_BODY_BYTES}")
     body = parse_object(data)
     payload = body.get("payload", [])
     if not isinstance(payload, list) or len(payload) > MAX_READINGS:
-        raise DecodeError(f"'payload' is no list of at most {MAX_READINGS} readings", data[:64])
+        raise DecodeError(f"'payload' is not a list of at most {MAX_READINGS} readings", data[:64])
     counts: Counter[str] = Counter()
     batch = _batch(payload, counts)
     number = whole(body.get("messageId"), MAX_MESSAGE_ID)
-    if number is None and not payload_matters(batch, counts):
+    if number is None and not batch and not counts:
         return None
     if number is None:
-        raise DecodeError("'messageId' is no whole number", data[:64])
+        raise DecodeError("'messageId' is not a whole number", data[:64])
     device, session = _name(body, "deviceId", data), _name(body, "sessionId", data)
     return Message(device, session, number, batch, counts, _battery_frac(payload))
-
-
-def payload_matters(batch: Batch, counts: Counter[str]) -> bool:
-    """Whether a message tells of motion, or tries to."""
-    return bool(batch) or bool(counts)
 
 
 def _name(body: dict[str, Any], key: str, data: bytes) -> str:
     name = body.get(key)
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise DecodeError(f"'{key}' is no name of 1 to {MAX_NAME} printable characters", data[:64])
+        raise DecodeError(f"'{key}' is not a name of 1 to {MAX_NAME} printable characters", data[:64])
     return name
 
 
 def _battery_frac(payload: list[Any]) -> float | None:
-    """The newest charge a message tells of; a phone that does not know it says -1."""
+    """Return the newest charge in a message; None if it has none, or -1, which the app logs for an unknown charge."""
     for reading in reversed(payload):
         if isinstance(reading, dict) and reading.get("name") == "battery" and isinstance(reading.get("values"), dict):
             level = measured(reading["values"].get("batteryLevel"))

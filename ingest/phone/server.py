@@ -1,4 +1,4 @@
-"""Takes what the Sensor Logger app pushes: an HTTP server that trusts nobody."""
+"""HTTP server for the pushes of the Sensor Logger app, hardened against untrusted clients."""
 
 from __future__ import annotations
 
@@ -19,37 +19,44 @@ from kinestream.core.errors import ConfigError, DecodeError
 from .sensor_logger import MAX_BODY_BYTES, Message, decode
 
 MESSAGES_PER_S = 100.0
-"""Twenty times the app's fastest; beyond it, and a burst, messages are refused."""
+"""Maximum sustained rate of messages, twenty times the app's fastest; beyond a burst, more are refused."""
 BURST = 1000
 BODY_TIMEOUT_S = 30.0
 _SILENT = logging.getLogger(f"{__name__}.http")
-_SILENT.setLevel(logging.CRITICAL + 1)  # what strangers send is counted, and no news
+_SILENT.setLevel(logging.CRITICAL + 1)  # requests of strangers are counted, not logged
 
 
-class TooMany(Exception):
-    """A message that cannot be taken because there are too many devices."""
+class TooManyDevices(Exception):
+    """The message comes from a new device, and the maximum number of devices is reached."""
 
 
 class Receiver(Protocol):
+    """Callback for messages."""
+
     def __call__(self, message: Message, agent: str, received_s: float) -> None:
-        """Take a message.
+        """Handle a message.
 
         Raises:
-            DecodeError: it contradicts the ones before.
-            TooMany: there is no room for its device.
+            DecodeError: the message contradicts earlier ones.
+            TooManyDevices: there is no room for its device.
         """
         ...
 
 
 class PushServer:
-    """Listens from the moment it is made; answers from ``start`` on.
+    """HTTP server that listens from its construction and responds after ``start``.
 
     Args:
-        host, port: where; port 0 is any that is free.
-        token: what every request must bring, at the end of its path or in the header ``Authorization``.
-        now: the host's clock, by which arrivals are stamped.
+        host, port: the address to listen on; port 0 is any free port.
+        token: the secret in every request, at the end of its path or in the header ``Authorization``.
+        now: the host's clock, for arrival times.
     Raises:
-        ConfigError: it cannot listen there.
+        ConfigError: the address is not available.
+
+    >>> server = PushServer("127.0.0.1", 0, "k3x9abcd")
+    >>> server.port > 0, server.reached
+    (True, False)
+    >>> server.close_listener()
     """
 
     def __init__(self, host: str, port: int, token: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -59,15 +66,15 @@ class PushServer:
         self._runner: web.AppRunner | None = None
         self._receive: Receiver | None = None
         self.counts: Counter[str] = Counter()
-        """Requests refused: ``unauthorised``, ``malformed``, ``too_large``, ``too_slow``, ``too_fast``,
-        ``too_many_devices``; ``test_messages``."""
+        """Refused requests: ``unauthorised``, ``malformed``, ``too_large``, ``too_slow``, ``too_fast``,
+        ``too_many_devices``; also ``test_messages``."""
         self.reached = False
-        """Whether anybody came."""
+        """Whether any request has arrived."""
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
 
     async def start(self, receive: Receiver) -> None:
-        """Answer requests."""
+        """Start responding to requests; ``receive`` gets the messages."""
         self._receive = receive
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -83,28 +90,28 @@ class PushServer:
         self.close_listener()
 
     def close_listener(self) -> None:
-        """Stop listening, where ``start`` never was."""
+        """Stop listening before ``start``."""
         self._socket.close()
 
     async def _handle(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
-        if path == "favicon.ico":  # every browser asks for it
+        if path == "favicon.ico":  # every browser requests it
             return web.Response(status=404)
         self.reached = True
         if not self._is_authorised(path, request.headers.get("Authorization", "")):
-            return self._refuse(401, "unauthorised", "wrong token: type the whole address that kinestream shows")
+            return self._refuse(401, "unauthorised", "wrong token; enter the whole address that kinestream shows")
         if request.method in ("GET", "HEAD"):
             return _page(f"http://{request.host}/{self._token.decode()}")
         if request.method != "POST":
-            return self._refuse(405, "malformed", "expected POST")
-        if not self._is_slow_enough():
-            return self._refuse(429, "too_fast", f"more than {MESSAGES_PER_S:g} messages a second")
+            return self._refuse(405, "malformed", f"{request.method} is not supported; expected POST")
+        if not self._may_proceed():
+            return self._refuse(429, "too_fast", f"too fast; expected at most {MESSAGES_PER_S:g} messages a second")
         try:
             body = await asyncio.wait_for(request.read(), BODY_TIMEOUT_S)
         except web.HTTPRequestEntityTooLarge:
-            return self._refuse(413, "too_large", f"more than {MAX_BODY_BYTES} bytes")
+            return self._refuse(413, "too_large", f"too large; expected at most {MAX_BODY_BYTES} bytes")
         except TimeoutError:
-            return self._refuse(408, "too_slow", "the message did not come")
+            return self._refuse(408, "too_slow", f"the message is incomplete after {BODY_TIMEOUT_S:g} s")
         except (web.RequestPayloadError, web.HTTPException):
             return self._refuse(400, "malformed", "the body is damaged")
         return self._take(body, request.headers.get("User-Agent", ""))
@@ -119,20 +126,22 @@ class PushServer:
                 self._receive(message, agent, self._now())
         except DecodeError as error:
             return self._refuse(400, "malformed", str(error))
-        except TooMany as error:
+        except TooManyDevices as error:
             return self._refuse(503, "too_many_devices", str(error))
-        return web.Response(text="kinestream has it\n")
+        return web.Response(text="kinestream received the message\n")
 
-    def _refuse(self, status: int, kind: str, why: str) -> web.Response:
+    def _refuse(self, status: int, kind: str, reason: str) -> web.Response:
         self.counts[kind] += 1
-        return web.Response(status=status, text=why + "\n")
+        return web.Response(status=status, text=reason + "\n")
 
     def _is_authorised(self, path: str, header: str) -> bool:
-        """Whether the token is there; compared in constant time, so that how long it takes teaches nothing."""
-        said = (path.strip("/"), path.strip("/").rpartition("/")[2], header.strip(), header.strip().rpartition(" ")[2])
-        return any(hmac.compare_digest(one.encode("utf-8", "replace"), self._token) for one in said)
+        """Return whether the request contains the token; compares in constant time, which reveals nothing about it."""
+        path, header = path.strip("/"), header.strip()
+        candidates = (path, path.rpartition("/")[2], header, header.rpartition(" ")[2])
+        return any(hmac.compare_digest(text.encode("utf-8", "replace"), self._token) for text in candidates)
 
-    def _is_slow_enough(self) -> bool:
+    def _may_proceed(self) -> bool:
+        """Return whether the rate of messages is within its limit (token bucket)."""
         now = self._now()
         self._allowance = min(self._allowance + (now - self._allowed_s) * MESSAGES_PER_S, BURST)
         self._allowed_s = now
@@ -147,7 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"cannot listen at {host}:{port}: {error}; say phone://?port={port + 1 if port else 8000} or host=..."
+            f"cannot listen at {host}:{port}: {error}; use phone://?port={port + 1 if port else 8000} or host=..."
         ) from None
     listener.setblocking(False)
     return listener
@@ -156,7 +165,7 @@ def _listen(host: str, port: int) -> socket.socket:
 _PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>kinestream</title><body style="font:1.1em/1.5 sans-serif;margin:1.5em">
 <h1>This phone reaches kinestream</h1>
-<p>In Sensor Logger: Settings, Data Streaming, Enable HTTP Push, and as Push URL:</p>
+<p>In Sensor Logger: Settings, Data Streaming, Enable HTTP Push, with this Push URL:</p>
 <p><input readonly style="width:100%;font:1em monospace;padding:.5em" onclick="this.select()" value="{url}"></p>
 <p>Then switch on Accelerometer, Gravity and Gyroscope, and tap Start Recording.</p>
 """

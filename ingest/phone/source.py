@@ -1,4 +1,4 @@
-"""Live samples from the Sensor Logger app: ``phone://``."""
+"""Source of live samples from the Sensor Logger app: ``phone://``."""
 
 from __future__ import annotations
 
@@ -16,35 +16,42 @@ from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
-from .axis_convention import Convention, choose
+from .axis_convention import Convention, choose_conversion
 from .invitation import invitation, push_urls
 from .link import Pulse, phone_link
 from .reorder import PATIENCE_S, Reorder, Turn
 from .sensor_logger import Message
-from .server import PushServer, TooMany
+from .server import PushServer, TooManyDevices
 from .stream import PhoneStream
 
 _LOG = logging.getLogger(__name__)
 
 MAX_DEVICES = 16
-MAX_SESSIONS = 64
-"""Of so many earlier recordings of a phone it is known what came."""
+MAX_EPOCHS = 64
+"""Number of recordings remembered per phone, to recognise late messages."""
 MAX_READY = 4096
-"""Chunks for a reader that falls behind; the oldest go, and the jump in their numbers tells."""
+"""Maximum number of chunks for a slow reader; the oldest are dropped, which their sample numbers show."""
 TICK_S = 0.25
 
 
 class SensorLoggerSource:
-    """Takes what phones push, each phone a stream and each recording in the app a session.
+    """Source that receives the pushes of phones: a stream per phone, an epoch per recording in the app.
 
-    It never ends of its own accord. It listens from the moment it is made.
+    It listens from its construction until ``aclose``.
 
     Args:
-        address: where to listen.
-        now: the host's clock; ``t`` of the chunks is on it.
-        patience_s: how long a missing message is awaited.
+        address: the address to listen on.
+        now: the host's clock, also the clock of the chunks' ``t``.
+        patience_s: maximum wait for a missing message.
     Raises:
-        ConfigError: the port is taken, or this machine is in no network.
+        ConfigError: the port is in use, or this machine is not in a network.
+
+    >>> async def open_and_close():
+    ...     source = SensorLoggerSource(PhoneAddress.parse("phone://?host=127.0.0.1&port=0&token=k3x9abcd"))
+    ...     await source.aclose()
+    ...     return source.urls[0].endswith("/k3x9abcd"), source.counts()
+    >>> asyncio.run(open_and_close())
+    (True, Counter())
     """
 
     live = True
@@ -68,11 +75,11 @@ class SensorLoggerSource:
         self._closed = False
 
     def invitation(self, *, code: bool = True) -> str:
-        """What to type into the phone, for the terminal."""
+        """Return the instructions for the phone, for the terminal."""
         return invitation(self.urls, self._server.port, code=code)
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, in order within each phone."""
+        """Yield the chunks, in order within each phone."""
         if self._closed:
             return
         await self._server.start(self._take)
@@ -91,11 +98,11 @@ class SensorLoggerSource:
             await self.aclose()
 
     async def _tick(self) -> None:
-        """Missing messages are given up even if nothing else comes."""
+        """Give up missing messages, and report lost phones, also when no message arrives."""
         while True:
             await asyncio.sleep(TICK_S)
             for device in self._devices.values():
-                self._hand_out(device.due(self._now()))
+                self._emit(device.due(self._now()))
                 if news := device.pulse.news(self._now()):
                     _LOG.warning("%s: %s", device.name, news)
 
@@ -107,23 +114,23 @@ class SensorLoggerSource:
                 self._counts["messages_without_motion"] += 1
                 return
             if len(self._devices) >= MAX_DEVICES:
-                raise TooMany(f"there are {MAX_DEVICES} phones already")
+                raise TooManyDevices(f"{MAX_DEVICES} phones are connected already")
             device = self._devices[message.device] = _Device(self._name(message.device), self._open)
         device.system = _system(agent) or device.system
-        self._hand_out(device.take(message, received_s))
+        self._emit(device.take(message, received_s))
 
-    def _open(self, device: _Device, number: int) -> _Session:
-        recipe = partial(choose, told=self._convention, system=device.system)
-        return _Session(Reorder(self._patience_s), PhoneStream(device.name, f"{device.name}#{number}", recipe))
+    def _open(self, device: _Device, number: int) -> _Epoch:
+        choose = partial(choose_conversion, setting=self._convention, system=device.system)
+        return _Epoch(Reorder(self._patience_s), PhoneStream(device.name, f"{device.name}#{number}", choose))
 
     def _name(self, device: str) -> str:
-        """Short, but of no other phone's."""
+        """Return a short unique name for the phone."""
         text = re.sub(r"[^A-Za-z0-9]", "", device) or "unnamed"
-        taken = {known.name for known in self._devices.values()}
+        taken = {other.name for other in self._devices.values()}
         names = (f"phone-{text[:n]}" for n in (6, 12, 64))
         return next((name for name in names if name not in taken), f"phone-{text[:64]}-{len(taken)}")
 
-    def _hand_out(self, chunks: list[SampleChunk]) -> None:
+    def _emit(self, chunks: list[SampleChunk]) -> None:
         self._ready.extend(chunks)
         while len(self._ready) > MAX_READY:
             self._ready.popleft()
@@ -132,29 +139,29 @@ class SensorLoggerSource:
             self._wake.set()
 
     def counts(self) -> Mapping[str, int]:
-        """Requests, messages and samples that were refused, repeated, late or lost, by kind; only what happened."""
+        """Return the refused, repeated, late or lost requests, messages and samples, by kind, without zeros."""
         total = self._counts + self._server.counts
         for device in self._devices.values():
             total += device.counts()
         return +total
 
     def notices(self) -> list[str]:
-        """Where to push to while nobody does, and how each phone stands, a line each."""
+        """Return the state of each phone, or how to connect the first, a line each."""
         if not self._server.reached:
             return [
-                f"nothing came to {self.urls[0]} yet: the same Wi-Fi (no guest network, no VPN), "
-                f"a firewall that lets TCP port {self._server.port} in, and in the app a recording that runs"
+                f"no request at {self.urls[0]} yet; check: same Wi-Fi (no guest network, no VPN), "
+                f"firewall open for TCP port {self._server.port}, recording started in the app"
             ]
-        told = [line for device in self._devices.values() for line in device.notices()]
+        lines = [line for device in self._devices.values() for line in device.notices()]
         refused = self._server.counts["unauthorised"]
         if refused:
-            told.append(f"{refused} requests with a wrong token were refused; the address is {self.urls[0]}")
+            lines.append(f"{refused} requests with a wrong token were refused; the address is {self.urls[0]}")
         if not self._devices:
-            told.append("a phone got here, but sent no motion: switch on Accelerometer, and Start Recording")
-        return told
+            lines.append("a phone connected but sent no motion: switch on Accelerometer, and Start Recording")
+        return lines
 
     def status(self) -> list[LinkStatus]:
-        """How each phone stands now; before the first, that one is awaited."""
+        """Return the link status of each phone; before the first, of a phone that is awaited."""
         links = [device.status(self._now()) for device in self._devices.values()]
         return links or [phone_link("phone", None, Pulse(), 0, self._now())]
 
@@ -164,12 +171,12 @@ class SensorLoggerSource:
             self._closed = True
             self._wake.set()
             for device in self._devices.values():
-                self._hand_out(device.close(self._now()))
+                self._emit(device.close(self._now()))
         await self._server.close()
 
 
-class _Session:
-    """One recording in the app."""
+class _Epoch:
+    """A recording in the app, which is an epoch of the phone's stream."""
 
     def __init__(self, reorder: Reorder[Message], stream: PhoneStream) -> None:
         self.reorder, self.stream = reorder, stream
@@ -187,80 +194,80 @@ class _Session:
 
 
 class _Device:
-    """One phone: one session runs, of the earlier ones it is known what came."""
+    """A phone with its current epoch, and earlier ones for late messages."""
 
-    def __init__(self, name: str, opening: Callable[[_Device, int], _Session]) -> None:
+    def __init__(self, name: str, open_epoch: Callable[[_Device, int], _Epoch]) -> None:
         self.name = name
         self.system: Literal["ios", "android"] | None = None
-        self._open = opening
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()  # the last one runs
+        self._open_epoch = open_epoch
+        self._epochs: OrderedDict[str, _Epoch] = OrderedDict()  # by the app's session; the last is the current one
         self._opened = 0
         self.pulse = Pulse()
         self._battery_frac: float | None = None
-        self._counts: Counter[str] = Counter()  # of sessions that are forgotten
+        self._counts: Counter[str] = Counter()  # of forgotten epochs
 
     def take(self, message: Message, now_s: float) -> list[SampleChunk]:
         self.pulse.beat(now_s)
         if message.battery_frac is not None:
             self._battery_frac = message.battery_frac
         chunks: list[SampleChunk] = []
-        session = self._sessions.get(message.session)
-        if session is None:
-            if not message.batch:  # a test push has a session of its own, and is none
+        epoch = self._epochs.get(message.session)
+        if epoch is None:
+            if not message.batch:  # a test push has a separate session, but is not a recording
                 self._counts["messages_without_motion"] += 1
                 return []
             chunks = self.close(now_s)
             self._opened += 1
-            session = self._sessions[message.session] = self._open(self, self._opened)
-            if len(self._sessions) > MAX_SESSIONS:
-                _, oldest = self._sessions.popitem(last=False)
+            epoch = self._epochs[message.session] = self._open_epoch(self, self._opened)
+            if len(self._epochs) > MAX_EPOCHS:
+                _, oldest = self._epochs.popitem(last=False)
                 self._counts += oldest.reorder.counts + oldest.stream.counts()
-        if not session.reorder.fits(message.number):
-            raise DecodeError(f"message number {message.number} is far ahead of those before")
-        return chunks + session.push(session.reorder.push(message.number, message, now_s), now_s)
+        if not epoch.reorder.fits(message.number):
+            raise DecodeError(f"message number {message.number} is far ahead of earlier ones; expected the next")
+        return chunks + epoch.push(epoch.reorder.push(message.number, message, now_s), now_s)
 
     def due(self, now_s: float) -> list[SampleChunk]:
-        session = self._running
-        return session.push(session.reorder.due(now_s), now_s) if session else []
+        epoch = self._current
+        return epoch.push(epoch.reorder.due(now_s), now_s) if epoch else []
 
     def close(self, now_s: float) -> list[SampleChunk]:
-        return self._running.close(now_s) if self._running else []
+        return self._current.close(now_s) if self._current else []
 
     @property
-    def _running(self) -> _Session | None:
-        return next(reversed(self._sessions.values()), None)
+    def _current(self) -> _Epoch | None:
+        return next(reversed(self._epochs.values()), None)
 
     def counts(self) -> Counter[str]:
         total = Counter(self._counts)
-        for session in self._sessions.values():
-            total += session.reorder.counts + session.stream.counts()
+        for epoch in self._epochs.values():
+            total += epoch.reorder.counts + epoch.stream.counts()
         return total
 
     def status(self, now_s: float) -> LinkStatus:
-        stream = self._running.stream if self._running else None
+        stream = self._current.stream if self._current else None
         return phone_link(self.name, stream, self.pulse, self._opened, now_s, self._battery_frac)
 
     def notices(self) -> list[str]:
-        session = self._running
-        if session is None:
+        epoch = self._current
+        if epoch is None:
             return []
-        stream = session.stream
-        if stream.recipe is None:
-            if not stream.sensors_seen:
-                return [f"{self.name}: the first seconds are awaited"]
+        stream = epoch.stream
+        if stream.conversion is None:
+            if not stream.unusable_sensors:
+                return [f"{self.name}: waiting for the first seconds"]
             return [
-                f"{self.name}: {', '.join(stream.sensors_seen)} make no acceleration: "
+                f"{self.name}: no acceleration from {', '.join(stream.unusable_sensors)}: "
                 "switch on Accelerometer, and on an iPhone Gravity"
             ]
         age_ms = stream.time().age_ms
         return [
-            f"{self.name}: {stream.recipe.assumed}; {stream.rate_hz:.2f} Hz, data {age_ms:.0f} ms old on arrival, "
-            f"{session.reorder.counts['messages_lost']} messages with about {stream.lost} samples lost"
+            f"{self.name}: {stream.conversion.assumed}; {stream.rate_hz:.2f} Hz, data {age_ms:.0f} ms old on arrival, "
+            f"{epoch.reorder.counts['messages_lost']} messages with about {stream.lost} samples lost"
         ]
 
 
 def _system(agent: str) -> Literal["ios", "android"] | None:
-    """What the libraries say of themselves that apps speak HTTP with."""
+    """Return the operating system named in a user agent, which HTTP libraries of apps send."""
     agent = agent.lower()
     if "darwin" in agent or "cfnetwork" in agent or "iphone" in agent:
         return "ios"

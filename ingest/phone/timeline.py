@@ -1,4 +1,4 @@
-"""From a phone's clock to the host's: one line under the arrivals for all sensors of the phone."""
+"""Mapping from a phone's clock to the host's: a lower envelope of the arrival times, shared by all its sensors."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SLOPE_BOUND = 500e-6
-"""As fast as network time turns a clock (RFC 5905); the quartz of a phone is ten times better."""
+"""Maximum drift: the rate at which NTP slews a clock (RFC 5905); a phone's quartz is ten times better."""
 AHEAD_S = 0.5
-"""Readings from further in the future than this show that the phone's clock was set."""
+"""Minimum lead of a reading over the host's clock that shows that the phone's clock was set."""
 BACK_S = 1.0
-"""So do readings from further back than this: messages come in order."""
+"""Minimum step back of the phone's time that shows that its clock was set; messages arrive in order."""
 PAUSED_S = 1.0
-"""Where the newest reading cannot wait, one that is later than this shows that the phone's clock stood still."""
+"""Minimum delay of a prompt reading that shows that the phone's clock stood still."""
 _KNOTS = 128
 _LONG_AGO_S = 1e6
 
 
 class Timeline:
-    """Strictly ascending host times for device times; the same for all sensors, whatever their rates.
+    """Map from device times to strictly increasing host times, the same for all sensors and rates.
 
-    Device time runs in straight pieces between the newest readings of the messages.
+    The map is piecewise linear between the newest readings of the messages.
 
     Args:
-        prompt: the newest reading is sent when it is asked for, so it cannot wait on the phone.
+        prompt: the phone sends its newest reading when polled, so readings never wait on the phone.
+
+    >>> timeline = Timeline()
+    >>> timeline.push(newest_s=5.0, received_s=100.0)
+    False
+    >>> timeline.host(np.array([4.5, 5.0])).tolist()
+    [99.5, 100.0]
     """
 
     def __init__(self, prompt: bool = False) -> None:
@@ -43,21 +49,21 @@ class Timeline:
         self._jumps = self._outliers = 0
 
     def push(self, newest_s: float, received_s: float) -> bool:
-        """A message arrived whose newest reading is of this device time; whether time began anew with it."""
+        """Add a message by its newest device time; return whether the map restarts with it."""
         if not self._knots:
             self._steady.start()
         elif newest_s <= self._knots[-1][0]:
             if newest_s > self._knots[-1][0] - BACK_S:
                 self._outliers += 1
                 return False
-            return self._anew(newest_s, received_s)
+            return self._restart(newest_s, received_s)
         else:
             late_s = received_s - self._line.host(newest_s)
             if late_s < -AHEAD_S or (self._prompt and late_s > PAUSED_S):
-                return self._anew(newest_s, received_s)
+                return self._restart(newest_s, received_s)
         return self._emit(newest_s, received_s)
 
-    def _anew(self, newest_s: float, received_s: float) -> bool:
+    def _restart(self, newest_s: float, received_s: float) -> bool:
         self._steady.start()
         self._emit(newest_s, received_s)
         self._jumps += 1
@@ -74,19 +80,19 @@ class Timeline:
         return fresh
 
     def rebase(self) -> None:
-        """Nothing was handed out yet: let the times follow what is known now."""
+        """Recompute the map from all messages so far; allowed only before any chunk is emitted."""
         newest_s, _ = self._knots[-1]
         self._knots.clear()
         self._knots.append((newest_s, self._line.host(newest_s)))
 
     def host(self, device_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) seconds on the host's clock at (n,) device times up to the newest."""
+        """Return (n,) seconds on the host's clock for (n,) device times up to the newest."""
         first_u, first_t = self._knots[0]
         knots = np.array([(first_u - _LONG_AGO_S, first_t - _LONG_AGO_S), *self._knots])
         return np.interp(device_s, knots[:, 0], knots[:, 1])
 
     def status(self, rate_hz: float) -> TimeStatus:
-        """How the clock stands."""
+        """Return the state of the clock."""
         steady, slope = self._steady, self._line.slope
         return TimeStatus(
             "device clock",

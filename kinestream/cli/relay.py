@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
         "--journal-size",
         default=JOURNAL_SIZE,
         metavar="SIZE",
-        help=f"maximum size; a full journal drops a live source's oldest samples, loudly (default {JOURNAL_SIZE})",
+        help=f"maximum size; when full, a live source drops and reports its oldest samples (default {JOURNAL_SIZE})",
     )
     add_source_options(relay)
     relay.set_defaults(run=_relay)

@@ -1,4 +1,4 @@
-"""``phone://`` as a user runs it: a process that says where to push to, and a phone that pushes there in real time."""
+"""``phone://`` on the command line: the instructions, and a phone that pushes in real time."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def post(url: str, body: bytes) -> int:
         return error.code
 
 
-def test_a_phone_s_motion_ends_in_predictions(environment: dict[str, str], folder: Path) -> None:
+def test_the_motion_of_a_phone_ends_in_predictions(environment: dict[str, str], folder: Path) -> None:
     arguments = ["run", "phone://?host=127.0.0.1&port=0", "--model", str(folder / "tiny.safetensors"), "--json"]
     with subprocess.Popen(
         [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         assert run.stderr
         assert run.stdout
-        told = [run.stderr.readline() for _ in range(5)]
-        assert "Push URL" in told[0]
-        assert "plain HTTP" in told[3]
-        url = told[1].strip()
+        instructions = [run.stderr.readline() for _ in range(5)]
+        assert "Push URL" in instructions[0]
+        assert "plain HTTP" in instructions[3]
+        url = instructions[1].strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[a-z0-9]{12}", url)
         began_s, began_ns = time.monotonic(), time.time_ns()
         for number, body in enumerate(bodies(messages(5, fs_hz=50, each_s=0.25, system="ios", t0_ns=began_ns)), 1):
             time.sleep(max(0.0, began_s + 0.25 * number - time.monotonic()))
             assert post(url, body) == 200
             if number % 5 == 0:
-                assert post(url, body) == 200  # once more
+                assert post(url, body) == 200  # a repetition
                 assert post(url, body[:-9]) == 400
                 assert post(url[:-1], body) == 401
         first = json.loads(run.stdout.readline())
@@ -59,9 +59,9 @@ def test_a_phone_s_motion_ends_in_predictions(environment: dict[str, str], folde
         "unauthorised": 4,
         "messages_repeated": 4,
     }
-    assert "signs of an iPhone, as the uncalibrated accelerometer is in g" in more
+    assert "signs of an iPhone, because the uncalibrated accelerometer is in g" in more
 
 
-def test_a_wrong_setting_is_told_in_one_line(environment: dict[str, str]) -> None:
-    _, told = kinestream(environment, "run", "phone://?os=windows", status=2)
-    assert "os=windows; expected ios, android, standard" in told
+def test_a_bad_setting_is_reported_in_one_line(environment: dict[str, str]) -> None:
+    _, errors = kinestream(environment, "run", "phone://?os=windows", status=2)
+    assert "os=windows; expected ios, android, standard" in errors

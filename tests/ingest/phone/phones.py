@@ -1,4 +1,4 @@
-"""Phones that a test can hold: what they measure is known, and what they send has the apps' shape."""
+"""Simulated phones with known motion, which send messages in the apps' format."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from kinestream.core.signals import STANDARD_GRAVITY
 from kinestream.ingest.phone.readings import Batch, Readings
 
 T0_NS = 1_700_000_000_000_000_000
-"""When a recording begins, on the phone's clock."""
+"""Start of a recording, on the phone's clock."""
 UP = np.array([0.0, 0.0, STANDARD_GRAVITY])
 
 
 def motion(t: np.ndarray) -> np.ndarray:
-    """(n, 3) what a phone's body is accelerated by, m/s^2, at (n,) seconds."""
+    """Return the (n, 3) acceleration without gravity, m/s^2, at (n,) seconds."""
     return np.stack([np.sin(2 * np.pi * t), 2 * np.cos(2 * np.pi * t), 0.5 * np.sin(4 * np.pi * t)], axis=1)
 
 
 def turning(t: np.ndarray) -> np.ndarray:
-    """(n, 3) how it turns, rad/s."""
+    """Return the (n, 3) angular rate, rad/s, at (n,) seconds."""
     return np.stack([np.cos(t), np.sin(2 * t), 0.1 * np.cos(3 * t)], axis=1)
 
 
 def sensors(t: np.ndarray, system: str) -> dict[str, np.ndarray]:
-    """What the app sends of each sensor, by system: ``android``, ``ios``, or ``standard`` (an iPhone, standardised)."""
+    """Return the values that the app sends of each sensor.
+
+    Args:
+        system: ``android``, ``ios``, or ``standard`` (an iPhone with standardised units).
+    """
     sign = -1.0 if system == "ios" else 1.0
     body, total = motion(t), motion(t) + UP
-    found = {"accelerometer": sign * body, "gravity": np.tile(sign * UP, (len(t), 1)), "gyroscope": turning(t)}
-    found["accelerometeruncalibrated"] = -total / STANDARD_GRAVITY if system == "ios" else total
+    values = {"accelerometer": sign * body, "gravity": np.tile(sign * UP, (len(t), 1)), "gyroscope": turning(t)}
+    values["accelerometeruncalibrated"] = -total / STANDARD_GRAVITY if system == "ios" else total
     if system == "android":
-        found["totalacceleration"] = total
-    return found
+        values["totalacceleration"] = total
+    return values
 
 
 def batch(t: np.ndarray, system: str = "android", only: Iterable[str] = ()) -> Batch:
-    """The readings at (n,) seconds after ``T0_NS``, decoded."""
+    """Return the decoded readings at (n,) seconds after ``T0_NS``."""
     t_ns = T0_NS + np.rint(t * 1e9).astype(np.int64)
     return {
         name: Readings(t_ns, x.astype(np.float32)) for name, x in sensors(t, system).items() if not only or name in only
@@ -56,9 +60,9 @@ def messages(
     only: Iterable[str] = (),
     t0_ns: int = T0_NS,
 ) -> list[dict[str, Any]]:
-    """The messages of one recording."""
+    """Return the messages of a recording."""
     t = np.arange(round(seconds * fs_hz)) / fs_hz
-    found = []
+    sent = []
     for number, part in enumerate(np.array_split(t, max(1, round(seconds / each_s)))):
         payload = [
             {"name": name, "time": t0_ns + round(at * 1e9), "values": dict(zip("xyz", map(float, row), strict=True))}
@@ -67,10 +71,11 @@ def messages(
             for at, row in zip(part, x, strict=True)
         ]
         payload.append({"name": "battery", "time": T0_NS, "values": {"batteryLevel": 0.7, "batteryState": "unplugged"}})
-        found.append({"messageId": number, "sessionId": session, "deviceId": device, "payload": payload})
-    return found
+        sent.append({"messageId": number, "sessionId": session, "deviceId": device, "payload": payload})
+    return sent
 
 
 def bodies(sent: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Yield the messages as JSON."""
     for message in sent:
         yield json.dumps(message).encode()

@@ -1,6 +1,6 @@
-"""A phone that runs phyphox, as its documentation describes its server, on the HTTP server of the standard library.
+"""Simulated phyphox phone with the documented HTTP interface, on the HTTP server of the standard library.
 
-Time is the test's: the phone measures when it is told to.
+The test controls time: the phone measures only on ``measure``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class PhyphoxPhone:
     """An experiment with accelerometer and gyroscope.
 
     Args:
-        size: how much a buffer holds; the oldest goes.
-        gyro: whether the experiment has the gyroscope too.
-        acc: whether it has the accelerometer.
+        size: capacity of a buffer, which drops its oldest values.
+        gyro: whether the experiment has a gyroscope.
+        acc: whether it has an accelerometer.
     """
 
     def __init__(self, size: int = 10_000, gyro: bool = True, acc: bool = True) -> None:
@@ -32,7 +32,7 @@ class PhyphoxPhone:
         self.measuring = False
         self.full = False
         self.t_s = 0.0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.broken: bytes | None = None
         self.locks = True
         self.prefix = ""
@@ -46,7 +46,7 @@ class PhyphoxPhone:
                 parts = urlsplit(self.path)
                 with phone.lock:
                     status, body = phone.answer(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)))
-                    phone.asked.append(self.path)
+                    phone.requests.append(self.path)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -74,14 +74,14 @@ class PhyphoxPhone:
         self.t_s, self.measuring, self.full = 0.0, False, True
 
     def measure(self, seconds: float, fs_hz: float = 100.0) -> None:
-        """Sample for so long, if it runs."""
+        """Measure for some seconds, if the measurement is running."""
         with self.lock:
             if not self.measuring:
                 return
             t = self.t_s + np.arange(round(seconds * fs_hz)) / fs_hz
             self.t_s += seconds
-            found = [(t, motion(t) + UP)] * self.acc + [(t, turning(t))] * self.gyro
-            columns = [column for times, x in found for column in (times, *x.T)]
+            measured = [(t, motion(t) + UP)] * self.acc + [(t, turning(t))] * self.gyro
+            columns = [column for times, x in measured for column in (times, *x.T)]
             for name, column in zip(self.names(), columns, strict=True):
                 self.buffers[name] = [*self.buffers[name], *map(float, column)][-self.size :]
 
@@ -114,7 +114,7 @@ class PhyphoxPhone:
         return {"title": "My sensors", "inputs": inputs, "buffers": [], "export": []}
 
     def get(self, query: dict[str, str]) -> tuple[int, bytes]:
-        found: dict[str, Any] = {}
+        buffers: dict[str, Any] = {}
         for name, value in query.items():
             if name not in self.buffers:
                 continue
@@ -128,10 +128,10 @@ class PhyphoxPhone:
                 mode = "full"
             else:
                 mode, after = "partial", float(threshold)
-                if after:  # eight digits are sent, so one unit in the last of them is no news
+                if after:  # the app sends eight digits, and ignores a difference of one unit in the last
                     after += 10 ** floor(log10(abs(after) / 1e7))
                 values = [v for v, t in zip(values, self.buffers[reference or name], strict=True) if t > after]
-            found[name] = {"size": self.size, "updateMode": mode, "buffer": [v and float(f"{v:.7e}") for v in values]}
+            buffers[name] = {"size": self.size, "updateMode": mode, "buffer": [v and float(f"{v:.7e}") for v in values]}
         self.full = False
         status = {"session": self.session, "measuring": self.measuring, "timedRun": False, "countDown": 0}
-        return 200, json.dumps({"buffer": found, "status": status}).encode()
+        return 200, json.dumps({"buffer": buffers, "status": status}).encode()

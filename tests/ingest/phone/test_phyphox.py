@@ -1,4 +1,4 @@
-"""phyphox is asked over real sockets for what is new."""
+"""Polling of a simulated phyphox phone over real sockets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kinestream.core.errors import DecodeError, InputMismatch, SourceLost
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.core.source import Linked, Noticing, Source
 from kinestream.ingest.phone.address import PhoneAddress
-from kinestream.ingest.phone.phyphox import Buffers, question, read_answer, read_config
+from kinestream.ingest.phone.phyphox import Buffers, query, read_config, read_response
 from kinestream.ingest.phone.phyphox_source import PhyphoxSource
 
 from .phones import UP, motion, turning
@@ -35,7 +35,7 @@ def phone() -> Iterator[PhyphoxPhone]:
 
 
 class Run:
-    """A source that is read, on a clock that goes with the phone's measuring."""
+    """A source being read, with a clock that advances while the phone measures."""
 
     def __init__(self, phone: PhyphoxPhone, options: str = "") -> None:
         self.now_s = 100.0
@@ -48,18 +48,18 @@ class Run:
         async for chunk in self.source.chunks():
             self.chunks.append(chunk)
 
-    async def until(self, what: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not what():
+            while not condition():
                 await asyncio.sleep(0.01)
 
     async def polls(self, n: int = 2) -> None:
-        """Until so many more questions were asked and answered."""
-        asked = len(self.phone.asked)
-        await self.until(lambda: len(self.phone.asked) >= asked + n)
+        """Wait for ``n`` more requests."""
+        before = len(self.phone.requests)
+        await self.until(lambda: len(self.phone.requests) >= before + n)
 
     async def measure(self, seconds: float, polled: bool = True) -> None:
-        """The phone measures in steps, and is polled in between."""
+        """Let the phone measure in steps, with polls in between."""
         for _ in range(round(seconds / 0.5)):
             self.phone.measure(0.5)
             self.now_s += 0.5
@@ -70,8 +70,9 @@ class Run:
     def samples(self) -> int:
         return sum(map(len, self.chunks))
 
-    def joined(self, session: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        chunks = [chunk for chunk in self.chunks if chunk.session == session]
+    def joined(self, epoch: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (n,) times, (n,) numbers and (n, channels) samples of an epoch."""
+        chunks = [chunk for chunk in self.chunks if chunk.session == epoch]
         return (
             np.concatenate([c.t for c in chunks]),
             np.concatenate([c.seq + np.arange(len(c)) for c in chunks]),
@@ -90,18 +91,18 @@ async def running(phone: PhyphoxPhone, options: str = "") -> AsyncIterator[Run]:
         await reader
 
 
-def name(n: int) -> str:
+def epoch(n: int) -> str:
     return f"phyphox-127.0.0.1#{n}"
 
 
-async def test_what_is_measured_comes_out_whole(phone: PhyphoxPhone) -> None:
+async def test_a_measurement_arrives_completely(phone: PhyphoxPhone) -> None:
     async with running(phone) as run:
         assert isinstance(run.source, Source)
         assert isinstance(run.source, Noticing)
-        await run.until(lambda: phone.measuring)  # it was started
+        await run.until(lambda: phone.measuring)  # the source starts the measurement
         await run.measure(6.0)
         await run.until(lambda: run.samples == 600)
-        t, seq, x = run.joined(name(1))
+        t, seq, x = run.joined(epoch(1))
         np.testing.assert_array_equal(seq, np.arange(600))
         np.testing.assert_allclose(np.diff(t), 0.01, atol=2e-3)
         np.testing.assert_allclose(x[:, :3], motion(seq / 100) + UP, atol=1e-5)
@@ -110,23 +111,23 @@ async def test_what_is_measured_comes_out_whole(phone: PhyphoxPhone) -> None:
         assert run.source.counts() == {}
         assert "100.00 Hz" in run.source.notices()[0]
         assert "anyone in the network can read" in run.source.notices()[0]
-    assert not phone.measuring  # what was started here is stopped
-    assert all("|" not in asked for asked in phone.asked)  # it must be written %7C
+    assert not phone.measuring  # the source stops the measurement that it started
+    assert all("|" not in path for path in phone.requests)  # the bar must be escaped as %7C
 
 
-async def test_what_was_measured_before_is_left_and_a_running_measurement_goes_on(phone: PhyphoxPhone) -> None:
+async def test_earlier_readings_are_ignored_and_a_running_measurement_continues(phone: PhyphoxPhone) -> None:
     phone.measuring = True
     phone.measure(10.0)
     async with running(phone) as run:
         await run.polls()
         await run.measure(4.0)
         await run.until(lambda: run.samples == 400)
-        _, _, x = run.joined(name(1))
+        _, _, x = run.joined(epoch(1))
         np.testing.assert_allclose(x[:, 0], motion(10 + np.arange(400) / 100)[:, 0], atol=1e-5)
     assert phone.measuring
 
 
-async def test_a_measurement_is_not_started_where_it_shall_not(phone: PhyphoxPhone) -> None:
+async def test_a_measurement_is_not_started_with_start_no(phone: PhyphoxPhone) -> None:
     async with running(phone, "&start=no") as run:
         await run.polls(3)
         assert not phone.measuring
@@ -137,13 +138,13 @@ async def test_a_measurement_is_not_started_where_it_shall_not(phone: PhyphoxPho
     assert phone.measuring
 
 
-async def test_a_pause_begins_a_new_session(phone: PhyphoxPhone) -> None:
+async def test_a_pause_starts_a_new_epoch(phone: PhyphoxPhone) -> None:
     async with running(phone) as run:
         await run.until(lambda: phone.measuring)
         await run.measure(4.0)
         assert isinstance(run.source, Linked)
         (link,) = run.source.status()
-        assert (link.name, link.state, link.reconnects) == (name(1).partition("#")[0], "streaming", 0)
+        assert (link.name, link.state, link.reconnects) == (epoch(1).partition("#")[0], "streaming", 0)
         assert link.clock.startswith("device clock, ")
         phone.measuring = False
         await run.polls(3)
@@ -152,32 +153,32 @@ async def test_a_pause_begins_a_new_session(phone: PhyphoxPhone) -> None:
         phone.measuring = True
         await run.measure(4.0)
         await run.until(lambda: run.samples == 800)
-        before, _, _ = run.joined(name(1))
-        after, seq, x = run.joined(name(2))
+        before, _, _ = run.joined(epoch(1))
+        after, seq, x = run.joined(epoch(2))
         np.testing.assert_array_equal(seq, np.arange(400))
         np.testing.assert_allclose(x[:, 0], motion(4 + np.arange(400) / 100)[:, 0], atol=1e-5)
         assert after[0] - before[-1] == pytest.approx(30, abs=1.0)
         assert [(link.state, link.reconnects) for link in run.source.status()] == [("streaming", 1)]
 
 
-@pytest.mark.parametrize("said", [True, False])
-async def test_cleared_buffers_begin_a_new_session(phone: PhyphoxPhone, said: bool) -> None:
-    """Also where the app's own page was faster, so that the app does not say that everything is new."""
+@pytest.mark.parametrize("reported", [True, False])
+async def test_cleared_buffers_start_a_new_epoch(phone: PhyphoxPhone, reported: bool) -> None:
+    """Also if the app's own page polls first, so that the app does not report the cleared buffers as new."""
     async with running(phone) as run:
         await run.until(lambda: phone.measuring)
         await run.measure(4.0)
         await run.until(lambda: run.samples == 400)
         with phone.lock:
             phone.clear()
-            phone.full, phone.measuring = said, True
+            phone.full, phone.measuring = reported, True
         await run.measure(4.0)
         await run.until(lambda: run.samples == 800)
-        _, seq, x = run.joined(name(2))
+        _, seq, x = run.joined(epoch(2))
         np.testing.assert_array_equal(seq, np.arange(400))
         np.testing.assert_allclose(x[:, 0], motion(seq / 100)[:, 0], atol=1e-5)
 
 
-async def test_another_experiment_is_another_session_with_its_own_buffers(phone: PhyphoxPhone) -> None:
+async def test_another_experiment_starts_a_new_epoch_with_its_own_buffers(phone: PhyphoxPhone) -> None:
     async with running(phone) as run:
         await run.until(lambda: phone.measuring)
         await run.measure(3.0)
@@ -189,17 +190,17 @@ async def test_another_experiment_is_another_session_with_its_own_buffers(phone:
         await run.polls(4)
         await run.measure(3.0)
         await run.until(lambda: run.samples == 600)
-        assert run.chunks[-1].session == name(2)
+        assert run.chunks[-1].session == epoch(2)
         assert run.chunks[-1].channels == ACC
 
 
-async def test_what_an_overflowing_buffer_lost_shows_in_the_numbers(phone: PhyphoxPhone) -> None:
+async def test_the_losses_of_an_overflowing_buffer_are_jumps_in_the_numbers(phone: PhyphoxPhone) -> None:
     phone.size = 200
     async with running(phone) as run:
         await run.until(lambda: phone.measuring)
         await run.measure(4.0)
         with phone.lock:
-            phone.broken = b"no answer"
+            phone.broken = b"nonsense"
         await run.polls()
         await run.measure(5.0, polled=False)
         with phone.lock:
@@ -207,21 +208,21 @@ async def test_what_an_overflowing_buffer_lost_shows_in_the_numbers(phone: Phyph
         await run.polls(3)
         await run.measure(2.0)
         await run.until(lambda: run.samples == 800)
-        _, seq, x = run.joined(name(1))
+        _, seq, x = run.joined(epoch(1))
         np.testing.assert_array_equal(seq, np.r_[:400, 700:1100])
         np.testing.assert_allclose(x[:, 0], motion(seq / 100)[:, 0], atol=1e-5)
         assert "about 300 samples lost" in run.source.notices()[0]
         assert set(run.source.counts()) == {"malformed"}
 
 
-async def test_an_experiment_without_accelerometer_is_told(phone: PhyphoxPhone) -> None:
+async def test_an_experiment_without_accelerometer_is_reported(phone: PhyphoxPhone) -> None:
     phone.acc = False
     phone.clear()
     with pytest.raises(InputMismatch, match=r"'My sensors' has no accelerometer; open 'Acceleration \(with g\)'"):
         await Run(phone).read()
 
 
-async def test_a_phone_that_does_not_answer_is_told() -> None:
+async def test_an_unresponsive_phone_is_reported() -> None:
     phone = PhyphoxPhone()
     phone.close()
     run = Run(phone)
@@ -232,13 +233,13 @@ async def test_a_phone_that_does_not_answer_is_told() -> None:
             run.now_s += 0.1
 
     passing = asyncio.create_task(pass_time())
-    with pytest.raises(SourceLost, match=r"phyphox does not answer at http://127\.0\.0\.1:.*the same Wi-Fi"):
+    with pytest.raises(SourceLost, match=r"phyphox does not respond at http://127\.0\.0\.1:.*the same Wi-Fi"):
         await run.read()
     passing.cancel()
     assert run.source.counts()["unanswered"] > 0
 
 
-def test_a_time_without_its_values_waits_for_the_next_answer() -> None:
+def test_a_time_without_values_waits_for_the_next_response() -> None:
     body = {
         "buffer": {
             "acc_time": {"buffer": [1.0, 1.01, 1.02]},
@@ -248,15 +249,15 @@ def test_a_time_without_its_values_waits_for_the_next_answer() -> None:
         },
         "status": {"session": "s", "measuring": True},
     }
-    answer = read_answer(json.dumps(body).encode(), BUFFERS)
-    assert answer.batch["totalacceleration"].t_ns.tolist() == [1_000_000_000]
-    assert answer.newest_s == {"totalacceleration": 1.01}
-    assert answer.counts == {"malformed_readings": 1}
+    response = read_response(json.dumps(body).encode(), BUFFERS)
+    assert response.batch["totalacceleration"].t_ns.tolist() == [1_000_000_000]
+    assert response.newest_s == {"totalacceleration": 1.01}
+    assert response.counts == {"malformed_readings": 1}
 
 
-def test_the_first_question_is_when_the_last_reading_was_and_the_next_what_is_newer() -> None:
-    assert question(BUFFERS, {}) == {"acc_time": ""}
-    newer = question(BUFFERS, {"totalacceleration": 12.5})
+def test_the_first_query_asks_for_the_last_time_and_the_next_for_newer_readings() -> None:
+    assert query(BUFFERS, {}) == {"acc_time": ""}
+    newer = query(BUFFERS, {"totalacceleration": 12.5})
     assert newer == {"acc_time": "12.5", **dict.fromkeys(("accX", "accY", "accZ"), "12.5|acc_time")}
 
 
@@ -276,35 +277,35 @@ BUFFER = st.dictionaries(st.just("buffer"), JSON | st.lists(JSON))
         }
     )
 )
-def test_whatever_is_answered_is_read_or_refused(body: dict[str, Any]) -> None:
+def test_any_response_is_decoded_or_refused(body: dict[str, Any]) -> None:
     data = json.dumps(body).encode()
     try:
-        answer = read_answer(data, BUFFERS)
+        response = read_response(data, BUFFERS)
     except DecodeError:
         return
-    for readings in answer.batch.values():
+    for readings in response.batch.values():
         assert np.isfinite(readings.x).all()
 
 
 @given(st.dictionaries(st.sampled_from(["inputs", "title"]), JSON | st.lists(st.dictionaries(st.just("source"), JSON))))
-def test_whatever_configuration_is_answered_is_read_or_refused(config: dict[str, Any]) -> None:
+def test_any_configuration_is_refused_unless_valid(config: dict[str, Any]) -> None:
     with pytest.raises((DecodeError, InputMismatch)):
         read_config(json.dumps(config).encode())
 
 
-def test_damaged_answers_are_read_or_refused() -> None:
+def test_damaged_responses_are_decoded_or_refused() -> None:
     phone = PhyphoxPhone()
     phone.measuring = True
     phone.measure(0.2)
     _, sound = phone.get(dict.fromkeys(("acc_time", "accX", "accY", "accZ"), "full"))
     phone.close()
-    assert len(read_answer(sound, BUFFERS).batch["totalacceleration"].t_ns) == 20
+    assert len(read_response(sound, BUFFERS).batch["totalacceleration"].t_ns) == 20
     dice, refused = random.Random(0), 0
     for _ in range(2000):
         data = bytearray(sound)
         data[dice.randrange(len(data))] = dice.randrange(256)
         try:
-            read_answer(bytes(data), BUFFERS)
+            read_response(bytes(data), BUFFERS)
         except DecodeError:
             refused += 1
     assert refused > 100

@@ -1,3 +1,5 @@
+"""Reordering of messages by their numbers."""
+
 from __future__ import annotations
 
 import random
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from kinestream.ingest.phone.reorder import MAX_AHEAD, MAX_WAITING, PATIENCE_S, Reorder
 
 
-def test_messages_in_order_pass_at_once() -> None:
+def test_messages_in_order_are_released_at_once() -> None:
     reorder = Reorder[str]()
     for number in range(5):
         ((item, received_s, lost),) = reorder.push(number, f"m{number}", float(number))
@@ -17,7 +19,7 @@ def test_messages_in_order_pass_at_once() -> None:
     assert not reorder.counts
 
 
-def test_one_that_comes_too_early_waits_for_its_turn() -> None:
+def test_an_early_message_waits_for_the_missing_one() -> None:
     reorder = Reorder[int]()
     reorder.push(0, 0, 0.0)
     assert reorder.push(2, 2, 0.1) == []
@@ -25,7 +27,7 @@ def test_one_that_comes_too_early_waits_for_its_turn() -> None:
     assert reorder.counts == {"messages_out_of_order": 1}
 
 
-def test_one_that_never_comes_is_declared_lost_after_a_while() -> None:
+def test_a_missing_message_is_declared_lost_after_a_while() -> None:
     reorder = Reorder[int]()
     reorder.push(0, 0, 0.0)
     reorder.push(4, 4, 1.0)
@@ -35,7 +37,7 @@ def test_one_that_never_comes_is_declared_lost_after_a_while() -> None:
     assert reorder.counts == {"messages_lost": 3}
 
 
-def test_one_that_comes_when_it_was_given_up_is_not_handed_out_and_still_lost() -> None:
+def test_a_message_that_arrives_after_it_was_given_up_stays_lost() -> None:
     reorder = Reorder[int]()
     reorder.push(0, 0, 0.0)
     reorder.push(2, 2, 0.0)
@@ -44,7 +46,7 @@ def test_one_that_comes_when_it_was_given_up_is_not_handed_out_and_still_lost() 
     assert reorder.counts == {"messages_lost": 1, "messages_late": 1, "messages_repeated": 1}
 
 
-def test_who_comes_to_a_session_that_runs_waits_for_earlier_ones_a_while() -> None:
+def test_the_first_messages_of_a_running_recording_wait_for_earlier_ones() -> None:
     reorder = Reorder[int]()
     assert reorder.push(58, 58, 0.0) == reorder.push(57, 57, 0.1) == []
     assert [turn.item for turn in reorder.due(PATIENCE_S)] == [57, 58]
@@ -52,7 +54,7 @@ def test_who_comes_to_a_session_that_runs_waits_for_earlier_ones_a_while() -> No
     assert reorder.counts == {"messages_out_of_order": 1, "messages_lost": 1, "messages_late": 1}
 
 
-def test_too_many_that_wait_are_not_kept_waiting() -> None:
+def test_too_many_waiting_messages_are_released() -> None:
     reorder = Reorder[int]()
     reorder.push(0, 0, 0.0)
     turns = [turn for number in range(2, MAX_WAITING + 3) for turn in reorder.push(number, number, 0.0)]
@@ -69,28 +71,30 @@ def test_a_number_far_ahead_does_not_fit() -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.floats(0, 0.5), st.integers(0, 20))
-def test_received_and_lost_are_all_that_was_sent(dice: random.Random, sent: int, loss: float, spread: int) -> None:
-    """Shuffled, repeated and lost messages: each is handed out once, in order, or counted as lost."""
+def test_every_message_is_either_released_or_counted_as_lost(
+    dice: random.Random, sent: int, loss: float, spread: int
+) -> None:
+    """Shuffled, repeated and lost messages are each released once, in order, or counted as lost."""
     first = dice.choice([0, 1, 1000])
     arrivals = [(n + dice.uniform(0, spread), n) for n in range(sent) for _ in range(dice.choice([1, 1, 2]))]
-    arrivals = sorted(one for one in arrivals if dice.random() >= loss)
+    arrivals = sorted(arrival for arrival in arrivals if dice.random() >= loss)
     reorder = Reorder[int](patience_s=dice.choice([0.0, 3.0]))
-    given_out: list[int] = []
+    released: list[int] = []
     for at_s, n in arrivals:
-        given_out += [turn.item for turn in reorder.push(first + n, n, at_s)]
-    given_out += [turn.item for turn in reorder.close()]
-    for _, n in arrivals:  # and once more all of them, too late
+        released += [turn.item for turn in reorder.push(first + n, n, at_s)]
+    released += [turn.item for turn in reorder.close()]
+    for _, n in arrivals:  # all of them again, too late
         assert reorder.push(first + n, n, 1e6) == []
-    assert given_out == sorted(set(given_out))
-    came = {n for _, n in arrivals}
-    assert set(given_out) <= came
-    if came:
-        known = max(came) - min(came) + 1  # nobody can know of those before the first and after the last
-        assert len(given_out) + reorder.counts["messages_lost"] == known
+    assert released == sorted(set(released))
+    arrived = {n for _, n in arrivals}
+    assert set(released) <= arrived
+    if arrived:
+        known = max(arrived) - min(arrived) + 1  # losses before the first and after the last message cannot be known
+        assert len(released) + reorder.counts["messages_lost"] == known
 
 
 @pytest.mark.parametrize(("number", "lost"), [(3, 1), (7, 5)])
-def test_what_comes_after_the_end_is_lost_and_counted_once(number: int, lost: int) -> None:
+def test_a_message_after_the_end_is_lost_and_counted_once(number: int, lost: int) -> None:
     reorder = Reorder[int]()
     for n in (0, 1, 2):
         reorder.push(n, n, 0.0)

@@ -1,3 +1,5 @@
+"""Decoding of Sensor Logger's messages."""
+
 from __future__ import annotations
 
 import json
@@ -22,17 +24,17 @@ def message(**changes: Any) -> bytes:
 
 
 def read(data: bytes) -> Message:
-    found = decode(data)
-    assert found is not None
-    return found
+    decoded = decode(data)
+    assert decoded is not None
+    return decoded
 
 
-def test_a_message_is_read_by_sensor() -> None:
+def test_a_message_is_decoded_by_sensor() -> None:
     (body,) = bodies(messages(0.2, fs_hz=50, system="ios"))
-    found = read(body)
-    assert (found.device, found.session, found.number, found.counts) == ("3f2a91c0-77aa", "walk-1", 0, {})
-    assert set(found.batch) == {"accelerometer", "gravity", "gyroscope", "accelerometeruncalibrated"}
-    t_ns, x = found.batch["gravity"]
+    decoded = read(body)
+    assert (decoded.device, decoded.session, decoded.number, decoded.counts) == ("3f2a91c0-77aa", "walk-1", 0, {})
+    assert set(decoded.batch) == {"accelerometer", "gravity", "gyroscope", "accelerometeruncalibrated"}
+    t_ns, x = decoded.batch["gravity"]
     np.testing.assert_array_equal(t_ns, T0_NS + np.arange(10) * 20_000_000)
     np.testing.assert_allclose(x, np.tile([0, 0, -9.80665], (10, 1)), rtol=1e-6)
 
@@ -62,10 +64,10 @@ def test_a_time_may_be_written_in_quotes_or_as_a_float(time: str | float) -> Non
         {**READING, "values": {"x": 1, "y": 2, "z": 1e7}},
     ],
 )
-def test_a_reading_that_makes_no_sense_is_left_out_and_counted(reading: Any) -> None:
-    found = read(message(payload=[reading, READING]))
-    assert found.counts == {"malformed_readings": 1}
-    assert len(found.batch["gravity"].t_ns) == 1
+def test_a_malformed_reading_is_skipped_and_counted(reading: Any) -> None:
+    decoded = read(message(payload=[reading, READING]))
+    assert decoded.counts == {"malformed_readings": 1}
+    assert len(decoded.batch["gravity"].t_ns) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,17 +98,17 @@ def test_a_reading_that_makes_no_sense_is_left_out_and_counted(reading: Any) -> 
         message(payload=[{**READING, "values": {"x": 1, "y": 2, "z": 3}}]).replace(b"3}}", b"Infinity}}"),
     ],
 )
-def test_a_body_that_is_no_message_is_refused(data: bytes) -> None:
+def test_an_invalid_body_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode(data)
 
 
 @pytest.mark.parametrize("data", [b"{}", b'{"test": true}', message(payload=[], messageId=None)])
-def test_the_app_s_test_push_is_no_message_and_no_mistake(data: bytes) -> None:
+def test_the_app_s_test_push_is_neither_a_message_nor_an_error(data: bytes) -> None:
     assert decode(data) is None
 
 
-def test_a_number_beyond_what_floats_hold_is_left_out() -> None:
+def test_a_number_beyond_the_range_of_floats_is_skipped() -> None:
     assert read(message(payload=[READING]).replace(b"9.8", b"1e999")).counts == {"malformed_readings": 1}
 
 
@@ -129,17 +131,17 @@ JSON = st.recursive(
         },
     )
 )
-def test_whatever_json_comes_is_read_or_refused(body: dict[str, Any]) -> None:
+def test_any_json_is_decoded_or_refused(body: dict[str, Any]) -> None:
     try:
-        found = decode(json.dumps(body).encode())
+        decoded = decode(json.dumps(body).encode())
     except DecodeError:
         return
-    for readings in found.batch.values() if found else ():
+    for readings in decoded.batch.values() if decoded else ():
         assert readings.x.shape == (len(readings.t_ns), 3)
         assert np.isfinite(readings.x).all()
 
 
-def test_mutated_messages_are_read_or_refused() -> None:
+def test_mutated_messages_are_decoded_or_refused() -> None:
     dice = random.Random(0)
     (sound,) = bodies(messages(0.05))
     refused = 0

@@ -1,4 +1,4 @@
-"""Phones push over real sockets, and end in predictions."""
+"""Pushes of simulated phones over real sockets, up to predictions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def opened(**options: Any) -> SensorLoggerSource:
 
 
 class Clock:
-    """The host's clock, which runs as fast as messages are sent."""
+    """The host's clock, which advances with the messages sent."""
 
     def __init__(self) -> None:
         self.now_s = 500.0
@@ -47,12 +47,13 @@ class Clock:
         return self.now_s
 
     def set_for(self, message: dict[str, Any]) -> None:
-        """A message is sent when its newest reading was taken."""
-        self.now_s = max(self.now_s, 500.0 + (max(one["time"] for one in message["payload"]) - T0_NS) / 1e9)
+        """Advance to the time of the message's newest reading."""
+        newest_ns = max(reading["time"] for reading in message["payload"])
+        self.now_s = max(self.now_s, 500.0 + (newest_ns - T0_NS) / 1e9)
 
 
 class Listener:
-    """A source that is read, and a phone's HTTP client."""
+    """A source being read, and a phone's HTTP client."""
 
     def __init__(self, source: SensorLoggerSource, http: aiohttp.ClientSession, clock: Clock) -> None:
         self.source, self.http, self.clock = source, http, clock
@@ -73,14 +74,14 @@ class Listener:
             assert await self.post(body) == 200
 
     async def quiet(self, kind: str = "", at_least: int = 1) -> None:
-        """Until nothing more comes: the source has no more to hand out, and of a kind so many were counted."""
+        """Wait until a count reaches ``at_least`` and the source has emitted all its chunks."""
         async with asyncio.timeout(20):
             while kind and self.source.counts().get(kind, 0) < at_least:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.1)
 
     def joined(self, stream: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) numbers and (n, channels) samples."""
+        """Return (n,) numbers and (n, channels) samples."""
         chunks = [chunk for chunk in self.chunks if stream in (None, chunk.stream)]
         return np.concatenate([c.seq + np.arange(len(c)) for c in chunks]), np.concatenate([c.x for c in chunks])
 
@@ -99,17 +100,17 @@ async def listening(**options: Any) -> AsyncIterator[Listener]:
             await reader
 
 
-async def test_it_is_a_live_source_with_notices() -> None:
+async def test_the_source_is_live_and_has_notices() -> None:
     source = opened()
     assert isinstance(source, Source)
     assert isinstance(source, Noticing)
     assert source.live
-    assert "the same Wi-Fi" in source.notices()[0]
+    assert "same Wi-Fi" in source.notices()[0]
     await source.aclose()
     await source.aclose()
 
 
-async def test_what_is_pushed_comes_out_whole() -> None:
+async def test_a_pushed_recording_arrives_completely() -> None:
     async with listening() as phone:
         await phone.send(messages(6))
         await phone.quiet()
@@ -124,15 +125,15 @@ async def test_what_is_pushed_comes_out_whole() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_shuffled_repeated_and_lost_messages_are_accounted_for_to_the_sample(seed: int) -> None:
-    """Received plus reported lost is what was sent; nothing is doubled, nothing is in the wrong place."""
+async def test_every_sample_of_shuffled_repeated_and_lost_messages_is_accounted_for(seed: int) -> None:
+    """Received plus lost samples equal the samples sent; none is repeated or misplaced."""
     dice = random.Random(seed)
     sent = messages(20, each_s=0.1)
     lost = {dice.randrange(40, len(sent) - 1) for _ in range(9)}
     arriving = [(n + dice.uniform(0, 4), message) for n, message in enumerate(sent) if n not in lost]
     arriving += [(n + dice.uniform(0, 9), message) for n, message in enumerate(sent) if n not in lost and n % 3 == 0]
     async with listening() as phone:
-        await phone.send(message for _, message in sorted(arriving, key=lambda one: one[0]))
+        await phone.send(message for _, message in sorted(arriving, key=lambda arrival: arrival[0]))
         phone.clock.now_s += PATIENCE_S
         await phone.quiet("messages_lost", len(lost))
         counts = phone.source.counts()
@@ -147,15 +148,15 @@ async def test_shuffled_repeated_and_lost_messages_are_accounted_for_to_the_samp
         assert f"{len(lost)} messages with about {10 * len(lost)} samples lost" in phone.source.notices()[0]
 
 
-async def test_each_recording_is_a_session_and_each_phone_a_stream() -> None:
+async def test_each_recording_is_an_epoch_and_each_phone_a_stream() -> None:
     async with listening() as phone:
         await phone.send(messages(4, session="one"))
         await phone.send(messages(4, session="two", t0_ns=T0_NS + 10 * 10**9))
         await phone.send(messages(4, device="second phone", system="ios", session="one", t0_ns=T0_NS + 20 * 10**9))
-        await phone.send(messages(4, session="one"))  # all of it again
+        await phone.send(messages(4, session="one"))  # all messages again
         await phone.quiet()
-        found = {chunk.session for chunk in phone.chunks}
-        assert found == {"phone-3f2a91#1", "phone-3f2a91#2", "phone-second#1"}
+        epochs = {chunk.session for chunk in phone.chunks}
+        assert epochs == {"phone-3f2a91#1", "phone-3f2a91#2", "phone-second#1"}
         assert phone.source.counts() == {"messages_repeated": 20}
         for name in ("phone-3f2a91", "phone-second"):
             seq, x = phone.joined(name)
@@ -163,7 +164,7 @@ async def test_each_recording_is_a_session_and_each_phone_a_stream() -> None:
         assert len(phone.source.notices()) == 2
 
 
-async def test_a_new_recording_ends_the_one_before_with_what_waits_of_it() -> None:
+async def test_a_new_recording_releases_the_waiting_messages_of_the_last_one() -> None:
     async with listening() as phone:
         sent = messages(4, session="one")
         missing = sent.pop(15)
@@ -171,14 +172,14 @@ async def test_a_new_recording_ends_the_one_before_with_what_waits_of_it() -> No
         await phone.send(messages(4, session="two", t0_ns=T0_NS + 4 * 10**9))
         await phone.send([missing])
         await phone.quiet()
-        found = Counter[str]()
+        samples = Counter[str]()
         for chunk in phone.chunks:
-            found[chunk.session] += len(chunk)
-        assert found == {"phone-3f2a91#1": 380, "phone-3f2a91#2": 400}
+            samples[chunk.session] += len(chunk)
+        assert samples == {"phone-3f2a91#1": 380, "phone-3f2a91#2": 400}
         assert phone.source.counts() == {"messages_lost": 1, "messages_late": 1}
 
 
-async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_link_status_of_a_phone_follows_its_messages(caplog: pytest.LogCaptureFixture) -> None:
     async with listening() as phone:
         assert isinstance(phone.source, Linked)
         (link,) = phone.source.status()
@@ -194,7 +195,7 @@ async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is(caplog: pytest.Lo
         assert link.battery_frac == 0.7
         assert link.age_ms is not None
         assert link.jitter_ms is not None
-        phone.clock.now_s += 2.0  # no longer than some of its pauses
+        phone.clock.now_s += 2.0  # shorter than the limit
         assert phone.source.status()[0].state == "streaming"
         phone.clock.now_s += 10.0
         (link,) = phone.source.status()
@@ -205,10 +206,10 @@ async def test_the_link_of_each_phone_is_told_as_a_sensor_s_is(caplog: pytest.Lo
         await phone.send(messages(4, session="two", t0_ns=T0_NS + 60 * 10**9))
         (link,) = phone.source.status()
         assert (link.state, link.reconnects) == ("streaming", 1)
-    assert caplog.messages[0] == "phone-3f2a91: nothing comes from it any more; waiting for it"
+    assert caplog.messages[0] == "phone-3f2a91: it has stopped sending; waiting for it"
 
 
-async def test_two_phones_whose_names_begin_alike_are_two_streams() -> None:
+async def test_phones_with_similar_identifiers_are_separate_streams() -> None:
     async with listening() as phone:
         for n, device in enumerate(("abcdef-1", "abcdef-2", "abcdef-1-2")):
             await phone.send(messages(3, device=device, t0_ns=T0_NS + 5 * n * 10**9))
@@ -242,7 +243,7 @@ async def test_the_token_is_required_in_the_path_or_the_header(path: str, header
         assert phone.source.counts().get("unauthorised", 0) == (status == 401)
 
 
-async def test_the_page_behind_the_code_shows_the_address_only_to_who_has_it() -> None:
+async def test_the_page_behind_the_qr_code_requires_the_token() -> None:
     async with listening() as phone:
         async with phone.http.get(phone.source.urls[0]) as response:
             assert response.status == 200
@@ -254,7 +255,7 @@ async def test_the_page_behind_the_code_shows_the_address_only_to_who_has_it() -
             assert response.status == 405
 
 
-async def test_a_malformed_body_is_refused_counted_and_does_no_harm() -> None:
+async def test_a_malformed_body_is_refused_and_counted_without_harm() -> None:
     dice = random.Random(5)
     async with listening() as phone:
         for message in messages(4):
@@ -271,7 +272,7 @@ async def test_a_malformed_body_is_refused_counted_and_does_no_harm() -> None:
         np.testing.assert_array_equal(seq, np.arange(400))
 
 
-async def test_bytes_that_are_no_http_do_no_harm_and_are_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_bytes_that_are_not_http_are_harmless_and_not_logged(capfd: pytest.CaptureFixture[str]) -> None:
     dice = random.Random(2)
     async with listening() as phone:
         port = URL(phone.source.urls[0]).port
@@ -297,7 +298,7 @@ async def test_a_message_number_far_ahead_is_refused() -> None:
         assert await phone.post(body) == 400
 
 
-async def test_more_phones_than_there_is_room_for_are_refused() -> None:
+async def test_too_many_phones_are_refused() -> None:
     async with listening() as phone:
         for n in range(MAX_DEVICES + 1):
             (body,) = bodies(messages(0.1, each_s=0.1, device=f"d{n}"))
@@ -305,15 +306,15 @@ async def test_more_phones_than_there_is_room_for_are_refused() -> None:
         assert phone.source.counts()["too_many_devices"] == 1
 
 
-async def test_a_flood_is_refused() -> None:
-    async with listening() as phone:  # time stands still: what is allowed is the burst
+async def test_a_flood_of_messages_is_refused() -> None:
+    async with listening() as phone:  # time stands still, so only the burst is allowed
         (body,) = bodies(messages(0.01, each_s=0.01, only=["gravity"]))
         statuses = [await phone.post(body) for _ in range(BURST + 3)]
         assert statuses == [200] * BURST + [429] * 3
         assert phone.source.counts()["too_fast"] == 3
 
 
-async def test_the_app_s_test_push_is_welcomed_and_opens_nothing() -> None:
+async def test_the_app_s_test_push_succeeds_without_starting_a_stream() -> None:
     async with listening() as phone:
         assert await phone.post(b'{"messageId":0,"sessionId":"test","deviceId":"x","payload":[]}') == 200
         assert await phone.post(b"{}") == 200
@@ -326,20 +327,20 @@ async def test_the_app_s_test_push_is_welcomed_and_opens_nothing() -> None:
         assert phone.joined()[0].tolist() == list(range(600))
 
 
-async def test_a_phone_without_gravity_is_told_to_switch_it_on() -> None:
+async def test_a_phone_without_gravity_gets_advice() -> None:
     async with listening() as phone:
         await phone.send(messages(4, system="ios", only=["accelerometer", "gyroscope"]))
         assert phone.source.notices() == [
-            "phone-3f2a91: accelerometer, gyroscope make no acceleration: "
+            "phone-3f2a91: no acceleration from accelerometer, gyroscope: "
             "switch on Accelerometer, and on an iPhone Gravity"
         ]
     assert phone.chunks == []
 
 
-async def test_a_port_that_is_taken_is_told() -> None:
+async def test_a_port_in_use_is_reported() -> None:
     source = opened()
     port = source.urls[0].rpartition(":")[2].partition("/")[0]
-    with pytest.raises(ConfigError, match=f"cannot listen at 127.0.0.1:{port}: .*in use.*; say phone://"):
+    with pytest.raises(ConfigError, match=f"cannot listen at 127.0.0.1:{port}: .*in use.*; use phone://"):
         SensorLoggerSource(PhoneAddress.parse(f"phone://?host=127.0.0.1&port={port}"))
     await source.aclose()
 
@@ -352,7 +353,10 @@ def pipeline(model_name: str) -> Pipeline:
 
 
 async def predict(model_name: str, sent: list[tuple[float, bytes]], until: int) -> tuple[list[Prediction], Any]:
-    """What a session makes of bodies posted at these seconds of the host's clock, until so many predictions."""
+    """Return the predictions and counts of a session for bodies posted at these seconds of the host's clock.
+
+    The session stops after ``until`` predictions.
+    """
     clock = Clock()
     source = opened(now=clock)
     session = Session(source, pipeline(model_name), model_name=model_name, policy_text="fixed")
@@ -368,7 +372,7 @@ async def predict(model_name: str, sent: list[tuple[float, bytes]], until: int) 
     async with aiohttp.ClientSession() as http:
         for at_s, body in sent:
             clock.now_s = max(clock.now_s, 500.0 + at_s)
-            with suppress(aiohttp.ClientError):  # a run that ended listens no more
+            with suppress(aiohttp.ClientError):  # a finished run no longer listens
                 await http.post(source.urls[0], data=body)
     clock.now_s += PATIENCE_S
     async with asyncio.timeout(20):
@@ -380,10 +384,10 @@ async def predict(model_name: str, sent: list[tuple[float, bytes]], until: int) 
 
 
 @pytest.mark.parametrize(("model", "system"), [("uci_cnn", "android"), ("uci_cnn", "ios"), ("phone_acc", "standard")])
-async def test_batches_shuffled_and_mutated_end_in_predictions(
+async def test_shuffled_and_mutated_messages_end_in_predictions(
     model: str, system: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    """A minute of walking about, with repeated, swapped and damaged messages in between."""
+    """A minute of motion, with repeated, swapped and damaged messages in between."""
     monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path))
     dice = random.Random(1)
     sound = list(bodies(messages(60, fs_hz=50, each_s=0.25, system=system)))
@@ -395,16 +399,16 @@ async def test_batches_shuffled_and_mutated_end_in_predictions(
     spec = load_model(find_model(model)).input
     windows = int((60 - spec.window_s) / spec.hop_s + 1e-6) + 1
     predictions, counts = await predict(model, sent, windows - 2)
-    # The first messages were late, which the times unlearn: of the minute some tenths of a second are missing.
+    # The first messages are late, which the time map corrects, so some tenths of a second of the minute are missing.
     assert windows - 2 <= len(predictions) <= windows
-    assert all(np.isfinite(one.probs).all() for one in predictions)
+    assert all(np.isfinite(prediction.probs).all() for prediction in predictions)
     assert counts["samples"] == 3000
     assert counts["lost"] == counts["gaps"] == 0
     assert counts["malformed"] > 10
     assert counts["messages_repeated"] > 10
 
 
-async def test_a_phone_that_lacks_what_the_model_needs_ends_the_run_with_a_hint(
+async def test_a_phone_without_the_model_s_channels_ends_the_run_with_a_hint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path))
