@@ -77,7 +77,7 @@ async def test_the_metrics_equal_the_counts_of_the_session() -> None:
 
 async def test_links_and_failures_are_read_at_each_scrape() -> None:
     session = SyntheticSession(5, live=True, hold=False)
-    session.linked = [LinkStatus("left wrist", "streaming", -60, 0.5, 2, 0.1)]
+    session.link_list = [LinkStatus("left wrist", "streaming", -60, 0.5, 2, 0.1)]
     async with MetricsServer(session, listen(":0")) as server:
         await session.run()
         metrics = await scrape(server.port)
@@ -85,8 +85,8 @@ async def test_links_and_failures_are_read_at_each_scrape() -> None:
         assert metrics["kinestream_link_reconnects_total", "left wrist"] == 2
         assert metrics["kinestream_sensor_battery_ratio", "left wrist"] == 0.5
         assert math.isnan(metrics["kinestream_battery_ratio",])
-        session.linked = [LinkStatus("left wrist", "lost", None, None, 2, None)]
-        session.broken = ["recording ended"]
+        session.link_list = [LinkStatus("left wrist", "lost", None, None, 2, None)]
+        session.failure_lines = ["recording ended"]
         metrics = await scrape(server.port)
         assert (metrics["kinestream_link_up", "left wrist"], metrics["kinestream_failures",]) == (0, 1)
 
