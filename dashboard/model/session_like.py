@@ -123,8 +123,8 @@ class SessionLike(Protocol):
 
     def summary(self) -> Mapping[str, object]: ...
 
-    async def run(self) -> None:
-        """Run until the source ends or ``stop()`` is called."""
+    async def run(self) -> object:
+        """Run until the source ends or ``stop()`` is called; the result is not used."""
         ...
 
     def stop(self) -> None: ...
