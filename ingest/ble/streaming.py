@@ -187,7 +187,7 @@ class DeviceStream:
                     try:
                         return await self._reply(step.reply_on, step.reply_prefix, step.to, step.timeout_s)
                     except TimeoutError:
-                        if not step.silence_is_fine:
+                        if not step.reply_optional:
                             raise
         return b""
 

@@ -1,4 +1,4 @@
-"""Wearable motion sensors over Bluetooth, one module a device: what each says, and what to say to it. No radio here."""
+"""Profiles of wearable motion sensors, one module per device: packet formats and commands. No radio here."""
 
 from .registry import find_profile, profiles, recognise
 

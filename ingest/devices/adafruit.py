@@ -1,7 +1,7 @@
 """Adafruit boards: the ADAF sensor services (CLUE, Feather Sense, Circuit Playground Bluefruit), or Bluefruit packets.
 
-A board whose program speaks the Bluefruit Connect app's format sends ``!A`` and ``!G`` packets over Nordic UART; they
-are looked for where the ADAF accelerometer service is missing. Each sensor comes in packets of its own.
+A board programmed for the Bluefruit Connect app sends ``!A`` and ``!G`` packets over Nordic UART; the dialogue expects
+them if the ADAF accelerometer service is missing. Each sensor has its own packets.
 Source: Adafruit_CircuitPython_BLE_Adafruit (adafruit_service.py and its neighbours), BluefruitConnect (_xyz_packet.py).
 """
 
@@ -18,34 +18,38 @@ from ..profile.dialogue import Dialogue, Find, Subscribe, Write
 from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
 UART_SEND = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
-"""What the board sends."""
+"""The characteristic on which the board sends."""
 
 
 def adaf(number: int) -> str:
-    """A service or characteristic of Adafruit's own."""
+    """The UUID of one of Adafruit's own services or characteristics.
+
+    >>> adaf(0x0201)
+    'adaf0201-c332-42a8-93bd-25e905756cb8'
+    """
     return f"adaf{number:04x}-c332-42a8-93bd-25e905756cb8"
 
 
 PERIOD = adaf(0x0001)
-"""Milliseconds; every service has one of the same UUID."""
+"""In milliseconds; every service has a period characteristic with this UUID."""
 SERVICES = {"acc": adaf(0x0200), "gyro": adaf(0x0400), "mag": adaf(0x0500)}
 DATA = {"acc": adaf(0x0201), "gyro": adaf(0x0401), "mag": adaf(0x0501)}
 
 RATES_HZ = (1, 2, 5, 10, 20, 25, 40, 50, 100)
-"""Those with a period of whole milliseconds; how fast a board really is, its program decides."""
+"""Rates with a period of whole milliseconds; the board's program decides how fast it really samples."""
 CHANNELS = {"acc": ACC, "gyro": GYRO, "mag": MAG}
 LETTERS = {ord("A"): "acc", ord("G"): "gyro", ord("M"): "mag"}
 _PACKET_BYTES = 15
-_SI = scale((1.0, 3))  # m/s^2, rad/s and uT as they are
+_SI = scale((1.0, 3))  # already m/s^2, rad/s and uT
 
 
 class AdafruitDecoder(Decoder):
-    """Reads both ways of sending; Bluefruit packets may be cut anywhere, and rubbish between them is skipped."""
+    """Decodes both formats; Bluefruit packets may be split anywhere, and bytes between them are skipped."""
 
-    def __init__(self, groups: tuple[Group, ...], others: tuple[Group, ...]) -> None:
+    def __init__(self, groups: tuple[Group, ...], other_groups: tuple[Group, ...]) -> None:
         services = {DATA[name]: partial(_vector, name) for name in DATA}
         super().__init__(groups, {**services, UART_SEND: self._uart})
-        self.others = others
+        self.other_groups = other_groups
         self._rest = b""
 
     def _uart(self, data: bytes) -> list[Packet]:
@@ -80,15 +84,15 @@ def _vector(group: str, data: bytes) -> list[Packet]:
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer and gyroscope, the magnetometer if asked for; the program on the board sets the ranges."""
+    """Accelerometer and gyroscope, the magnetometer on request; the program on the board sets the ranges."""
     refuse("an Adafruit board", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     rate_hz = choose("the rate of an Adafruit board", settings.rate_hz, RATES_HZ, default=50)
     wanted = ["acc", *(["gyro"] if settings.gyro is not False else []), *(["mag"] if settings.mag else [])]
-    every = {name: Group(name, CHANNELS[name], float(rate_hz)) for name in DATA}
+    groups = {name: Group(name, CHANNELS[name], float(rate_hz)) for name in DATA}
     return Plan(
         notify=(DATA["acc"], UART_SEND),
         decoder=lambda: AdafruitDecoder(
-            tuple(every[name] for name in wanted), tuple(every[name] for name in DATA if name not in wanted)
+            tuple(groups[name] for name in wanted), tuple(groups[name] for name in DATA if name not in wanted)
         ),
         start=lambda decoder: _start(decoder, wanted, settings.gyro is True, int(1000 / rate_hz)),
     )

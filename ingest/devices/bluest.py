@@ -1,8 +1,8 @@
-"""ST boards that speak BlueST: SensorTile, SensorTile.box, BlueCoin, STWIN, Nucleo with motion expansion.
+"""ST boards with the BlueST protocol: SensorTile, SensorTile.box, BlueCoin, STWIN, Nucleo with motion expansion.
 
-The characteristic's UUID tells by a bit each what is in it; most firmware sends all three sensors in one.
+Each bit of a characteristic's UUID stands for one feature; most firmware sends all three sensors in one characteristic.
 Source: BlueSTSDK_Python (utils/ble_node_definitions.py, features/feature_accelerometer.py and its neighbours); ST's
-firmware packs ``HAL_GetTick() >> 3`` as the time, so a tick is 8 ms.
+firmware sends ``HAL_GetTick() >> 3`` as the time, so a tick is 8 ms.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ SERVICE = "00000000-0001-11e1-9ab4-0002a5d5c51b"
 
 
 def feature(mask: int) -> str:
-    """The characteristic that carries the features of a mask."""
+    """The characteristic that carries the features in a mask.
+
+    >>> feature(0x00E00000)
+    '00e00000-0001-11e1-ac36-0002a5d5c51b'
+    """
     return f"{mask:08x}-0001-11e1-ac36-0002a5d5c51b"
 
 
 ALL = feature(0x00E00000)
 ACC_GYRO = feature(0x00C00000)
-"""What boards without a magnetometer send."""
+"""The characteristic of boards without a magnetometer."""
 
 RATES_HZ = range(1, 201)
-"""The firmware decides; most sends motion every 50 ms."""
+"""The firmware sets the rate; most firmware sends motion every 50 ms."""
 CLOCK = Clock(tick_s=0.008, time_modulus=2**16)
 
 _UNITS = scale((G / 1000, 3), (0.1 * DEGREE, 3), (0.1, 3))  # mg, 0.1 deg/s, mGauss
@@ -38,7 +42,7 @@ _TIME = struct.Struct("<H")
 
 
 def plan(settings: Settings) -> Plan:
-    """All three sensors as the firmware sends them; ``rate_hz`` only says what the firmware does."""
+    """All three sensors as the firmware sends them; ``rate_hz`` only describes the firmware's rate."""
     refuse("a BlueST board", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     rate_hz = choose("the rate of a BlueST board", settings.rate_hz, RATES_HZ, default=20)
     channels = ACC if settings.gyro is False else ACC + GYRO
@@ -68,5 +72,5 @@ PROFILE = Profile(
     signature=Signature(("BlueMS", "BM2V", "BVBox", "STWIN"), (SERVICE,), (0x0030,)),
     plan=plan,
     tested_on="packets built from the vendor's library",
-    obeys=False,
+    configurable=False,
 )

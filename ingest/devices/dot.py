@@ -1,6 +1,6 @@
 """Xsens DOT, now Movella DOT: rate quantities over the medium payload.
 
-Its magnetic field comes in units of the local field, not in uT, so it is not offered.
+The magnetic field is left out: it comes in units of the local field, not in uT.
 Source: Movella DOT BLE Services Specification; adamkewley/xdc.
 """
 
@@ -24,22 +24,22 @@ MEDIUM = f"15172003{_BASE}"
 BATTERY_INFO = f"15173001{_BASE}"
 
 RATES_HZ = (1, 4, 10, 12, 15, 20, 30, 60)
-"""120 Hz is only for recording in the device."""
+"""120 Hz exists only for recording inside the device."""
 RATE_QUANTITIES = 21
 
 VISIT_RATE = 0x10
-"""The first byte of a device control write says which of its fields is meant."""
+"""First byte of a device control write: the field to change."""
 RATE_AT = 24
 
 CLOCK = Clock(tick_s=1e-6, time_modulus=2**32)
 _UNITS = scale((1.0, 3), (DEGREE, 3))
 _TIME = struct.Struct("<I")
 MIN_BYTES, MAX_BYTES = 28, 40
-"""Time and six floats; the characteristic may pad them."""
+"""Time and six floats, possibly padded."""
 
 
 def plan(settings: Settings) -> Plan:
-    """Acceleration and angular rate together; the device sets its ranges itself."""
+    """Acceleration and angular rate together; the device chooses its own ranges."""
     refuse("the DOT", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps, mag=settings.mag)
     rate_hz = choose("the rate of a DOT", settings.rate_hz, RATES_HZ, default=60)
     group = Group("motion", ACC + GYRO, float(rate_hz), CLOCK)
@@ -57,8 +57,8 @@ def _start(rate_hz: int) -> Dialogue:
     if len(control) < RATE_AT + 2:
         raise DecodeError(f"device settings of {len(control)} bytes; expected {RATE_AT + 2} or more", control)
     control = bytes([VISIT_RATE]) + control[1:RATE_AT] + struct.pack("<H", rate_hz) + control[RATE_AT + 2 :]
-    state = yield Read(CONTROL, "read whether it measures")
-    if len(state) == 3 and state[1] == 1:  # left on by a crash, when it takes no new rate
+    state = yield Read(CONTROL, "read whether it is measuring")
+    if len(state) == 3 and state[1] == 1:  # left on by a crash; a measuring device takes no new rate
         yield Write(CONTROL, bytes([1, 0, state[2]]), "stop measuring")
     yield Write(DEVICE_CONTROL, control, "set the rate")
     yield Subscribe(MEDIUM)
@@ -73,7 +73,7 @@ def _decode(data: bytes) -> list[Packet]:
 
 def _battery(data: bytes) -> list[Packet]:
     if len(data) != 2 or data[0] > 100:
-        raise DecodeError("a battery level; expected 0 to 100 and whether it charges", data)
+        raise DecodeError("a battery level; expected one byte of 0 to 100 and one for charging", data)
     return [Packet(BATTERY, NO_SAMPLES, battery_frac=data[0] / 100)]
 
 

@@ -1,8 +1,8 @@
 """eSense earbuds of Nokia Bell Labs.
 
-Numbers are big-endian; a sum over length and values guards each packet; an index counts the packets.
+Numbers are big-endian; each packet has a checksum over length and values, and an index that counts packets.
 Source: OpenEarable/open_earable_flutter (esense_sensor_handler.dart, esense_sensor_value_parser.dart), the eSense BLE
-specification as read there.
+specification as implemented there.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ CLOCK = Clock(counter_modulus=2**8)
 
 _RANGE_BITS = 0b11000
 GYRO_BYTE, ACC_BYTE = 4, 5
-"""Of the seven bytes of the sensor settings."""
+"""Positions in the seven bytes of the sensor settings."""
 
 
 def command(header: int, payload: bytes) -> bytes:
-    """Header, sum of what follows, length, payload."""
+    """A command: header, checksum of the rest, length, payload.
+
+    >>> command(0x53, bytes([1, 50])).hex()
+    '5335020132'
+    """
     return bytes([header, (len(payload) + sum(payload)) & 0xFF, len(payload)]) + payload
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer and gyroscope come in one packet."""
+    """Accelerometer and gyroscope in one packet."""
     refuse("eSense", mag=settings.mag)
     rate_hz = choose("the rate of eSense", settings.rate_hz, RATES_HZ, default=50)
     acc_g = choose("the acceleration range of eSense", settings.acc_range_g, ACC_RANGES_G, default=4)
@@ -59,7 +63,7 @@ def plan(settings: Settings) -> Plan:
 def _start(acc_code: int, gyro_code: int, rate_hz: int) -> Dialogue:
     config = yield Read(IMU_CONFIG, "read the sensor settings")
     if len(config) != 7 or config[0] != CONFIG or config != command(CONFIG, config[3:]):
-        raise DecodeError("sensor settings that do not match their sum; expected 59, sum, 04 and four bytes", config)
+        raise DecodeError("sensor settings with a wrong checksum; expected 59, sum, 04 and four bytes", config)
     wanted = bytearray(config)
     wanted[GYRO_BYTE] = config[GYRO_BYTE] & ~_RANGE_BITS | gyro_code << 3
     wanted[ACC_BYTE] = config[ACC_BYTE] & ~_RANGE_BITS | acc_code << 3
@@ -71,7 +75,7 @@ def _start(acc_code: int, gyro_code: int, rate_hz: int) -> Dialogue:
 def _decode(units, first: int, data: bytes) -> list[Packet]:
     expect_size(data, 16)
     if data[0] != MOTION or data[3] != 12 or (sum(data) - data[0] - data[1] - data[2]) & 0xFF != data[2]:
-        raise DecodeError("a packet that does not match its sum; expected 55, index, sum, 0c and twelve bytes", data)
+        raise DecodeError("a packet with a wrong checksum; expected 55, index, sum, 0c and twelve bytes", data)
     return [Packet("motion", rows(data, ">i2", units, offset=4)[:, first:], counter=data[1])]
 
 

@@ -1,7 +1,6 @@
-"""PineTime, or another watch with InfiniTime.
+"""PineTime and other watches with InfiniTime.
 
-The firmware looks at its accelerometer ten times a second and sends only what has changed, so a watch that lies
-still says nothing.
+The firmware reads its accelerometer ten times a second and sends only changes, so a watch that lies still is silent.
 Source: InfiniTime doc/MotionService.md, src/components/ble/MotionService.cpp, src/systemtask/SystemTask.cpp.
 """
 
@@ -21,7 +20,7 @@ _UNITS = scale((G / 1024, 3))  # binary milli-g
 
 
 def plan(settings: Settings) -> Plan:
-    """Acceleration as the firmware sends it; nothing can be set."""
+    """Acceleration as the firmware sends it; it has no settings."""
     refuse("the PineTime", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     refuse("the PineTime", gyro=settings.gyro, mag=settings.mag)
     choose("the rate of a PineTime", settings.rate_hz, (RATE_HZ,), RATE_HZ)

@@ -1,7 +1,8 @@
 """MbientLab MetaMotion R, RL, C and S: accelerometer, gyroscope and magnetometer as separate streams.
 
-Which chip is inside decides registers and codes, so it is asked first. Packed registers carry three samples a
-notification and are used where the firmware has them. Source: MetaWear-SDK-Cpp (f67699e), its headers and tests.
+The dialogue first asks which chips the board has, because registers and codes depend on them. Packed registers carry
+three samples per notification and are used if the firmware has them.
+Source: MetaWear-SDK-Cpp (f67699e), its headers and tests.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ INFO = 0x80
 READ_BATTERY = bytes([SETTINGS_MODULE, 0x8C])
 
 RATES_HZ = {25.0: 6, 50.0: 7, 100.0: 8, 200.0: 9}
-"""Those both chips' accelerometers and gyroscopes share."""
+"""Rates that the accelerometers and gyroscopes of both chips share."""
 GYRO_CODES = {2000: 0, 1000: 1, 500: 2, 250: 3, 125: 4}
 MAG_HZ = 10.0
-"""Of the regular preset."""
+"""Rate of the regular preset."""
 
 
 class _Chip(NamedTuple):
     name: str
     rate_bits: int
-    """Filter bits beside the rate's code."""
+    """Filter bits next to the rate code."""
     range_codes: dict[int, int]
-    """Of the accelerometer, by g."""
+    """Codes of the accelerometer's ranges, by g."""
     single: int
     packed: int
-    """Registers of one and of three samples."""
+    """Registers that carry one and three samples."""
 
 
 ACC_CHIPS = {
@@ -69,15 +70,15 @@ _ONES = np.ones(4, np.float32)
 class MetaMotionDecoder(Decoder):
     """All notifications come from one characteristic: [module][register] and the value.
 
-    Corrected vectors and the quaternion of the sensor fusion are read too, should another program have left it on.
+    It also decodes corrected vectors and the quaternion of the sensor fusion, which another program may have left on.
     """
 
     def __init__(self, groups: tuple[Group, ...], acc_range_g: float, gyro_range_dps: float) -> None:
         super().__init__(groups, {NOTIFY: self._notification})
-        self.others = (Group("orientation", QUATERNION, 100.0),)
+        self.other_groups = (Group("orientation", QUATERNION, 100.0),)
         self._units = {
             ACC_MODULE: scale((G * acc_range_g / 32768, 3)),
-            # 16.4 counts per deg/s at 2000, as the SDK has it: not quite 32768 / 2000.
+            # 16.4 counts per deg/s at 2000, as in the SDK: not quite 32768 / 2000.
             GYRO_MODULE: scale((DEGREE * gyro_range_dps / 2000 / 16.4, 3)),
             MAG_MODULE: scale((1 / 16, 3)),
         }
@@ -104,14 +105,14 @@ class MetaMotionDecoder(Decoder):
             if data[2] > 100:
                 raise DecodeError(f"a charge of {data[2]} %; expected 0 to 100", data)
             return [Packet(BATTERY, NO_SAMPLES, battery_frac=data[2] / 100)]
-        if register & 0x80:  # the answer to a read, which the dialogue has seen
+        if register & 0x80:  # the answer to a read, already handled by the dialogue
             self.counts["registers"] += 1
             return []
-        raise DecodeError(f"module {module:#04x} register {register:#04x}; expected one that streams", data)
+        raise DecodeError(f"module {module:#04x} register {register:#04x}; expected a streaming register", data)
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer always, gyroscope if there is one, magnetometer (at 10 Hz) if asked for."""
+    """Accelerometer always, gyroscope if present, magnetometer (at 10 Hz) on request."""
     rate_hz = choose("the rate of a MetaMotion", settings.rate_hz, RATES_HZ, default=50.0)
     range_g = choose("the acceleration range of a MetaMotion", settings.acc_range_g, (2, 4, 8, 16), default=8)
     dps = choose("the gyroscope range of a MetaMotion", settings.gyro_range_dps, GYRO_CODES, default=2000)
@@ -131,8 +132,8 @@ def _start(decoder: Decoder, settings: Settings, rate: int, range_g: int, dps: i
     yield Subscribe(NOTIFY)
     acc, acc_packed = yield from _chip(ACC_MODULE, ACC_CHIPS, "accelerometer")
     if acc is None:
-        raise ConfigError("this board has no accelerometer that is known; a MetaMotion has a BMI160 or a BMI270")
-    # Each is stopped first: after a crash it may still be running, and it takes no settings then.
+        raise ConfigError("this board has no known accelerometer; use a MetaMotion with a BMI160 or a BMI270")
+    # Stop each sensor first: after a crash it may still run, and a running sensor takes no settings.
     yield _write(ACC_MODULE, POWER, 0, to="stop a sensor")
     streams = [(ACC_MODULE, acc.packed if acc_packed else acc.single)]
     yield _write(ACC_MODULE, CONFIG, acc.rate_bits | rate, acc.range_codes[range_g], to="set up the accelerometer")
@@ -169,17 +170,17 @@ def _stop(decoder: Decoder) -> Dialogue:
         yield _write(modules[group.name], ENABLE, 0, 1, to="switch its samples off")
 
 
-def _chip(module: int, chips: dict[int, _Chip], what: str) -> Generator[Step, bytes, tuple[_Chip | None, bool]]:
-    """The chip of a module, if the board has one that is known, and whether it packs samples."""
-    info = yield from _info(module, what)
+def _chip(module: int, chips: dict[int, _Chip], sensor: str) -> Generator[Step, bytes, tuple[_Chip | None, bool]]:
+    """The known chip of a module, else None, and whether it packs samples."""
+    info = yield from _info(module, sensor)
     chip = chips.get(info[0]) if info else None
     return chip, chip is not None and (chip.name == "BMI270" or info[1] >= 1)
 
 
-def _info(module: int, what: str) -> Generator[Step, bytes, bytes]:
-    """Implementation and revision of a module; empty where the board lacks it."""
+def _info(module: int, sensor: str) -> Generator[Step, bytes, bytes]:
+    """Implementation and revision of a module; empty if the board lacks it."""
     command = bytes([module, INFO])
-    answer = yield Write(COMMAND, command, f"ask for the {what}", reply_on=NOTIFY, reply_prefix=command)
+    answer = yield Write(COMMAND, command, f"ask for the {sensor}", reply_on=NOTIFY, reply_prefix=command)
     if len(answer) == 3:
         raise DecodeError("a module's description; expected two bytes, or four and more", answer)
     return answer[2:]

@@ -1,4 +1,4 @@
-"""BBC micro:bit, with the accelerometer service in its program.
+"""BBC micro:bit whose program includes the accelerometer service.
 
 Source: micro:bit Bluetooth profile (lancaster-microbit.github.io), codal-microbit-v2 MicroBitAccelerometerService.
 """
@@ -19,13 +19,13 @@ DATA = "e95dca4b-251d-470a-a062-fa1922dfa9a8"
 PERIOD = "e95dfb24-251d-470a-a062-fa1922dfa9a8"
 
 PERIODS_MS = (1, 2, 5, 10, 20, 80, 160, 640)
-"""What the firmware allows; any other number, 0 above all, may crash it."""
+"""Periods that the firmware accepts; any other number, 0 in particular, may crash it."""
 
 _MILLI_G = scale((G / 1000, 3))
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer alone; +-2 g as the firmware sets it."""
+    """Accelerometer only, at the firmware's +-2 g."""
     refuse("the micro:bit", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     refuse("the micro:bit", gyro=settings.gyro, mag=settings.mag)
     rates = {1000 / period: period for period in PERIODS_MS}
@@ -40,10 +40,10 @@ def plan(settings: Settings) -> Plan:
 def _start(decoder: Decoder, period_ms: int) -> Dialogue:
     yield Write(PERIOD, struct.pack("<H", period_ms), "set the period")
     answer = yield Read(PERIOD, "read the period back")
-    told_ms = int.from_bytes(answer, "little")
-    if len(answer) != 2 or told_ms not in PERIODS_MS:
-        raise DecodeError(f"a period of {told_ms} ms; expected one of {', '.join(map(str, PERIODS_MS))}", answer)
-    decoder.groups = (Group("motion", ACC, 1000 / told_ms),)
+    actual_ms = int.from_bytes(answer, "little")
+    if len(answer) != 2 or actual_ms not in PERIODS_MS:
+        raise DecodeError(f"a period of {actual_ms} ms; expected one of {', '.join(map(str, PERIODS_MS))}", answer)
+    decoder.groups = (Group("motion", ACC, 1000 / actual_ms),)
     yield Subscribe(DATA)
 
 

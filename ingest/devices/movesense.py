@@ -1,7 +1,7 @@
-"""Movesense, by its GATT sensor data protocol (GSP): one subscription of the combined sensors.
+"""Movesense over its GATT sensor data protocol (GSP): one subscription to the combined sensors.
 
-The protocol can subscribe but not configure, so the ranges are the firmware's. Source: the vendor's GSP sample
-(GATTSensorDataClient); captures of sensein/movesense-py.
+The protocol can subscribe but not configure, so the firmware's ranges apply.
+Source: the vendor's GSP sample (GATTSensorDataClient); captures of sensein/movesense-py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ADVERTISED = uuid16("fdf3")
 SUBSCRIBE, UNSUBSCRIBE = 1, 2
 RESULT, UPDATE, UPDATE_PART2 = 1, 2, 3
 REFERENCE = 99
-"""Our number for the one subscription; any will do."""
+"""Client-chosen number of the only subscription."""
 
 RATES_HZ = (13, 26, 52, 104, 208, 416, 833)
 RESOURCES = {
@@ -34,7 +34,7 @@ RESOURCES = {
     "IMU6m": ACC + MAG,
     "IMU9": ACC + GYRO + MAG,
 }
-"""All vectors of one sensor, then all of the next."""
+"""Channels by resource; an update holds all vectors of one sensor, then all of the next."""
 
 CLOCK = Clock(tick_s=1e-3, time_modulus=2**32, stamps="first")
 _TIME = struct.Struct("<I")
@@ -42,33 +42,37 @@ _UNIT = {ACC: 1.0, GYRO: DEGREE, MAG: 1.0}
 
 
 class MovesenseDecoder(Decoder):
-    """Updates of one resource. An update too long for one packet comes in two or more, joined here."""
+    """Decodes updates of one resource; joins an update that spans several packets."""
 
     def __init__(self, resource: str, rate_hz: float) -> None:
         channels = RESOURCES[resource]
         super().__init__((Group("motion", channels, rate_hz, CLOCK),), {DATA: self._message})
         self._sensors = len(channels) // 3
         self._units = scale(*((_UNIT[channels[k : k + 3]], 1) for k in range(0, len(channels), 3)))
-        """One factor a sensor."""
+        """One factor per sensor."""
         self._pending = b""
 
     def _message(self, data: bytes) -> list[Packet]:
         if len(data) < 2 or data[0] not in (RESULT, UPDATE, UPDATE_PART2):
             raise DecodeError(f"a message; expected {RESULT}, {UPDATE} or {UPDATE_PART2} and a reference", data)
-        if data[0] == RESULT:  # of a command; the dialogue has read it
+        if data[0] == RESULT:  # of a command, already handled by the dialogue
             return []
         if data[0] == UPDATE:
             self.counts["unfinished"] += bool(self._pending)
             update = data[2:]
         elif not self._pending:
-            raise DecodeError("the second part of an update whose first part never came", data)
+            raise DecodeError("the second part of an update without a first part; expected the first part", data)
         else:
             update = self._pending + data[2:]
         self._pending = b""
         n, rest = divmod(len(update) - _TIME.size, 12 * self._sensors)
         if rest or n < 1:
             if len(update) > 4 * MAX_PACKET_BYTES:
-                raise DecodeError(f"an update of {len(update)} bytes and more; expected parts that add up", update)
+                raise DecodeError(
+                    f"an update of more than {len(update)} bytes; expected whole samples within "
+                    f"{4 * MAX_PACKET_BYTES} bytes",
+                    update,
+                )
             self._pending = bytes(update)
             return []
         vectors = floats(update, "<f4", self._units.repeat(n * 3), offset=_TIME.size).reshape(self._sensors, n, 3)
@@ -77,7 +81,7 @@ class MovesenseDecoder(Decoder):
 
 
 def plan(settings: Settings) -> Plan:
-    """Acceleration, with angular rate unless refused, with magnetic field if asked for."""
+    """Acceleration, angular rate unless switched off, magnetic field on request."""
     refuse("the Movesense", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     rate_hz = int(choose("the rate of a Movesense", settings.rate_hz, RATES_HZ, default=52))
     gyro = settings.gyro is not False
@@ -99,12 +103,12 @@ def _start(resource: str) -> Dialogue:
         reply_on=DATA,
         reply_prefix=bytes([RESULT, REFERENCE]),
         timeout_s=2.0,
-        silence_is_fine=True,  # older firmware sends data at once and no result
+        reply_optional=True,  # older firmware sends data at once, without a result
     )
     status = int.from_bytes(answer[2:4], "little")
     if answer and not 200 <= status < 300:
         raise DeviceRefused(
-            f"the Movesense was asked to subscribe to {resource} and answered with status {status}; "
+            f"the Movesense answered the subscription to {resource} with status {status}; expected 200 to 299; "
             "choose another rate, or update its firmware"
         )
 

@@ -1,6 +1,6 @@
 """Muse 2 and Muse S: the accelerometer and gyroscope of the headband.
 
-Numbers are big-endian. Accelerometer and gyroscope count their packets on their own, each with three samples.
+Numbers are big-endian. Accelerometer and gyroscope each count their own packets of three samples.
 Source: urish/muse-js (src/muse.ts, src/lib/muse-parse.ts), alexandrebarachant/muse-lsl.
 """
 
@@ -48,17 +48,21 @@ _KEEP_ALIVE_S = 10.0
 
 
 def command(text: str) -> bytes:
-    """A command as the headband reads it: its length with the line's end, then the line."""
+    """A command in the headband's format: the length including the newline, then the line.
+
+    >>> command("p21").hex()
+    '047032310a'
+    """
     line = f"{text}\n".encode()
     return bytes([len(line)]) + line
 
 
-def _say(text: str, to: str) -> Write:
+def _send(text: str, to: str) -> Write:
     return Write(CONTROL, command(text), to)
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer and gyroscope at the rate and ranges that the firmware has; no EEG is subscribed to."""
+    """Accelerometer and gyroscope at the firmware's rate and ranges; the EEG stays unsubscribed."""
     refuse("the Muse", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps, mag=settings.mag)
     choose("the rate of a Muse", settings.rate_hz, (RATE_HZ,), RATE_HZ)
     groups = [Group("acc", ACC, RATE_HZ, CLOCK)]
@@ -73,23 +77,23 @@ def plan(settings: Settings) -> Plan:
     }
     steps: list[Step] = [Subscribe(CONTROL), *map(Subscribe, subscriptions), Subscribe(TELEMETRY)]
     steps += [
-        _say("h", "halt a stream left on"),
-        _say("p21", "choose the preset with motion"),
-        _say("s", "ask for its state"),
-        _say("d", "start the stream"),
+        _send("h", "halt a stream left on"),
+        _send("p21", "choose the preset with motion"),
+        _send("s", "request its state"),
+        _send("d", "start the stream"),
     ]
 
-    def decoder() -> Decoder:
-        made = Decoder(tuple(groups), handlers | {CONTROL: _answer})
-        made.others = () if settings.gyro is not False else (Group("gyro", GYRO, RATE_HZ, CLOCK),)
-        return made
+    def make_decoder() -> Decoder:
+        decoder = Decoder(tuple(groups), handlers | {CONTROL: _answer})
+        decoder.other_groups = () if settings.gyro is not False else (Group("gyro", GYRO, RATE_HZ, CLOCK),)
+        return decoder
 
     return Plan(
         notify=tuple(subscriptions),
-        decoder=decoder,
+        decoder=make_decoder,
         start=script(*steps),
-        stop=script(_say("h", "halt the stream")),
-        periodic=(Periodic(_KEEP_ALIVE_S, _say("k", "keep the stream alive")),),
+        stop=script(_send("h", "halt the stream")),
+        periodic=(Periodic(_KEEP_ALIVE_S, _send("k", "keep the stream alive")),),
     )
 
 
@@ -109,7 +113,7 @@ def _telemetry(data: bytes) -> list[Packet]:
 
 
 def _answer(data: bytes) -> list[Packet]:
-    """A piece of the JSON with which the headband answers a command; nothing in it is needed."""
+    """Ignore a piece of the JSON with which the headband answers a command."""
     return []
 
 

@@ -1,8 +1,9 @@
 """Lines of text over Nordic UART: Bangle.js, Puck.js, or any board that prints numbers.
 
-A line is CSV (3, 6 or 9 numbers: acceleration, angular rate, magnetic field) or a JSON object; in g, deg/s and uT.
-Lines may be cut anywhere. An Espruino device (Bangle.js, Puck.js 2) is told to print them; others are listened to.
-Source: espruino.com/Reference, jswrap_puck.c (+-4 g, 250 deg/s), BangleApps accelsender (the form of its messages).
+A line is CSV (3, 6 or 9 numbers: acceleration, angular rate, magnetic field) or a JSON object, in g, deg/s and uT.
+Packets may split lines anywhere. An Espruino device (Bangle.js, Puck.js 2) receives a program that prints such lines;
+any other board must print them by itself.
+Source: espruino.com/Reference, jswrap_puck.c (+-4 g, 250 deg/s), BangleApps accelsender (its message format).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.core.signals import ACC, AXES, GYRO, MAG
 
-from ..profile.decoder import DEGREE, MOST, Decoder, G, Group, Packet, scale
+from ..profile.decoder import DEGREE, MAX_VALUE, Decoder, G, Group, Packet, scale
 from ..profile.dialogue import Await, Dialogue, Subscribe, Write, script
 from ..profile.profile import Plan, Profile, Settings, Signature, refuse
 
@@ -25,13 +26,13 @@ SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
 TO_DEVICE = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"
 FROM_DEVICE = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
 
-DEFAULT_HZ, MOST_HZ = 50.0, 1000.0
+DEFAULT_HZ, MAX_HZ = 50.0, 1000.0
 PUCK_RATES_HZ = (12.5, 26.0, 52.0, 104.0, 208.0)
 MAX_LINE_BYTES = 1024
-TRIES = 50
-"""Notifications looked at to learn what the lines hold."""
+MAX_NOTIFICATIONS = 50
+"""Notifications to examine for the contents of the lines."""
 WRITE_BYTES = 20
-"""What fits into the smallest Bluetooth packet."""
+"""Capacity of the smallest Bluetooth packet."""
 
 SENSORS = {"acc": ACC, "gyro": GYRO, "mag": MAG}
 NAMES = {
@@ -39,32 +40,32 @@ NAMES = {
     "gyro": ("gyro", "gyr", "gyroscope"),
     "mag": ("mag", "magnetometer"),
 }
-"""Under which JSON keys a sensor's axes may be found."""
+"""JSON keys that may hold a sensor's axes."""
 LETTERS = {"acc": "a", "gyro": "g", "mag": "m"}
 _UNITS = scale((G, 3), (DEGREE, 3), (1.0, 3))
 
 
 class LineDecoder(Decoder):
-    """Puts lines together and reads their numbers. What the first good line holds, all must hold.
+    """Assembles lines and reads their numbers. The first valid line sets the channels of all lines.
 
-    Lines of other text (a prompt, a remark) are passed over and counted.
+    Other lines (a prompt, a remark) are skipped and counted.
     """
 
     def __init__(self, rate_hz: float) -> None:
         super().__init__((Group("motion", ACC, rate_hz),), {FROM_DEVICE: self._text})
         self.known = False
-        """Whether a line has told what they hold."""
+        """Whether a valid line has set the channels."""
         self._rest = b""
 
     def set_rate(self, rate_hz: float) -> None:
-        """The device has said how fast it prints."""
+        """Set the rate that the device reports."""
         self.groups = (Group("motion", self.groups[0].channels, rate_hz),)
 
     def _text(self, data: bytes) -> list[Packet]:
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > MAX_LINE_BYTES:
             self._rest = b""
-            raise DecodeError(f"no end of a line in {MAX_LINE_BYTES} bytes; expected lines of numbers", data)
+            raise DecodeError(f"{MAX_LINE_BYTES} bytes without a newline; expected lines of numbers", data)
         return [packet for line in lines if (packet := self._line(line.strip())) is not None]
 
     def _line(self, line: bytes) -> Packet | None:
@@ -89,16 +90,16 @@ def _csv(line: bytes) -> list[float] | None:
 
 def _plausible(values: list[float]) -> list[float] | None:
     """The values if they can be 3, 6 or 9 measurements."""
-    good = len(values) in (3, 6, 9) and all(abs(value) <= MOST / 100 for value in values)
-    return values if good else None
+    plausible = len(values) in (3, 6, 9) and all(abs(value) <= MAX_VALUE / 100 for value in values)
+    return values if plausible else None
 
 
 def _json(line: bytes) -> list[float] | None:
     try:
-        found = json.loads(line)
+        document = json.loads(line)
         values: list[float] = []
         for sensor in SENSORS:
-            axes = _axes(found, sensor)
+            axes = _axes(document, sensor)
             if axes is None:
                 break
             values += [float(axis) for axis in axes]
@@ -107,18 +108,18 @@ def _json(line: bytes) -> list[float] | None:
     return _plausible(values)
 
 
-def _axes(found: dict[str, Any], sensor: str) -> list[Any] | None:
+def _axes(document: dict[str, Any], sensor: str) -> list[Any] | None:
     """A sensor's values: ``{"acc": {"x": ...}}``, ``{"acc": [...]}`` or ``{"ax": ...}``; acc's also ``{"x": ...}``."""
     for name in NAMES[sensor]:
-        inner = found.get(name)
+        inner = document.get(name)
         if isinstance(inner, dict):
             return [inner[axis] for axis in AXES]
         if isinstance(inner, list) and len(inner) == 3:
             return inner
     letter = LETTERS[sensor]
-    if f"{letter}x" in found:
-        return [found[f"{letter}{axis}"] for axis in AXES]
-    return [found[axis] for axis in AXES] if sensor == "acc" and "x" in found else None
+    if f"{letter}x" in document:
+        return [document[f"{letter}{axis}"] for axis in AXES]
+    return [document[axis] for axis in AXES] if sensor == "acc" and "x" in document else None
 
 
 STOP = (
@@ -129,67 +130,71 @@ ANSWER = b'{"rate":'
 
 
 def start_code(rate_hz: float) -> str:
-    """JavaScript that prints CSV lines at about this rate, and first says at which."""
+    """JavaScript that reports its exact rate, then prints CSV lines at about ``rate_hz``.
+
+    >>> "Bangle.setPollInterval(20)" in start_code(50)
+    True
+    """
     period_ms = min(max(round(1000 / rate_hz), 10), 4000)
     puck_hz = min(PUCK_RATES_HZ, key=lambda hz: abs(math.log(hz / rate_hz)))
-    say = "Bluetooth.println(JSON.stringify({rate:%g}))"
+    report = "Bluetooth.println(JSON.stringify({rate:%g}))"
     return (
         f"{STOP};if(global.Bangle){{ksf=a=>Bluetooth.println([a.x,a.y,a.z].join());"
-        f"Bangle.setPollInterval({period_ms});Bangle.on('accel',ksf);{say % (1000 / period_ms)}}}"
+        f"Bangle.setPollInterval({period_ms});Bangle.on('accel',ksf);{report % (1000 / period_ms)}}}"
         "else if(global.Puck&&Puck.accelOn){ksf=d=>{var a=d.acc,g=d.gyro,k=122e-6,q=875e-5;"
         "Bluetooth.println([a.x*k,a.y*k,a.z*k,g.x*q,g.y*q,g.z*q].map(v=>v.toFixed(4)).join())};"
-        f"Puck.accelOn({puck_hz:g});Puck.on('accel',ksf);{say % puck_hz}}}"
+        f"Puck.accelOn({puck_hz:g});Puck.on('accel',ksf);{report % puck_hz}}}"
     )
 
 
-def _type(code: str) -> list[Write]:
-    """The code as a line typed without echo, in pieces that fit into any Bluetooth packet."""
+def _program_writes(code: str) -> list[Write]:
+    """Writes that enter the code as a line without echo, in pieces that fit into any Bluetooth packet."""
     line = b"\x10" + code.encode() + b"\n"
     pieces = [line[at : at + WRITE_BYTES] for at in range(0, len(line), WRITE_BYTES)]
-    return [Write(TO_DEVICE, piece, "type a program for Espruino") for piece in pieces]
+    return [Write(TO_DEVICE, piece, "send a program to Espruino") for piece in pieces]
 
 
 def plan(settings: Settings) -> Plan:
-    """``rate_hz`` is asked of an Espruino device; of any other it says how fast the board prints by itself."""
+    """``rate_hz`` sets the rate of an Espruino device; for any other board it describes the board's own rate."""
     refuse("a board over Nordic UART", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     refuse("a board over Nordic UART", gyro=settings.gyro, mag=settings.mag)
     rate_hz = DEFAULT_HZ if settings.rate_hz is None else settings.rate_hz
-    if not 0 < rate_hz <= MOST_HZ:
-        raise ConfigError(f"the rate of a board cannot be {rate_hz:g}; choose one up to {MOST_HZ:g} Hz")
+    if not 0 < rate_hz <= MAX_HZ:
+        raise ConfigError(f"the rate of a board cannot be {rate_hz:g}; choose a positive rate up to {MAX_HZ:g} Hz")
     return Plan(
         notify=(FROM_DEVICE,),
         decoder=lambda: LineDecoder(rate_hz),
         start=lambda decoder: _start(decoder, rate_hz),
-        stop=script(*_type(STOP)),
+        stop=script(*_program_writes(STOP)),
     )
 
 
 def _start(decoder: Decoder, rate_hz: float) -> Dialogue:
     assert isinstance(decoder, LineDecoder)
     yield Subscribe(FROM_DEVICE)
-    *pieces, last = _type(start_code(rate_hz))
-    # Not `yield from`: what is sent in would be handed on to the list.
+    *pieces, last = _program_writes(start_code(rate_hz))
+    # Not `yield from`: it would send the answers into the list.
     for piece in pieces:  # noqa: UP028
         yield piece
-    # Only an Espruino device answers; any other board is taken as it is.
-    answer = yield replace(last, reply_on=FROM_DEVICE, reply_prefix=ANSWER, timeout_s=2.0, silence_is_fine=True)
+    # Only an Espruino device answers; any other board keeps its own rate.
+    answer = yield replace(last, reply_on=FROM_DEVICE, reply_prefix=ANSWER, timeout_s=2.0, reply_optional=True)
     if answer:
-        decoder.set_rate(_told_rate(answer))
-    for _ in range(TRIES):
+        decoder.set_rate(_reported_rate(answer))
+    for _ in range(MAX_NOTIFICATIONS):
         decoder.decode(FROM_DEVICE, (yield Await(FROM_DEVICE, b"", "send a line of numbers")))
         if decoder.known:
             return
-    raise DecodeError(f"no line of 3, 6 or 9 numbers in {TRIES} notifications; expected CSV or JSON")
+    raise DecodeError(f"no line of 3, 6 or 9 numbers in {MAX_NOTIFICATIONS} notifications; expected CSV or JSON")
 
 
-def _told_rate(answer: bytes) -> float:
+def _reported_rate(answer: bytes) -> float:
     text = answer.removeprefix(ANSWER).split(b"}")[0]
     try:
         rate_hz = float(text)
     except ValueError:
         rate_hz = math.nan
-    if not 0 < rate_hz <= MOST_HZ:
-        raise DecodeError("a rate that makes no sense; expected Hz", answer)
+    if not 0 < rate_hz <= MAX_HZ:
+        raise DecodeError(f"an invalid rate; expected a number up to {MAX_HZ:g} in Hz", answer)
     return rate_hz
 
 
@@ -199,5 +204,5 @@ PROFILE = Profile(
     signature=Signature(("Bangle.js", "Puck.js"), (SERVICE,)),
     plan=plan,
     tested_on="lines as the makers' documentation shows them",
-    obeys=False,
+    configurable=False,
 )

@@ -1,8 +1,8 @@
 """Polar H10, Verity Sense and OH1: acceleration, angular rate and magnetic field as PMD streams.
 
-The device says what it can do and is asked for the wanted rate and ranges; rates beyond its usual ones are
-reached in SDK mode. A stream left on empties the battery, so each is stopped on every way out, and one that a
-crash left on is stopped and started again. The order of the commands is that of polar-ble-sdk's BlePMDClient.
+The dialogue asks for the device's supported settings and chooses the wanted rate and ranges; SDK mode offers further
+rates. A stream left on drains the battery, so the source stops each stream on every exit and restarts a stream that a
+crash left on. The order of the commands is that of polar-ble-sdk's BlePMDClient.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
 CLOCK = Clock(tick_s=1e-9, stamps="last")
 RATES_HZ = (25, 26, 50, 52, 100, 104, 200, 208, 416)
 DEFAULT_RATE_HZ = 52
-MOST_PARTS = 16
-"""Of one answer; so that a device that says "more" for ever is left."""
+MAX_PARTS = 16
+"""Maximum parts of one answer, in case a device announces more parts without end."""
 
 _ONES = np.ones(3, np.float32)
 MICROTESLA_PER_GAUSS = 100.0
@@ -36,12 +36,12 @@ MICROTESLA_PER_GAUSS = 100.0
 
 class _Sensor(NamedTuple):
     name: str
-    what: str
+    title: str
     channels: tuple[str, ...]
     unit: float
-    """SI units in one unit of the stream after its factor."""
+    """SI units per unit of the stream, after its factor."""
     feature: int
-    """Its bit in the first byte of the features."""
+    """The sensor's bit in the first byte of the features."""
 
 
 SENSORS = {
@@ -50,20 +50,21 @@ SENSORS = {
     pmd.MAG: _Sensor("mag", "magnetometer", MAG, MICROTESLA_PER_GAUSS, 0x40),
 }
 SDK_MODE_FEATURE = 0x02
-"""In the second byte."""
+"""Bit in the second byte of the features."""
 
 ASSUMED_FACTORS = {pmd.ACC: 0.000244, pmd.GYRO: 1.0, pmd.MAG: 1.0}
-"""Of a compressed frame of kind 0 as long as the device told none: +-8 g in 16 bits; the rest as the vendor's kit."""
+"""Factors of compressed frames of kind 0 until the device reports one: +-8 g in 16 bits; the rest as in the vendor's
+SDK."""
 
 
 class PolarDecoder(Decoder):
-    """Every frame kind of the three sensors; reads the control point too, whose answers bring the factors."""
+    """Decodes every frame kind of the three sensors, and the control point, whose answers hold the factors."""
 
     def __init__(self, groups: tuple[Group, ...]) -> None:
         super().__init__(groups, {DATA: self._frame, CONTROL: self._control})
         self._factors: dict[int, float] = {}
         self.sdk_mode = False
-        """Whether the start dialogue had to enter it."""
+        """Whether the start dialogue entered SDK mode."""
 
     def _control(self, data: bytes) -> list[Packet]:
         if data[:1] == bytes([pmd.STOPPED]):
@@ -87,31 +88,33 @@ class PolarDecoder(Decoder):
         return [Packet(sensor.name, samples, frame.time_ns)]
 
     def _values(self, frame: pmd.Frame) -> tuple[np.ndarray, float]:
-        """(n, 3) numbers, and the factor that makes them g, deg/s or gauss."""
-        content, told = frame.content, self._factors.get(frame.measurement)
+        """(n, 3) numbers and the factor that converts them to g, deg/s or gauss."""
+        content, reported = frame.content, self._factors.get(frame.measurement)
         match frame.measurement, frame.compressed, frame.kind:
             case pmd.ACC, False, (0 | 1 | 2) as kind:
                 return pmd.raw_samples(content, kind + 1), 1e-3
             case pmd.ACC, True, 1:
-                return pmd.delta_samples(content, 3, 16), 1e-3 * (told or 1.0)
+                return pmd.delta_samples(content, 3, 16), 1e-3 * (reported or 1.0)
             case pmd.GYRO, True, 1:
-                # Deltas were taken of the floats' bits, as 32-bit numbers that wrap.
+                # The deltas are differences of the floats' bits, as 32-bit numbers that wrap.
                 bits = (pmd.delta_samples(content, 3, 32) & 0xFFFFFFFF).astype("<u4")
-                return floats(bits.tobytes(), "<f4", _ONES, len(bits)), told or 1.0
-            case pmd.MAG, True, 1:  # the fourth column is the state of its calibration
-                return pmd.delta_samples(content, 4, 16)[:, :3], 1e-3 * (told or 1.0)
+                return floats(bits.tobytes(), "<f4", _ONES, len(bits)), reported or 1.0
+            case pmd.MAG, True, 1:  # the fourth column is the calibration state
+                return pmd.delta_samples(content, 4, 16)[:, :3], 1e-3 * (reported or 1.0)
             case measurement, True, 0:
-                self.counts["factor_assumed"] += told is None
-                return pmd.delta_samples(content, 3, 16), told or ASSUMED_FACTORS[measurement]
+                self.counts["factor_assumed"] += reported is None
+                return pmd.delta_samples(content, 3, 16), reported or ASSUMED_FACTORS[measurement]
             case _:
                 kind = f"{'compressed' if frame.compressed else 'raw'} frame of kind {frame.kind}"
-                raise DecodeError(f"a {kind} of measurement {frame.measurement}; expected one its sensor has", content)
+                raise DecodeError(
+                    f"a {kind} of measurement {frame.measurement}; expected a kind of its sensor", content
+                )
 
 
 def plan(settings: Settings) -> Plan:
-    """Accelerometer always, gyroscope if there is one, magnetometer if asked for.
+    """Accelerometer always, gyroscope if present, magnetometer on request.
 
-    The magnetometer has rates of its own: the one nearest the wanted rate is taken.
+    The magnetometer has its own rates; the plan uses the nearest to the wanted rate.
     """
     rate_hz = choose("the rate of a Polar", settings.rate_hz, RATES_HZ, DEFAULT_RATE_HZ)
     choose("the acceleration range of a Polar", settings.acc_range_g, (2, 4, 8, 16), 8)
@@ -131,7 +134,7 @@ def plan(settings: Settings) -> Plan:
 def _start(decoder: Decoder, settings: Settings) -> Dialogue:
     assert isinstance(decoder, PolarDecoder)
     yield Subscribe(CONTROL)
-    features = yield Read(CONTROL, "read which sensors the device has")
+    features = yield Read(CONTROL, "read the features of the device")
     if len(features) < 3 or features[0] != 0x0F:
         raise DecodeError("the features of a Polar; expected 0f and two bytes or more", features)
     kinds = [kind for kind, sensor in SENSORS.items() if features[1] & sensor.feature and _wanted(kind, settings)]
@@ -155,10 +158,10 @@ def _start(decoder: Decoder, settings: Settings) -> Dialogue:
     yield Subscribe(DATA)
     for kind in kinds:
         command = bytes([pmd.START, kind]) + pmd.pack_settings(chosen[kind])
-        answer = yield from _command(command, f"start the {SENSORS[kind].what}", allow=pmd.ALREADY_IN_STATE)
+        answer = yield from _command(command, f"start the {SENSORS[kind].title}", allow=pmd.ALREADY_IN_STATE)
         if answer.status == pmd.ALREADY_IN_STATE:  # a crash left it on, with settings unknown
-            yield from _command(bytes([pmd.STOP, kind]), f"stop the {SENSORS[kind].what}")
-            answer = yield from _command(command, f"start the {SENSORS[kind].what}")
+            yield from _command(bytes([pmd.STOP, kind]), f"stop the {SENSORS[kind].title}")
+            answer = yield from _command(command, f"start the {SENSORS[kind].title}")
         decoder.decode(CONTROL, bytes([pmd.RESPONSE, pmd.START, kind, pmd.SUCCESS, 0]) + answer.parameters)
     decoder.groups = tuple(
         Group(SENSORS[kind].name, SENSORS[kind].channels, float(chosen[kind][pmd.RATE]), CLOCK) for kind in kinds
@@ -170,7 +173,7 @@ def _stop(decoder: Decoder) -> Dialogue:
     on = {group.name for group in decoder.groups}
     for kind, sensor in SENSORS.items():
         if sensor.name in on:
-            yield Write(CONTROL, bytes([pmd.STOP, kind]), f"stop the {sensor.what}")
+            yield Write(CONTROL, bytes([pmd.STOP, kind]), f"stop the {sensor.title}")
     if decoder.sdk_mode:
         yield Write(CONTROL, bytes([pmd.STOP, pmd.SDK_MODE]), "leave SDK mode")
 
@@ -180,31 +183,31 @@ def _wanted(kind: int, settings: Settings) -> bool:
 
 
 def _settings(kind: int, operation: int) -> Generator[Step, bytes, dict[int, tuple[int, ...]]]:
-    answer = yield from _command(bytes([operation, kind]), f"read the settings of the {SENSORS[kind].what}")
+    answer = yield from _command(bytes([operation, kind]), f"read the settings of the {SENSORS[kind].title}")
     return pmd.parse_settings(answer.parameters)
 
 
 def _choose(kind: int, possible: dict[int, tuple[int, ...]], settings: Settings) -> dict[int, int]:
-    """One value of each setting that the device offers."""
-    what = SENSORS[kind].what
+    """Choose one value for each setting that the device offers."""
+    title = SENSORS[kind].title
     rates = possible.get(pmd.RATE, ())
     if not rates:
-        raise DecodeError(f"settings of the {what} without a sampling rate")
+        raise DecodeError(f"settings of the {title} without a sampling rate")
     usual = min(rates, key=lambda rate: abs(rate - (settings.rate_hz or DEFAULT_RATE_HZ)))
     chosen = {setting: max(values) for setting, values in possible.items() if values and setting != pmd.FACTOR}
     chosen[pmd.RATE] = usual
     if kind != pmd.MAG:
-        chosen[pmd.RATE] = int(choose(f"the rate of this Polar's {what}", settings.rate_hz, rates, usual))
+        chosen[pmd.RATE] = int(choose(f"the rate of this Polar's {title}", settings.rate_hz, rates, usual))
     wanted = {pmd.ACC: settings.acc_range_g, pmd.GYRO: settings.gyro_range_dps}.get(kind)
     ranges = possible.get(pmd.RANGE, ())
     if ranges:
         usual = 8 if kind == pmd.ACC and 8 in ranges else max(ranges)
-        chosen[pmd.RANGE] = int(choose(f"the range of this Polar's {what}", wanted, ranges, usual))
+        chosen[pmd.RANGE] = int(choose(f"the range of this Polar's {title}", wanted, ranges, usual))
     return chosen
 
 
 def _command(data: bytes, to: str, allow: int = pmd.SUCCESS) -> Generator[Step, bytes, pmd.Response]:
-    """Give a command and read its answer, in as many parts as it has.
+    """Send a command and return its answer, with all its parts.
 
     Raises:
         DeviceRefused: the answer is an error other than ``allow``.
@@ -212,9 +215,9 @@ def _command(data: bytes, to: str, allow: int = pmd.SUCCESS) -> Generator[Step, 
     prefix = bytes([pmd.RESPONSE, *data[:2]])
     answer = pmd.Response.parse((yield Write(CONTROL, data, to, reply_on=CONTROL, reply_prefix=prefix)))
     if answer.status not in (pmd.SUCCESS, allow):
-        raise DeviceRefused(f"the Polar was asked to {to} and answered: {answer.says}; switch it off and on")
+        raise DeviceRefused(f"the Polar answered the command to {to} with '{answer.status_text}'; switch it off and on")
     parameters, last = answer.parameters, answer
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         if not last.more:
             break
         last = pmd.Response.parse((yield Await(CONTROL, prefix, to)))

@@ -1,4 +1,4 @@
-"""Polar Measurement Data (PMD): the frames of a stream and the answers of its control point, as bytes.
+"""Polar Measurement Data (PMD): the byte formats of stream frames and control point answers.
 
 Source: Polar Measurement Data Specification and the parsers of polar-ble-sdk (8fb5311).
 """
@@ -22,7 +22,7 @@ SDK_MODE = 9
 GET_SETTINGS, START, STOP, GET_SDK_SETTINGS = 1, 2, 3, 4
 RESPONSE = 0xF0
 STOPPED = 1
-"""First byte of the device's word that it has ended a stream by itself."""
+"""First byte of the message that the device ended a stream by itself."""
 SUCCESS, ALREADY_IN_STATE = 0, 6
 STATUS = (
     "success",
@@ -55,16 +55,20 @@ class Frame:
 
     measurement: int
     time_ns: int
-    """Of the last sample, since 2000-01-01 by the device's clock."""
+    """Time of the last sample since 2000-01-01, by the device's clock."""
     compressed: bool
     kind: int
     content: bytes
 
     @classmethod
     def parse(cls, data: bytes) -> Frame:
-        """
+        """Parse a notification of the data characteristic.
+
         Raises:
             DecodeError: too short for a header.
+
+        >>> Frame.parse(bytes([2]) + bytes(8) + b"\\x81").compressed
+        True
         """
         if len(data) < _HEADER.size:
             raise DecodeError(f"a frame of {len(data)} bytes; expected {_HEADER.size} or more", data)
@@ -73,16 +77,19 @@ class Frame:
 
 
 def raw_samples(content: bytes, size: int) -> NDArray[np.int32]:
-    """(n, 3) from signed integers of ``size`` bytes, little-endian.
+    """(n, 3) signed integers of ``size`` bytes, little-endian.
 
     Raises:
-        DecodeError: no whole number of samples, or none.
+        DecodeError: not a whole number of samples, or none.
+
+    >>> raw_samples(bytes([1, 255, 3]), 1).tolist()
+    [[1, -1, 3]]
     """
     n, rest = divmod(len(content), 3 * size)
     if rest or not n:
         raise DecodeError(f"{len(content)} bytes of samples; expected a multiple of {3 * size}", content)
     if size == 3:
-        # Each value into the three upper bytes of an int32, which the shift brings down with its sign.
+        # Put each value into the three upper bytes of an int32; the shift moves it down with its sign.
         wide = np.zeros((3 * n, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
         return (wide.view("<i4") >> 8).reshape(n, 3)
@@ -90,27 +97,30 @@ def raw_samples(content: bytes, size: int) -> NDArray[np.int32]:
 
 
 def delta_samples(content: bytes, channels: int, bits: int) -> NDArray[np.int64]:
-    """(n, channels) from a first sample and blocks of deltas, each [bits][count][deltas, least bit first, whole bytes].
+    """(n, channels) decoded from a first sample and blocks [bits][count][deltas, least bit first, whole bytes].
 
     Raises:
         DecodeError: a block is cut off, or announces an impossible size.
+
+    >>> delta_samples(bytes([10, 20, 8, 1, 1, 255]), channels=2, bits=8).tolist()
+    [[10, 20], [11, 19]]
     """
     size = (bits + 7) // 8
     at = channels * size
     if len(content) < at:
-        raise DecodeError(f"{len(content)} bytes of samples; expected {at} for the first alone", content)
+        raise DecodeError(f"{len(content)} bytes of samples; expected at least {at} for the first sample", content)
     first = [int.from_bytes(content[k : k + size], "little", signed=True) for k in range(0, at, size)]
     steps = [np.array([first], np.int64)]
     while at < len(content):
         if len(content) < at + 2:
-            raise DecodeError("a block of deltas without a count", content)
+            raise DecodeError("a block of deltas without a count; expected bits, count and deltas", content)
         width, count = content[at], content[at + 1]
         at += 2
         end = at + (width * count * channels + 7) // 8
         if not 1 <= width <= MAX_DELTA_BITS or end > len(content):
             raise DecodeError(
                 f"{count} samples of deltas of {width} bits in {len(content) - at} bytes; "
-                f"expected 1 to {MAX_DELTA_BITS} bits, and all of them",
+                f"expected 1 to {MAX_DELTA_BITS} bits, and complete deltas",
                 content,
             )
         steps.append(_signed(content[at:end], width, count * channels).reshape(count, channels))
@@ -134,7 +144,7 @@ class Response:
     measurement: int
     status: int
     more: bool
-    """A further indication carries on."""
+    """Another indication continues the answer."""
     parameters: bytes
 
     @classmethod
@@ -149,16 +159,19 @@ class Response:
         return cls(data[1], data[2], data[3], good and len(data) > 4 and data[4] != 0, data[5:] if good else b"")
 
     @property
-    def says(self) -> str:
-        """The status in words."""
+    def status_text(self) -> str:
+        """Description of the status."""
         return STATUS[self.status] if self.status < len(STATUS) else f"status {self.status}"
 
 
 def parse_settings(data: bytes) -> dict[int, tuple[int, ...]]:
-    """The values of each setting: id, count, values, again and again. A factor is the bits of a float32.
+    """The values of each setting, from repeated [id][count][values]. A factor is the bits of a float32.
 
     Raises:
-        DecodeError: an unknown setting, or one cut off.
+        DecodeError: a setting is unknown or cut off.
+
+    >>> parse_settings(bytes([RATE, 2, 52, 0, 104, 0]))
+    {0: (52, 104)}
     """
     settings: dict[int, tuple[int, ...]] = {}
     at = 0
@@ -174,7 +187,11 @@ def parse_settings(data: bytes) -> dict[int, tuple[int, ...]]:
 
 
 def pack_settings(chosen: dict[int, int]) -> bytes:
-    """The settings of a start command, one value each."""
+    """The settings of a start command as bytes, one value each.
+
+    >>> pack_settings({RATE: 52}).hex()
+    '00013400'
+    """
     return b"".join(
         bytes([setting, 1]) + value.to_bytes(_SETTING_BYTES[setting], "little")
         for setting, value in sorted(chosen.items())
@@ -182,7 +199,7 @@ def pack_settings(chosen: dict[int, int]) -> bytes:
 
 
 def factor_of(settings: dict[int, tuple[int, ...]]) -> float | None:
-    """The factor in the answer to a start command, if it has a sensible one."""
+    """The factor in the answer to a start command; None if it lacks a plausible one."""
     if not settings.get(FACTOR):
         return None
     (factor,) = struct.unpack("<f", settings[FACTOR][0].to_bytes(4, "little"))

@@ -1,4 +1,4 @@
-"""The known kinds of devices, by name and by what they advertise."""
+"""The known kinds of devices, by name and by advertisement."""
 
 from __future__ import annotations
 
@@ -28,28 +28,35 @@ _NAMES = (
     "esense",
     "nus",
 )
-"""Each is a module beside this one. Of two that recognise a device equally well, the earlier is taken."""
+"""Each is a module in this package. If two match a device equally well, the earlier one wins."""
 
 GENERIC = "generic"
 
 
 @cache
 def profiles() -> tuple[Profile, ...]:
-    """Every known kind of device."""
+    """The profiles of all known kinds of devices.
+
+    >>> profiles()[0].title
+    'Polar H10, Verity Sense, OH1'
+    """
     return tuple(import_module(f".{name}", __package__).PROFILE for name in _NAMES)
 
 
 def find_profile(name: str) -> Profile:
-    """The kind of device of a name; ``generic:FILE.toml`` reads one's own description.
+    """The profile with this name; ``generic:FILE.toml`` reads a user's own description.
 
     Raises:
-        ConfigError: there is none; the message has the nearest one. Or the description is wrong.
+        ConfigError: the name is unknown (the message suggests the nearest), or the description is invalid.
+
+    >>> find_profile("dot").title
+    'Xsens / Movella DOT'
     """
     wanted, separator, file = name.strip().partition(":")
     wanted = wanted.lower()
     if wanted == GENERIC:
         if not file:
-            raise ConfigError("generic needs your description of the sensor: write generic:FILE.toml")
+            raise ConfigError("generic needs your description of the sensor; write generic:FILE.toml")
         from ..profile.generic import load
 
         return load(Path(file).expanduser())
@@ -57,11 +64,15 @@ def find_profile(name: str) -> Profile:
     if wanted in _NAMES:
         return import_module(f".{wanted}", __package__).PROFILE
     hint = did_you_mean(wanted, _NAMES)
-    raise ConfigError(f"'{name}' is no known device{hint}; known: {', '.join(_NAMES)}, {GENERIC}:FILE.toml")
+    raise ConfigError(f"'{name}' is not a known device{hint}; known: {', '.join(_NAMES)}, {GENERIC}:FILE.toml")
 
 
 def recognise(advertisement: Advertisement) -> Profile | None:
-    """The kind of device that advertises so; None if it is none that we know."""
+    """The profile that matches an advertisement best; None if no known device matches.
+
+    >>> recognise(Advertisement("Thingy")).name
+    'thingy52'
+    """
     best, best_match = None, 0
     for profile in profiles():
         match = profile.signature.match(advertisement)

@@ -22,14 +22,14 @@ RAW = "ef680406-9b35-4933-9b10-52ffa9740042"
 RATES_HZ = range(5, 201)
 CONFIG_BYTES = 9
 RATE_AT = 6
-"""Behind three intervals: pedometer, temperature compensation, compass; before the wake-on-motion byte."""
+"""Position of the rate: after the pedometer, temperature and compass intervals, before the wake-on-motion byte."""
 
 # Fixed point: Q6.10 g, Q11.5 deg/s, Q12.4 uT.
 _UNITS = scale((G / 1024, 3), (DEGREE / 32, 3), (1 / 16, 3))
 
 
 def plan(settings: Settings) -> Plan:
-    """All nine axes come in one notification; the ranges are the firmware's."""
+    """All nine axes in one notification, at the firmware's ranges."""
     refuse("the Thingy:52", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps)
     rate_hz = choose("the rate of a Thingy:52", settings.rate_hz, RATES_HZ, default=50)
     group = Group("motion", ACC + GYRO + MAG, float(rate_hz))

@@ -1,4 +1,4 @@
-"""WitMotion BWT901BLE, WT901BLE, WT9011DCL: frames that may be several to a notification, or cut.
+"""WitMotion BWT901BLE, WT901BLE, WT9011DCL: a notification may hold several frames or a part of one.
 
 Source: WITMOTION/WitBluetooth_BWT901BLE5_0 (device_model.py), the WT901BLE data sheet.
 """
@@ -14,14 +14,14 @@ from ..profile.decoder import BATTERY, DEGREE, NO_SAMPLES, Decoder, G, Group, Pa
 from ..profile.dialogue import Periodic, Subscribe, Wait, Write, script
 from ..profile.profile import Plan, Profile, Settings, Signature, choose, refuse
 
-# The base is the vendor's own: 9a where the Bluetooth SIG's has 9b.
+# The vendor's own base: 9a where the Bluetooth SIG's has 9b.
 SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"
 DATA = "0000ffe4-0000-1000-8000-00805f9a34fb"
 COMMAND = "0000ffe9-0000-1000-8000-00805f9a34fb"
 
 MOTION, REGISTERS = b"\x55\x61", b"\x55\x71"
 PLAIN_BYTES, DATED_BYTES = 20, 28
-"""Newer firmware puts date and time behind the nine values."""
+"""Newer firmware appends date and time to the nine values."""
 
 UNLOCK = bytes.fromhex("ffaa6988b5")
 RATE_CODES = {0.2: 1, 0.5: 2, 1.0: 3, 2.0: 4, 5.0: 5, 10.0: 6, 20.0: 7, 50.0: 8, 100.0: 9, 200.0: 10}
@@ -39,7 +39,7 @@ CHARGE = (
     (350, 0.1),
     (340, 0.05),
 )
-"""Share of charge from that many hundredths of a volt on, as the vendor's own program tells it."""
+"""Charge from this many hundredths of a volt upwards, as in the vendor's own program."""
 
 EPOCH = datetime(2000, 1, 1)
 _DATE = struct.Struct("<6BH")
@@ -47,19 +47,19 @@ _UNITS = scale((16 * G / 32768, 3), (2000 * DEGREE / 32768, 3))
 
 
 class WitDecoder(Decoder):
-    """Finds the frames in a stream of bytes; bytes between them are skipped and counted.
+    """Finds the frames in a stream of bytes; skips and counts bytes between them.
 
-    The date of a frame is passed on in milliseconds since 2000, but the group claims no clock: most firmware sends
-    none, and a calendar may be set while it runs.
+    The date of a frame becomes a device time in milliseconds since 2000, but the group declares no clock: most
+    firmware sends no date, and the calendar may change during a stream.
     """
 
     def __init__(self, rate_hz: float) -> None:
         super().__init__((Group("motion", ACC + GYRO, rate_hz),), {DATA: self._bytes})
         self._size = PLAIN_BYTES
-        """Of a motion frame, as last seen."""
+        """Size of a motion frame, as last seen."""
         self._rest = b""
         self._skipped = 0
-        """Bytes passed over since the last frame."""
+        """Bytes skipped since the last frame."""
 
     def _bytes(self, data: bytes) -> list[Packet]:
         if len(data) == DATED_BYTES and data.startswith(MOTION) and not _is_header(data, PLAIN_BYTES):
@@ -80,7 +80,7 @@ class WitDecoder(Decoder):
         return packets
 
     def _frame_size(self, buffer: bytes, start: int) -> int:
-        """Bytes of the frame that begins there; what follows it tells the two kinds of firmware apart."""
+        """Size of the frame that begins at ``start``; the bytes after it distinguish the two kinds of firmware."""
         if buffer.startswith(REGISTERS, start):
             return PLAIN_BYTES
         if _is_header(buffer, start + PLAIN_BYTES):
@@ -102,7 +102,7 @@ class WitDecoder(Decoder):
         return [Packet(BATTERY, NO_SAMPLES, battery_frac=frac)]
 
     def _time_ms(self, frame: bytes) -> int | None:
-        """The calendar time of a dated frame, from 2000 on."""
+        """The calendar time of a dated frame, in milliseconds since 2000."""
         if len(frame) < DATED_BYTES:
             return None
         year, month, day, hour, minute, second, ms = _DATE.unpack_from(frame, PLAIN_BYTES)
@@ -119,7 +119,7 @@ def _is_header(buffer: bytes, at: int) -> bool:
 
 
 def _next_header(buffer: bytes, at: int) -> int:
-    """Where the next frame begins, or might: the end, or a last byte that may be the first of a header."""
+    """Position of the next header, or of a last byte that may begin one, or the end of the buffer."""
     while (at := buffer.find(0x55, at)) >= 0:
         if at + 1 == len(buffer) or _is_header(buffer, at):
             return at
@@ -128,7 +128,7 @@ def _next_header(buffer: bytes, at: int) -> int:
 
 
 def plan(settings: Settings) -> Plan:
-    """Acceleration and angular rate together, +-16 g and +-2000 deg/s. The rate is set until the device is off."""
+    """Acceleration and angular rate together, +-16 g and +-2000 deg/s. The rate lasts until the device is off."""
     refuse("the WitMotion", acc_range_g=settings.acc_range_g, gyro_range_dps=settings.gyro_range_dps, mag=settings.mag)
     rate_hz = choose("the rate of a WitMotion", settings.rate_hz, RATE_CODES, default=50.0)
     read_voltage = Write(COMMAND, bytes([0xFF, 0xAA, 0x27, VOLTAGE_REGISTER, 0]), "read the battery's voltage")

@@ -1,4 +1,4 @@
-"""The framework for Bluetooth devices: decoders, dialogues, profiles from TOML. No radio here."""
+"""The framework for Bluetooth device profiles: decoders, dialogues, profiles from TOML. No radio here."""
 
 from .decoder import Clock, Decoder, Group, Packet
 from .dialogue import Await, Dialogue, Find, Periodic, Read, Step, Subscribe, Wait, Write

@@ -1,7 +1,7 @@
-"""What to say to a device, without a radio: steps that a shell carries out one after the other.
+"""Dialogues with a device as steps that the Bluetooth source runs one after the other. No radio here.
 
-A start dialogue is a generator. It yields a step and is sent the bytes that the step brought (none for
-most), so it can choose by what the device answered::
+A dialogue is a generator. It yields a step and receives the bytes that the step returned (none for most), so it can
+react to the device's answers::
 
     dialogue = plan.start(decoder)
     answer = None
@@ -10,10 +10,10 @@ most), so it can choose by what the device answered::
             step = dialogue.send(answer)
         except StopIteration:
             break
-        answer = await carry_out(step)
+        answer = await run_step(step)
 
-It raises ``ConfigError`` where the device cannot do what was asked, ``DeviceRefused`` where it says no,
-``DecodeError`` where its answer makes no sense.
+It raises ``ConfigError`` if the device does not support the requested settings, ``DeviceRefused`` if it refuses,
+``DecodeError`` if its answer is invalid.
 """
 
 from __future__ import annotations
@@ -28,35 +28,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for the notifications or indications of a characteristic; brings nothing."""
+    """Subscribe to the notifications or indications of a characteristic; returns nothing."""
 
     characteristic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write bytes; brings the reply if one is awaited, else nothing."""
+    """Write bytes; returns the reply if one is expected, else nothing.
+
+    >>> Write("2a00", bytes([1]), "start the accelerometer").reply_on is None
+    True
+    """
 
     characteristic: str
     data: bytes
     to: str
-    """What it is for, for messages: ``start the accelerometer``."""
+    """The purpose, for messages: ``start the accelerometer``."""
     with_response: bool | None = None
-    """Whether the device acknowledges the write; None: if the characteristic allows it."""
+    """Whether the device acknowledges the write; None: if the characteristic supports it."""
     reply_on: str | None = None
-    """The subscribed characteristic on which the reply comes."""
+    """The subscribed characteristic that carries the reply."""
     reply_prefix: bytes = b""
-    """How the reply begins; a notification that begins otherwise is data, for the decoder."""
+    """First bytes of the reply; other notifications are data for the decoder."""
     timeout_s: float = 5.0
     service: str | None = None
-    """The service that has the characteristic, where several have one of that UUID."""
-    silence_is_fine: bool = False
-    """Some firmware does not answer: after the time-out this brings nothing, instead of ending the dialogue."""
+    """The service of the characteristic, needed if several services have one with this UUID."""
+    reply_optional: bool = False
+    """Return nothing at the timeout instead of failing: some firmware does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """A further part of a reply; brings it. What came since the last write counts, in order."""
+    """Wait for a further part of a reply and return it; considers notifications since the last write, in order."""
 
     characteristic: str
     prefix: bytes
@@ -66,7 +70,7 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a characteristic; brings its value."""
+    """Read a characteristic; returns its value."""
 
     characteristic: str
     to: str
@@ -74,14 +78,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Look whether the device has a characteristic; brings a byte if so, else nothing."""
+    """Check whether the device has a characteristic; returns one byte if it does, else nothing."""
 
     characteristic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let the device work; brings nothing."""
+    """Pause while the device works; returns nothing."""
 
     seconds: float
 
@@ -92,22 +96,27 @@ Dialogue = Generator[Step, bytes, None]
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """A step to repeat while the stream runs: to keep it alive, or to ask for the battery.
+    """A step to repeat while the stream runs: a keep-alive or a battery request.
 
-    What a ``Read`` brings goes to the decoder, as notifications do.
+    The value of a ``Read`` goes to the decoder, like a notification.
     """
 
     every_s: float
     step: Write | Read
     optional: bool = True
-    """A device without this characteristic, or that refuses, is left alone. Else the link counts as lost."""
+    """If the device lacks the characteristic or refuses, drop the step; if False, the link counts as lost."""
 
 
 def script(*steps: Step) -> Callable[[Decoder], Dialogue]:
-    """A start dialogue that heeds no answer."""
+    """A dialogue with fixed steps that ignores the answers.
+
+    >>> from kinestream.ingest.profile.decoder import Decoder
+    >>> [step.seconds for step in script(Wait(0.1), Wait(0.2))(Decoder((), {}))]
+    [0.1, 0.2]
+    """
 
     def dialogue(decoder: Decoder) -> Dialogue:
-        # Not `yield from`: what is sent in would be handed on to the tuple.
+        # Not `yield from`: it would send the answers into the tuple.
         for step in steps:  # noqa: UP028
             yield step
 

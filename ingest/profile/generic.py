@@ -1,6 +1,6 @@
-"""A sensor of one's own, described in a TOML file; docs/generic_profile.md has every key.
+"""Profiles from TOML files, for home-made sensors; docs/generic_profile.md lists every key.
 
-``find_profile("generic:FILE.toml")`` gives its profile, so a home-made device needs no Python.
+``find_profile("generic:FILE.toml")`` returns such a profile, so a home-made device needs no Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kinestream.core.errors import ConfigError
 
 from .decoder import Decoder, Group
 from .dialogue import Step, Subscribe, Wait, Write, script
-from .generic_stream import Stream, read_stream
+from .generic_stream import StreamLayout, read_stream
 from .profile import Plan, Profile, Settings, Signature, choose, refuse
 from .toml_table import Table
 
@@ -28,7 +28,8 @@ def load(path: Path) -> Profile:
     """The profile that a file describes.
 
     Raises:
-        ConfigError: the file is missing, too large, no TOML, or a key or value is not allowed; the message names it.
+        ConfigError: the file is missing, too large or not valid TOML, or a key or value is invalid; the message names
+            it.
     """
     try:
         with path.open("rb") as file:
@@ -36,18 +37,25 @@ def load(path: Path) -> Profile:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); name the TOML file of your sensor") from None
     if len(text) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes; a device is described in fewer")
+        raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes; name the TOML file of your sensor")
     try:
         return parse(tomllib.loads(text.decode()), str(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML file: {error}") from None
+        raise ConfigError(f"{path} is not valid TOML: {error}; fix the file") from None
 
 
 def parse(document: Mapping[str, Any], where: str = "profile") -> Profile:
-    """The profile of a parsed document.
+    """The profile of a parsed TOML document.
 
+    Args:
+        document: the tables of docs/generic_profile.md.
+        where: names the document in messages.
     Raises:
-        ConfigError: a key or value is not allowed.
+        ConfigError: a key or value is invalid.
+
+    >>> imu = {"characteristic": "2a5b", "rate_hz": 50, "sample": "<3f", "sample_holds": ["acc_x", "acc_y", "acc_z"]}
+    >>> parse({"name": "mine", "stream": [imu]}).name
+    'mine'
     """
     table = Table(document, where)
     name = table.text("name", default="generic")
@@ -64,21 +72,21 @@ def parse(document: Mapping[str, Any], where: str = "profile") -> Profile:
     table.close()
     if not streams:
         raise table.error("has no [[stream]]; describe at least one characteristic that sends samples")
-    for what, values in (
+    for kind, values in (
         ("characteristic", [stream.characteristic for stream in streams]),
         ("name", [stream.group.name for stream in streams]),
         ("channel", [channel for stream in streams for channel in stream.group.channels]),
     ):
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
-            raise table.error(f"uses the {what} {', '.join(twice)} in two streams; each once")
+        repeated = sorted({value for value in values if values.count(value) > 1})
+        if repeated:
+            raise table.error(f"uses the {kind} {', '.join(repeated)} in two streams; use each only once")
     plan = partial(_plan, title, streams, rates, start, stop)
-    return Profile(name, title, signature, plan, tested_on="nothing: it is your own description")
+    return Profile(name, title, signature, plan, tested_on="nothing: your own description")
 
 
 @dataclass(frozen=True)
 class _Rates:
-    """The rates that the device can be told, and how."""
+    """The selectable rates of a device and the commands that select them."""
 
     characteristic: str
     commands: dict[float, bytes]
@@ -86,20 +94,20 @@ class _Rates:
 
 
 def _step(table: Table) -> Step:
-    """One ``[[start]]`` or ``[[stop]]``: bytes to write, or seconds to wait."""
+    """Read one ``[[start]]`` or ``[[stop]]``: bytes to write, or seconds to wait."""
     if "wait_s" in table.given:
         step: Step = Wait(table.number("wait_s", least=0.001, most=10))
     else:
         characteristic = table.uuid(table.text("write"))
-        acknowledged = table.truth("response", default=True)
+        acknowledged = table.boolean("response", default=True)
         with_response = acknowledged if "response" in table.given else None
-        step = Write(characteristic, table.hex("hex"), "carry out a step of its profile", with_response)
+        step = Write(characteristic, table.hex("hex"), "run a step of its profile", with_response)
     table.close()
     return step
 
 
 def _rates(table: Table) -> _Rates | None:
-    """``[rate]``: which bytes tell the device which rate."""
+    """Read ``[rate]``: the command bytes of each rate."""
     if "rate" not in table.given:
         return None
     rate = table.table("rate")
@@ -114,19 +122,19 @@ def _rates(table: Table) -> _Rates | None:
             raise choices.error(f"has the key '{key}'; expected rates in Hz")
         commands[hz] = choices.hex(key)
     if not commands:
-        raise choices.error("is empty; name the rates, each with the bytes to write")
-    found = _Rates(
+        raise choices.error("is empty; name each rate with the bytes to write")
+    rates = _Rates(
         rate.uuid(rate.text("write")), commands, rate.number("default", default=max(commands), least=0, most=10_000)
     )
-    if found.default not in commands:
-        raise rate.error(f"default is {found.default:g}; expected one of its choices")
+    if rates.default not in commands:
+        raise rate.error(f"default is {rates.default:g}; expected one of its choices")
     rate.close()
-    return found
+    return rates
 
 
 def _plan(
     title: str,
-    streams: tuple[Stream, ...],
+    streams: tuple[StreamLayout, ...],
     rates: _Rates | None,
     start: tuple[Step, ...],
     stop: tuple[Step, ...],

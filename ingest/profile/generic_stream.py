@@ -1,4 +1,4 @@
-"""How the notifications of a home-made sensor are laid out: one ``[[stream]]`` of its TOML file."""
+"""The packet layout of a home-made sensor: one ``[[stream]]`` of its TOML file."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SKIPPED = "_"
 TIME, COUNTER = "time", "counter"
 
 _MODULUS = {"B": 2**8, "H": 2**16, "I": 2**32, "Q": 2**64}
-"""After how many a number of these letters begins again from 0."""
+"""The value at which a number of each struct letter wraps to 0."""
 _NUMBERS = "bBhHiIqQefd"
 
 
 @dataclass(frozen=True)
-class Stream:
-    """How the notifications of one characteristic are laid out."""
+class StreamLayout:
+    """The packet layout of one characteristic."""
 
     characteristic: str
     group: Group
@@ -39,14 +39,14 @@ class Stream:
     counter_at: int | None
     sample: struct.Struct
     columns: list[int]
-    """Where in a sample each channel stands."""
+    """Position of each channel in a sample."""
     factors: np.ndarray
 
     def decode(self, data: bytes) -> list[Packet]:
-        """One packet: a header, then as many samples as there is room for.
+        """Decode one packet: a header, then samples to the end.
 
         Raises:
-            DecodeError: of another size, or with impossible values.
+            DecodeError: its size does not fit the layout, or a value is not finite or beyond 1e6.
         """
         n, rest = divmod(len(data) - self.header.size, self.sample.size)
         if rest or n < 1:
@@ -56,30 +56,33 @@ class Stream:
         values = np.array(list(self.sample.iter_unpack(data[self.header.size :])), np.float64)
         with np.errstate(over="ignore"):
             samples = values[:, self.columns] * self.factors
-        if not np.abs(samples).max() <= 1e6:  # NaN is not below anything either
-            raise DecodeError("a value that is no number or beyond 1e6; expected what a sensor measures", data)
+        if not np.abs(samples).max() <= 1e6:  # also True for NaN
+            raise DecodeError("a value that is not finite or beyond 1e6; expected plausible sensor values", data)
         time = None if self.time_at is None else header[self.time_at]
         counter = None if self.counter_at is None else header[self.counter_at]
         return [Packet(self.group.name, samples.astype(np.float32), time, counter)]
 
 
-def read_stream(table: Table, number: int) -> Stream:
-    """The layout that a ``[[stream]]`` describes.
+def read_stream(table: Table, number: int) -> StreamLayout:
+    """The layout that a ``[[stream]]`` table describes.
 
+    Args:
+        table: the parsed ``[[stream]]``.
+        number: its position in the file, from 1; names a stream without a name.
     Raises:
-        ConfigError: a key or value is not allowed.
+        ConfigError: a key or value is invalid.
     """
     group_name = table.text("name", default="motion" if number == 1 else f"motion{number}")
     characteristic = table.uuid(table.text("characteristic"))
     rate_hz = table.number("rate_hz", least=0.01, most=10_000)
     header, header_holds = _layout(table, "header", (TIME, COUNTER, SKIPPED), default="<")
     sample, sample_holds = _layout(table, "sample", (*CHANNELS, *(f"-{c}" for c in CHANNELS), SKIPPED))
-    held = [entry for entry in sample_holds if entry != SKIPPED]
-    channels = tuple(entry.removeprefix("-") for entry in held)
+    channel_entries = [entry for entry in sample_holds if entry != SKIPPED]
+    channels = tuple(entry.removeprefix("-") for entry in channel_entries)
     if not channels or len(set(channels)) != len(channels):
         raise table.error(f"sample_holds is {sample_holds}; expected each channel once, and at least one")
     factors = []
-    for entry in held:
+    for entry in channel_entries:
         sensor = entry.removeprefix("-").partition("_")[0]
         scale = table.table(sensor, default={})
         unit = scale.text("unit", default=next(iter(UNITS[sensor])), choices=tuple(UNITS[sensor]))
@@ -88,17 +91,17 @@ def read_stream(table: Table, number: int) -> Stream:
         factors.append((-1 if entry.startswith("-") else 1) * UNITS[sensor][unit] / counts)
     if header.size + sample.size > MAX_PACKET_BYTES:
         raise table.error(
-            f"describes packets of {header.size + sample.size} bytes; at most {MAX_PACKET_BYTES} can come"
+            f"describes packets of {header.size + sample.size} bytes; a notification holds at most {MAX_PACKET_BYTES}"
         )
     clock = _clock(table, header.format, header_holds)
-    on_change = table.truth("on_change", default=False)
+    on_change = table.boolean("on_change", default=False)
     table.close()
-    return Stream(
+    return StreamLayout(
         characteristic=characteristic,
         group=Group(group_name, channels, rate_hz, clock, on_change),
         header=header,
-        time_at=_at(header_holds, TIME),
-        counter_at=_at(header_holds, COUNTER),
+        time_at=_index_of(header_holds, TIME),
+        counter_at=_index_of(header_holds, COUNTER),
         sample=sample,
         columns=[k for k, entry in enumerate(sample_holds) if entry != SKIPPED],
         factors=np.array(factors),
@@ -108,7 +111,7 @@ def read_stream(table: Table, number: int) -> Stream:
 def _layout(
     table: Table, key: str, known: tuple[str, ...], default: str | None = None
 ) -> tuple[struct.Struct, list[str]]:
-    """A struct and what each of its numbers is."""
+    """A struct layout and the entry that each of its numbers holds."""
     text = table.text(key, default=default)
     letters = text[1:].replace(" ", "")
     try:
@@ -120,12 +123,11 @@ def _layout(
     except struct.error:
         raise table.error(
             f"{key} is '{text}'; expected < or > for the byte order and letters of Python's struct, e.g. '<I6h': "
-            f"{' '.join(_NUMBERS)} for numbers, x for a byte to pass over, at most {MAX_PACKET_BYTES} bytes"
+            f"{' '.join(_NUMBERS)} for numbers, x for a byte to skip, at most {MAX_PACKET_BYTES} bytes"
         ) from None
     numbers = len(layout.unpack(bytes(layout.size)))
     holds = table.texts(f"{key}_holds", default=[] if default is not None else None)
-    wrong = [entry for entry in holds if entry not in known]
-    if wrong or len(holds) != numbers:
+    if len(holds) != numbers or not set(holds) <= set(known):
         raise table.error(
             f"{key}_holds is {holds}; expected {numbers} entries, one for each number of '{text}', "
             f"out of {', '.join(known)}"
@@ -134,19 +136,19 @@ def _layout(
 
 
 def _clock(table: Table, layout: str, holds: list[str]) -> Clock:
-    """What the header's time and counter mean; they wrap where their own bytes do."""
-    told = table.table("clock", default={})
+    """Read the meaning of the header's time and counter; they wrap where their bytes do."""
+    timing = table.table("clock", default={})
     numbering = table.table("counter", default={})
-    time_letter, counter_letter = (_letter(layout, holds, what) for what in (TIME, COUNTER))
-    for key, letter, keys in (("clock", time_letter, told), ("counter", counter_letter, numbering)):
+    time_letter, counter_letter = (_letter(layout, holds, entry) for entry in (TIME, COUNTER))
+    for key, letter, keys in (("clock", time_letter, timing), ("counter", counter_letter, numbering)):
         if letter is None and keys.given:
             raise table.error(f"has [{key}] but header_holds names no '{TIME if key == 'clock' else COUNTER}'")
         if letter is not None and letter not in _MODULUS:
             raise table.error(f"reads its {key} as '{letter}'; expected an unsigned number: {', '.join(_MODULUS)}")
-    stamps = told.text("stamps", default="first", choices=("first", "last"))
+    stamps = timing.text("stamps", default="first", choices=("first", "last"))
     counts = numbering.text("counts", default="packets", choices=("packets", "samples"))
-    tick_s = told.number("tick_s", least=1e-12, most=10) if time_letter else None
-    told.close()
+    tick_s = timing.number("tick_s", least=1e-12, most=10) if time_letter else None
+    timing.close()
     numbering.close()
     return Clock(
         tick_s=tick_s,
@@ -157,14 +159,14 @@ def _clock(table: Table, layout: str, holds: list[str]) -> Clock:
     )
 
 
-def _at(holds: list[str], what: str) -> int | None:
-    return holds.index(what) if what in holds else None
+def _index_of(holds: list[str], entry: str) -> int | None:
+    return holds.index(entry) if entry in holds else None
 
 
-def _letter(layout: str, holds: list[str], what: str) -> str | None:
-    """The struct letter of a number of the header."""
-    if what not in holds:
+def _letter(layout: str, holds: list[str], entry: str) -> str | None:
+    """The struct letter of a number in the header; None if the header does not hold it."""
+    if entry not in holds:
         return None
     repeated = re.findall(r"(\d*)([a-zA-Z])", layout)
     letters = "".join(letter * int(times or 1) for times, letter in repeated if letter != "x")
-    return letters[holds.index(what)]
+    return letters[holds.index(entry)]

@@ -1,6 +1,6 @@
-"""What kinestream knows of one kind of device: how to recognise it, set it up, read it and stop it.
+"""The profile of one kind of device: how to recognise, configure, decode and stop it.
 
-Pure: no radio here. A module per device has a ``PROFILE``; the Bluetooth source carries its plan out.
+Pure: no radio here. Each device module defines a ``PROFILE``; the Bluetooth source carries out its plan.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ from .dialogue import Dialogue, Periodic, Read, script
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """What a device says of itself before anyone connects."""
+    """The data that a device broadcasts before a connection."""
 
     name: str | None = None
     services: frozenset[str] = frozenset()
     """128-bit UUIDs in lower case."""
     companies: frozenset[int] = frozenset()
-    """Company identifiers of its manufacturer data."""
+    """Company identifiers in its manufacturer data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How the advertisements of a kind of device look."""
+    """The advertisements of one kind of device.
+
+    >>> Signature(names=("Polar",)).match(Advertisement("Polar H10"))
+    3
+    """
 
     names: tuple[str, ...] = ()
-    """Beginnings of the name."""
+    """Possible beginnings of the name."""
     services: tuple[str, ...] = ()
     companies: tuple[int, ...] = ()
 
     def match(self, advertisement: Advertisement) -> int:
-        """How sure: 3 by name, 2 by service, 1 by the maker alone, 0 not at all."""
+        """Confidence of the match: 3 by name, 2 by service, 1 by manufacturer only, 0 for no match."""
         if advertisement.name is not None and advertisement.name.startswith(self.names):
             return 3
         if advertisement.services.intersection(self.services):
@@ -45,15 +49,19 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person may ask of a device; None leaves it to the profile."""
+    """User settings of a device; None leaves a setting to the profile.
+
+    >>> Settings(rate_hz=52, gyro=False).mag
+    False
+    """
 
     rate_hz: float | None = None
     acc_range_g: float | None = None
     """Full scale of the accelerometer, plus and minus."""
     gyro_range_dps: float | None = None
-    """Full scale of the gyroscope, plus and minus, in degrees per second as vendors state it."""
+    """Full scale of the gyroscope, plus and minus, in degrees per second, as vendors state it."""
     gyro: bool | None = None
-    """Whether to stream angular rate; None: if the device has it."""
+    """Whether to stream angular rate; None: if the device has a gyroscope."""
     mag: bool = False
     """Whether to stream the magnetic field."""
 
@@ -63,14 +71,15 @@ class Plan:
     """How to run one device with given settings."""
 
     notify: tuple[str, ...]
-    """The characteristics on which samples come; the dialogue subscribes to them."""
+    """The characteristics that carry samples; the dialogue subscribes to them."""
     decoder: Callable[[], Decoder]
-    """Makes the decoder of a connection, set for what this plan expects."""
+    """Makes the decoder of an epoch, configured for this plan."""
     start: Callable[[Decoder], Dialogue]
-    """The dialogue that sets the device up and starts it; it may tell the decoder what was agreed."""
+    """The dialogue that configures and starts the device; it may adjust the decoder to the device's answers."""
     stop: Callable[[Decoder], Dialogue] = field(default_factory=script)
-    """The dialogue that ends the stream, on every way out: as far as the link still carries it."""
+    """The dialogue that ends the stream, run on every exit, as far as the link still works."""
     periodic: tuple[Periodic, ...] = field(default_factory=lambda: (READ_BATTERY,))
+    """Steps to repeat while the stream runs."""
 
 
 READ_BATTERY = Periodic(60.0, Read(BATTERY_LEVEL, "read the battery level"))
@@ -81,23 +90,26 @@ class Profile:
     """One kind of device."""
 
     name: str
-    """As a person types it."""
+    """The name that users type."""
     title: str
-    """The products, for people."""
+    """Product names, for display."""
     signature: Signature
     plan: Callable[[Settings], Plan]
-    """The plan for some settings; raises ``ConfigError`` for what no such device can do."""
+    """The plan for given settings; raises ``ConfigError`` for settings that no such device supports."""
     tested_on: str = "packets of the vendor's or a library's own tests"
-    """What its decoder was checked against, for people to judge by."""
-    obeys: bool = True
-    """Whether settings change what it does; else they only say what it does by itself."""
+    """The data its decoder was checked against, for users to judge."""
+    configurable: bool = True
+    """Whether settings change the device; if False, they only describe what it does by itself."""
 
 
 def choose(setting: str, wanted: float | None, possible: Iterable[float], default: float) -> float:
-    """The wanted value, if it is possible; the default if none is wanted.
+    """The wanted value if it is possible; the default if none is wanted.
 
     Raises:
-        ConfigError: it is not; the message names the possible values.
+        ConfigError: the value is not possible; the message names the possible values.
+
+    >>> choose("the rate of a sensor", 50, (25, 50, 100), default=25)
+    50
     """
     if wanted is None:
         return default
@@ -111,10 +123,10 @@ def choose(setting: str, wanted: float | None, possible: Iterable[float], defaul
 
 
 def refuse(device: str, **unavailable: object) -> None:
-    """Refuse settings that a device does not have; keywords are the settings' names with the wanted values.
+    """Refuse settings that a device does not have; the keywords map setting names to the wanted values.
 
     Raises:
-        ConfigError: one of them was asked for.
+        ConfigError: one of them is set.
     """
     for name, wanted in unavailable.items():
         if wanted not in (None, False):

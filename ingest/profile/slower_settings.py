@@ -34,7 +34,7 @@ def slower_settings(profile: Profile, settings: Settings, sensing: Sensing) -> S
     >>> slower_settings(find_profile("polar"), Settings(rate_hz=104), Sensing(40.0)).rate_hz
     50.0
     """
-    if not profile.obeys:
+    if not profile.configurable:
         return None
     slower, rate_hz = settings, min(group.fs_hz for group in _groups(profile, settings))
     for slower_hz in _from(sensing.fs_hz, rate_hz):

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             packets = decoder.decode(characteristic, data)
         except DecodeError as error:
             raise error if len(notifications) == 1 else DecodeError(f"packet {k}: {error}") from None
-        groups = {group.name: group for group in (*decoder.groups, *decoder.others)}  # a packet may change them
+        groups = {group.name: group for group in (*decoder.groups, *decoder.other_groups)}  # a packet may change them
         for packet in packets:
             record = _record(packet, groups.get(packet.group))
             print(json.dumps(record) if args.json else _text(record, groups.get(packet.group)))

@@ -1,4 +1,4 @@
-"""A device of paper: carries out the steps of a dialogue and answers from a table."""
+"""A scripted device: runs the steps of a dialogue and answers from a table."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Answer = bytes | list[bytes] | Callable[[bytes], bytes | list[bytes]]
 
 
 @dataclass
-class PaperDevice:
-    """What it was asked, and how it answers: reads by characteristic, writes by the bytes they begin with."""
+class ScriptedDevice:
+    """Answers reads by characteristic and writes by their first bytes, and records every step."""
 
     reads: dict[str, bytes] = field(default_factory=dict)
     answers: dict[bytes, Answer] = field(default_factory=dict)
     has: set[str] = field(default_factory=set)
-    heard: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def run(self, dialogue: Dialogue) -> None:
-        """Carry the dialogue out to its end, as a radio would."""
+        """Run the dialogue to its end, as the Bluetooth source does."""
         waiting: list[bytes] = []
         subscribed: set[str] = set()
         answer: bytes | None = None
@@ -30,7 +30,7 @@ class PaperDevice:
                 step = next(dialogue) if answer is None else dialogue.send(answer)
             except StopIteration:
                 return
-            self.heard.append(step)
+            self.steps.append(step)
             answer = b""
             match step:
                 case Subscribe(characteristic):
@@ -48,7 +48,7 @@ class PaperDevice:
                         answer = waiting.pop(0)
                         assert answer.startswith(step.reply_prefix)
                     else:
-                        assert step.silence_is_fine, f"no answer to {step.data.hex()}"
+                        assert step.reply_optional, f"no answer to {step.data.hex()}"
                 case Await(prefix=prefix):
                     answer = waiting.pop(0)
                     assert answer.startswith(prefix)
@@ -58,28 +58,28 @@ class PaperDevice:
                 assert step.to
 
     def _reply(self, data: bytes) -> list[bytes]:
-        for begin, answer in self.answers.items():
-            if data.startswith(begin):
-                told = answer(data) if callable(answer) else answer
-                return [told] if isinstance(told, bytes) else list(told)
+        for prefix, answer in self.answers.items():
+            if data.startswith(prefix):
+                reply = answer(data) if callable(answer) else answer
+                return [reply] if isinstance(reply, bytes) else list(reply)
         return []
 
     @property
     def written(self) -> list[tuple[str, str]]:
         """(first group of the characteristic, bytes in hex) of each write."""
-        return [(step.characteristic[:8], step.data.hex()) for step in self.heard if isinstance(step, Write)]
+        return [(step.characteristic[:8], step.data.hex()) for step in self.steps if isinstance(step, Write)]
 
 
-def start(name: str, device: PaperDevice, settings: Settings | None = None) -> tuple[Plan, Decoder]:
-    """Hold a profile's start dialogue with a device."""
+def run_start(name: str, device: ScriptedDevice, settings: Settings | None = None) -> tuple[Plan, Decoder]:
+    """Run a profile's start dialogue with a device."""
     plan = find_profile(name).plan(settings or Settings())
     decoder = plan.decoder()
     device.run(plan.start(decoder))
     return plan, decoder
 
 
-def stopped(plan: Plan, decoder: Decoder) -> list[tuple[str, str]]:
-    """What a profile's stop dialogue writes."""
-    device = PaperDevice()
+def stop_writes(plan: Plan, decoder: Decoder) -> list[tuple[str, str]]:
+    """The writes of a profile's stop dialogue."""
+    device = ScriptedDevice()
     device.run(plan.stop(decoder))
     return device.written

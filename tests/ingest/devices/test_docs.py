@@ -1,4 +1,4 @@
-"""docs/bluetooth.md names every profile and says what its decoder was tested on."""
+"""docs/bluetooth.md lists every profile and the data its decoder was tested on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kinestream.ingest.devices import profiles
 PAGE = Path(__file__).parents[3] / "docs" / "bluetooth.md"
 
 
-def test_the_page_has_every_profile_with_what_it_was_tested_on() -> None:
+def test_the_page_lists_every_profile_with_its_test_data() -> None:
     rows = {
         cells[0].strip("` "): (cells[1].strip(), cells[2].strip())
         for line in PAGE.read_text().splitlines()

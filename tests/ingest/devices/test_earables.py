@@ -1,4 +1,4 @@
-"""Headband, earbuds, watch and ST boards: what they are told, and what they tell of themselves."""
+"""Dialogues and self-descriptions of headband, earbuds, watch and ST boards."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from kinestream.ingest.devices import bluest, esense, find_profile, infinitime, 
 from kinestream.ingest.profile import Settings, Subscribe, Write
 from kinestream.ingest.timing.host_clock import host_clock
 
-from .device import PaperDevice, start, stopped
+from .device import ScriptedDevice, run_start, stop_writes
 
 
-def test_a_muse_is_halted_set_and_started_and_kept_alive() -> None:
-    device = PaperDevice()
-    plan, decoder = start("muse", device)
+def test_a_muse_is_halted_configured_started_and_kept_alive() -> None:
+    device = ScriptedDevice()
+    plan, decoder = run_start("muse", device)
     assert [bytes.fromhex(data) for _, data in device.written] == [b"\x02h\n", b"\x04p21\n", b"\x02s\n", b"\x02d\n"]
     assert [group.name for group in decoder.groups] == ["acc", "gyro"]
-    assert stopped(plan, decoder) == [("273e0001", b"\x02h\n".hex())]
+    assert stop_writes(plan, decoder) == [("273e0001", b"\x02h\n".hex())]
     (poll,) = plan.periodic
     assert isinstance(poll.step, Write)
     assert poll.step.data == b"\x02k\n"
@@ -30,16 +30,16 @@ def test_a_muse_is_halted_set_and_started_and_kept_alive() -> None:
 
 
 def test_a_muse_without_gyroscope_does_not_subscribe_to_it() -> None:
-    device = PaperDevice()
-    _, decoder = start("muse", device, Settings(gyro=False))
-    assert Subscribe(muse.GYROSCOPE) not in device.heard
+    device = ScriptedDevice()
+    _, decoder = run_start("muse", device, Settings(gyro=False))
+    assert Subscribe(muse.GYROSCOPE) not in device.steps
     assert [group.name for group in decoder.groups] == ["acc"]
     (packet,) = decoder.decode(muse.GYROSCOPE, bytes(20))
-    assert packet.group == "gyro", "left on by another program, it is read all the same"
+    assert packet.group == "gyro", "a gyroscope left on by another program is still decoded"
 
 
-def test_the_counter_of_a_muse_tells_a_loss_of_three_samples() -> None:
-    _, decoder = start("muse", PaperDevice())
+def test_the_counter_of_a_muse_reveals_a_loss_of_three_samples() -> None:
+    _, decoder = run_start("muse", ScriptedDevice())
     clock = host_clock(52.0, decoder.groups[0].clock)
     for k, number in enumerate((65534, 65535, 0, 2)):
         (packet,) = decoder.decode(muse.ACCELEROMETER, struct.pack(">H", number) + bytes(18))
@@ -50,14 +50,14 @@ def test_the_counter_of_a_muse_tells_a_loss_of_three_samples() -> None:
 CONFIG = esense.command(0x59, bytes([0x06, 0x08, 0x08, 0x06]))
 
 
-def test_esense_is_given_ranges_and_rate_with_sums_that_are_right() -> None:
-    device = PaperDevice(reads={esense.IMU_CONFIG: CONFIG})
-    plan, decoder = start("esense", device, Settings(rate_hz=100, acc_range_g=16, gyro_range_dps=2000))
+def test_esense_gets_ranges_and_rate_with_correct_checksums() -> None:
+    device = ScriptedDevice(reads={esense.IMU_CONFIG: CONFIG})
+    plan, decoder = run_start("esense", device, Settings(rate_hz=100, acc_range_g=16, gyro_range_dps=2000))
     assert device.written == [
         ("0000ff0e", esense.command(0x59, bytes([0x06, 0x18, 0x18, 0x06])).hex()),
         ("0000ff07", "5367020164"),
     ]
-    assert stopped(plan, decoder) == [("0000ff07", "5302020000")]
+    assert stop_writes(plan, decoder) == [("0000ff07", "5302020000")]
     payload = struct.pack(">6h", 164, 0, 0, 0, 0, 2048)
     data = bytes([0x55, 9, (12 + sum(payload)) & 0xFF, 12]) + payload
     (packet,) = decoder.decode(esense.DATA, data)
@@ -65,13 +65,13 @@ def test_esense_is_given_ranges_and_rate_with_sums_that_are_right() -> None:
     np.testing.assert_allclose(packet.samples, [[np.radians(10), 0, 0, 0, 0, 9.80665]], rtol=1e-6)
 
 
-def test_esense_packets_and_settings_with_a_wrong_sum_are_refused() -> None:
-    with pytest.raises(DecodeError, match="do not match their sum"):
-        start("esense", PaperDevice(reads={esense.IMU_CONFIG: CONFIG[:-1] + b"\0"}))
-    _, decoder = start("esense", PaperDevice(reads={esense.IMU_CONFIG: CONFIG}), Settings(gyro=False))
+def test_esense_packets_and_settings_with_a_wrong_checksum_are_refused() -> None:
+    with pytest.raises(DecodeError, match="wrong checksum"):
+        run_start("esense", ScriptedDevice(reads={esense.IMU_CONFIG: CONFIG[:-1] + b"\0"}))
+    _, decoder = run_start("esense", ScriptedDevice(reads={esense.IMU_CONFIG: CONFIG}), Settings(gyro=False))
     good = bytes([0x55, 1, 12, 12]) + bytes(12)
     assert decoder.decode(esense.DATA, good)[0].samples.shape == (1, 3)
-    with pytest.raises(DecodeError, match="does not match its sum"):
+    with pytest.raises(DecodeError, match="wrong checksum"):
         decoder.decode(esense.DATA, good[:-1] + b"\1")
 
 
@@ -98,18 +98,18 @@ BONE = [(2, "ACCELEROMETER", axis, "g") for axis in "XYZ"]
 BARO = [(6, "BAROMETER", "Pressure", "kPa")]
 
 
-def ear(*schemes: bytes) -> PaperDevice:
-    return PaperDevice(
-        reads={openearable.SENSOR_LIST: bytes([len(schemes), *(one[0] for one in schemes)])},
-        answers={one[:1]: one for one in schemes},
+def ear(*schemes: bytes) -> ScriptedDevice:
+    return ScriptedDevice(
+        reads={openearable.SENSOR_LIST: bytes([len(schemes), *(data[0] for data in schemes)])},
+        answers={data[:1]: data for data in schemes},
     )
 
 
-def test_an_openearable_tells_its_sensors_and_the_one_with_most_axes_is_started() -> None:
+def test_the_openearable_sensor_with_the_most_axes_is_started() -> None:
     device = ear(scheme(3, BARO), scheme(7, BONE), scheme(5, IMU))
-    plan, decoder = start("openearable", device, Settings(rate_hz=100))
+    plan, decoder = run_start("openearable", device, Settings(rate_hz=100))
     assert device.written[-1] == ("34c2e3be", "050201")
-    assert stopped(plan, decoder) == [("34c2e3be", "050200")]
+    assert stop_writes(plan, decoder) == [("34c2e3be", "050200")]
     assert decoder.groups[0].fs_hz == 100
     data = struct.pack("<BBQ6f", 5, 24, 77, 0, 0, 1, 10, 0, 0)
     (packet,) = decoder.decode(openearable.DATA, data)
@@ -121,30 +121,36 @@ def test_an_openearable_tells_its_sensors_and_the_one_with_most_axes_is_started(
         decoder.decode(openearable.DATA, data + b"\0")
 
 
-def test_an_openearable_with_integers_only_is_read_by_its_scheme() -> None:
-    _, decoder = start("openearable", ear(scheme(7, BONE)))
+def test_integer_samples_of_an_openearable_are_decoded_by_its_scheme() -> None:
+    _, decoder = run_start("openearable", ear(scheme(7, BONE)))
     (packet,) = decoder.decode(openearable.DATA, struct.pack("<BBQ6hH", 7, 12, 1, 1, 2, 3, 4, 5, 6, 20_000))
     np.testing.assert_allclose(packet.samples / 9.80665, [[1, 2, 3], [4, 5, 6]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("schemes", "error", "says"),
+    ("schemes", "error", "message"),
     [
-        ([scheme(3, BARO)], ConfigError, "no accelerometer that can be streamed"),
-        ([scheme(5, IMU, options=0x12)], ConfigError, "no accelerometer that can be streamed"),
-        ([scheme(5, [(6, "ACC", axis, "furlong") for axis in "XYZ"])], DecodeError, "in 'furlong'; expected one of"),
+        ([scheme(3, BARO)], ConfigError, "no accelerometer that can stream"),
+        ([scheme(5, IMU, options=0x12)], ConfigError, "no accelerometer that can stream"),
+        (
+            [scheme(5, [(6, "ACC", axis, "furlong") for axis in "XYZ"])],
+            DecodeError,
+            "in 'furlong'; expected one of",
+        ),
         ([scheme(5, [*BONE, *IMU[3:]])], DecodeError, "expected one type"),
         ([scheme(5, IMU)[:20]], DecodeError, "ends at byte 20"),
         ([scheme(5, IMU, rates=(25, 200))], ConfigError, "cannot be 50; choose one of 25, 200"),
     ],
 )
-def test_an_openearable_that_cannot_be_used_says_why(schemes: list[bytes], error: type[Exception], says: str) -> None:
-    with pytest.raises(error, match=says):
-        start("openearable", ear(*schemes))
+def test_an_unusable_openearable_is_refused_with_the_reason(
+    schemes: list[bytes], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run_start("openearable", ear(*schemes))
 
 
 def test_a_bluest_board_sends_its_time_in_ticks_of_8_ms() -> None:
-    _, decoder = start("bluest", PaperDevice(), Settings(gyro=False))
+    _, decoder = run_start("bluest", ScriptedDevice(), Settings(gyro=False))
     (packet,) = decoder.decode(bluest.ALL, struct.pack("<H9h", 125, 0, 0, 1000, *range(6)))
     np.testing.assert_allclose(packet.samples, [[0, 0, 9.80665]], rtol=1e-6)
     assert packet.device_time is not None
@@ -153,10 +159,10 @@ def test_a_bluest_board_sends_its_time_in_ticks_of_8_ms() -> None:
     assert packet.device_time * clock.tick_s == 1.0
 
 
-def test_a_pinetime_has_nothing_to_be_set_and_its_silence_is_no_loss() -> None:
-    device = PaperDevice()
-    _, decoder = start("infinitime", device)
-    assert device.heard == [Subscribe(infinitime.MOTION)]
+def test_a_pinetime_has_no_settings_and_its_silence_is_not_a_loss() -> None:
+    device = ScriptedDevice()
+    _, decoder = run_start("infinitime", device)
+    assert device.steps == [Subscribe(infinitime.MOTION)]
     assert decoder.groups[0].on_change
     with pytest.raises(ConfigError, match="cannot be 50; choose one of 10"):
         find_profile("infinitime").plan(Settings(rate_hz=50))

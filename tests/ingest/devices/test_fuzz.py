@@ -1,6 +1,6 @@
-"""Whatever bytes a device sends, a decoder answers with packets or with DecodeError.
+"""A decoder returns packets or raises DecodeError for any bytes.
 
-``KINESTREAM_FUZZ=100000`` feeds each device that many packets; without it a few thousand, to stay quick.
+``KINESTREAM_FUZZ=100000`` sets the packets per device; the default of a few thousand is quick.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from kinestream.core.errors import DecodeError
 from kinestream.ingest.devices import profiles
 from kinestream.ingest.profile import Decoder, Packet, Profile, Settings
 
-TIMES = int(os.environ.get("KINESTREAM_FUZZ", "2000"))
+PACKETS = int(os.environ.get("KINESTREAM_FUZZ", "2000"))
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
 
 
 def decoder_of(profile: Profile) -> Decoder:
-    """With the magnetometer where there is one, so that nothing is left out."""
+    """The profile's decoder, with the magnetometer if the device has one."""
     try:
         return profile.plan(Settings(mag=True)).decoder()
     except Exception:
         return profile.plan(Settings()).decoder()
 
 
-def fed(decoder: Decoder, characteristic: str, data: bytes) -> list[Packet]:
-    """The packets, checked to be whole; none where the bytes were refused."""
+def decode_checked(decoder: Decoder, characteristic: str, data: bytes) -> list[Packet]:
+    """Decode and check packets; none if the bytes are refused."""
     try:
         packets = decoder.decode(characteristic, data)
     except DecodeError:
         return []
-    groups = {group.name: group for group in (*decoder.groups, *decoder.others)}
+    groups = {group.name: group for group in (*decoder.groups, *decoder.other_groups)}
     for packet in packets:
         assert packet.samples.dtype == np.float32
         assert packet.battery_frac is None or 0 <= packet.battery_frac <= 1
@@ -60,7 +60,7 @@ def fed(decoder: Decoder, characteristic: str, data: bytes) -> list[Packet]:
 
 
 def mutated(rng: random.Random, data: bytes) -> bytes:
-    """A real packet with some of its bytes changed, cut out, doubled or put in."""
+    """A real packet with some bytes changed, removed, doubled or inserted."""
     out = bytearray(data)
     for _ in range(rng.randint(0, 3)):
         at = rng.randrange(len(out) + 1)
@@ -89,17 +89,17 @@ def test_random_and_mutated_packets_are_decoded_or_refused(profile: Profile) -> 
         for characteristic, data in vector["packets"]
     ]
     assert real, "no packet to mutate"
-    came = 0
+    decoded_count = 0
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # numpy's, of numbers that overflow
-        for k in range(TIMES):
+        warnings.simplefilter("error")  # catches numpy's overflow warnings
+        for k in range(PACKETS):
             characteristic, data = rng.choice(real)
             if k % 3 == 0:
                 characteristic, data = rng.choice(decoder.characteristics), rng.randbytes(rng.randrange(64))
-            came += len(fed(decoder, characteristic, mutated(rng, data)))
+            decoded_count += len(decode_checked(decoder, characteristic, mutated(rng, data)))
             if k % 500 == 499:
                 decoder = decoder_of(profile)
-    assert came > 0, "not one packet survived: the mutations are too wild to test anything"
+    assert decoded_count > 0, "no packet survived: the mutations are too strong to test anything"
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
@@ -110,13 +110,13 @@ def test_any_bytes_on_any_characteristic_are_decoded_or_refused(profile: Profile
     def holds(notifications: list[tuple[str, bytes]]) -> None:
         decoder = decoder_of(profile)
         for characteristic, data in notifications:
-            fed(decoder, characteristic, data)
+            decode_checked(decoder, characteristic, data)
 
     holds()
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
-def test_a_packet_longer_than_bluetooth_allows_or_from_elsewhere_is_refused(profile: Profile) -> None:
+def test_a_packet_that_is_too_long_or_from_another_characteristic_is_refused(profile: Profile) -> None:
     decoder = decoder_of(profile)
     for characteristic in decoder.characteristics:
         with pytest.raises(DecodeError):

@@ -1,4 +1,4 @@
-"""Profiles are found by name and by what a device advertises, and all keep the same promises."""
+"""Profiles are profile by name and by what a device advertises, and all keep the same promises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinestream.ingest.profile import Advertisement, Profile, Settings
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
-def test_a_profile_says_what_will_come(profile: Profile) -> None:
+def test_a_profile_declares_its_characteristics_and_groups(profile: Profile) -> None:
     assert find_profile(profile.name) is profile
     assert profile.title
     assert profile.tested_on
@@ -32,13 +32,13 @@ def test_a_profile_says_what_will_come(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
-def test_two_connections_of_one_plan_share_no_state(profile: Profile) -> None:
+def test_two_decoders_of_one_plan_share_no_state(profile: Profile) -> None:
     plan = profile.plan(Settings())
-    one, other = plan.decoder(), plan.decoder()
-    one.counts["seen"] += 1
-    one.groups = ()
-    assert other.groups
-    assert not other.counts
+    first, second = plan.decoder(), plan.decoder()
+    first.counts["seen"] += 1
+    first.groups = ()
+    assert second.groups
+    assert not second.counts
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_two_connections_of_one_plan_share_no_state(profile: Profile) -> None:
     ],
 )
 def test_a_device_is_recognised_by_its_advertisement(advertisement: Advertisement, name: str) -> None:
-    found = recognise(advertisement)
-    assert found is not None
-    assert found.name == name
+    profile = recognise(advertisement)
+    assert profile is not None
+    assert profile.name == name
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_anything_else_is_not_recognised(advertisement: Advertisement) -> None:
     assert recognise(advertisement) is None
 
 
-def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'movsense' is no known device \\(did you mean 'movesense'\\?\\)"):
+def test_the_error_for_a_misspelt_name_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="'movsense' is not a known device \\(did you mean 'movesense'\\?\\)"):
         find_profile("movsense")
     with pytest.raises(ConfigError, match="known: polar, movesense"):
         find_profile("toaster")
@@ -90,7 +90,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("profile", profiles(), ids=lambda profile: profile.name)
-def test_an_impossible_rate_is_answered_with_the_possible_ones(profile: Profile) -> None:
+def test_the_error_for_an_impossible_rate_lists_the_possible_ones(profile: Profile) -> None:
     with pytest.raises(ConfigError, match=r"cannot be 3e\+06; choose|has no setting rate"):
         profile.plan(Settings(rate_hz=3e6))
 
@@ -100,5 +100,5 @@ def test_profiles_need_no_radio() -> None:
         "import sys, kinestream.ingest.devices as devices; devices.profiles();"
         "print([name for name in ('bleak', 'zmq', 'scipy', 'asyncio') if name in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""What comes as a stream over Nordic UART: lines of text, Bluefruit packets; and how both are started and stopped."""
+"""Byte streams over Nordic UART: lines of text and Bluefruit packets, and their start and stop dialogues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.ingest.devices import adafruit, find_profile, nus
 from kinestream.ingest.profile import Await, Decoder, Packet, Settings, Subscribe, Write
 
-from .device import PaperDevice
+from .device import ScriptedDevice
 
 
 def lines() -> Decoder:
@@ -34,7 +34,7 @@ def cut(decoder: Decoder, characteristic: str, stream: bytes, cuts: list[int]) -
 
 
 @given(st.lists(st.integers(0, 30), max_size=30), st.sampled_from(["csv", "json"]), st.sampled_from(["\n", "\r\n"]))
-def test_lines_are_found_however_the_stream_is_cut(cuts: list[int], form: str, end: str) -> None:
+def test_lines_are_found_however_the_stream_is_split(cuts: list[int], form: str, end: str) -> None:
     rows = [[k / 10, -k / 10, 1.0, k, -k, 2 * k] for k in range(10)]
     if form == "csv":
         text = [",".join(map(str, row)) for row in rows]
@@ -58,14 +58,14 @@ def test_lines_are_found_however_the_stream_is_cut(cuts: list[int], form: str, e
         "  0.5 , -1 , .25  ",
     ],
 )
-def test_acceleration_is_understood_in_many_forms(line: str) -> None:
+def test_acceleration_is_decoded_from_many_formats(line: str) -> None:
     decoder = lines()
     (packet,) = fed(decoder, f"{line}\n")
     assert decoder.groups[0].channels == nus.ACC
     np.testing.assert_allclose(packet.samples / 9.80665, [[0.5, -1, 0.25]], rtol=1e-6)
 
 
-def test_other_text_is_passed_over_and_counted() -> None:
+def test_other_text_is_skipped_and_counted() -> None:
     decoder = lines()
     other = [">", "hello, world", "1,2", "1,2,3,4,5,6", "nan,1,2", "1e30,0,0", '{"x":1}', '{"x":"a"', "[1,2,3]"]
     packets = fed(decoder, "\n".join(["1,2,3", *other, "4,5,6\n"]))
@@ -77,14 +77,14 @@ def test_a_stream_without_lines_is_refused() -> None:
     decoder = lines()
     for _ in range(2):
         fed(decoder, "x" * 500)
-    with pytest.raises(DecodeError, match="no end of a line"):
+    with pytest.raises(DecodeError, match="without a newline"):
         fed(decoder, "x" * 100)
     (packet,) = fed(decoder, "0,0,1\n")
     assert packet.samples[0, 2] == pytest.approx(9.80665)
 
 
-class Espruino(PaperDevice):
-    """Prints its rate when the program has been typed, then samples."""
+class Espruino(ScriptedDevice):
+    """Prints its rate once it has received the program, then samples."""
 
     def __init__(self, answer: bytes, printed: list[bytes]) -> None:
         super().__init__()
@@ -94,26 +94,26 @@ class Espruino(PaperDevice):
         return [self._answer, *self._printed] if self._answer else []
 
 
-def test_an_espruino_device_is_typed_a_program_and_says_its_rate() -> None:
+def test_an_espruino_device_receives_a_program_and_reports_its_rate() -> None:
     plan = find_profile("nus").plan(Settings(rate_hz=50))
     decoder = plan.decoder()
     device = Espruino(b'{"rate":52}\r\n', [b"0,0,1,0,", b"0,0\r\n"])
     device.run(plan.start(decoder))
-    typed = b"".join(step.data for step in device.heard if isinstance(step, Write))
+    typed = b"".join(step.data for step in device.steps if isinstance(step, Write))
     assert (typed[:1], typed[-1:]) == (b"\x10", b"\n")
     assert b"Bangle.setPollInterval(20)" in typed
     assert b"Puck.accelOn(52)" in typed
-    assert all(len(step.data) <= 20 for step in device.heard if isinstance(step, Write))
-    assert device.heard[0] == Subscribe(nus.FROM_DEVICE)
+    assert all(len(step.data) <= 20 for step in device.steps if isinstance(step, Write))
+    assert device.steps[0] == Subscribe(nus.FROM_DEVICE)
     (group,) = decoder.groups
     assert (group.fs_hz, len(group.channels)) == (52.0, 6)
-    stopped = PaperDevice()
-    stopped.run(plan.stop(decoder))
-    assert b"Puck.accelOff()" in b"".join(step.data for step in stopped.heard if isinstance(step, Write))
+    stop_device = ScriptedDevice()
+    stop_device.run(plan.stop(decoder))
+    assert b"Puck.accelOff()" in b"".join(step.data for step in stop_device.steps if isinstance(step, Write))
 
 
-class Board(PaperDevice):
-    """Heeds nothing and prints by itself."""
+class Board(ScriptedDevice):
+    """Ignores commands and prints by itself."""
 
     def __init__(self, printed: list[bytes]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Board(PaperDevice):
     def run(self, dialogue) -> None:
         step = next(dialogue)
         while True:
-            self.heard.append(step)
+            self.steps.append(step)
             answer = self._printed.pop(0) if isinstance(step, Await) else b""
             try:
                 step = dialogue.send(answer)
@@ -130,7 +130,7 @@ class Board(PaperDevice):
                 return
 
 
-def test_a_board_that_prints_by_itself_is_listened_to_until_a_line_is_understood() -> None:
+def test_a_board_that_prints_by_itself_is_read_until_a_valid_line() -> None:
     plan = find_profile("nus").plan(Settings(rate_hz=25))
     decoder = plan.decoder()
     Board([b"boot\r\n", b"5,0.1,", b"\r\n1,2,3,4,5,6,", b"7,8,9\n"]).run(plan.start(decoder))
@@ -138,7 +138,7 @@ def test_a_board_that_prints_by_itself_is_listened_to_until_a_line_is_understood
     assert (group.fs_hz, len(group.channels)) == (25.0, 9)
     with pytest.raises(DecodeError, match="no line of 3, 6 or 9 numbers"):
         Board([b"chatter\n"] * 100).run(plan.start(plan.decoder()))
-    with pytest.raises(DecodeError, match="a rate that makes no sense"):
+    with pytest.raises(DecodeError, match="an invalid rate"):
         Espruino(b'{"rate":x}', []).run(plan.start(plan.decoder()))
     with pytest.raises(ConfigError, match="has no setting acc_range_g"):
         find_profile("nus").plan(Settings(acc_range_g=4))
@@ -150,7 +150,7 @@ def bluefruit(letter: bytes, *values: float) -> bytes:
 
 
 @given(st.lists(st.integers(0, 20), max_size=30))
-def test_bluefruit_packets_are_found_however_the_stream_is_cut(cuts: list[int]) -> None:
+def test_bluefruit_packets_are_found_however_the_stream_is_split(cuts: list[int]) -> None:
     stream = b"".join(bluefruit(b"A", k, 1, 2) + bluefruit(b"G", k, 3, 4) for k in range(6))
     packets = cut(find_profile("adafruit").plan(Settings()).decoder(), adafruit.UART_SEND, stream, cuts)
     assert [(packet.group, packet.samples[0, 0]) for packet in packets] == [
@@ -158,7 +158,7 @@ def test_bluefruit_packets_are_found_however_the_stream_is_cut(cuts: list[int]) 
     ]
 
 
-def test_damaged_bluefruit_packets_and_rubbish_are_skipped_and_counted() -> None:
+def test_damaged_bluefruit_packets_and_noise_are_skipped_and_counted() -> None:
     decoder = find_profile("adafruit").plan(Settings()).decoder()
     good, bad = bluefruit(b"A", 1, 2, 3), bytearray(bluefruit(b"A", 4, 5, 6))
     bad[5] ^= 1
@@ -168,31 +168,31 @@ def test_damaged_bluefruit_packets_and_rubbish_are_skipped_and_counted() -> None
     assert decoder.counts == {"skipped_bytes": 6 + 15 + 15, "not_finite": 1}
 
 
-def started(device: PaperDevice, settings: Settings) -> Decoder:
+def started(device: ScriptedDevice, settings: Settings) -> Decoder:
     plan = find_profile("adafruit").plan(settings)
     decoder = plan.decoder()
     device.run(plan.start(decoder))
     return decoder
 
 
-def test_an_adafruit_board_is_given_its_period_in_each_service() -> None:
-    device = PaperDevice(has={adafruit.DATA["acc"], adafruit.DATA["gyro"]})
+def test_an_adafruit_board_receives_its_period_in_each_service() -> None:
+    device = ScriptedDevice(has={adafruit.DATA["acc"], adafruit.DATA["gyro"]})
     decoder = started(device, Settings(rate_hz=40))
-    writes = [step for step in device.heard if isinstance(step, Write)]
+    writes = [step for step in device.steps if isinstance(step, Write)]
     assert [(step.service, step.data) for step in writes] == [
         (adafruit.SERVICES[name], struct.pack("<i", 25)) for name in ("acc", "gyro")
     ]
     assert [group.name for group in decoder.groups] == ["acc", "gyro"]
-    assert Subscribe(adafruit.UART_SEND) not in device.heard
+    assert Subscribe(adafruit.UART_SEND) not in device.steps
 
 
-def test_an_adafruit_board_without_a_gyroscope_streams_what_it_has() -> None:
-    decoder = started(PaperDevice(has={adafruit.DATA["acc"]}), Settings())
+def test_an_adafruit_board_without_a_gyroscope_streams_only_acceleration() -> None:
+    decoder = started(ScriptedDevice(has={adafruit.DATA["acc"]}), Settings())
     assert [group.name for group in decoder.groups] == ["acc"]
 
 
-def test_an_adafruit_board_without_the_services_is_listened_to_over_uart() -> None:
-    device = PaperDevice()
+def test_an_adafruit_board_without_the_services_is_read_over_uart() -> None:
+    device = ScriptedDevice()
     started(device, Settings())
-    assert device.heard[-1] == Subscribe(adafruit.UART_SEND)
+    assert device.steps[-1] == Subscribe(adafruit.UART_SEND)
     assert device.written == []

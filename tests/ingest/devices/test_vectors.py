@@ -28,14 +28,14 @@ SI = {
     "milligauss": 0.1,
     "1": 1.0,
 }
-"""What one unit of a vector's ``columns`` is in ours."""
+"""Factor from a unit in a vector's ``columns`` to SI units."""
 AXES = {"acc": "xyz", "gyro": "xyz", "mag": "xyz", "quat": "wxyz"}
 
 
 def decoded(vector: dict[str, Any]) -> tuple[list[Packet], tuple[str, ...]]:
     decoder = find_profile(vector["profile"]).plan(Settings(**vector["settings"])).decoder()
     packets = [packet for char, data in vector["packets"] for packet in decoder.decode(char, bytes.fromhex(data))]
-    channels = {group.name: group.channels for group in (*decoder.groups, *decoder.others)}
+    channels = {group.name: group.channels for group in (*decoder.groups, *decoder.other_groups)}
     return packets, channels.get(vector["group"], ())
 
 
@@ -55,5 +55,5 @@ def test_a_packet_decodes_to_its_known_values(vector: dict[str, Any]) -> None:
     assert packet.battery_frac == vector.get("battery_frac")
 
 
-def test_every_vector_says_where_it_comes_from() -> None:
+def test_every_vector_names_its_source() -> None:
     assert all(vector["source"] and vector["provenance"] for vector in VECTORS)

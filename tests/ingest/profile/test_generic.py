@@ -1,4 +1,4 @@
-"""A sensor described in TOML is read as described; a wrong description is refused with what is wrong."""
+"""Profiles from TOML: packets are decoded as described, and invalid descriptions are refused with the mistake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kinestream.ingest.devices import find_profile
 from kinestream.ingest.profile import Advertisement, Settings
 from kinestream.ingest.profile.generic import parse
 
-from ..devices.device import PaperDevice
+from ..devices.device import ScriptedDevice
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "generic_profile.md").read_text(encoding="utf-8")
 (SKETCH,) = re.findall(r"```cpp\n(.*?)```", PAGE, re.DOTALL)
@@ -82,7 +82,7 @@ def profile(text: str):
     return parse(tomllib.loads(text), "my.toml")
 
 
-def test_the_example_of_the_page_reads_what_its_sketch_sends(tmp_path: Path) -> None:
+def test_the_example_on_the_page_decodes_the_packets_of_its_sketch(tmp_path: Path) -> None:
     (tmp_path / "nano33.toml").write_text(EXAMPLE, encoding="utf-8")
     nano = find_profile(f"generic:{tmp_path / 'nano33.toml'}")
     decoder = nano.plan(Settings()).decoder()
@@ -97,7 +97,7 @@ def test_the_example_of_the_page_reads_what_its_sketch_sends(tmp_path: Path) -> 
     assert nano.signature.match(Advertisement("Kinestream IMU")) == 3
 
 
-def test_sketch_and_description_agree() -> None:
+def test_the_sketch_and_the_description_agree() -> None:
     uuids = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", SKETCH))
     assert uuids == set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", EXAMPLE))
     (members,) = re.findall(r"struct .*? Packet \{(.*?)\};", SKETCH, re.DOTALL)
@@ -108,13 +108,13 @@ def test_sketch_and_description_agree() -> None:
     ]
     (stream,) = tomllib.loads(EXAMPLE)["stream"]
     assert stream["header"] + stream["sample"][1:] == "<I6h"
-    told = dict(re.findall(r"(COUNTS_PER_\w+) = ([\d.]+)f", SKETCH))
-    assert float(told["COUNTS_PER_G"]) == stream["acc"]["counts"]
-    assert float(told["COUNTS_PER_DPS"]) == stream["gyro"]["counts"]
+    constants = dict(re.findall(r"(COUNTS_PER_\w+) = ([\d.]+)f", SKETCH))
+    assert float(constants["COUNTS_PER_G"]) == stream["acc"]["counts"]
+    assert float(constants["COUNTS_PER_DPS"]) == stream["gyro"]["counts"]
     assert re.findall(r'setLocalName\("(.*?)"\)', SKETCH) == tomllib.loads(EXAMPLE)["advertisement"]["names"]
 
 
-def test_the_command_of_the_page_decodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_decode_command_on_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from kinestream.cli import main
 
     (tmp_path / "nano33.toml").write_text(EXAMPLE, encoding="utf-8")
@@ -129,7 +129,7 @@ def test_every_key_is_on_the_page() -> None:
         assert re.search(rf"`\[*{key}|\.{key}`|`{key}`", PAGE), key
 
 
-def test_layout_signs_skips_and_repeats_are_heeded() -> None:
+def test_layout_signs_skips_and_repeats_take_effect() -> None:
     decoder = profile(FULL).plan(Settings()).decoder()
     packet = struct.pack(">BxH", 9, 65_535) + b"".join(struct.pack(">hhhxb", 2000, 2 * k, 4, 99) for k in range(3))
     (decoded,) = decoder.decode(CHAR, packet)
@@ -147,33 +147,33 @@ def test_layout_signs_skips_and_repeats_are_heeded() -> None:
     assert decoder.decode("00002a19-0000-1000-8000-00805f9b34fb", b"\x32")[0].battery_frac == 0.5
 
 
-def test_start_and_stop_are_carried_out_in_order() -> None:
+def test_start_and_stop_steps_run_in_order() -> None:
     plan = profile(FULL).plan(Settings(rate_hz=50))
-    decoder, device = plan.decoder(), PaperDevice()
+    decoder, device = plan.decoder(), ScriptedDevice()
     device.run(plan.start(decoder))
     assert device.written == [("19b10002", "3200"), ("19b10002", "01")]
-    assert [type(step).__name__ for step in device.heard] == ["Write", "Subscribe", "Subscribe", "Wait", "Write"]
+    assert [type(step).__name__ for step in device.steps] == ["Write", "Subscribe", "Subscribe", "Wait", "Write"]
     assert [group.fs_hz for group in decoder.groups] == [50, 50]
-    device.heard.clear()
+    device.steps.clear()
     device.run(plan.stop(decoder))
     assert device.written == [("19b10002", "00")]
     assert profile(FULL).plan(Settings()).decoder().groups[0].fs_hz == 25
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         (Settings(rate_hz=60), "cannot be 60; choose one of 25, 50"),
         (Settings(acc_range_g=4), "My sensor has no setting acc_range_g"),
     ],
 )
-def test_settings_it_does_not_describe_are_refused(settings: Settings, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_undescribed_settings_are_refused(settings: Settings, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         profile(FULL).plan(settings)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("rate_hz = 50", "rate_hertz = 50", r"my.toml: \[\[stream\]\] 1 lacks 'rate_hz'"),
         ("rate_hz = 50", "rate_hz = 50\nsamples = 2", "unknown key 'samples' .did you mean 'sample'"),
@@ -188,7 +188,7 @@ def test_settings_it_does_not_describe_are_refused(settings: Settings, says: str
         ('"acc_x", ', '"acc_w", ', "out of acc_x"),
         ('"acc_x", ', '"acc_y", ', "each channel once"),
         ('["acc_x", "acc_y", "acc_z"]', '["_", "_", "_"]', "each channel once, and at least one"),
-        ('["acc_x", "acc_y", "acc_z"]', '"acc_x"', "sample_holds = 'acc_x'; expected a list of texts"),
+        ('["acc_x", "acc_y", "acc_z"]', '"acc_x"', "sample_holds = 'acc_x'; expected a list of strings"),
         ("rate_hz = 50", 'rate_hz = 50\nacc = { unit = "lb" }', r"unit = 'lb'; expected one of m/s\^2, g, mg"),
         ("rate_hz = 50", "rate_hz = 50\nacc = { counts = 0 }", "counts = 0; expected a number"),
         ("rate_hz = 50", "rate_hz = 50\nclock = { tick_s = 1 }", "but header_holds names no 'time'"),
@@ -198,7 +198,7 @@ def test_settings_it_does_not_describe_are_refused(settings: Settings, says: str
         ("[[stream]]", "[[start]]\nhex = '01'\n[[stream]]", r"\[\[start\]\] 1 lacks 'write'"),
         ("[[stream]]", f"[[start]]\nwrite = '{CHAR}'\nhex = '0'\n[[stream]]", "in hexadecimal, two digits each"),
         ("[[stream]]", f"[rate]\nwrite = '{CHAR}'\nchoices = {{ fast = '01' }}\n[[stream]]", "has the key 'fast'"),
-        ("[[stream]]", f"[rate]\nwrite = '{CHAR}'\nchoices = {{}}\n[[stream]]", "is empty; name the rates"),
+        ("[[stream]]", f"[rate]\nwrite = '{CHAR}'\nchoices = {{}}\n[[stream]]", "is empty; name each rate"),
         (
             "[[stream]]",
             f"[rate]\nwrite = '{CHAR}'\nchoices = {{ 5 = '01' }}\ndefault = 6\n[[stream]]",
@@ -210,9 +210,9 @@ def test_settings_it_does_not_describe_are_refused(settings: Settings, says: str
         (PLAIN, "", r"has no \[\[stream\]\]"),
     ],
 )
-def test_a_wrong_description_is_refused_with_what_is_wrong(old: str, new: str, says: str) -> None:
+def test_an_invalid_description_is_refused_with_its_mistake(old: str, new: str, message: str) -> None:
     assert old in PLAIN
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=message):
         profile(PLAIN.replace(old, new))
 
 
@@ -220,13 +220,13 @@ def test_four_digits_are_an_assigned_uuid() -> None:
     assert profile(PLAIN.replace(CHAR, "2A5B")).plan(Settings()).notify == ("00002a5b-0000-1000-8000-00805f9b34fb",)
 
 
-def test_a_file_that_is_missing_too_large_or_no_toml_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_too_large_or_invalid_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         find_profile(f"generic:{tmp_path / 'nothing.toml'}")
     with pytest.raises(ConfigError, match="needs your description"):
         find_profile("generic")
     (tmp_path / "bad.toml").write_bytes(b"name = \xff")
-    with pytest.raises(ConfigError, match="is no TOML file"):
+    with pytest.raises(ConfigError, match="is not valid TOML"):
         find_profile(f"generic:{tmp_path / 'bad.toml'}")
     (tmp_path / "long.toml").write_text("#" * 70_000)
     with pytest.raises(ConfigError, match="more than 65536 bytes"):
@@ -235,7 +235,7 @@ def test_a_file_that_is_missing_too_large_or_no_toml_is_refused(tmp_path: Path) 
 
 def test_random_packets_are_decoded_or_refused() -> None:
     decoder = profile(FULL).plan(Settings()).decoder()
-    rng, came = random.Random(5), 0
+    rng, decoded_count = random.Random(5), 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(3000):
@@ -244,9 +244,9 @@ def test_random_packets_are_decoded_or_refused() -> None:
                 packets = decoder.decode(characteristic, rng.randbytes(rng.choice((4, 12, 20, 32, rng.randrange(64)))))
             except DecodeError:
                 continue
-            came += 1
+            decoded_count += 1
             assert all(np.isfinite(packet.samples).all() for packet in packets)
-    assert came > 300
+    assert decoded_count > 300
 
 
 values = st.recursive(

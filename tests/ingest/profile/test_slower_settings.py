@@ -14,7 +14,7 @@ def rates(name: str, settings: Settings) -> set[float]:
 
 
 @pytest.mark.parametrize(
-    ("name", "wished_hz", "found_hz"),
+    ("name", "requested_hz", "chosen_hz"),
     [
         ("polar", 25.0, 25.0),
         ("polar", 12.5, 25.0),
@@ -26,32 +26,32 @@ def rates(name: str, settings: Settings) -> set[float]:
         ("esense", 12.5, 13.0),
     ],
 )
-def test_a_device_is_told_the_lowest_rate_it_has_that_is_no_lower_than_wished(
-    name: str, wished_hz: float, found_hz: float
+def test_a_device_gets_its_lowest_rate_at_or_above_the_requested_one(
+    name: str, requested_hz: float, chosen_hz: float
 ) -> None:
-    settings = slower_settings(PROFILES[name], Settings(acc_range_g=None), Sensing(wished_hz))
+    settings = slower_settings(PROFILES[name], Settings(acc_range_g=None), Sensing(requested_hz))
     assert settings is not None
-    assert rates(name, settings) == {found_hz}
+    assert rates(name, settings) == {chosen_hz}
 
 
 @pytest.mark.parametrize("name", ["muse", "infinitime", "bluest", "nus"])
-def test_a_device_whose_rate_is_its_own_is_not_told(name: str) -> None:
+def test_a_device_with_a_fixed_rate_is_left_alone(name: str) -> None:
     assert slower_settings(PROFILES[name], Settings(), Sensing(10.0)) is None
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_no_device_is_told_to_send_more_or_less_than_wished(name: str) -> None:
-    profile, own = PROFILES[name], min(rates(name, Settings()))
-    assert slower_settings(profile, Settings(), Sensing(own)) is None
+def test_no_device_gets_a_rate_below_the_request_or_above_its_own(name: str) -> None:
+    profile, usual_hz = PROFILES[name], min(rates(name, Settings()))
+    assert slower_settings(profile, Settings(), Sensing(usual_hz)) is None
     assert slower_settings(profile, Settings(), Sensing(1000.0)) is None
-    for wished_hz in (5.0, 12.5, 20.0, 25.0, 30.0):
-        settings = slower_settings(profile, Settings(), Sensing(wished_hz))
+    for requested_hz in (5.0, 12.5, 20.0, 25.0, 30.0):
+        settings = slower_settings(profile, Settings(), Sensing(requested_hz))
         if settings:
-            assert all(wished_hz <= rate < own for rate in rates(name, settings))
+            assert all(requested_hz <= rate < usual_hz for rate in rates(name, settings))
 
 
 @pytest.mark.parametrize("name", ["polar", "metamotion", "movesense", "muse", "esense"])
-def test_a_gyroscope_is_left_off_where_the_device_can(name: str) -> None:
+def test_a_gyroscope_is_switched_off_if_the_device_can(name: str) -> None:
     settings = slower_settings(PROFILES[name], Settings(), Sensing(1000.0, gyro=False))
     assert settings is not None
     assert settings == Settings(gyro=False)
@@ -60,6 +60,6 @@ def test_a_gyroscope_is_left_off_where_the_device_can(name: str) -> None:
     assert slower_settings(PROFILES[name], settings, Sensing(1000.0, gyro=False)) is None
 
 
-def test_what_a_person_set_stays() -> None:
+def test_user_settings_stay() -> None:
     settings = slower_settings(PROFILES["polar"], Settings(rate_hz=104, acc_range_g=4), Sensing(50.0))
     assert settings == Settings(rate_hz=50.0, acc_range_g=4)
