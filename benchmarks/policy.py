@@ -389,7 +389,7 @@ def _write(path: Path, rows: list[dict[str, Any]], energy: EnergyModel) -> None:
         "protocol": "settings from the validation people; judged on the nine official test people of HAPT (uci_cnn, 50 "
         "Hz, a window every 1.28 s) and the nine held-out people of WISDM 2019 (watch, 20 Hz, every 2 s); levers on "
         "the validation people",
-        "energy_model": energy.told(),
+        "energy_model": energy.describe(),
     }
     head = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in about.items()]
     body = ",\n".join("  " + json.dumps(row) for row in rows)

@@ -1,4 +1,4 @@
-"""What is said of a name nobody knows: with the nearest one that is known."""
+"""Messages about unknown names, with the nearest known name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """`` (did you mean 'X'?)``, or nothing where none is near.
+    """Return a hint at the nearest known name, empty if no name is near.
 
     Args:
-        cutoff: how alike the two must be, 0 to 1, as of ``difflib``.
+        cutoff: least similarity of the two names, 0 to 1, as ``difflib`` measures it.
+
+    >>> did_you_mean("latncy", ["fixed", "latency"])
+    " (did you mean 'latency'?)"
     """
     near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def unknown(what: str, name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """The complaint: what it is, its name, the nearest known one, and all that are known."""
+    """Return the message that ``name`` is unknown, with the nearest known name and all known names.
+
+    Args:
+        what: the kind of thing, such as ``policy``.
+
+    >>> unknown("policy", "latncy", ["fixed", "latency"])
+    "unknown policy 'latncy' (did you mean 'latency'?); known: fixed, latency"
+    """
     known = list(known)
     return f"unknown {what} '{name}'{did_you_mean(name, known, cutoff)}; known: {', '.join(known)}"

@@ -1,13 +1,13 @@
-"""One root, and one error for each thing a caller can act on.
+"""The errors of kinestream: one root class, and one subclass for each thing a caller can do about it.
 
-A message says what was found, what was expected and what to do next, in one line.
+A message is one line with three parts: what was found, what was expected, and what to do next.
 """
 
 from __future__ import annotations
 
 
 class KinestreamError(Exception):
-    """Anything kinestream refuses to do; the command line prints its one line and exits."""
+    """The root of all errors that kinestream raises on purpose; the command line prints its message and exits."""
 
     exit_status = 1
 
@@ -19,15 +19,15 @@ class ConfigError(KinestreamError):
 
 
 class DataMissing(KinestreamError):
-    """A dataset or file is not where it was looked for: fetch it or name its folder."""
+    """A dataset or file is not in the expected place: fetch it or name its folder."""
 
 
 class DataDamaged(KinestreamError):
-    """A file is there but its content is not what its format promises."""
+    """A file does not follow its format."""
 
 
 class ModelError(KinestreamError):
-    """A model file is missing, damaged, or not one of ours."""
+    """A model file is missing, damaged, or not a kinestream model."""
 
 
 class InputMismatch(KinestreamError):
@@ -35,7 +35,14 @@ class InputMismatch(KinestreamError):
 
 
 class DecodeError(KinestreamError):
-    """A packet from a device or a socket is malformed."""
+    """A packet from a device or a socket is malformed.
+
+    Args:
+        packet: the bytes that were received; the message shows the first 64 in hex.
+
+    >>> print(DecodeError("a packet of 2 bytes; expected 10", bytes([0x55, 0x61])))
+    a packet of 2 bytes; expected 10 [55 61]
+    """
 
     def __init__(self, message: str, packet: bytes = b"") -> None:
         self.packet = packet
@@ -43,27 +50,31 @@ class DecodeError(KinestreamError):
 
 
 class BluetoothUnavailable(KinestreamError):
-    """This machine's Bluetooth cannot be used: absent, off, or not allowed."""
+    """This machine's Bluetooth cannot be used: it is absent, switched off, or not permitted."""
 
 
 class DeviceRefused(KinestreamError):
-    """A Bluetooth device was not found, did not connect, or did not do what its profile asked of it."""
+    """A Bluetooth device was not found, did not connect, or did not answer as its profile expects."""
 
 
 class NotEnoughMemory(KinestreamError):
-    """What was asked for does not fit into this machine's memory: ask for less."""
+    """The task does not fit into this machine's memory: ask for less."""
 
 
 class NoGauge(KinestreamError):
-    """This machine tells nobody what it draws: give the figure yourself."""
+    """This machine does not report its power: state the figure yourself."""
 
 
 class SourceLost(KinestreamError):
-    """A live source went away and did not come back in the time allowed."""
+    """A live source disconnected and did not return within the allowed time."""
 
 
 class MissingExtra(KinestreamError):
-    """An optional part of kinestream is not installed."""
+    """An optional part of kinestream is not installed.
+
+    >>> print(MissingExtra("train", "kinestream train"))
+    kinestream train needs the 'train' extra: pip install '.[train]' in the checkout
+    """
 
     def __init__(self, extra: str, needed_for: str) -> None:
         self.extra = extra
@@ -71,7 +82,11 @@ class MissingExtra(KinestreamError):
 
 
 class MissingPackage(KinestreamError):
-    """A Python package that kinestream does not depend on is needed here, and not installed."""
+    """A Python package that kinestream does not depend on is needed for this and not installed.
+
+    >>> print(MissingPackage("pandas", "a table of predictions"))
+    a table of predictions needs pandas, which is not installed: pip install pandas
+    """
 
     def __init__(self, package: str, needed_for: str) -> None:
         self.package = package

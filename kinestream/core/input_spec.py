@@ -1,4 +1,4 @@
-"""What a model expects to be fed; travels inside its file, and windowing obeys it."""
+"""The input of a model: stored in its file, and obeyed by windowing."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ from .errors import ConfigError, InputMismatch
 from .signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, Sensing
 
 MIN_RATE_SHARE = 0.8
-"""A sensor may be this much slower than its model: clocks differ, and a 40 Hz watch still shows a gait at 50 Hz."""
+"""Least share of the model's rate that a sensor must reach: clocks differ, and a 40 Hz watch still shows a gait."""
 
 STEADY_SHARE = 0.8
-"""Samples may be this share of the longest bridged hole apart: the rest is for times that waver."""
+"""Largest distance of samples as a share of the longest bridged gap; the rest is a margin for jitter."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The same numbers serve training and live runs, so the two cannot drift apart."""
+    """The input of a model: channels, rate, window and filters. Training and live runs share it.
+
+    Raises:
+        ConfigError: a value is not possible.
+
+    >>> spec = InputSpec(ACC, fs_hz=50.0, length=128, hop=64)
+    >>> spec.window_s, spec.hop_s
+    (2.56, 1.28)
+    """
 
     channels: tuple[str, ...]
-    """Network columns, in order. ``body_acc_*`` and ``gravity_*`` are split from ``acc_*``."""
+    """The network's columns in order. ``body_acc_*`` and ``gravity_*`` are derived from ``acc_*``."""
     fs_hz: float
-    """Rate of the uniform grid the windows lie on."""
+    """Rate of the uniform grid on which windows lie."""
     length: int
     """Samples in a window at full resolution."""
     hop: int
     """Samples between the starts of two windows."""
     max_gap_s: float = 0.25
-    """A longer hole between two samples ends the stream: no window spans it."""
+    """Longest gap that is interpolated; no window spans a longer one."""
     lowpass_hz: float | None = 20.0
-    """Cut-off of the causal 3rd-order Butterworth noise filter over all channels; None: no filter."""
+    """Cut-off of the causal 3rd-order Butterworth noise filter on all channels; None for no filter."""
     gravity_hz: float = 0.3
-    """Cut-off of the causal 3rd-order Butterworth that splits gravity from body acceleration."""
+    """Cut-off of the causal 3rd-order Butterworth filter that separates gravity from body acceleration."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.channels if name not in CHANNEL_UNITS]
@@ -61,31 +69,40 @@ class InputSpec:
         return self.hop / self.fs_hz
 
     def bearable(self, sensing: Sensing) -> Sensing:
-        """The wish, at no lower rate than windows can be cut at: farther apart, samples would be nothing but holes."""
+        """Return ``sensing``, with its rate raised to the lowest at which windows can be cut.
+
+        Below that rate, all distances between samples would count as gaps.
+
+        >>> InputSpec(ACC, 50.0, 128, 64).bearable(Sensing(1.0))
+        Sensing(fs_hz=5.0, gyro=True)
+        """
         slowest_hz = 1 / (STEADY_SHARE * self.max_gap_s)
         return sensing if sensing.fs_hz >= slowest_hz else Sensing(slowest_hz, sensing.gyro)
 
     def check_rate(self, fs_hz: float) -> None:
-        """Refuse a source too slow to hold what the model was taught to look for.
+        """Check that a source is fast enough for the motion that the model was trained on.
 
         Raises:
             InputMismatch: the rate is below ``MIN_RATE_SHARE`` of the model's.
         """
         if not fs_hz >= MIN_RATE_SHARE * self.fs_hz:
             raise InputMismatch(
-                f"the model reads {self.fs_hz:g} Hz, the source offers {fs_hz:g} Hz, which holds nothing above "
+                f"the model reads {self.fs_hz:g} Hz, the source offers {fs_hz:g} Hz, which carries no motion above "
                 f"{fs_hz / 2:g} Hz; choose a model made for this rate, "
                 f"or sample at {MIN_RATE_SHARE * self.fs_hz:g} Hz or more"
             )
 
     def needed_from(self, available: tuple[str, ...]) -> tuple[str, ...]:
-        """The source channels to keep, in order, so that every network column can be made.
+        """Return the source channels from which every network column can be made, in order.
 
-        A source that brings a column itself (UCI-HAR brings ``body_acc_*``) is taken at its word;
-        else body acceleration and gravity are split from ``acc_*``.
+        A column that the source has itself is used directly (UCI-HAR has ``body_acc_*``); otherwise body acceleration
+        and gravity are derived from ``acc_*``.
 
         Raises:
             InputMismatch: the source lacks a channel.
+
+        >>> InputSpec(BODY_ACC, 50.0, 128, 64).needed_from(ACC)
+        ('acc_x', 'acc_y', 'acc_z')
         """
         wanted: list[str] = []
         for name in self.channels:

@@ -1,4 +1,4 @@
-"""What each subnetwork costs and gains on this machine; inference measures it, policy reads it."""
+"""The accuracy, latency and energy of each subnetwork on one machine; inference measures them, policies read them."""
 
 from __future__ import annotations
 
@@ -13,52 +13,63 @@ from .signals import Sensing, Subnet
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """One row of the table."""
+    """One row of the table: one subnetwork."""
 
     subnet: Subnet
     accuracy: float
-    """Share of right windows on the validation subjects, 0 to 1; NaN if never evaluated."""
+    """Share of correct windows on the validation subjects, 0 to 1; NaN if not evaluated."""
     macs: int
-    """Multiply-accumulates of one window, convolutions and linear layer."""
+    """Multiply-accumulates of one window in the convolutions and the linear layer."""
     p50_ms: float
     p95_ms: float
-    """Latency of one window on this machine."""
+    """Median and 95th percentile of the latency of one window on this machine."""
     energy_mj: float
     """Estimated energy of one window, by the table's ``energy_model``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensingRow:
-    """What a sensor that runs in one way is worth to the model, and what it draws."""
+    """One way to run the sensor, with the accuracy it gives and the power it takes."""
 
     sensing: Sensing
     accuracy: Mapping[Subnet, float]
-    """Share of right windows on the validation subjects' whole recordings, of the subnetworks worth running."""
+    """Share of correct windows on the validation subjects' whole recordings, for the subnetworks worth running."""
     base_mw: float = math.nan
-    """Drawn whatever the network does, by the table's ``energy_model``; NaN before one was applied."""
+    """Power drawn independently of the network, by the table's ``energy_model``; NaN until a model is applied."""
 
     @property
     def best(self) -> float:
-        """The most accurate subnetwork's."""
+        """Accuracy of the most accurate subnetwork."""
         return max(self.accuracy.values(), default=math.nan)
 
 
 @dataclass(frozen=True)
 class OperatingTable:
-    """All subnetworks of one model, measured on one machine.
+    """The subnetworks of one model, measured on one machine.
 
-    Not slotted: the front is computed once and kept.
+    Not slotted, because the front is computed once and cached.
+
+    Raises:
+        ConfigError: there is no subnetwork.
+
+    >>> cheap = OperatingPoint(Subnet(0.5, 96), 0.93, 1_000_000, 0.1, 0.2, energy_mj=1.0)
+    >>> dear = OperatingPoint(Subnet(1.0, 128), 0.91, 8_000_000, 0.5, 0.9, energy_mj=6.0)
+    >>> table = OperatingTable("uci_cnn", "laptop", "busy core", (cheap, dear))
+    >>> [str(point.subnet) for point in table.front]
+    ['0.50x-96']
+    >>> table[Subnet(1.0, 128)].energy_mj
+    6.0
     """
 
     model: str
     machine: str
     energy_model: str
-    """How ``energy_mj`` was estimated, in words."""
+    """How ``energy_mj`` is estimated, in words."""
     points: tuple[OperatingPoint, ...]
     sensing: tuple[SensingRow, ...] = ()
-    """Ways to run the sensor, the model's own first; none where they were never measured."""
+    """Ways to run the sensor, the model's own first; empty if not measured."""
     hops: Mapping[int, Mapping[Subnet, float]] = field(default_factory=dict)
-    """As a sensing row's accuracy, by how many windows one prediction has to serve."""
+    """Accuracy by the number of windows that one prediction serves; empty if not measured."""
     _by_subnet: dict[Subnet, OperatingPoint] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +81,7 @@ class OperatingTable:
         return f"<OperatingTable of {self.model}: {len(self.points)} subnetworks on {self.machine}>"
 
     def __getitem__(self, subnet: Subnet) -> OperatingPoint:
-        """The row of one subnetwork.
+        """Return the row of one subnetwork.
 
         Raises:
             ConfigError: the table has no such subnetwork.
@@ -86,14 +97,14 @@ class OperatingTable:
         return point
 
     def saved_mw(self, sensing: Sensing | None) -> float:
-        """What a sensor run so draws less than as it runs by itself; 0 where nobody knows."""
+        """Return the power that this way to run the sensor saves against the model's own; 0 if unknown."""
         if sensing is None or not self.sensing:
             return 0.0
-        by_itself = self.sensing[0]
-        # A model that reads no gyroscope has no way to run one.
-        asked = Sensing(sensing.fs_hz, sensing.gyro and by_itself.sensing.gyro)
+        own = self.sensing[0]
+        # A model that reads no gyroscope never runs one.
+        wanted = Sensing(sensing.fs_hz, sensing.gyro and own.sensing.gyro)
         base_mw = {row.sensing: row.base_mw for row in self.sensing}
-        saved = by_itself.base_mw - base_mw.get(asked, math.nan)
+        saved = own.base_mw - base_mw.get(wanted, math.nan)
         return saved if math.isfinite(saved) else 0.0
 
     def __contains__(self, subnet: Subnet) -> bool:
@@ -101,7 +112,7 @@ class OperatingTable:
 
     @cached_property
     def front(self) -> tuple[OperatingPoint, ...]:
-        """The Pareto front, cheapest first: no other point is as accurate for less energy."""
+        """The Pareto front, cheapest first: each point is more accurate than all cheaper ones."""
         front: list[OperatingPoint] = []
         for point in sorted(self.points, key=lambda p: (p.energy_mj, -p.accuracy, p.subnet)):
             if not front or point.accuracy > front[-1].accuracy:

@@ -1,8 +1,7 @@
-"""The values that flow: ``SampleChunk -> Window -> Decision -> Prediction``.
+"""The values that flow through the stages: ``SampleChunk -> Window -> Decision -> Prediction``.
 
-Every stage takes one and returns the next; none changes its input. Times are float seconds on the
-host's monotonic clock (a recording keeps its own clock, which starts anywhere); signals are float32
-in SI units, rows are samples.
+Each stage takes one and returns the next; no stage changes its input. Times are seconds on the host's monotonic clock;
+a recording keeps its own clock, which starts anywhere. Signals are float32 in SI units with one sample per row.
 """
 
 from __future__ import annotations
@@ -35,47 +34,53 @@ CHANNEL_UNITS: dict[str, str] = {
     **dict.fromkeys(BODY_ACC, "m/s^2"),
     **dict.fromkeys(GRAVITY, "m/s^2"),
 }
-"""The unit of each canonical channel. ``acc`` is what an accelerometer reads, gravity included."""
+"""The unit of each known channel. ``acc`` is the reading of an accelerometer, gravity included."""
 
 STANDARD_GRAVITY = 9.80665
 """m/s^2 in one g (CGPM 1901)."""
 
 UNLABELLED = -1
-"""The label code of a sample nobody labelled."""
+"""The label code of a sample without a label."""
 
 UNKNOWN = "unknown"
-"""What a person is told instead of a label that is not probable enough."""
+"""The label of a conclusion whose most probable activity is not probable enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleChunk:
-    """Some consecutive samples of one stream, as a source hands them over.
+    """Consecutive samples of one stream, as a source delivers them.
 
-    A source checks what it received before it builds a chunk; the constructor checks nothing,
-    because it runs for every packet.
+    The constructor checks nothing, because it runs for every packet: a source checks its data before it builds a chunk.
+
+    >>> chunk = SampleChunk(
+    ...     stream="wrist", session="a", t=np.arange(3) / 50, x=np.zeros((3, 3), np.float32), channels=ACC,
+    ...     fs_hz=50.0, seq=0, received_s=0.05,
+    ... )
+    >>> chunk
+    <SampleChunk 'wrist' session 'a': 3 samples from 0, 3 channels at 50 Hz>
     """
 
     stream: str
-    """Which sensor: stable over reconnects."""
+    """Name of the sensor, stable over reconnects."""
     session: str
-    """Changes whenever the stream starts anew (reconnect, next recording): no window spans two."""
+    """Name of the stream's epoch: changes when the stream restarts (reconnect, next recording); no window spans two."""
     t: NDArray[np.float64]
-    """(n,) seconds, when each sample was taken."""
+    """(n,) time of each sample in seconds."""
     x: NDArray[np.float32]
-    """(n, channels) SI units."""
+    """(n, channels) values in SI units."""
     channels: tuple[str, ...]
-    """The name of each column; ``CHANNEL_UNITS`` has the units."""
+    """Name of each column; ``CHANNEL_UNITS`` lists the units."""
     fs_hz: float
-    """The nominal sampling rate."""
+    """Nominal sampling rate."""
     seq: int
-    """The number of the first sample within its session; a jump says how many were lost."""
+    """Number of the first sample within its session; a jump shows how many samples were lost."""
     received_s: float
-    """When the host had the whole chunk, on the clock of ``t``."""
+    """Time at which the host had the whole chunk, on the clock of ``t``."""
     labels: NDArray[np.int16] | None = None
-    """(n,) codes into ``label_names``, ``UNLABELLED`` where nobody labelled."""
+    """(n,) indices into ``label_names``, ``UNLABELLED`` for a sample without a label; None without any labels."""
     label_names: tuple[str, ...] = ()
     t_device: NDArray[np.float64] | None = None
-    """(n,) seconds on the device's own clock, unwrapped, where it has one; ``t`` is what was made of them."""
+    """(n,) seconds on the device's own clock, unwrapped, if it has one; ``t`` is derived from them."""
 
     def __len__(self) -> int:
         return len(self.t)
@@ -87,7 +92,7 @@ class SampleChunk:
         )
 
     def part(self, start: int, stop: int) -> SampleChunk:
-        """Samples start to stop as a chunk of their own."""
+        """Return samples ``start`` to ``stop`` as a separate chunk."""
         return replace(
             self,
             t=self.t[start:stop],
@@ -105,22 +110,22 @@ class Window:
     stream: str
     session: str
     index: int
-    """How many windows this session had before this one."""
+    """Number of windows of this session before this one."""
     t_start_s: float
     t_end_s: float
-    """When the first and the last sample of the window were taken."""
+    """Times of the window's first and last sample."""
     x: NDArray[np.float32]
-    """(length, channels) SI units; belongs to the window, is never written again."""
+    """(length, channels) values in SI units; only this window refers to the array."""
     channels: tuple[str, ...]
     fs_hz: float
     coverage: float
-    """Share of the samples that were measured; the rest was interpolated over short gaps."""
+    """Share of the samples that were measured; the others were interpolated over short gaps."""
     received_s: float
-    """When the chunk that completed the window reached the host."""
+    """Time at which the chunk that completed the window reached the host."""
     truth: str | None = None
-    """The label most of the samples carry, if the source has labels."""
+    """The most frequent label of the samples, if the source has labels."""
     truth_share: float = 0.0
-    """Share of the samples that carry ``truth``: below 1.0 the window straddles a change."""
+    """Share of the samples with the label ``truth``; below 1.0 the window straddles two activities."""
 
     def __repr__(self) -> str:
         return (
@@ -131,22 +136,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subnet:
-    """One cut of the network: how wide it is and how many samples of the window it reads."""
+    """A subnetwork: how wide it is, and how many samples of the window it reads."""
 
     width: float
     """Share of each layer's channels, 0 to 1."""
     resolution: int
-    """Samples along time after resizing the window."""
+    """Samples along time after the window is resized."""
 
     def __str__(self) -> str:
         return f"{self.width:.2f}x-{self.resolution}"
 
     @classmethod
     def parse(cls, text: str) -> Subnet:
-        """The subnetwork written as in the paper: ``0.75x-120``.
+        """Return the subnetwork in the paper's notation.
 
         Raises:
             ConfigError: the text has another form.
+
+        >>> Subnet.parse("0.75x-120")
+        Subnet(width=0.75, resolution=120)
         """
         match = re.fullmatch(r"(\d*\.?\d+)x-(\d+)", text.strip())
         if match is None:
@@ -156,7 +164,11 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Sensing:
-    """How the motion sensor is run."""
+    """How the motion sensor runs: its rate, and whether its gyroscope is on.
+
+    >>> str(Sensing(25.0, gyro=False))
+    '25 Hz, accelerometer only'
+    """
 
     fs_hz: float
     gyro: bool = True
@@ -167,25 +179,29 @@ class Sensing:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which subnetwork runs now, and why; levers beyond the network are fields with a default that changes nothing."""
+    """The subnetwork that a policy chose and the reason; the defaults of the other levers change nothing.
+
+    >>> Decision(Subnet(0.5, 96), "the deadline allows 3 ms", hop=2).hop
+    2
+    """
 
     subnet: Subnet
     reason: str
-    """In words, for the person at the dashboard."""
+    """The reason in words, for people."""
     hop: int = 1
-    """Predict only every ``hop``-th window of this stream, from the next one on."""
+    """Predict every ``hop``-th window of this stream from now on."""
     sensing: Sensing | None = None
-    """How this stream's sensor shall run from now on; None: as it does by itself."""
+    """How this stream's sensor runs from now on; None for its own settings."""
     memory: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
-    """What the policy wants to know at the next window, plain numbers; it is not asked to keep anything itself."""
+    """Numbers that the policy gets back with the next window, so that the policy itself has no state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a person is told of a window: the network's word calibrated and, if so wished, weighed with earlier ones."""
+    """The displayed result of a window: the network's output calibrated and, if asked for, smoothed over time."""
 
     label: str
-    """``UNKNOWN`` where even the most probable label is too improbable."""
+    """``UNKNOWN`` where no label is probable enough."""
     confidence: float
     """Probability of the most probable label."""
     probs: NDArray[np.float64]
@@ -194,7 +210,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the wearer does, as one subnetwork saw one window."""
+    """The activity in one window, as one subnetwork recognises it."""
 
     stream: str
     session: str
@@ -209,18 +225,18 @@ class Prediction:
     labels: tuple[str, ...]
     decision: Decision
     latency_ms: float
-    """Measured time from the window to the probabilities."""
+    """Measured time from window to probabilities."""
     energy_mj: float
-    """Estimated, by the operating table's stated energy model."""
+    """Energy of the window, estimated by the operating table's ``energy_model``."""
     age_ms: float
-    """How old the window's newest sample was when the prediction came out."""
+    """Age of the window's newest sample when the prediction was made."""
     coverage: float
     truth: str | None = None
     truth_share: float = 0.0
     battery_frac: float | None = None
-    """Charge left, 0 to 1; None where no battery is known."""
+    """Charge left, 0 to 1; None without a known battery."""
     conclusion: Conclusion | None = field(default=None, compare=False)
-    """Drawn after the pipeline, where somebody asked for it; it can be drawn again from a recording's predictions."""
+    """The conclusion, if asked for: the session adds it after the pipeline, and a recording does not store it."""
 
     def __repr__(self) -> str:
         return (
@@ -229,7 +245,7 @@ class Prediction:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, as ``kinestream run --json`` prints them; an unknown value is None."""
+        """Return plain JSON values as ``kinestream run --json`` prints them, None for an unknown value."""
         sensing = self.decision.sensing
         return {
             "stream": self.stream,

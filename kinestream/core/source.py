@@ -1,4 +1,4 @@
-"""What a source of samples is, to everything that reads one."""
+"""The protocol of a source of samples, and the protocols of its optional abilities."""
 
 from __future__ import annotations
 
@@ -11,100 +11,108 @@ from .signals import SampleChunk, Sensing
 
 @runtime_checkable
 class Source(Protocol):
-    """Somewhere samples come from: a device, a socket, a recording, the built-in wearer.
+    """A source of samples: a device, a socket, a recording, or the built-in wearer.
 
-    ``chunks()`` ends when the stream has ended. The channels and the rate stand in every chunk.
+    ``chunks()`` ends when the stream ends. Every chunk states its channels and its rate.
+
+    >>> from kinestream.replay_data import Wearer
+    >>> isinstance(Wearer(seed=1), Source)
+    True
     """
 
     name: str
-    """For messages: what the user asked for, e.g. ``hapt`` or ``zmq+tcp://127.0.0.1:5556``."""
+    """The address for messages, such as ``hapt`` or ``zmq+tcp://127.0.0.1:5556``."""
 
     live: bool
-    """A live source cannot wait: when the pipeline is late, the oldest chunks are dropped and counted."""
+    """Whether the source cannot wait: when the pipeline is late, the oldest chunks are dropped and counted."""
 
     def chunks(self) -> AsyncIterator[SampleChunk]:
-        """Chunk after chunk, in order within each stream."""
+        """Yield chunk after chunk, in order within each stream."""
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """What was skipped or repaired so far, by kind (``malformed``, ``missing_value``, ...).
+        """Return how much was skipped or repaired so far, by kind (``malformed``, ``missing_value``, ...).
 
-        Not what jumps of the sequence numbers show: windowing counts that, as ``lost``.
+        Jumps of the sequence numbers are not included: windowing counts them as ``lost``.
         """
         ...
 
     async def aclose(self) -> None:
-        """Release whatever is held; may be called twice."""
+        """Release all resources; a second call does nothing."""
         ...
 
 
 @runtime_checkable
 class Noticing(Protocol):
-    """A source that took something for granted, which a person should know."""
+    """A source that made assumptions which the user should know."""
 
     def notices(self) -> Sequence[str]:
-        """A line each."""
+        """Return the messages for the user, one line each."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """How the link to one sensor stands, for people."""
+    """The state of the link to one sensor, for display.
+
+    >>> LinkStatus("polar", "streaming", rssi=-60, battery_frac=0.8, reconnects=0, silence_s=0.1).state
+    'streaming'
+    """
 
     name: str
-    """Of the stream: stable over reconnects."""
+    """Name of the stream, stable over reconnects."""
     state: str
     """``looking``, ``connecting``, ``starting``, ``streaming`` or ``lost``."""
     rssi: int | None
-    """dBm, when it was last seen advertising."""
+    """Signal strength in dBm of the last advertisement."""
     battery_frac: float | None
-    """The sensor's own charge, 0 to 1."""
+    """Charge of the sensor's battery, 0 to 1."""
     reconnects: int
     silence_s: float | None
-    """Since anything came; None while the link is not up."""
+    """Seconds since the last data; None while the link is down."""
     clock: str = ""
-    """What the samples are timed by, and how far that can be trusted, in words; empty before the first one."""
+    """How the samples are timed and how reliable that is, in words; empty before the first sample."""
     slope_ppm: float | None = None
-    """By how much the sensor's clock is slow against the host's."""
+    """How much the sensor's clock is slow against the host's."""
     jitter_ms: float | None = None
-    """How far above the fastest a packet is on average."""
+    """Mean delay of a packet beyond the fastest packet's."""
     age_ms: float | None = None
-    """How old the newest sample was on arrival."""
+    """Age of the newest sample on arrival."""
 
 
 @runtime_checkable
 class Linked(Protocol):
-    """A source that keeps links to sensors, which may break and come back."""
+    """A source with links to sensors that can break and reconnect."""
 
     def status(self) -> Sequence[LinkStatus]:
-        """How each link stands now."""
+        """Return the present state of each link."""
         ...
 
 
 @runtime_checkable
 class Steerable(Protocol):
-    """A source whose sensors can be told to run slower, or without their gyroscope."""
+    """A source whose sensors can run at a lower rate, or without their gyroscope."""
 
     def sense(self, stream: str, sensing: Sensing | None) -> None:
-        """Have that stream's sensor run so, as far as it can; None: as it was set up. Returns at once."""
+        """Ask that stream's sensor to run so, as far as it can; None restores its own settings. Return at once."""
         ...
 
 
 @runtime_checkable
 class Acknowledging(Protocol):
-    """A source whose sender keeps every chunk until it hears that the chunk was worked off."""
+    """A source whose sender keeps every chunk until it hears that the chunk was processed."""
 
     def done(self, chunks: int) -> None:
-        """The oldest ``chunks`` of those handed out and not yet done need never come again."""
+        """Acknowledge the oldest ``chunks`` chunks that were handed out and are not acknowledged yet."""
         ...
 
 
 @runtime_checkable
 class Playback(Protocol):
-    """What a source that replays lets a person do; the dashboard's replay keys call this."""
+    """A replay that a person can steer; the dashboard's replay keys use it."""
 
     speed: float
-    """Multiple of real time; infinity plays as fast as the pipeline can take it."""
+    """Multiple of real time; infinity plays as fast as the pipeline can process."""
     paused: bool
 
     @property
@@ -114,9 +122,9 @@ class Playback(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """Seconds of recording in all; infinity if it never ends, NaN while not all of it has been read."""
+        """Length of the recording in seconds; infinity if it never ends, NaN until all of it was read."""
         ...
 
     def seek(self, position_s: float) -> None:
-        """Go on from there; what follows belongs to a new session, so no window spans the jump."""
+        """Continue at this position; a new session begins, so that no window spans the jump."""
         ...

@@ -1,4 +1,4 @@
-"""Things that a TOML file describes: some come with kinestream, anybody may write another."""
+"""TOML files: those bundled with kinestream, those of the user, and writing new ones."""
 
 from __future__ import annotations
 
@@ -16,27 +16,34 @@ LINE_LENGTH = 80
 
 
 class Description(NamedTuple):
-    """A TOML text, and what to call it."""
+    """A TOML text and its name."""
 
     name: str
     text: str
     path: Path | None
-    """None: it came with kinestream."""
+    """None for a bundled file."""
 
 
 def bundled_names(package: str) -> tuple[str, ...]:
-    """Those that come with kinestream, in a package of TOML files."""
-    found = (item.name for item in files(package).iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+    """Return the names of the TOML files in a package, sorted.
+
+    >>> "commute" in bundled_names("kinestream.lab.scenarios")
+    True
+    """
+    names = (item.name for item in files(package).iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 def read_description(what: str, package: str, name_or_path: str) -> Description:
-    """A bundled one by its name, or a file.
+    """Return the bundled file of that name, or the file at a path that ends in ``.toml``.
 
     Args:
-        what: for messages, e.g. ``scenario``.
+        what: the kind of file for messages, such as ``scenario``.
     Raises:
-        ConfigError: there is none of that name (the nearest is named), or the file cannot be read.
+        ConfigError: no bundled file has that name (the message suggests the nearest), or the file cannot be read.
+
+    >>> read_description("scenario", "kinestream.lab.scenarios", "commute").name
+    'commute'
     """
     if not name_or_path.endswith(".toml"):
         names = bundled_names(package)
@@ -51,11 +58,20 @@ def read_description(what: str, package: str, name_or_path: str) -> Description:
 
 
 def parse_toml(where: str, text: str) -> dict[str, Any]:
-    """The tables of a text; ``where`` begins the message of the ``ConfigError`` if it is no TOML."""
+    """Return the tables in a TOML text.
+
+    Args:
+        where: the file's name, which begins the message of an error.
+    Raises:
+        ConfigError: the text is not valid TOML.
+
+    >>> parse_toml("my.toml", "[sensor]\\nrate_hz = 50")
+    {'sensor': {'rate_hz': 50}}
+    """
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{where} is no TOML file: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{where} is not valid TOML: {' '.join(str(error).split())}; fix the file") from None
 
 
 def toml_text(tables: Mapping[str, Any], comment: str = "") -> str:
@@ -87,15 +103,17 @@ def _laid_out(value: Any) -> Any:
     return value
 
 
-def check_keys(where: str, told: Any, known: Iterable[str]) -> None:
-    """Refuse what is no table, or has a key that is not known.
+def check_keys(where: str, table: Any, known: Iterable[str]) -> None:
+    """Check that a value is a table with known keys only.
 
     Raises:
-        ConfigError: it is; the message begins with ``where``.
+        ConfigError: it is not a table, or has an unknown key; the message begins with ``where``.
+
+    >>> check_keys("my.toml", {"rate_hz": 50}, ["rate_hz", "label"])
     """
-    if not isinstance(told, dict):
+    if not isinstance(table, dict):
         raise ConfigError(f"{where}: expected a table")
     known = list(known)
-    for key in told:
+    for key in table:
         if key not in known:
             raise ConfigError(f"{where}: {unknown('key', key, known)}")

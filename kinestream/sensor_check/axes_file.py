@@ -59,7 +59,7 @@ def read_axes_file(path: Path) -> AxesFile:
         reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
         raise ConfigError(f"{path} cannot be read ({reason}); kinestream wear writes such a file") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML ({error}); kinestream wear writes such a file") from None
+        raise ConfigError(f"{path} is not valid TOML ({error}); kinestream wear writes such a file") from None
     known = [field.name for field in fields(AxesFile)]
     for key in told:
         if key not in known:

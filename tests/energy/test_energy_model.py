@@ -82,11 +82,11 @@ def test_every_bundled_model_says_where_each_of_its_numbers_comes_from(name: str
         ('about = "x"\n[processor]\npower_mw = 5\n[sensor]\nboth_mw = [[1, 1]]', "expected accelerometer_mw = "),
         (
             'about = "x"\n[processor]\npower_mw = 5\n[sensor]\nboth_mw = [[1, 1]]\naccelerometer_mw = [[9, 1], [1, 1]]',
-            "the rates of accelerometer_mw must rise",
+            "the rates of accelerometer_mw must be in ascending order",
         ),
         ('about = "x"\nprocessor = 5', "expected a table"),
         ("[processor]\npower_mw = 5", 'expected about = "..."'),
-        ("about = ", "is no TOML file"),
+        ("about = ", "is not valid TOML"),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_what_was_expected(text: str, says: str) -> None:

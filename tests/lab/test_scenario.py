@@ -39,7 +39,7 @@ def test_the_four_days_are_there() -> None:
         ("hours = 3\n[battery]\nlasts_h = 3\nfrac = 5", "frac above 0 to 1"),
         ("hours = 3\n[battery]\nlasts_h = 3\ntells_capacity = 1", "expected true or false"),
         ("hours = 3\nbattery = 3", "expected a table"),
-        ("hours = ", "is no TOML file"),
+        ("hours = ", "is not valid TOML"),
     ],
 )
 def test_a_mistake_is_named_with_what_was_expected(text: str, says: str) -> None:

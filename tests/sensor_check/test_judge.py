@@ -287,7 +287,7 @@ STREAM_FAULTS: dict[str, tuple[Callable[[Chunks], Chunks], str, str, str]] = {
         lambda s: every(s, lambda c: replace(c, t=c.t * 2, fs_hz=25)),
         "rate",
         "problem",
-        "holds nothing above 12.5 Hz",
+        "carries no motion above 12.5 Hz",
     ),
     "loses a packet": (lost, "losses", "warning", "25 of 600"),
     "pauses": (partial(apart, 0.1), "gaps", "warning", "1, the longest 0.12 s"),
@@ -374,7 +374,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("axes = 'x y z'\nacc_factor = 0", "other than 0"),
         ("axes = 'x y z'\ngyro_factor = nan", "other than 0"),
         ("axes = '-x y z'", "mirror"),
-        ("axes = ", "no TOML"),
+        ("axes = ", "not valid TOML"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str, complaint: str) -> None:
