@@ -1,6 +1,6 @@
 /* A motion sensor for kinestream in C: cc sensor.c -o sensor -lzmq -lm; ./sensor tcp://127.0.0.1:5556 1000
-   Listen to it with: kinestream run 'zmq+tcp://127.0.0.1:5556?mode=pull&bind=1'
-   For a machine that is little-endian, as nearly all are. */
+   Receive its samples with: kinestream run 'zmq+tcp://127.0.0.1:5556?mode=pull&bind=1'
+   Requires a little-endian machine, as nearly all are. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static const char *const session = "run-1", *const channels =
 static void send_message(void *socket, uint8_t flags, uint32_t n, uint64_t seq, const float *payload) {
     uint8_t head[512] = "KIMU";
     uint16_t names = n ? strlen(channels) : 0;
-    double times[3] = {n ? RATE : 0, (double)seq / RATE, (double)(seq + n) / RATE}; /* rate, first sample, sent */
+    double times[3] = {n ? RATE : 0, (double)seq / RATE, (double)(seq + n) / RATE}; /* rate, t0, sent */
     head[4] = 1, head[5] = flags, head[6] = n ? 6 : 0, head[7] = strlen(session);
     memcpy(head + 8, &n, 4), memcpy(head + 12, &names, 2), memcpy(head + 16, &seq, 8), memcpy(head + 24, times, 24);
     memcpy(head + 48, session, head[7]), memcpy(head + 48 + head[7], channels, names);
@@ -29,7 +29,7 @@ int main(int count, char **words) {
     if (zmq_connect(socket, count > 1 ? words[1] : "tcp://127.0.0.1:5556")) return 1;
     for (; seq < samples; seq += PER_MESSAGE) {
         float payload[PER_MESSAGE][6] = {{0}};
-        for (int i = 0; i < PER_MESSAGE; i++) /* read your sensor here; this one lies still and turns about z */
+        for (int i = 0; i < PER_MESSAGE; i++) /* read your sensor here; this example lies still and turns about z */
             payload[i][2] = 9.80665f, payload[i][5] = (float)sin((double)(seq + i) / RATE);
         send_message(socket, 0, PER_MESSAGE, seq, payload[0]);
     }

@@ -1,5 +1,5 @@
 // A motion sensor for kinestream in Node.js: npm install zeromq; node sensor.js tcp://127.0.0.1:5556 1000
-// Listen to it with: kinestream run 'zmq+tcp://127.0.0.1:5556?mode=pull&bind=1'
+// Receive its samples with: kinestream run 'zmq+tcp://127.0.0.1:5556?mode=pull&bind=1'
 const { Push } = require("zeromq");
 
 const [to, samples] = [process.argv[2] ?? "tcp://127.0.0.1:5556", Number(process.argv[3] ?? 1000)];
@@ -10,7 +10,7 @@ function header(flags, n, seq, t0) {
   const names = Buffer.from(session + (n ? channels : ""));
   const head = Buffer.alloc(48);
   head.write("KIMU");
-  head.set([1, flags, n ? 6 : 0, session.length], 4); // version, flags, channels, bytes of the session's name
+  head.set([1, flags, n ? 6 : 0, session.length], 4); // version, flags, channels, bytes of session name
   head.writeUInt32LE(n, 8);
   head.writeUInt16LE(n ? channels.length : 0, 12);
   head.writeBigUInt64LE(BigInt(seq), 16);
@@ -23,7 +23,7 @@ async function main() {
   socket.connect(to);
   for (let seq = 0; seq < samples; seq += perMessage) {
     const payload = Buffer.alloc(perMessage * 6 * 4);
-    for (let i = 0; i < perMessage; i++) // read your sensor here; this one lies still and turns about z
+    for (let i = 0; i < perMessage; i++) // read your sensor here; this example lies still and turns about z
       [0, 0, 9.80665, 0, 0, Math.sin((seq + i) / rate)].forEach((v, k) => payload.writeFloatLE(v, 24 * i + 4 * k));
     await socket.send(["imu/node", header(0, perMessage, seq, seq / rate), payload]);
   }
