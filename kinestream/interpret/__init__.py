@@ -1,1 +1,1 @@
-"""From window-by-window probabilities to conclusions: calibration, smoothing, `unknown`, episodes."""
+"""Turns the probabilities of single windows into conclusions: calibration, smoothing, ``unknown``, episodes."""

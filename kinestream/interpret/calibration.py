@@ -1,7 +1,7 @@
 """Calibration of a trained model: how far to trust its confidence, and how often people change activity.
 
 ``train/judge/calibrate.py`` learns it, the model file stores it, ``concluder.py`` uses it. A model file without
-calibration gets the defaults: probabilities unchanged, and a wearer who changes activity once a minute, to any other.
+calibration gets the defaults: unchanged probabilities, and a change to any other activity once a minute.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
 
 DEFAULT_CHANGES_PER_S = 1 / 60
-"""How often a wearer changes what he does, where nothing was learnt."""
+"""How often wearers change activity, for a model without learnt rates."""
 
 DEFAULT_EVIDENCE = 2.0
-"""What the validation people of the bundled ``uci_cnn`` chose."""
+"""The value learnt on the validation people of the bundled ``uci_cnn``."""
 
 SMALLEST = 1e-30
-"""No probability is taken for less: float32 rounds those to zero that no evidence could ever outweigh."""
+"""Lower bound of every probability: float32 rounds some to zero, which no evidence could outweigh."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,25 @@ class Calibration:
     """How a model's probabilities become decisions.
 
     Raises:
-        ConfigError: a number is not what it should be.
+        ConfigError: a number is out of its range.
+
+    >>> from kinestream.core.signals import Subnet
+    >>> calibration = Calibration(temperature={0.5: 2.0})
+    >>> calibration.probs([0.9, 0.1], Subnet(0.5, 96)).round(2).tolist()
+    [0.75, 0.25]
+    >>> calibration.probs([0.9, 0.1], Subnet(1.0, 96)).round(2).tolist()
+    [0.9, 0.1]
     """
 
     temperature: Mapping[float, float] = field(default_factory=dict)
-    """By width: above 1 the subnetworks were too sure of themselves, below 1 not sure enough; 1 where it is missing."""
+    """By width: above 1 corrects overconfident subnetworks, below 1 underconfident ones; a missing width means 1."""
     rates_per_s: tuple[tuple[float, ...], ...] = ()
-    """(classes, classes) changes from the row's to the column's activity in a second of the row's; diagonal 0."""
+    """(classes, classes) changes from the row's to the column's activity per second of the row's; diagonal 0."""
     evidence: float = DEFAULT_EVIDENCE
-    """What a window says counts for this times the share of it that is new, and never for more than one window: windows
-    overlap, and a network that is wrong now is often wrong in the same way a moment later."""
+    """Weight of a window: this times the share of it that is new, at most 1. Windows overlap, and a network that is
+    wrong now is often wrong in the same way a moment later."""
     about: str = ""
-    """Whom it was learnt from, in a sentence."""
+    """The people and data it was learnt from, in a sentence."""
 
     def __post_init__(self) -> None:
         for width, temperature in self.temperature.items():
@@ -61,19 +68,21 @@ class Calibration:
 
     @property
     def is_learnt(self) -> bool:
+        """Whether it differs from the defaults."""
         return bool(self.temperature or self.rates_per_s)
 
     def rates(self, classes: int) -> NDArray[np.float64]:
-        """(classes, classes) per second; from everything to everything else alike, where none were learnt."""
+        """(classes, classes) per second; without learnt rates, every change is equally frequent."""
         if self.rates_per_s:
             return np.array(self.rates_per_s)
         return np.full((classes, classes), DEFAULT_CHANGES_PER_S / max(1, classes - 1)) * (1 - np.eye(classes))
 
     def probs(self, probs: ArrayLike, subnet: Subnet) -> NDArray[np.float64]:
-        """(..., classes) what the subnetwork's probabilities are worth; the most probable class stays the same."""
+        """(..., classes) the subnetwork's probabilities, calibrated; the most probable class stays the same."""
         return tempered(probs, self.temperature.get(subnet.width, 1.0))
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, which ``from_json`` reads."""
         return {
             "temperature": {f"{width:g}": value for width, value in sorted(self.temperature.items())},
             "rates_per_s": [list(row) for row in self.rates_per_s],
@@ -83,10 +92,10 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Calibration:
-        """Back out of ``to_json``.
+        """The calibration that ``to_json`` wrote.
 
         Raises:
-            ConfigError, KeyError, TypeError, ValueError: it is something else.
+            ConfigError, KeyError, TypeError, ValueError: the values are not a calibration.
         """
         temperature = values["temperature"]
         if not isinstance(temperature, Mapping):
@@ -100,9 +109,12 @@ class Calibration:
 
 
 def tempered(probs: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """(..., classes) the softmax of the logits divided by ``temperature``, from the softmax of the logits themselves.
+    """(..., classes) the softmax of the logits divided by ``temperature``, computed from the plain softmax.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+
+    >>> tempered([0.8, 0.2], 0.5).round(3).tolist()
+    [0.941, 0.059]
     """
     logits = np.log(np.maximum(np.asarray(probs, np.float64), SMALLEST)) / temperature
     scaled = np.exp(logits - logits.max(-1, keepdims=True))

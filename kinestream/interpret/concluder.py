@@ -1,7 +1,7 @@
-"""From predictions to what a person is told: calibrated, smoothed, "unknown" where nothing is probable enough.
+"""Draws conclusions from predictions: calibrated, smoothed, ``unknown`` where no label is probable enough.
 
-Comes after the pipeline and changes nothing in it: a recording keeps predictions, from which conclusions of any kind
-are drawn whenever it is replayed.
+Runs after the pipeline and changes nothing in it: a recording stores predictions, and every replay can draw other
+conclusions from them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,23 @@ from .markov_filter import MarkovFilter
 
 
 class Concluder:
-    """Draws the conclusion of each prediction, stream by stream, causally.
+    """Draws the conclusion of each prediction, per stream and causally.
 
     Args:
         calibration: the model's.
-        classes: how many activities the model tells apart.
-        window_s: how much signal a window of the model holds.
-        smooth: weigh each window with those of its session before it.
-        unknown_below: the calibrated probability under which ``UNKNOWN`` is told; 0: never.
+        classes: number of activities the model distinguishes.
+        window_s: length of the model's windows in seconds.
+        smooth: combine each window with the earlier ones of its epoch.
+        unknown_below: calibrated probability below which the label is ``UNKNOWN``; 0: never.
     Raises:
-        ConfigError: the threshold is no probability.
+        ConfigError: the threshold is not a probability.
+
+    >>> import numpy as np, kinestream
+    >>> recogniser = kinestream.load("uci_kinet")
+    >>> (prediction,) = recogniser.predict(np.tile([0, 0, 9.8, 0, 0, 0], (128, 1)))
+    >>> concluder = Concluder(recogniser.model.calibration, classes=6, window_s=2.56, unknown_below=0.999)
+    >>> concluder.conclude(prediction).conclusion.label
+    'unknown'
     """
 
     def __init__(
@@ -39,16 +46,16 @@ class Concluder:
         unknown_below: float = 0.0,
     ) -> None:
         if not 0 <= unknown_below <= 1:
-            raise ConfigError(f"a threshold of {unknown_below:g} for unknown; expected a probability, 0 to 1")
+            raise ConfigError(f"unknown_below is {unknown_below:g}; expected a probability, 0 to 1")
         self._smooth = smooth
         self._unknown_below = unknown_below
         self._calibration = calibration
         self._rates = calibration.rates(classes)
         self._window_s = window_s
-        self._filters: dict[str, tuple[str, MarkovFilter]] = {}  # of each stream: its session, and what is known of it
+        self._filters: dict[str, tuple[str, MarkovFilter]] = {}  # by stream: its epoch and filter
 
     def conclude(self, prediction: Prediction) -> Prediction:
-        """The prediction with its conclusion; those of a stream must come in order."""
+        """The prediction with its conclusion; call it in the order of each stream."""
         probs = self._calibration.probs(prediction.probs, prediction.decision.subnet)
         if self._smooth:
             probs = self._filter_of(prediction).step(probs, prediction.t_end_s)
@@ -58,7 +65,7 @@ class Concluder:
         return replace(prediction, conclusion=Conclusion(label, confidence, probs))
 
     def settings(self) -> dict[str, Any]:
-        """How conclusions are drawn, as JSON values."""
+        """The settings that conclusions are drawn with, as JSON values."""
         return {
             "calibrated": self._calibration.is_learnt,
             "smoothed": self._smooth,
@@ -66,8 +73,8 @@ class Concluder:
         }
 
     def _filter_of(self, prediction: Prediction) -> MarkovFilter:
-        session, smoother = self._filters.get(prediction.stream, (None, None))
-        if smoother is None or session != prediction.session:
-            smoother = MarkovFilter(self._rates, self._calibration.evidence, self._window_s)
-            self._filters[prediction.stream] = prediction.session, smoother
-        return smoother
+        epoch, markov = self._filters.get(prediction.stream, (None, None))
+        if markov is None or epoch != prediction.session:
+            markov = MarkovFilter(self._rates, self._calibration.evidence, self._window_s)
+            self._filters[prediction.stream] = prediction.session, markov
+        return markov

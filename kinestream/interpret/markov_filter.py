@@ -1,8 +1,8 @@
-"""What the wearer does, given all windows so far: the forward filter of a hidden Markov model in continuous time.
+"""The forward filter of a hidden Markov model in continuous time: each activity's probability given all windows so far.
 
-The activity is the hidden state; it leaves for another at learnt rates, so any hop and any gap is one matrix
-exponential: the longer nothing was seen, the more may have happened. What a window says is the network's probability of
-each activity over how frequent the activity is, which is proportional to the likelihood that the model wants.
+The activity is the hidden state and changes at learnt rates, so any hop and any gap is one matrix exponential: after a
+longer gap, more may have changed. The likelihood of a window is proportional to the network's probability of each
+activity divided by the frequency of that activity.
 
 Sources: the forward pass, Rabiner, Proceedings of the IEEE 1989; posteriors over priors as likelihoods, Bourlard and
 Morgan, "Connectionist Speech Recognition", 1994, who also raise them to a power where frames are not independent.
@@ -20,20 +20,25 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 STEP_S = 1e-3
-"""Time steps are rounded to this, so that a stream needs a handful of matrices and not one for each jitter."""
-
+"""Time steps are rounded to this: a stream with jitter then needs a handful of matrices, not one per step."""
 
 RAREST = 1e-3
-"""No activity is taken for rarer: what a window says is divided by how frequent the activity is."""
+"""Lower bound of an activity's frequency, because likelihoods are divided by it."""
 
 
 class MarkovFilter:
-    """The probabilities of one unbroken stream, window after window; begin a new one for a new session.
+    """Filters the probabilities of one epoch of a stream, window after window; make a new one for a new epoch.
 
     Args:
         rates_per_s: (classes, classes) changes from row to column; the diagonal is ignored.
-        evidence: what a window says counts for this times the share of it that is new, for one window at most.
-        window_s: how much signal a window holds.
+        evidence: weight of a window: this times the share of it that is new, at most 1.
+        window_s: length of a window in seconds.
+
+    >>> markov = MarkovFilter([[0, 0.01], [0.01, 0]], evidence=1.0, window_s=2.0)
+    >>> for t_s, probs in enumerate([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]):
+    ...     belief = markov.step(probs, t_s)
+    >>> belief.round(2).tolist()  # one deviating window does not change the activity
+    [0.94, 0.06]
     """
 
     def __init__(self, rates_per_s: ArrayLike, evidence: float, window_s: float) -> None:
@@ -49,11 +54,11 @@ class MarkovFilter:
         self._t_s = 0.0
 
     def step(self, probs: ArrayLike, t_s: float) -> NDArray[np.float64]:
-        """(classes,) the probability of each activity now.
+        """(classes,) the probability of each activity at ``t_s``.
 
         Args:
-            probs: (classes,) calibrated, of the window alone. The first window's are returned as they are.
-            t_s: when the window ended; not before the last one.
+            probs: (classes,) calibrated, of this window alone. Those of the first window are returned unchanged.
+            t_s: the end of the window in seconds, not before the last one.
         """
         probs = np.asarray(probs, np.float64)
         if self._belief is None:
@@ -70,23 +75,27 @@ class MarkovFilter:
         return belief
 
     def _transition(self, passed_s: float) -> NDArray[np.float64]:
-        """(classes, classes) from the row's activity to the column's within that time."""
+        """(classes, classes) probability of changing from the row's activity to the column's within that time."""
         steps = round(passed_s / STEP_S)
         if steps not in self._steps:
-            from scipy.linalg import expm  # 0.1 s to import: only who smooths pays for it
+            from scipy.linalg import expm  # imported here because it takes 0.1 s, which only smoothing needs
 
             self._steps[steps] = np.asarray(expm(self._generator * (steps * STEP_S)), np.float64)
         return self._steps[steps]
 
 
 def stationary(generator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(classes,) the share of time spent in each state in the long run; sums to 1.
+    """(classes,) the long-run share of time in each state; sums to 1.
 
     Args:
         generator: (classes, classes) rates, each row summing to 0.
+
+    >>> import numpy as np
+    >>> stationary(np.array([[-0.1, 0.1], [0.3, -0.3]])).round(3).tolist()
+    [0.75, 0.25]
     """
     n = len(generator)
-    # The least squares solution of "it does not change" and "it sums to 1"; a chain in parts has many: one is found.
+    # Least squares for "share @ generator is 0" and "share sums to 1"; for a disconnected chain, one of its solutions.
     rows = np.vstack([generator.T, np.ones(n)])
     share, *_ = np.linalg.lstsq(rows, np.append(np.zeros(n), 1.0), rcond=None)
     share = np.maximum(share, 0)

@@ -1,4 +1,4 @@
-"""Predictions made by hand, for what comes after the pipeline."""
+"""Hand-made predictions, for tests of everything after the pipeline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prediction(
     truth: str | None = None,
     truth_share: float = 0.0,
 ) -> Prediction:
-    """Window ``i`` of a session; the other labels share what is left."""
+    """Window ``i`` of an epoch; the other labels share the remaining probability."""
     probs = np.full(3, (1 - confidence) / 2, np.float32)
     if label in LABELS:
         probs[LABELS.index(label)] = confidence

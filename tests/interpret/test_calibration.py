@@ -14,23 +14,23 @@ from kinestream.interpret.calibration import Calibration, tempered
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
 def test_tempered_probabilities_are_the_softmax_of_the_divided_logits(temperature: float) -> None:
     logits = np.random.default_rng(0).normal(0, 4, (50, 6))
-    found = tempered(softmax(logits, 1), temperature)
-    np.testing.assert_allclose(found, softmax(logits / temperature, 1), rtol=1e-9)
-    assert (found.argmax(1) == logits.argmax(1)).all()
+    probs = tempered(softmax(logits, 1), temperature)
+    np.testing.assert_allclose(probs, softmax(logits / temperature, 1), rtol=1e-9)
+    assert (probs.argmax(1) == logits.argmax(1)).all()
 
 
 def test_a_probability_of_zero_stays_finite() -> None:
-    found = tempered(np.array([1, 0, 0], np.float32), 5.0)
-    assert np.isfinite(found).all()
-    assert found.argmax() == 0
+    probs = tempered(np.array([1, 0, 0], np.float32), 5.0)
+    assert np.isfinite(probs).all()
+    assert probs.argmax() == 0
 
 
-def test_json_gives_back_what_it_was_made_of() -> None:
+def test_a_calibration_survives_json() -> None:
     calibration = Calibration({0.1: 0.5, 1.0: 2.0}, ((0.0, 0.1), (0.2, 0.0)), 1.5, "of two people")
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
 
 
-def test_without_learning_probabilities_stay_and_all_changes_are_alike() -> None:
+def test_a_default_calibration_keeps_probabilities_and_has_equal_rates_of_change() -> None:
     calibration = Calibration()
     probs = np.array([0.7, 0.2, 0.1])
     np.testing.assert_allclose(calibration.probs(probs, Subnet(0.5, 96)), probs)
@@ -51,6 +51,6 @@ def test_without_learning_probabilities_stay_and_all_changes_are_alike() -> None
         {"evidence": 0.0},
     ],
 )
-def test_a_number_that_makes_no_sense_is_refused(wrong: dict) -> None:
+def test_a_number_out_of_range_is_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError, match="expected"):
         Calibration(**wrong)

@@ -14,12 +14,12 @@ from .predictions import LABELS, WINDOW_S, prediction
 CALIBRATION = Calibration({0.5: 0.5}, ((0, 0.01, 0.01), (0.01, 0, 0.01), (0.01, 0.01, 0)), 2.0)
 
 
-def conclusion(told: Prediction) -> Conclusion:
-    assert told.conclusion is not None
-    return told.conclusion
+def conclusion(prediction: Prediction) -> Conclusion:
+    assert prediction.conclusion is not None
+    return prediction.conclusion
 
 
-def test_confidence_is_that_of_the_tempered_probabilities_and_the_prediction_stays() -> None:
+def test_a_conclusion_has_the_calibrated_confidence_and_leaves_the_prediction_unchanged() -> None:
     before = prediction(0, confidence=0.6)
     after = Concluder(CALIBRATION, 3, WINDOW_S).conclude(before)
     np.testing.assert_allclose(conclusion(after).probs, tempered(before.probs, 0.5))
@@ -28,14 +28,14 @@ def test_confidence_is_that_of_the_tempered_probabilities_and_the_prediction_sta
     assert (after.label, after.confidence, after.probs) == (before.label, before.confidence, before.probs)
 
 
-def test_below_the_threshold_it_is_unknown_with_the_confidence_that_was_too_low() -> None:
+def test_a_label_below_the_threshold_is_unknown_and_keeps_its_confidence() -> None:
     concluder = Concluder(Calibration(), 3, WINDOW_S, unknown_below=0.7)
-    told = [conclusion(concluder.conclude(prediction(i, confidence=p))) for i, p in enumerate((0.69, 0.71))]
-    assert [one.label for one in told] == [UNKNOWN, "walking"]
-    assert told[0].confidence == pytest.approx(0.69)
+    conclusions = [conclusion(concluder.conclude(prediction(i, confidence=p))) for i, p in enumerate((0.69, 0.71))]
+    assert [c.label for c in conclusions] == [UNKNOWN, "walking"]
+    assert conclusions[0].confidence == pytest.approx(0.69)
 
 
-def test_smoothing_goes_on_within_a_session_and_begins_anew_with_the_next() -> None:
+def test_smoothing_continues_within_an_epoch_and_restarts_with_the_next() -> None:
     concluder = Concluder(CALIBRATION, 3, WINDOW_S, smooth=True)
     for i in range(6):
         concluder.conclude(prediction(i, "walking"))
@@ -43,7 +43,7 @@ def test_smoothing_goes_on_within_a_session_and_begins_anew_with_the_next() -> N
     assert conclusion(concluder.conclude(prediction(6, "sitting", 0.6, session="two"))).label == "sitting"
 
 
-def test_streams_are_smoothed_apart_however_they_are_interleaved() -> None:
+def test_interleaved_streams_are_smoothed_separately() -> None:
     together, alone = (Concluder(CALIBRATION, 3, WINDOW_S, smooth=True) for _ in range(2))
     for i in range(8):
         label = LABELS[i // 3]
@@ -54,26 +54,26 @@ def test_streams_are_smoothed_apart_however_they_are_interleaved() -> None:
         )
 
 
-def test_what_comes_later_changes_nothing_that_was_told() -> None:
-    def told(labels: list[str]) -> list[Conclusion]:
+def test_later_windows_do_not_change_earlier_conclusions() -> None:
+    def conclusions(labels: list[str]) -> list[Conclusion]:
         concluder = Concluder(CALIBRATION, 3, WINDOW_S, smooth=True)
         return [conclusion(concluder.conclude(prediction(i, label))) for i, label in enumerate(labels)]
 
-    one, other = told(["walking"] * 5), told(["walking"] * 5 + ["sitting"] * 9)
-    for a, b in zip(one, other, strict=False):
+    short, long = conclusions(["walking"] * 5), conclusions(["walking"] * 5 + ["sitting"] * 9)
+    for a, b in zip(short, long, strict=False):
         np.testing.assert_array_equal(a.probs, b.probs)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
-def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+def test_a_threshold_that_is_not_a_probability_is_refused(threshold: float) -> None:
     with pytest.raises(ConfigError, match="expected a probability"):
         Concluder(Calibration(), 3, WINDOW_S, unknown_below=threshold)
 
 
-def test_a_summary_counts_right_ones_among_those_that_were_told_a_label() -> None:
+def test_a_summary_counts_the_right_conclusions_among_those_with_a_label() -> None:
     concluder = Concluder(Calibration(), 3, WINDOW_S, unknown_below=0.7)
     tally = ConclusionTally(LABELS)
-    for one in (
+    for window in (
         prediction(0, "walking", 0.9, truth="walking", truth_share=1.0),
         prediction(1, "walking", 0.9, truth="sitting", truth_share=1.0),
         prediction(2, "walking", 0.5, truth="walking", truth_share=1.0),
@@ -83,7 +83,7 @@ def test_a_summary_counts_right_ones_among_those_that_were_told_a_label() -> Non
         prediction(6, "walking", 0.5, truth="sit_to_stand", truth_share=1.0),
         prediction(7, "walking", 0.5),
     ):
-        tally.add(concluder.conclude(one))
+        tally.add(concluder.conclude(window))
     assert tally.summary() == {
         "accuracy": 0.5,
         "accuracy_with_transitions": 0.66667,

@@ -1,4 +1,4 @@
-"""The filter against a sum over all paths, and what a person expects of it."""
+"""The filter against a sum over all paths, and its behaviour in simple cases."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ def probabilities(seed: int, n: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("evidence", [1.0, 0.4])
-def test_it_is_the_sum_over_all_paths_of_a_hidden_markov_model(evidence: float) -> None:
+def test_the_filter_equals_the_sum_over_all_paths_of_a_hidden_markov_model(evidence: float) -> None:
     probs, t_s = probabilities(0, 5), np.array([0.0, 2.0, 5.0, 7.5, 40.0])
     prior = stationary(GENERATOR)
-    said = probs / prior
+    likelihood = probs / prior
     share = np.zeros(3)
     for path in product(range(3), repeat=5):
-        weight = prior[path[0]] * said[0, path[0]]
+        weight = prior[path[0]] * likelihood[0, path[0]]
         for i in range(1, 5):
-            weight *= expm(GENERATOR * (t_s[i] - t_s[i - 1]))[path[i - 1], path[i]] * said[i, path[i]] ** evidence
+            step = expm(GENERATOR * (t_s[i] - t_s[i - 1]))
+            weight *= step[path[i - 1], path[i]] * likelihood[i, path[i]] ** evidence
         share[path[-1]] += weight
     markov = MarkovFilter(RATES, evidence, WINDOW_S)
-    found = [markov.step(one, t) for one, t in zip(probs, t_s, strict=True)]
-    np.testing.assert_allclose(found[-1], share / share.sum(), rtol=1e-9)
+    beliefs = [markov.step(p, t) for p, t in zip(probs, t_s, strict=True)]
+    np.testing.assert_allclose(beliefs[-1], share / share.sum(), rtol=1e-9)
 
 
 def test_the_stationary_share_does_not_change_with_time() -> None:
@@ -44,7 +45,7 @@ def test_the_stationary_share_does_not_change_with_time() -> None:
     assert share.sum() == pytest.approx(1)
 
 
-def test_windows_that_say_nothing_new_change_nothing_however_many_come() -> None:
+def test_uninformative_windows_change_nothing_however_many_there_are() -> None:
     prior = stationary(GENERATOR)
     often, once = MarkovFilter(RATES, 1.0, WINDOW_S), MarkovFilter(RATES, 1.0, WINDOW_S)
     often.step([1, 0, 0], 0)
@@ -54,14 +55,14 @@ def test_windows_that_say_nothing_new_change_nothing_however_many_come() -> None
     np.testing.assert_allclose(often.step(prior, 6.0), once.step(prior, 6.0), rtol=1e-9)
 
 
-def test_the_first_window_and_one_after_a_very_long_gap_count_for_themselves() -> None:
+def test_the_first_window_and_one_after_a_very_long_gap_keep_their_probabilities() -> None:
     first, later = probabilities(3, 2)
     markov = MarkovFilter(RATES, 1.0, WINDOW_S)
     np.testing.assert_allclose(markov.step(first, 0.0), first)
     np.testing.assert_allclose(markov.step(later, 1e5), later, rtol=1e-6)
 
 
-def test_one_odd_window_is_outvoted_and_more_of_them_are_believed() -> None:
+def test_a_single_odd_window_is_outvoted_and_several_win() -> None:
     markov = MarkovFilter(np.full((3, 3), 0.01), 1.0, WINDOW_S)
     walking, odd = np.array([0.9, 0.05, 0.05]), np.array([0.2, 0.75, 0.05])
     for i in range(5):
@@ -72,13 +73,13 @@ def test_one_odd_window_is_outvoted_and_more_of_them_are_believed() -> None:
 
 
 def test_at_a_shorter_hop_each_window_counts_for_less() -> None:
-    """Twice as many windows over the same time, which overlap, must not make it twice as sure."""
-    said = np.array([0.5, 0.3, 0.2])
+    """Twice as many overlapping windows over the same time must not make the filter twice as sure."""
+    probs = np.array([0.5, 0.3, 0.2])
     wide, dense = MarkovFilter(RATES, 1.0, WINDOW_S), MarkovFilter(RATES, 1.0, WINDOW_S)
-    sure = [wide.step(said, i * 1.0) for i in range(11)][-1]
-    same = [dense.step(said, i * 0.5) for i in range(21)][-1]
+    sure = [wide.step(probs, i * 1.0) for i in range(11)][-1]
+    same = [dense.step(probs, i * 0.5) for i in range(21)][-1]
     np.testing.assert_allclose(sure, same, atol=0.02)
-    assert MarkovFilter(RATES, 1.0, WINDOW_S).step(said, 0)[0] < sure[0] - 0.2
+    assert MarkovFilter(RATES, 1.0, WINDOW_S).step(probs, 0)[0] < sure[0] - 0.2
 
 
 @given(
@@ -89,10 +90,10 @@ def test_at_a_shorter_hop_each_window_counts_for_less() -> None:
     ),
     st.sampled_from([RATES, RATES * 0, np.array([[0, 1e-9, 0], [0, 0, 0], [5, 5, 0.0]])]),
 )
-def test_whatever_comes_the_result_is_a_distribution(steps: list[tuple[list[float], float]], rates: NDArray) -> None:
+def test_the_result_is_always_a_distribution(steps: list[tuple[list[float], float]], rates: NDArray) -> None:
     markov, t_s = MarkovFilter(rates, 2.0, WINDOW_S), 0.0
     for probs, passed_s in steps:
         t_s += passed_s
-        found = markov.step(np.array(probs) / sum(probs), t_s)
-        assert found.min() >= 0
-        assert found.sum() == pytest.approx(1)
+        belief = markov.step(np.array(probs) / sum(probs), t_s)
+        assert belief.min() >= 0
+        assert belief.sum() == pytest.approx(1)
