@@ -28,7 +28,7 @@ import numpy as np
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.inference import Engine, Model, candidates, find_model, load_model, macs, operating_table
-from kinestream.inference.architecture import PRESETS
+from kinestream.inference.presets import PRESETS
 from kinestream.policy import Policy, PolicyState, make_policy
 
 HOP_S = 0.1

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.lazy import lazy_names
 
-from .architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture, macs
+from .architecture import Architecture, macs
 from .bundled_models import find_model, list_models
 from .model import Model
 from .model_file import load_model, save_model
+from .presets import PRESETS, RESOLUTIONS, WIDTHS
 
 if TYPE_CHECKING:
     from .engine import Engine, Output

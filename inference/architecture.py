@@ -4,19 +4,13 @@ A network reads ``(batch, 1, time, columns)``, runs its blocks, pools to a fixed
 over the channel-major flattened map. A subnetwork keeps the first channels of every layer and reads the window
 resized along time.
 
-``cnn`` and ``resnet`` are the paper's. ``kinet`` is our own: like them it convolves every sensor column alone until the
-linear layer, which holds people's postures apart better than filters over all columns, but its blocks are depthwise
-separable and its stem strides far, so that it takes a fifth of the time.
-
-Sources: Qin et al., IEEE TAI 2024, DOI 10.1109/TAI.2024.3489532; the channel rule is MobileNet's, the separable block
-that of Howard et al., "MobileNets", 2017, with the identity shortcut of He et al., CVPR 2016.
+Source: Qin et al., IEEE TAI 2024, DOI 10.1109/TAI.2024.3489532; the channel rule is MobileNet's.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,14 +18,14 @@ import numpy as np
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 
+from .block_kinds import BLOCK_KINDS
+from .layers import Block, Pair
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BN_EPS = 1e-5
 """Added to every batch-norm variance, in training and when folding."""
-
-KINDS = ("cnn", "resnet", "kinet")
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class Architecture:
     """
 
     kind: str
-    """``cnn``: one convolution a block; ``resnet``: two and a shortcut; ``kinet``: a depthwise and a pointwise one."""
+    """One of ``BLOCK_KINDS``."""
     columns: int
     """Sensor columns of the input."""
     length: int
@@ -62,8 +56,8 @@ class Architecture:
     """Residual blocks that end each stage of ``kinet``."""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(f"network kind '{self.kind}' is unknown; choose from {', '.join(KINDS)}")
+        if self.kind not in BLOCK_KINDS:
+            raise ConfigError(f"network kind '{self.kind}' is unknown; choose from {', '.join(BLOCK_KINDS)}")
         pairs = (self.kernel, self.stride, self.padding, self.pool)
         positive = (self.columns, self.length, self.classes, self.divisor, *self.kernel, *self.stride, *self.pool)
         counts = (*positive, *self.padding, *self.channels, self.depth)
@@ -72,42 +66,6 @@ class Architecture:
         if min(positive) < 1 or min(*self.padding, self.depth) < 0 or min(self.channels, default=0) < 1:
             raise ConfigError(f"network sizes must be positive (padding and depth may be 0), found {self}")
         feature_sizes(self, self.length)
-
-
-@dataclass(frozen=True, slots=True)
-class ConvLayer:
-    """A convolution without bias, and the batch norm after it."""
-
-    conv: str
-    """Name of the convolution: its tensor is ``<conv>.weight``."""
-    norm: str
-    """Name of the batch norm: ``<norm>.weight``, ``<norm>.bias``, ``stats.<norm>.mean``, ``stats.<norm>.var``."""
-    in_channels: int
-    out_channels: int
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-    depthwise: bool = False
-    """Each channel is convolved alone; there are as many outputs as inputs."""
-
-    @property
-    def weight_shape(self) -> tuple[int, int, int, int]:
-        """(out, in, time, columns); a depthwise convolution has one input a channel."""
-        return (self.out_channels, 1 if self.depthwise else self.in_channels, *self.kernel)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``; without a shortcut the sum falls away."""
-
-    main: tuple[ConvLayer, ...]
-    shortcut: ConvLayer | None = None
-    identity: bool = False
-    """The shortcut is the block's input as it is."""
-
-    @property
-    def layers(self) -> tuple[ConvLayer, ...]:
-        return self.main if self.shortcut is None else (*self.main, self.shortcut)
 
 
 def make_divisible(value: float, divisor: int = 4) -> int:
@@ -123,35 +81,7 @@ def kept_channels(arch: Architecture, width: float) -> tuple[int, ...]:
 
 def blocks(arch: Architecture, width: float = 1.0) -> tuple[Block, ...]:
     """The blocks of one width, in order; names are the same at every width."""
-    kept = kept_channels(arch, width)
-    if arch.kind == "kinet":
-        return _separable_blocks(arch, kept)
-    found: list[Block] = []
-    for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1):
-        name = f"block{number}"
-        first = (c_in, c_out, arch.kernel, arch.stride, arch.padding)
-        if arch.kind == "cnn":
-            found.append(Block((ConvLayer(f"{name}.conv", f"{name}.bn", *first),)))
-        else:
-            second = ConvLayer(f"{name}.conv2", f"{name}.bn2", c_out, c_out, (3, 1), (1, 1), (1, 0))
-            main = (ConvLayer(f"{name}.conv1", f"{name}.bn1", *first), second)
-            found.append(Block(main, ConvLayer(f"{name}.shortcut.conv", f"{name}.shortcut.bn", *first)))
-    return tuple(found)
-
-
-def _separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
-    """A plain convolution, then per stage one block that shortens and widens the map, and ``depth`` residual ones."""
-    far = (2 * arch.stride[0], arch.stride[1])
-    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], arch.kernel, far, arch.padding)
-    found = [Block((stem,))]
-    for stage, (c_in, c_out) in enumerate(pairwise(kept), start=1):
-        for number in range(arch.depth + 1):
-            name = f"stage{stage}.block{number}"
-            c, stride = (c_out, (1, 1)) if number else (c_in, arch.stride)
-            filters = ConvLayer(f"{name}.conv1", f"{name}.bn1", c, c, arch.kernel, stride, arch.padding, depthwise=True)
-            mix = ConvLayer(f"{name}.conv2", f"{name}.bn2", c, c_out, (1, 1), (1, 1), (0, 0))
-            found.append(Block((filters, mix), identity=number > 0))
-    return tuple(found)
+    return BLOCK_KINDS[arch.kind].build(arch, kept_channels(arch, width))
 
 
 def linear_inputs(arch: Architecture, width: float = 1.0) -> int:
@@ -221,31 +151,3 @@ def statistic_shapes(arch: Architecture, n_widths: int, n_resolutions: int) -> d
         shape = (n_widths, n_resolutions, layer.out_channels)
         shapes[f"stats.{layer.norm}.mean"] = shapes[f"stats.{layer.norm}.var"] = shape
     return shapes
-
-
-WIDTHS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(2, 21))
-"""The paper's 19 widths, 0.10 to 1.00."""
-
-_UCI = (9, 128, 6, (6, 1), (3, 1), (1, 0), (6, 9))
-_WISDM = (3, 200, 6, (3, 3), (2, 2), (1, 1), (25, 1))
-_UNIMIB = (3, 151, 17, (6, 1), (2, 1), (1, 0), (5, 3))
-
-PRESETS: dict[str, Architecture] = {
-    "uci": Architecture("cnn", *_UCI),
-    "wisdm": Architecture("cnn", *_WISDM),
-    "unimib": Architecture("cnn", *_UNIMIB),
-    "resnet_uci": Architecture("resnet", *_UCI),
-    "resnet_wisdm": Architecture("resnet", *_WISDM),
-    "resnet_unimib": Architecture("resnet", *_UNIMIB),
-    # ONNX Runtime computes channels in blocks of 16: fewer would take as long.
-    "kinet_uci": Architecture("kinet", 9, 128, 6, (7, 1), (2, 1), (3, 0), (4, 9), (64, 96, 128), divisor=16),
-}
-"""The paper's six networks, by the paper's names, and our own."""
-
-_LENGTHS = {"uci": tuple(range(96, 129, 4)), "wisdm": tuple(range(150, 201, 5)), "unimib": (112, 120, 136, 144, 151)}
-RESOLUTIONS: dict[str, tuple[int, ...]] = {
-    **_LENGTHS,
-    **{f"resnet_{name}": lengths for name, lengths in _LENGTHS.items()},
-    "kinet_uci": (64, 96, 128),  # of a sensor at 25, 37.5 and 50 Hz; fewer samples lose more than they save
-}
-"""The window lengths of each preset, shortest first; the paper's for its six."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
-from .architecture import BN_EPS, Block, ConvLayer, blocks, linear_inputs
+from .architecture import BN_EPS, blocks, linear_inputs
+from .layers import Block, ConvLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

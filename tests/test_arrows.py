@@ -80,7 +80,8 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
 
 
 TRAIN_MAY_USE_OF_INFERENCE = {
-    f"kinestream.inference.{module}" for module in ("architecture", "presets", "engine", "model_file", "lever_accuracy")
+    f"kinestream.inference.{module}"
+    for module in ("architecture", "layers", "block_kinds", "presets", "engine", "model_file", "lever_accuracy")
 }
 HEAVY = {"torch", "textual", "pyarrow", "onnxruntime", "onnx", "scipy", "pandas", "matplotlib", "numpy"}
 LOADED_BY_A_COMMAND = {"output.py"}

@@ -20,7 +20,8 @@ from benchmarks.report.files import read_results
 from benchmarks.report.values import Spread, front, grouped, main_group, on_front
 from kinestream.core.errors import ConfigError, DataMissing
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS, macs
+from kinestream.inference.architecture import macs
+from kinestream.inference.presets import PRESETS
 from kinestream.train import load_recipe
 from kinestream.train.judge.scores import score_of, to_json
 from kinestream.train.pool_folds import pool_runs

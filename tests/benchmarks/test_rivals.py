@@ -85,7 +85,8 @@ def test_a_static_network_learns_what_there_is_to_learn() -> None:
 def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import StaticNet
-    from kinestream.inference.architecture import PRESETS, macs
+    from kinestream.inference.architecture import macs
+    from kinestream.inference.presets import PRESETS
 
     cut, alone = Subnet(0.55, 104), StaticNet(PRESETS["uci"], Subnet(0.55, 104))
     assert macs(alone.net.architecture, alone.subnet) == macs(PRESETS["uci"], cut)
@@ -95,7 +96,7 @@ def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
 def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judged_at_others() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import StaticNet, fit_static
-    from kinestream.inference.architecture import PRESETS
+    from kinestream.inference.presets import PRESETS
     from kinestream.train.judge.evaluate import score
 
     windows = two_paces()
@@ -110,7 +111,7 @@ def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judg
 def test_the_same_seed_trains_the_same_static_network() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import StaticNet, fit_static
-    from kinestream.inference.architecture import PRESETS
+    from kinestream.inference.presets import PRESETS
 
     def trained(seed: int):
         arch = replace(PRESETS["uci"], classes=2)

@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import (
-    PRESETS,
-    RESOLUTIONS,
-    WIDTHS,
     blocks,
     feature_sizes,
     kept_channels,
@@ -25,6 +22,7 @@ from kinestream.inference.architecture import (
     resize_indices,
     statistic_shapes,
 )
+from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, BODY_ACC, GYRO
-from kinestream.inference.architecture import PRESETS, feature_sizes
+from kinestream.inference.architecture import feature_sizes
+from kinestream.inference.block_kinds import BLOCK_KINDS
+from kinestream.inference.presets import PRESETS
 
 from ..recipe.recipe_toml import lay_over, load_recipe
 from ..recipe.schema import OWN_RECORDINGS, Data, Network, Recipe
@@ -216,7 +218,7 @@ def _network(preset: str, base: Recipe, spec: InputSpec, classes: int, windows: 
     resolutions = tuple(sorted({round(share * spec.length) for share in shares}))
     columns = len(spec.channels)
     sizes = {}
-    if arch.kind != "kinet":  # kinet is small enough
+    if not BLOCK_KINDS[arch.kind].separable:  # kinet is small enough
         sizes = {"channels": tuple(n // 2 for n in arch.channels)} if windows < MANY_WINDOWS else {}
         if spec.length < 96 and arch.stride[0] > 2:
             sizes |= {"kernel": (5, 1), "stride": (2, 1), "padding": (2, 0)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS
+from kinestream.inference.presets import PRESETS
 
 from ..recipe.recipe_toml import parse_recipe
 from ..splits.protocols import protocol_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from kinestream.core.errors import ConfigError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS, Architecture
+from kinestream.inference.architecture import Architecture
+from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
 
 from .protocol_names import PROTOCOL_NAMES
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS, RESOLUTIONS, WIDTHS
+from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
 from kinestream.train import load_recipe, recipe_names
 from kinestream.train.fit.collaborative import draw_students, summed_gradients
 from kinestream.train.fit.distillation import DIVERGENCES, kl_divergence

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinestream.inference.architecture import PRESETS
+from kinestream.inference.presets import PRESETS
 from kinestream.train import Training, load_recipe
 from kinestream.train.fit.optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 from kinestream.train.network.switchable import SwitchableNet

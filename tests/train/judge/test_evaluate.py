@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS
 from kinestream.inference.model_file import Model
+from kinestream.inference.presets import PRESETS
 from kinestream.train import load_recipe
 from kinestream.train.judge.evaluate import BATCH, corners, probabilities, score, score_grid, summary
 from kinestream.train.judge.scores import from_json

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import PRESETS, kept_channels
+from kinestream.inference.architecture import kept_channels
+from kinestream.inference.presets import PRESETS
 from kinestream.train.network import batch_statistics
 from kinestream.train.network.batch_statistics import BATCH
 from kinestream.train.network.moments import channel_moments

@@ -10,15 +10,8 @@ import torch.nn.functional as F
 
 from kinestream.core.errors import ModelError
 from kinestream.core.signals import Subnet
-from kinestream.inference.architecture import (
-    PRESETS,
-    RESOLUTIONS,
-    WIDTHS,
-    linear_inputs,
-    macs,
-    parameter_shapes,
-    resize_indices,
-)
+from kinestream.inference.architecture import linear_inputs, macs, parameter_shapes, resize_indices
+from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
 from kinestream.train.network import batch_statistics
 from kinestream.train.network.switchable import SwitchableConv, SwitchableNet
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
-from kinestream.inference.architecture import PRESETS, WIDTHS
+from kinestream.inference.presets import PRESETS, WIDTHS
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names
 from kinestream.train.recipe.recipe_toml import OVERLAYS, parse_recipe, to_toml

@@ -1,0 +1,86 @@
+"""The kinds of networks: each is a function that builds the blocks of one width, registered by its decorator.
+
+``cnn`` and ``resnet`` are the paper's. ``kinet`` is our own: like them it convolves every sensor column alone up to the
+linear layer, which separates people's postures better than filters over all columns; its blocks are depthwise
+separable and its stem strides far, so it takes a fifth of the time.
+
+Sources: Qin et al., IEEE TAI 2024; the separable block of Howard et al., "MobileNets", 2017, with the identity
+shortcut of He et al., CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .layers import Block, ConvLayer
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+Build = Callable[["Architecture", tuple[int, ...]], tuple[Block, ...]]
+"""From an architecture, and the channels that one width keeps after each stage, to the blocks in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKind:
+    """One kind of network."""
+
+    build: Build
+    separable: bool = False
+    """Depthwise-separable blocks: few weights, and faster to train in channels-last memory."""
+
+
+BLOCK_KINDS: dict[str, BlockKind] = {}
+"""Every kind, by the name that recipes and model files use."""
+
+
+def block_kind(name: str, *, separable: bool = False) -> Callable[[Build], Build]:
+    """Register the decorated function as the builder of a kind of network."""
+
+    def register(build: Build) -> Build:
+        BLOCK_KINDS[name] = BlockKind(build, separable)
+        return build
+
+    return register
+
+
+@block_kind("cnn")
+def plain_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+    """One convolution a block."""
+    layers = (
+        ConvLayer(f"block{number}.conv", f"block{number}.bn", c_in, c_out, arch.kernel, arch.stride, arch.padding)
+        for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1)
+    )
+    return tuple(Block((layer,)) for layer in layers)
+
+
+@block_kind("resnet")
+def residual_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+    """Two convolutions a block, and a convolution as the shortcut."""
+    blocks: list[Block] = []
+    for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1):
+        name = f"block{number}"
+        first = (c_in, c_out, arch.kernel, arch.stride, arch.padding)
+        second = ConvLayer(f"{name}.conv2", f"{name}.bn2", c_out, c_out, (3, 1), (1, 1), (1, 0))
+        main = (ConvLayer(f"{name}.conv1", f"{name}.bn1", *first), second)
+        blocks.append(Block(main, ConvLayer(f"{name}.shortcut.conv", f"{name}.shortcut.bn", *first)))
+    return tuple(blocks)
+
+
+@block_kind("kinet", separable=True)
+def separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+    """A plain convolution; then per stage one block that shortens and widens the map, and ``depth`` residual ones."""
+    far = (2 * arch.stride[0], arch.stride[1])
+    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], arch.kernel, far, arch.padding)
+    blocks = [Block((stem,))]
+    for stage, (c_in, c_out) in enumerate(pairwise(kept), start=1):
+        for number in range(arch.depth + 1):
+            name = f"stage{stage}.block{number}"
+            c, stride = (c_out, (1, 1)) if number else (c_in, arch.stride)
+            filters = ConvLayer(f"{name}.conv1", f"{name}.bn1", c, c, arch.kernel, stride, arch.padding, depthwise=True)
+            mix = ConvLayer(f"{name}.conv2", f"{name}.bn2", c, c_out, (1, 1), (1, 1), (0, 0))
+            blocks.append(Block((filters, mix), identity=number > 0))
+    return tuple(blocks)
