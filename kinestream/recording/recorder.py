@@ -15,7 +15,7 @@ from typing import Any
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.policy import Policy, write_policy
 from kinestream.replay_data.recordings import Event, PredictionRecord, RecordingWriter
-from kinestream.replay_data.recordings.tables import COMPUTED, DROPPED, NOT_RECORDED
+from kinestream.replay_data.recordings.schema import COMPUTED, DROPPED, NOT_RECORDED
 from kinestream.replay_data.recordings.writer import Item
 from kinestream.run.pipeline import Circumstances
 

@@ -17,19 +17,8 @@ from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import SampleChunk
 
 from .layout import read_manifest, segment_numbers, segment_path, tail_path
-from .tables import (
-    COMPUTED,
-    DROPPED,
-    FORMAT_CHANGED,
-    NOT_RECORDED,
-    SCHEMAS,
-    Event,
-    Format,
-    PredictionRecord,
-    chunks_of,
-    events_of,
-    predictions_of,
-)
+from .schema import COMPUTED, DROPPED, FORMAT_CHANGED, NOT_RECORDED, SCHEMAS, Event, Format, PredictionRecord
+from .tables import chunks_of, events_of, predictions_of
 from .tail import read_tail
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from kinestream.core.atomic_file import PART_SUFFIX, atomic_file, sync_folder
 
 from .layout import KINDS, numbers_of, read_manifest, segment_path, tail_path, write_manifest
-from .tables import SCHEMAS
+from .schema import SCHEMAS
 from .tail import Tail, read_tail, refuse_if_held
 
 

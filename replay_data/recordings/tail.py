@@ -18,7 +18,7 @@ import pyarrow as pa
 from kinestream.core.errors import ConfigError
 
 from .layout import KINDS
-from .tables import SCHEMAS
+from .schema import SCHEMAS
 
 _MARK = b"KSF1"
 _HEAD = struct.Struct("<4sBxxxII")

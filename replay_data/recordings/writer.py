@@ -17,8 +17,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 
 from .layout import is_recording, tail_path, write_manifest
-from .seal import end_entry, seal
-from .tables import (
+from .schema import (
     AFTER_LOSS,
     EPOCH_START,
     FORMAT_CHANGED,
@@ -28,10 +27,9 @@ from .tables import (
     Event,
     Format,
     PredictionRecord,
-    events_batch,
-    predictions_batch,
-    samples_batch,
 )
+from .seal import end_entry, seal
+from .tables import events_batch, predictions_batch, samples_batch
 from .tail import TailWriter
 
 if TYPE_CHECKING:

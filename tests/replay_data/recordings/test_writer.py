@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data.recordings import Event, RecordingReader, open_recording, recover
-from kinestream.replay_data.recordings.tables import (
+from kinestream.replay_data.recordings.schema import (
     AFTER_LOSS,
     COMPUTED,
     DROPPED,
