@@ -65,9 +65,6 @@ class Control:
         except ConfigError as error:
             self._refuse(str(error))
             return
-        if self.session.policy_text != text:
-            self._refuse("a rerun repeats its recorded decisions; its policy cannot be changed")
-            return
         self._note(f"policy {text}")
 
     def next_policy(self, step: int = 1) -> None:
@@ -138,20 +135,24 @@ class Control:
 
     def change_deadline(self, step: int) -> None:
         deadline_ms = value_steps.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
-        self.session.set_deadline(deadline_ms)
-        self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
+        self._set_deadline(deadline_ms)
+
+    def _set_deadline(self, deadline_ms: float | None) -> None:
+        try:
+            self.session.set_deadline(deadline_ms)
+        except ConfigError as error:
+            self._refuse(str(error))
+        else:
+            self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
 
     def type_deadline(self, text: str) -> None:
         """Set a typed deadline; an empty text removes it."""
         try:
             deadline_ms = float(text) if text.strip() else None
-            self.session.set_deadline(deadline_ms)
         except ValueError:
             self._refuse(f"'{text}' is not a number of milliseconds; type one such as 2.5, or nothing for no deadline")
-        except ConfigError as error:
-            self._refuse(str(error))
         else:
-            self._note("no deadline" if deadline_ms is None else f"deadline {deadline_ms:g} ms")
+            self._set_deadline(deadline_ms)
 
     def change_battery(self, step: int) -> None:
         stream = self._state.stream

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from kinestream.core.errors import DataDamaged
+from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.inference import Engine, Model, Output
@@ -76,14 +76,23 @@ class RerunSession(Session):
     def exit_status(self) -> int:  # type: ignore[override]
         return 1 if self.differing else 0
 
-    def set_policy(self, text: str) -> None:
-        """Do nothing: the recording decides."""
+    def set_policy(self, text: str) -> NoReturn:
+        """Raises ConfigError: a rerun repeats its recorded decisions."""
+        raise self._refusal("policy")
 
-    def set_deadline(self, deadline_ms: float | None) -> None:
-        """Do nothing: the recording decides."""
+    def set_deadline(self, deadline_ms: float | None) -> NoReturn:
+        """Raises ConfigError: a rerun repeats its recorded decisions."""
+        raise self._refusal("deadline")
 
-    def set_battery(self, frac: float) -> None:
-        """Do nothing: the recording decides."""
+    def set_battery(self, frac: float) -> NoReturn:
+        """Raises ConfigError: a rerun repeats its recorded decisions."""
+        raise self._refusal("battery")
+
+    def _refusal(self, setting: str) -> ConfigError:
+        return ConfigError(
+            f"a rerun repeats its recorded decisions: its {setting} cannot change; "
+            f"replay the recording with --{setting} for new decisions"
+        )
 
     def verdict(self) -> str:
         """Return the result of the comparison in one line."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinestream.core.errors import ModelError
+from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.signals import Decision, Prediction, SampleChunk
 from kinestream.inference import Engine, operating_table, save_model
 from kinestream.policy import FixedBattery, Policy, PolicyState, SimulatedBattery, make_policy, write_policy
@@ -66,6 +66,20 @@ async def again(folder: Path) -> RerunSession:
     run = RerunSession(folder, speed=float("inf"))
     await run.run()
     return run
+
+
+async def test_a_rerun_refuses_another_policy_deadline_or_battery(tmp_path: Path, model_file: Path) -> None:
+    run = recorded(Chunks(two_streams(400)), tmp_path / "r", model_file, "fixed")
+    await run.run()
+    rerun = RerunSession(tmp_path / "r", speed=float("inf"))
+    for change in (
+        lambda: rerun.set_policy("latency"),
+        lambda: rerun.set_deadline(1.0),
+        lambda: rerun.set_battery(0.5),
+    ):
+        with pytest.raises(ConfigError, match="a rerun repeats its recorded decisions"):
+            change()
+    await rerun.run()
 
 
 @pytest.mark.parametrize("policy", ["fixed", "latency", "battery:hours=0.01", "slowdown+battery:hours=0.01"])
