@@ -60,7 +60,7 @@ class People:
     """Some people's windows and what every subnetwork says of them."""
 
     material: Material
-    answers: lab.Answers
+    answers: lab.SubnetProbs
     table: OperatingTable
     seen: OperatingTable
     """What policies choose from: the rows worth it by the validation people."""
@@ -82,7 +82,7 @@ def people(model_name: str, dataset: str, part: str, data: Path, energy: EnergyM
     subjects = tuple(model.card["subjects"][part])
     source = open_source(dataset, SourceOptions(data_dir=data, subjects=subjects, speed=math.inf))
     material = lab.collect(source, model)
-    answers = lab.answers_of(Engine(model, max_sessions=2), material, cache=cache_dir() / "lab")
+    answers = lab.compute_probs(Engine(model, max_sessions=2), material, cache=cache_dir() / "lab")
     nothing = [
         OperatingPoint(subnet, model.accuracy[subnet], macs(model.architecture, subnet), 1.0, P95, 1.0)
         for subnet in model.subnets

@@ -105,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
     def opened() -> Source:
         return open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
 
-    def answers_to(material: lab.Material, what: str) -> lab.Answers:
-        return lab.answers_of(engine, material, cache=cache_dir() / "lab", progress=_progress(what))
+    def answers_to(material: lab.Material, what: str) -> lab.SubnetProbs:
+        return lab.compute_probs(engine, material, cache=cache_dir() / "lab", progress=_progress(what))
 
     source = opened()
     if source.live or math.isinf(getattr(source, "duration_s", 0.0)):
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     asleep_mw = energy.base_mw(Sensing(model.input.fs_hz, gyro=False), 1 / material.hop_s)
     draws = lab.Draws(base_mw, None if args.sleepless else asleep_mw)
 
-    def otherwise(sensing: Sensing) -> lab.Answers:
+    def otherwise(sensing: Sensing) -> lab.SubnetProbs:
         return answers_to(lab.collect(opened(), model, sensing).like(material), f"asking them at {sensing}")
 
     day = lab.Day(scenario, material, answers, table, draws, seed=args.seed, otherwise=otherwise)

@@ -1,15 +1,14 @@
-"""Policies tried on recorded days in seconds, and their settings searched."""
+"""Tries policies on recorded days in seconds, and searches their settings."""
 
-from .answers import Answers, answers_of
 from .day import Day, Draws
 from .material import Material, collect
 from .outcome import Outcome
 from .rivals import best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, oracle_outcome
 from .scenario import Phase, Scenario, Supply, parse_scenario, read_scenario, scenario_names
 from .search import Found, search
+from .subnet_probs import SubnetProbs, compute_probs
 
 __all__ = [
-    "Answers",
     "Day",
     "Draws",
     "Found",
@@ -17,12 +16,13 @@ __all__ = [
     "Outcome",
     "Phase",
     "Scenario",
+    "SubnetProbs",
     "Supply",
-    "answers_of",
     "best_fixed",
     "budget_mj",
     "cheapest_as_accurate",
     "collect",
+    "compute_probs",
     "fixed",
     "oracle",
     "oracle_outcome",

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Decision, Sensing, Subnet
     from kinestream.policy import Policy
 
-    from .answers import Answers
     from .material import Material
     from .scenario import Scenario
+    from .subnet_probs import SubnetProbs
 
 STREAM = "day"
 NOBODY = -1
@@ -67,15 +67,15 @@ class Day:
         self,
         scenario: Scenario,
         material: Material,
-        answers: Answers,
+        answers: SubnetProbs,
         table: OperatingTable,
         draws: Draws,
         *,
         seed: int = 0,
-        otherwise: Callable[[Sensing], Answers] | None = None,
+        otherwise: Callable[[Sensing], SubnetProbs] | None = None,
     ) -> None:
         self._otherwise = otherwise
-        self._sensed: dict[Sensing | None, Answers] = {None: answers}
+        self._sensed: dict[Sensing | None, SubnetProbs] = {None: answers}
         self.scenario, self.material, self.answers, self.table, self.draws = scenario, material, answers, table, draws
         self.subnets: tuple[Subnet, ...] = answers.subnets
         self.best: NDArray[np.int64] = answers.best
@@ -212,7 +212,7 @@ class Day:
             predictions=total,
         )
 
-    def _answers(self, sensing: Sensing | None) -> Answers:
+    def _answers(self, sensing: Sensing | None) -> SubnetProbs:
         if sensing not in self._sensed:
             assert sensing
             assert self._otherwise

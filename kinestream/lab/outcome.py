@@ -1,4 +1,4 @@
-"""What a simulated day came to."""
+"""The result of a simulated day."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a day came to."""
+    """The result of one day."""
 
     name: str
     accuracy: float
-    """Of the windows inside one activity; a window nobody answered is wrong. NaN where there is none."""
+    """Share of right windows among those inside one activity; windows without a prediction are wrong. NaN: none."""
     accuracy_with_transitions: float
+    """The same with the windows that straddle a change."""
     missed: float
-    """Share of the predictions that took longer than the deadline of their time."""
+    """Share of the predictions that took longer than the deadline at that time."""
     energy_j: float
-    """All that the device drew."""
+    """Drawn by the whole device."""
     processor_j: float
-    """What inference drew of it."""
+    """Drawn by inference; part of ``energy_j``."""
     hours: float
-    """Until the battery was empty; if it was not, how long its charge would last at the mean power. Infinite without
+    """Until the battery was empty; otherwise how long its charge would last at the mean power. Infinite without a
     battery."""
     empty: bool
     left: float
-    """Charge at the end, 0 to 1; NaN without battery."""
+    """Charge at the end, 0 to 1; NaN without a battery."""
     predictions: int
     switches: int
-    """Predictions by another subnetwork than the one before."""
+    """Predictions by another subnetwork than the previous one."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the predictions by subnetwork, the most frequent first."""

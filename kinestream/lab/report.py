@@ -1,4 +1,4 @@
-"""What a day came to, as a table, as JSON and as a picture."""
+"""The result of a day as a table, as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Row:
 
 
 def rows_of(policies: Sequence[Outcome], fixed: Sequence[Outcome], likely: str, oracle: Outcome) -> list[Row]:
-    """The policies, and beside the last of them the rivals.
+    """The rows of the policies, then those of the rivals that the last policy is compared with.
 
     Args:
-        likely: the subnetwork most accurate on the validation people, which runs where nobody chooses.
+        likely: the subnetwork most accurate on the validation people, which runs by default.
     """
-    tuned = policies[-1]
+    last = policies[-1]
     rows = [Row(outcome) for outcome in policies]
     by_name = {outcome.name: outcome for outcome in fixed}
     rivals = [
         (by_name.get(likely), "fixed: the most accurate on validation people"),
-        (best_fixed(list(fixed), tuned.energy_j), "fixed: the most accurate at no more energy, known afterwards"),
-        (cheapest_as_accurate(list(fixed), tuned.accuracy), "fixed: the cheapest as accurate, known afterwards"),
+        (best_fixed(list(fixed), last.energy_j), "fixed: the most accurate at no more energy, known afterwards"),
+        (cheapest_as_accurate(list(fixed), last.accuracy), "fixed: the cheapest as accurate, known afterwards"),
         (oracle, "knows the day and each subnetwork's accuracy beforehand"),
     ]
     for outcome, note in rivals:
@@ -58,7 +58,7 @@ def rows_of(policies: Sequence[Outcome], fixed: Sequence[Outcome], likely: str, 
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Plain JSON values; what cannot be told, or is endless, is None."""
+    """Plain JSON values; NaN and infinity become None."""
     return {
         key: (round(value, 6) if math.isfinite(value) else None) if isinstance(value, float) else value
         for key, value in asdict(outcome).items()
@@ -66,7 +66,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The table's columns, as ``HEADS`` names them."""
+    """The row's cells, in the order of ``HEADS``."""
     outcome = row.outcome
     hours = "-" if math.isinf(outcome.hours) else f"{'empty ' if outcome.empty else ''}{outcome.hours:.1f} h"
     return (
@@ -85,7 +85,7 @@ HEADS = ("", "accuracy", "changes", "missed", "energy", "network", "battery", "s
 
 
 def draw(path: Path, day: Day, policies: Sequence[Outcome], fixed: Sequence[Outcome], energy_model: str) -> None:
-    """Accuracy over energy: every fixed subnetwork, the policies, and the oracle's best. SVG or PNG, by the suffix.
+    """Draw accuracy over energy: fixed subnetworks, policies and the oracle. SVG or PNG, by the suffix.
 
     Raises:
         MissingExtra: matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""What a policy is compared with: every fixed subnetwork, and an oracle that knows the day beforehand."""
+"""The rivals of a policy: every fixed subnetwork, and an oracle that knows the day in advance."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def fixed(day: Day, subnet: Subnet, hop: int = 1) -> Outcome:
-    """The day with always the same subnetwork, on every ``hop``-th window."""
+    """The outcome of running one subnetwork all day, on every ``hop``-th window."""
     point, row = day.table[subnet], day.subnets.index(subnet)
     hop_s, phases = day.material.hop_s, day.scenario.phases
-    asked = np.arange(day.steps) % hop == 0
+    predicted = np.arange(day.steps) % hop == 0
     resting = -np.arange(day.steps) % hop
     base_mw = np.array([day.base_mw(rest) for rest in range(hop)])[resting]
     drawn_j = (base_mw + np.array([p.extra_mw for p in phases])[day.phase]) * hop_s / 1000.0
     charged_j = np.array([p.charge_mw for p in phases])[day.phase] * hop_s / 1000.0
-    spent_j = np.where(asked, point.energy_mj / 1000.0, 0.0)
+    spent_j = np.where(predicted, point.energy_mj / 1000.0, 0.0)
     alive, left_j = _alive(day, drawn_j, charged_j, spent_j)
     drawn_j[~alive] = 0.0
-    last_asked = np.maximum.accumulate(np.where(asked, np.arange(day.steps), 0))
-    said = np.where(alive, day.best[row][day.window[last_asked]], NOBODY)
+    last_predicted = np.maximum.accumulate(np.where(predicted, np.arange(day.steps), 0))
+    said = np.where(alive, day.best[row][day.window[last_predicted]], NOBODY)
     limits = np.array([inf if ms is None else ms for ms in day.deadline_ms])[day.phase]
-    due = alive & asked & np.isfinite(limits)
+    due = alive & predicted & np.isfinite(limits)
     late = (point.p50_ms * day.slower > limits)[due]
     processor_j = float(spent_j[alive].sum())
     dead = np.flatnonzero(~alive)
@@ -46,14 +46,14 @@ def fixed(day: Day, subnet: Subnet, hop: int = 1) -> Outcome:
         left_j=left_j,
         switches=0,
         shares={str(subnet): 1.0},
-        predictions=int((alive & asked).sum()),
+        predictions=int((alive & predicted).sum()),
     )
 
 
 def _alive(
     day: Day, drawn_j: NDArray[np.float64], charged_j: NDArray[np.float64], spent_j: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], float]:
-    """(steps,) whether there is charge, and what is left at the end."""
+    """(steps,) whether the battery has charge, and the energy left at the end in J."""
     if day.capacity_j is None:
         return np.ones(day.steps, bool), inf
     if not charged_j.any():
@@ -68,9 +68,9 @@ def _alive(
 
 
 def budget_mj(day: Day) -> float:
-    """What inference may cost in all, so that the battery lasts the whole day; infinite without battery.
+    """The energy that inference may take for the battery to last the whole day; infinite without a battery.
 
-    What a charger brings counts from the beginning, so it is never too little.
+    A charger's energy counts from the start, so the budget is never too small.
     """
     if day.capacity_j is None:
         return inf
@@ -82,13 +82,14 @@ def budget_mj(day: Day) -> float:
 def oracle(day: Day, processor_mj: float) -> float:
     """The accuracy of the best plan that spends no more than ``processor_mj`` on inference and meets every deadline.
 
-    It knows the whole day beforehand, and how often each subnetwork is right in each phase of it on these very windows,
-    but not on which of them: in each phase it shares the time between subnetworks. No policy that decides before it has
-    seen a window's answer can do better at equal energy but by luck, or by looking at the answers. It runs on every
-    window, with the sensor as it is. NaN where nothing can be judged, or where ``processor_mj`` is below zero: a
-    battery that does not last the day even without inference.
+    It knows the whole day in advance, and how often each subnetwork is right in each phase on exactly these windows,
+    but not on which of them: in each phase it divides the time among subnetworks. At equal energy, a policy that
+    decides before it has seen a window's output beats it only by luck. The oracle predicts every window and leaves the
+    sensor unchanged. NaN if no window can be judged, or if ``processor_mj`` is negative, which means that the battery
+    does not last the day even without inference.
 
-    The plan is a linear programme with one constraint on the energy, so the price of a millijoule is bisected.
+    The plan is a linear programme with one constraint, the energy, so a bisection over the price of a millijoule
+    solves it.
     """
     pure = day.pure & (day.truth >= 0)
     if not pure.any() or processor_mj < 0:
@@ -96,7 +97,7 @@ def oracle(day: Day, processor_mj: float) -> float:
     right = day.best[:, day.window] == day.truth
     energy_mj = np.array([day.table[subnet].energy_mj for subnet in day.subnets])
     p50_ms = np.array([day.table[subnet].p50_ms for subnet in day.subnets])
-    parts: list[tuple[np.ndarray, np.ndarray]] = []  # of each phase: right windows and energy, by feasible subnetwork
+    parts: list[tuple[np.ndarray, np.ndarray]] = []  # per phase: right windows and energy by feasible subnetwork
     for number, deadline_ms in enumerate(day.deadline_ms):
         steps = day.phase == number
         if not steps.any():
@@ -110,7 +111,7 @@ def oracle(day: Day, processor_mj: float) -> float:
 
 
 def _best_plan(parts: list[tuple[np.ndarray, np.ndarray]], budget: float) -> float:
-    """The most right windows for the budget; less than the cheapest plan costs buys its share of that plan."""
+    """The most right windows for the budget; a budget below the cheapest plan buys its share of that plan."""
 
     def at(price: float) -> tuple[float, float]:
         chosen = [np.lexsort((cost, price * cost - gain))[0] for gain, cost in parts]
@@ -135,19 +136,19 @@ def _best_plan(parts: list[tuple[np.ndarray, np.ndarray]], budget: float) -> flo
 
 
 def best_fixed(outcomes: list[Outcome], energy_j: float) -> Outcome | None:
-    """The most accurate fixed subnetwork that drew no more than ``energy_j``; of equals the cheapest."""
+    """The most accurate fixed subnetwork that drew at most ``energy_j``; ties: the cheapest. None if all drew more."""
     within = [outcome for outcome in outcomes if outcome.energy_j <= energy_j * (1 + 1e-9)]
     return max(within, key=lambda o: (o.accuracy, -o.energy_j), default=None)
 
 
 def cheapest_as_accurate(outcomes: list[Outcome], accuracy: float) -> Outcome | None:
-    """The fixed subnetwork that drew least among those at least so accurate."""
+    """The cheapest fixed subnetwork with at least this accuracy; None if there is none."""
     enough = [outcome for outcome in outcomes if outcome.accuracy >= accuracy]
     return min(enough, key=lambda o: o.energy_j, default=None)
 
 
 def oracle_outcome(day: Day, processor_mj: float) -> Outcome:
-    """The oracle as a row beside the others."""
+    """The oracle as an outcome, to compare with the others."""
     spent_j = min(max(processor_mj, 0.0), float(max(day.table[s].energy_mj for s in day.subnets)) * day.steps) / 1000.0
     without_j = rest_j(day)
     nothing = day.outcome(
@@ -166,6 +167,6 @@ def oracle_outcome(day: Day, processor_mj: float) -> Outcome:
 
 
 def rest_j(day: Day) -> float:
-    """What the device draws over the whole day without inference."""
+    """The energy that the device draws over the whole day without inference, in J."""
     drawn_mw = np.array([day.draws.base_mw + p.extra_mw for p in day.scenario.phases])[day.phase]
     return float(drawn_mw.sum()) * day.material.hop_s / 1000.0

@@ -1,4 +1,4 @@
-"""A day one can reckon by hand: four windows over and over, three subnetworks, no noise."""
+"""A day that is easy to compute by hand: four repeated windows, three subnetworks, no noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Sensing, Subnet
-from kinestream.lab import Answers, Day, Draws, Material, Phase, Scenario, Supply
+from kinestream.lab import Day, Draws, Material, Phase, Scenario, SubnetProbs, Supply
 
 THIN, MIDDLE, WIDE = Subnet(0.1, 96), Subnet(0.5, 96), Subnet(1.0, 128)
 
@@ -24,23 +24,23 @@ def table() -> OperatingTable:
 
 @pytest.fixture
 def material() -> Material:
-    """Four windows of two classes, a second apart, two seconds long, one session."""
+    """Four windows of two classes, one second apart and two seconds long, in one epoch."""
     truth = np.array([0, 0, 1, 1])
     return Material(np.zeros((4, 2, 1), np.float32), np.zeros(4, int), truth, np.ones(4, bool), 1.0, 2.0)
 
 
 @pytest.fixture
-def answers(material: Material) -> Answers:
-    """The thin one is right on 2 of 4, the middle one on 3, the wide one on all."""
+def probs(material: Material) -> SubnetProbs:
+    """The thin subnetwork is right on 2 of 4 windows, the middle one on 3, the wide one on all."""
     best = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
-    return Answers((THIN, MIDDLE, WIDE), np.where(np.arange(2) == best[:, :, None], 0.9, 0.1).astype(np.float32))
+    return SubnetProbs((THIN, MIDDLE, WIDE), np.where(np.arange(2) == best[:, :, None], 0.9, 0.1).astype(np.float32))
 
 
 class Days:
-    """Makes days of that material."""
+    """Makes days from that material."""
 
-    def __init__(self, table: OperatingTable, material: Material, answers: Answers) -> None:
-        self.table, self.material, self.answers = table, material, answers
+    def __init__(self, table: OperatingTable, material: Material, probs: SubnetProbs) -> None:
+        self.table, self.material, self.probs = table, material, probs
 
     def day(
         self,
@@ -51,13 +51,13 @@ class Days:
         noise: float = 0.0,
         seed: int = 0,
         table: OperatingTable | None = None,
-        otherwise: Callable[[Sensing], Answers] | None = None,
+        otherwise: Callable[[Sensing], SubnetProbs] | None = None,
     ) -> Day:
         scenario = Scenario("test", "", seconds / 3600, phases or (Phase(),), supply, noise)
         return Day(
             scenario,
             self.material,
-            self.answers,
+            self.probs,
             table or self.table,
             draws or Draws(1.0),
             seed=seed,
@@ -66,5 +66,5 @@ class Days:
 
 
 @pytest.fixture
-def days(table: OperatingTable, material: Material, answers: Answers) -> Days:
-    return Days(table, material, answers)
+def days(table: OperatingTable, material: Material, probs: SubnetProbs) -> Days:
+    return Days(table, material, probs)

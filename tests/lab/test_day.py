@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import Decision, Sensing, Subnet
-from kinestream.lab import Answers, Draws, Phase, Supply, fixed
+from kinestream.lab import Draws, Phase, SubnetProbs, Supply, fixed
 from kinestream.policy import FixedPolicy, PolicyState, make_policy
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
@@ -56,10 +56,10 @@ def test_a_slower_sensor_answers_otherwise_and_draws_less_from_the_next_window_o
     table = replace(days.table, sensing=rows)
     asked: list[Sensing] = []
 
-    def otherwise(sensing: Sensing) -> Answers:
+    def otherwise(sensing: Sensing) -> SubnetProbs:
         asked.append(sensing)
         wrong = np.where(np.arange(2) == 1 - days.material.truth[:, None], 0.9, 0.1)
-        return replace(days.answers, probs=np.broadcast_to(wrong, days.answers.probs.shape).astype(np.float32))
+        return replace(days.probs, probs=np.broadcast_to(wrong, days.probs.probs.shape).astype(np.float32))
 
     day = days.day(table=table, otherwise=otherwise, draws=Draws(10.0))
     outcome = day.run(policy := Every(WIDE, sensing=Sensing(25.0)))
