@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
     with extra_for("train", "kinestream calibrate"):
         from kinestream.train.judge.calibrate import calibrate
-        from kinestream.train.judge.measure_levers import lever_accuracy
+        from kinestream.train.judge.measure_levers import measure_levers
     from rich.console import Console
     from rich.progress import Progress
 
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             order=args.order,
             track=lambda recordings: progress.track(recordings, description="watching recordings"),
         )
-        levers = lever_accuracy(
+        levers = measure_levers(
             model,
             dataset,
             validated,

@@ -116,14 +116,16 @@ def _told_of_runs(figures: dict[str, Any]) -> str:
 
 
 def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
-    from kinestream.train.judge.model_card import percent, words
+    from kinestream.train.judge.model_card import measure_title, percent
 
     kinds = list(next(iter(figures["scores"].values()))["mean"])
     rows = [
         [name, *(f"{percent(found['mean'][kind])} +- {percent(found['sd_over_runs'][kind])}" for kind in kinds)]
         for name, found in figures["scores"].items()
     ]
-    _table(console, f"{leaky}mean and standard deviation over the runs, in percent", ["", *map(words, kinds)], rows)
+    _table(
+        console, f"{leaky}mean and standard deviation over the runs, in percent", ["", *map(measure_title, kinds)], rows
+    )
 
 
 def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> None:
@@ -139,13 +141,13 @@ def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> Non
 
 
 def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
-    from kinestream.train.judge.model_card import percent, words
+    from kinestream.train.judge.model_card import measure_title, percent
     from kinestream.train.judge.scores import MEASURES
 
     rows: list[list[str]] = []
     for kind in MEASURES:
         ends = [found["interval_95_over_subjects"][kind] for found in scores.values()]
-        rows.append([words(kind), *(percent(found[kind]) for found in scores.values())])
+        rows.append([measure_title(kind), *(percent(found[kind]) for found in scores.values())])
         if any(ends):
             rows.append(["", *(f"[{100 * end[0]:.1f}, {100 * end[1]:.1f}]" if end else "" for end in ends)])
     rows.append(["calibration error", *(percent(found["calibration_error"]) for found in scores.values())])

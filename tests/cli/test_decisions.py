@@ -113,4 +113,4 @@ def test_an_impossible_wish_is_told_in_a_line(folder: Path, more: tuple[str, ...
 
 def test_a_model_that_does_not_say_whom_it_learnt_from_asks_for_recordings(folder: Path) -> None:
     _, err = kinestream(folder, "calibrate", folder / "tiny.safetensors", status=2)
-    assert "does not say what it was trained on" in err
+    assert "has no recipe; use a model made by kinestream train" in err

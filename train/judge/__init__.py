@@ -1,1 +1,1 @@
-"""Scores, evaluation, calibration and the model card."""
+"""Scores, evaluation, calibration, plots and the model card."""

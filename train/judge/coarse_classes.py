@@ -1,4 +1,4 @@
-"""Coarser classes: what a group of labels is worth together, without another network."""
+"""Scores of coarser classes: groups of labels, without another network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ Groups = Mapping[str, Sequence[str]]
 
 
 def membership(labels: Sequence[str], groups: Groups) -> NDArray[np.float32]:
-    """(labels, groups) 1 where the label belongs to the group; ``probs @ membership`` are the groups' probabilities."""
+    """(labels, groups) matrix with 1 for a label in a group; ``probs @ membership`` gives the groups' probabilities.
+
+    >>> membership(("walk", "run", "sit"), {"moving": ("walk", "run"), "still": ("sit",)}).tolist()
+    [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    """
     return np.array([[label in group for group in groups.values()] for label in labels], np.float32)
 
 
@@ -35,15 +39,17 @@ def group_summary(
     groups: Groups,
     subnets: Sequence[Subnet],
 ) -> dict[str, Any]:
-    """All scores of some subnetworks among the groups, as JSON values.
+    """All scores of ``subnets`` with the groups as classes, as JSON values.
 
     Args:
-        x: (n, length, columns) normalised windows. codes: (n,) their labels. subjects: (n,) whose they are.
+        x: (n, length, columns) normalised windows.
+        codes: (n,) their labels.
+        subjects: (n,) their people.
     """
     member = membership(labels, groups)
-    truth = member.argmax(axis=1)[codes]
-    scores = {subnet: score_of(probabilities(net, x, subnet) @ member, truth, subjects) for subnet in subnets}
+    group_codes = member.argmax(axis=1)[codes]
+    scores = {subnet: score_of(probabilities(net, x, subnet) @ member, group_codes, subjects) for subnet in subnets}
     return {
         "made_of": {name: list(group) for name, group in groups.items()},
-        "scores": {str(subnet): to_json(found, tuple(groups)) for subnet, found in scores.items()},
+        "scores": {str(subnet): to_json(score, tuple(groups)) for subnet, score in scores.items()},
     }

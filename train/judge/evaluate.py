@@ -1,4 +1,4 @@
-"""How often each subnetwork is right, on which activities, and for whom."""
+"""Evaluation: the scores of each subnetwork, by activity and by person."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ..network.switchable import SwitchableNet
 
 BATCH = 64
-"""Windows at once: few enough for a layer's output to stay in the cache; 512 take twice as long."""
+"""Windows per forward pass: few enough for a layer's output to stay in the cache; 512 take twice as long."""
 
 
 @torch.inference_mode()
 def probabilities(net: SwitchableNet, x: Tensor, subnet: Subnet) -> NDArray[np.float32]:
-    """(n, classes) of one subnetwork for (n, length, columns) normalised windows."""
+    """(n, classes) probabilities of one subnetwork for (n, length, columns) normalised windows."""
     net.eval()
     return torch.cat([net(part, subnet).softmax(dim=1) for part in x.split(BATCH)]).cpu().numpy()
 
@@ -37,10 +37,10 @@ def probabilities(net: SwitchableNet, x: Tensor, subnet: Subnet) -> NDArray[np.f
 def score(
     net: SwitchableNet, x: Tensor, labels: NDArray[np.int64], subnet: Subnet, subjects: Sequence[str] = ()
 ) -> Score:
-    """One subnetwork's counts over (n, length, columns) normalised windows and their (n,) labels.
+    """The score of one subnetwork on (n, length, columns) normalised windows and their (n,) labels.
 
     Args:
-        subjects: (n,) whose each window is; empty: nobody asks, all count as one person's.
+        subjects: (n,) person of each window; by default all belong to one person.
     """
     return score_of(probabilities(net, x, subnet), labels, subjects or np.full(len(x), "all"))
 
@@ -54,29 +54,33 @@ def score_grid(
     subnets: Sequence[Subnet] = (),
     track: Track = iter,
 ) -> dict[Subnet, Score]:
-    """What ``score`` says of every subnetwork, counted on what ONNX Runtime serves: thin ones take a third of the time.
+    """The ``score`` of every subnetwork, computed with ONNX Runtime, where thin ones take a third of PyTorch's time.
 
     Args:
         x: (n, length, columns) windows in SI units.
         subnets: all of the model's by default.
-        track: wraps them, to draw a progress bar.
+        track: wraps the subnetworks, to draw a progress bar.
     """
     engine = Engine(model, threads=torch.get_num_threads(), max_sessions=1)
-    whose = subjects or np.full(len(x), "all")
+    people = subjects or np.full(len(x), "all")
     return {
-        subnet: score_of(engine.predict_batch(x, subnet), labels, whose) for subnet in track(subnets or model.subnets)
+        subnet: score_of(engine.predict_batch(x, subnet), labels, people) for subnet in track(subnets or model.subnets)
     }
 
 
 def corners(subnets: Sequence[Subnet]) -> tuple[Subnet, ...]:
-    """The four ends of the grid, the full network first, the smallest last."""
+    """The four corners of the grid, from the full network to the smallest.
+
+    >>> [str(corner) for corner in corners([Subnet(w, r) for w in (0.1, 0.5, 1.0) for r in (96, 128)])]
+    ['1.00x-128', '1.00x-96', '0.10x-128', '0.10x-96']
+    """
     widths, resolutions = ({getattr(subnet, axis) for subnet in subnets} for axis in ("width", "resolution"))
     ends = [Subnet(w, r) for w in (max(widths), min(widths)) for r in (max(resolutions), min(resolutions))]
     return tuple(dict.fromkeys(ends))
 
 
 def spanning(model: Model) -> tuple[Subnet, ...]:
-    """Some subnetworks that the last layer is fitted for: thin to wide, in turn at low and at full resolution."""
+    """A selection of subnetworks across the grid: widths in turn at low and full resolution, and the corners."""
     widths = [model.widths[i] for i in np.unique(np.linspace(0, len(model.widths) - 1, 4).round().astype(int))]
     low, high = model.resolutions[0], model.resolutions[-1]
     both = [Subnet(width, (low, high)[i % 2]) for i, width in enumerate(reversed(widths), start=1)]
@@ -86,15 +90,15 @@ def spanning(model: Model) -> tuple[Subnet, ...]:
 def summary(
     scores: Mapping[Subnet, Score], labels: Sequence[str], detailed: Sequence[Subnet] = (), *, counts: bool = False
 ) -> dict[str, Any]:
-    """The figures as JSON values: every subnetwork's accuracy, and all scores of some.
+    """The scores as JSON values: the accuracy of every subnetwork, and all scores of the ``detailed`` ones.
 
     Args:
-        detailed: those subnetworks; the corners of the grid by default.
-        counts: tell what the scores were made of too, so that figures of several runs can be pooled.
+        detailed: the corners of the grid by default.
+        counts: include the underlying counts, which pooling several runs needs.
     """
     return {
         "windows": next(iter(scores.values())).windows,
-        "accuracy": {str(subnet): round(found.accuracy, 5) for subnet, found in scores.items()},
+        "accuracy": {str(subnet): round(score.accuracy, 5) for subnet, score in scores.items()},
         "scores": {
             str(subnet): to_json(scores[subnet], labels, counts=counts) for subnet in detailed or corners(list(scores))
         },

@@ -1,4 +1,4 @@
-"""What a slower sensor, no gyroscope and longer hops cost a model that was never taught them."""
+"""The accuracy of a trained model with a slower sensor, without gyroscope, and with longer hops."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 SLOWER = (1, 2, 4)
-"""Parts of the model's own rate that are tried."""
+"""Divisors of the model's own rate to measure."""
 HOPS = (1, 2, 3, 4, 6, 8)
-"""How many windows one prediction may have to serve."""
+"""Numbers of windows per prediction to measure."""
 
 
 def sensings_of(model: Model) -> tuple[Sensing, ...]:
-    """Ways to run a sensor for this model, its own way first."""
+    """Sensor settings to measure for this model, its own first."""
     gyro = (True, False) if any(name in GYRO for name in model.input.channels) else (False,)
-    return tuple(Sensing(model.input.fs_hz / slower, has) for slower in SLOWER for has in gyro)
+    return tuple(Sensing(model.input.fs_hz / divisor, has_gyro) for divisor in SLOWER for has_gyro in gyro)
 
 
-def lever_accuracy(
+def measure_levers(
     model: Model,
     dataset: Dataset,
     validated: Sequence[str],
@@ -46,56 +46,60 @@ def lever_accuracy(
     *,
     track: Track = iter,
 ) -> Levers:
-    """The accuracy of each subnetwork on the windows inside one activity, as each lever would have it.
+    """The accuracy of each subnetwork under each lever, on windows within one activity.
 
     Args:
-        dataset: labelled recordings, activities called as the model calls them (``data.open_data``).
-        validated: people whom the model has not learnt from, and who do not test it.
+        dataset: labelled recordings with the model's names of activities (``open_data``).
+        validated: people the model was not trained on and is not tested on.
         track: wraps their recordings, to draw a progress bar.
     Returns:
-        By way to run the sensor, a way in which too few samples are left for a window missing; and by hop, every window
-        judged by the last that was predicted.
+        Accuracy by sensor setting, without settings that leave too few samples for a window; and accuracy by hop, where
+        each window is judged by the latest prediction.
     Raises:
-        InputMismatch: a recording cannot feed the model.
+        InputMismatch: a recording does not have the model's input.
         DataDamaged: no window shows an activity that the model knows.
     """
-    net, ways = from_model(model), sensings_of(model)
-    sensed, held = {way: _Tally(subnets) for way in ways}, {hop: _Tally(subnets) for hop in HOPS}
+    net, settings = from_model(model), sensings_of(model)
+    by_sensing = {sensing: _Tally(subnets) for sensing in settings}
+    by_hop = {hop: _Tally(subnets) for hop in HOPS}
+    code_of = {label: code for code, label in enumerate(model.labels)}
     for recording in track(dataset.select(validated)):
-        for way in ways:
-            windows = windows_of(model.input, chunks_of(recording), way)
+        for sensing in settings:
+            windows = windows_of(model.input, chunks_of(recording), sensing)
             if not windows:
                 continue
             x = normalised(model, np.stack([window.x for window in windows]))
-            known = {label: code for code, label in enumerate(model.labels)}
-            truth = np.array([known.get(w.truth or "", -1) if w.truth_share == 1.0 else -1 for w in windows])
+            labels = np.array([code_of.get(w.truth or "", -1) if w.truth_share == 1.0 else -1 for w in windows])
             index = np.array([window.index for window in windows])
             for subnet in subnets:
-                said = probabilities(net, x, subnet).argmax(axis=1)
-                sensed[way].add(subnet, said, truth)
-                for hop in HOPS if way == ways[0] else ():
-                    # Windows of one session follow one another, so the one asked last lies index % hop before.
-                    held[hop].add(subnet, said[np.arange(len(said)) - index % hop], truth)
-    if not sensed[ways[0]].judged:
-        raise DataDamaged(f"no window of {dataset.name} shows an activity that {model.name} knows")
+                predicted = probabilities(net, x, subnet).argmax(axis=1)
+                by_sensing[sensing].add(subnet, predicted, labels)
+                for hop in HOPS if sensing == settings[0] else ():
+                    # Windows of an epoch are consecutive: the latest predicted one lies index % hop before.
+                    by_hop[hop].add(subnet, predicted[np.arange(len(predicted)) - index % hop], labels)
+    if not by_sensing[settings[0]].labelled:
+        raise DataDamaged(
+            f"no window of {dataset.name} shows an activity that {model.name} knows; "
+            f"label some with {', '.join(model.labels)}"
+        )
     return Levers(
-        {way: tally.accuracy() for way, tally in sensed.items() if tally.judged},
-        {hop: tally.accuracy() for hop, tally in held.items()},
+        {sensing: tally.accuracy() for sensing, tally in by_sensing.items() if tally.labelled},
+        {hop: tally.accuracy() for hop, tally in by_hop.items()},
     )
 
 
 class _Tally:
-    """Right windows of each subnetwork, and how many were judged."""
+    """Number of correct windows of each subnetwork, and number of labelled windows."""
 
     def __init__(self, subnets: Sequence[Subnet]) -> None:
-        self.right = dict.fromkeys(subnets, 0)
-        self.judged = 0
+        self.correct = dict.fromkeys(subnets, 0)
+        self.labelled = 0
 
-    def add(self, subnet: Subnet, said: NDArray[np.int64], truth: NDArray[np.int64]) -> None:
-        """``truth`` below 0: nobody can judge."""
-        self.right[subnet] += int((said == truth).sum())
-        if subnet == next(iter(self.right)):
-            self.judged += int((truth >= 0).sum())
+    def add(self, subnet: Subnet, predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+        """Count windows; a label below 0 means unlabelled."""
+        self.correct[subnet] += int((predicted == labels).sum())
+        if subnet == next(iter(self.correct)):
+            self.labelled += int((labels >= 0).sum())
 
     def accuracy(self) -> dict[Subnet, float]:
-        return {subnet: round(count / self.judged, 5) for subnet, count in self.right.items()}
+        return {subnet: round(count / self.labelled, 5) for subnet, count in self.correct.items()}

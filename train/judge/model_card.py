@@ -1,4 +1,4 @@
-"""What a model file says of its making, as JSON values, and the same as a page to read."""
+"""The model card: how a model was made and scored, as JSON values and as a Markdown page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows, command: str) -> dict[str, Any]:
-    """The card before anything was measured."""
+    """The card of a run before any score is measured."""
     return {
         "data": recipe.data.description,
         "terms": recipe.data.terms,
@@ -41,55 +41,53 @@ def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows
 
 
 def recipe_of(model: Model) -> Recipe:
-    """The recipe a model was trained with.
+    """The recipe a model was trained with, from its card.
 
     Raises:
-        ConfigError: the model does not say, or says something this kinestream does not know.
+        ConfigError: the card has no recipe, or a setting this version of kinestream does not know.
     """
     recipe = model.card.get("recipe")
     if not isinstance(recipe, dict):
-        raise ConfigError(
-            f"{model.name} does not say what it was trained on; evaluate a model made by kinestream train"
-        )
+        raise ConfigError(f"the card of {model.name} has no recipe; use a model made by kinestream train")
     return parse_recipe(recipe)
 
 
 def learnt_from(model: Model) -> dict[str, list[str]]:
-    """Whom the weights came from (``train``) and who chose among them (``validation``).
+    """The people of a model's training (``train``) and model selection (``validation``), from its card.
 
     Raises:
-        ConfigError: the model does not say.
+        ConfigError: the card does not name them.
     """
     subjects = model.card.get("subjects")
     if not isinstance(subjects, dict) or not {"train", "validation"} <= set(subjects):
         raise ConfigError(
-            f"{model.name} does not say whom it was trained on; evaluate a model made by kinestream train"
+            f"the card of {model.name} does not name its training people; use a model made by kinestream train"
         )
     return {part: list(subjects[part]) for part in ("train", "validation")}
 
 
 def definition(recipe: Recipe) -> str:
-    """How the figures of the recipe's protocol come about, in a sentence."""
-    spec, how = recipe.input, protocol_of(recipe.data)
+    """A sentence that defines the scores of the recipe's protocol; stored with them."""
+    spec, protocol = recipe.input, protocol_of(recipe.data)
     return (
-        f"{recipe.data.description}; protocol {how.name}: {how.define(recipe.data)}; "
+        f"{recipe.data.description}; protocol {protocol.name}: {protocol.define(recipe.data)}; "
         f"windows of {spec.length} samples every {spec.hop} at {spec.fs_hz:g} Hz, each inside one labelled activity "
         "from its first sample on, conditioned by the same causal code that runs live"
     )
 
 
 def without_counts(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures for a card: without each person's counts, which only pooling needs."""
+    """The scores for a card: without each person's counts, which only pooling needs."""
     scores = {
-        name: {key: value for key, value in found.items() if key not in ("confusion_by_subject", "confidence_bins")}
-        for name, found in figures["scores"].items()
+        name: {key: value for key, value in score.items() if key not in ("confusion_by_subject", "confidence_bins")}
+        for name, score in figures["scores"].items()
     }
     groups = {"groups": without_counts(figures["groups"])} if "groups" in figures else {}
     return {**figures, "scores": scores, **groups}
 
 
 def to_markdown(model: Model) -> str:
-    """The card as a page."""
+    """The card as a Markdown page."""
     card, recipe = model.card, recipe_of(model)
     lines = [
         f"# {model.name}",
@@ -103,7 +101,7 @@ def to_markdown(model: Model) -> str:
         f"- **Terms:** {card['terms']}",
         f"- **Command:** `{card['command']}`; seed {recipe.seed}",
         *(f"- **{part.capitalize()} subjects:** {', '.join(people)}" for part, people in card["subjects"].items()),
-        *(f"- **{part.capitalize()} windows:** {_counts(found)}" for part, found in card["windows"].items()),
+        *(f"- **{part.capitalize()} windows:** {_counts(counts)}" for part, counts in card["windows"].items()),
     ]
     if card["limits"]:
         lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
@@ -128,8 +126,8 @@ def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
     lines += [f"{figures['windows']} windows. Recall of each class, in percent:", "", *_recalls(scores, model.labels)]
     if "groups" in figures:
         made_of = figures["groups"]["made_of"]
-        told = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in made_of.items())
-        lines += ["", f"In groups whose probabilities are summed ({told}):", ""]
+        members = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in made_of.items())
+        lines += ["", f"In groups whose probabilities are summed ({members}):", ""]
         lines += _recalls(figures["groups"]["scores"], tuple(made_of))
     if any(s["interval_95_over_subjects"]["accuracy"] for s in scores.values()):
         lines += ["", "In brackets: 95 % interval over people (bootstrap)."]
@@ -142,39 +140,51 @@ def _figures(model: Model, figures: Mapping[str, Any]) -> list[str]:
 
 
 def _recalls(scores: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
-    """Each class's recall and what all come to, one column a subnetwork."""
+    """A table of each class's recall and the overall measures, one column per subnetwork."""
     lines = [f"| | {' | '.join(scores)} |", f"|---|{'---:|' * len(scores)}"]
     for label in labels:
-        cells = (percent(found["classes"][label]["recall"]) for found in scores.values())
+        cells = (percent(score["classes"][label]["recall"]) for score in scores.values())
         lines += [f"| {label} | {' | '.join(cells)} |"]
     for name in MEASURES:
         bold = "**" if name == "accuracy" else ""
-        cells = (percent_and_interval(found, name) for found in scores.values())
-        lines.append(f"| {bold}{words(name)}{bold} | {' | '.join(cells)} |")
+        cells = (percent_and_interval(score, name) for score in scores.values())
+        lines.append(f"| {bold}{measure_title(name)}{bold} | {' | '.join(cells)} |")
     lines.append(f"| calibration error | {' | '.join(percent(s['calibration_error']) for s in scores.values())} |")
     return lines
 
 
-def _counts(found: Mapping[str, Any]) -> str:
-    """What was used, what was left out, what was repaired while reading."""
-    text = f"{found['used']} used"
-    for kind, counts in (("of other activities left out", found["left_out"]), ("repaired", found["repairs"])):
+def _counts(windows: Mapping[str, Any]) -> str:
+    """Numbers of windows used, left out and repaired."""
+    text = f"{windows['used']} used"
+    for kind, counts in (("of other activities left out", windows["left_out"]), ("repaired", windows["repairs"])):
         if counts:
             text += f"; {kind}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
     return text
 
 
 def percent_and_interval(score: Mapping[str, Any], measure: str) -> str:
-    """A measure of one subnetwork's scores in percent, with its interval over people if there is one."""
+    """A measure of one subnetwork's scores in percent, with its interval over people if there is one.
+
+    >>> percent_and_interval({"accuracy": 0.9, "interval_95_over_subjects": {"accuracy": [0.8, 0.95]}}, "accuracy")
+    '90.00 [80.0, 95.0]'
+    """
     ends = score["interval_95_over_subjects"][measure]
     return percent(score[measure]) + (f" [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else "")
 
 
 def percent(share: float | None) -> str:
-    """A share in percent; a dash where there is none."""
+    """A share in percent; a dash for None.
+
+    >>> percent(0.9729), percent(None)
+    ('97.29', '-')
+    """
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def words(name: str) -> str:
-    """A measure's name for people."""
+def measure_title(name: str) -> str:
+    """A measure's name for display.
+
+    >>> measure_title("macro_f1")
+    'macro F1'
+    """
     return name.replace("_", " ").replace(" f1", " F1")

@@ -1,4 +1,4 @@
-"""Two pictures of a run: how it learned, and how accurate every subnetwork became."""
+"""Two plots of a run: its learning curve, and the accuracy of every subnetwork."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw_curve(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Losses and validation accuracies over the epochs."""
+    """Write a plot of losses and validation accuracies over the epochs."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
@@ -33,12 +33,12 @@ def draw_curve(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw_heat_map(path: Path, accuracy: Mapping[Subnet, float], title: str) -> None:
-    """``heat_map`` as a picture file."""
+    """Write ``heat_map`` to an image file."""
     heat_map(accuracy, title).savefig(path, dpi=120)
 
 
 def heat_map(accuracy: Mapping[Subnet, float], title: str) -> Figure:
-    """Accuracy of every (width, resolution), in percent."""
+    """A figure with the accuracy of every (width, resolution), in percent."""
     widths = sorted({subnet.width for subnet in accuracy})
     resolutions = sorted({subnet.resolution for subnet in accuracy})
     grid = np.array([[100 * accuracy[Subnet(w, r)] for w in widths] for r in resolutions])

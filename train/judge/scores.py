@@ -1,7 +1,7 @@
-"""What predictions are worth: counts that add up over people and folds, and every measure made of them.
+"""Scores of predictions: counts that add up over people and folds, and the measures computed from them.
 
-Pure numpy. A measure takes a confusion, (..., classes, classes) with the truth by row and the prediction by column,
-and gives (...) shares between 0 and 1; a class nobody showed and nobody predicted has no part in a mean.
+Pure numpy. A measure takes a confusion, (..., classes, classes) with one row per true and one column per predicted
+class, and returns (...) shares between 0 and 1; a class that is neither shown nor predicted is left out of means.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 BINS = 15
-"""Of confidence, equally wide, for the calibration error: the number of Guo et al., ICML 2017."""
+"""Number of equally wide confidence bins for the calibration error, as in Guo et al., ICML 2017."""
 DRAWS = 2000
-"""Of people, for an interval."""
+"""Number of bootstrap samples of people for an interval."""
 BOOTSTRAP_SEED = 0
 
 Measure = Callable[["NDArray[Any]"], "NDArray[np.float64]"]
 
 
 def accuracy(confusion: NDArray[Any]) -> NDArray[np.float64]:
-    """Share of the windows that were recognised."""
+    """Share of the windows that were recognised.
+
+    >>> accuracy(np.array([[8, 2], [0, 10]])).item()
+    0.9
+    """
     return _share(_hits(confusion).sum(-1), confusion.sum((-2, -1)))
 
 
 def recall(confusion: NDArray[Any]) -> NDArray[np.float64]:
-    """(..., classes) share of each class's windows that were recognised; NaN for a class nobody showed."""
+    """(..., classes) share of each class's windows that were recognised; NaN for a class never shown."""
     return _share(_hits(confusion), confusion.sum(-1))
 
 
 def precision(confusion: NDArray[Any]) -> NDArray[np.float64]:
-    """(..., classes) share of the windows taken for a class that were of it; NaN for a class never predicted."""
+    """(..., classes) share of the windows predicted as a class that belong to it; NaN for a class never predicted."""
     return _share(_hits(confusion), confusion.sum(-2))
 
 
@@ -50,7 +54,11 @@ def balanced_accuracy(confusion: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def macro_f1(confusion: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean F1 over the classes."""
+    """Mean F1 over the classes.
+
+    >>> round(macro_f1(np.array([[8, 2], [0, 10]])).item(), 4)
+    0.899
+    """
     return _mean(f1(confusion))
 
 
@@ -62,27 +70,28 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def calibration_error(bins: NDArray[np.float64]) -> float:
-    """Expected calibration error: how far confidence is from accuracy, in the mean over the windows.
+    """Expected calibration error: the mean distance between confidence and accuracy over the windows.
 
     Args:
-        bins: (bins, 3) number of windows, sum of their confidences, number of right ones.
+        bins: (bins, 3) number of windows, sum of their confidences, number of correct ones.
     Source: Naeini et al., AAAI 2015; Guo et al., ICML 2017.
     """
-    windows, confidence, right = bins.T
-    return float(np.abs(right - confidence).sum() / windows.sum())
+    windows, confidence, correct = bins.T
+    return float(np.abs(correct - confidence).sum() / windows.sum())
 
 
 def interval(
     by_subject: NDArray[np.int64], measure: Measure, *, seed: int = BOOTSTRAP_SEED, draws: int = DRAWS
 ) -> tuple[float, float] | None:
-    """95 % interval of a measure over PEOPLE, not windows: as many people are drawn with replacement, again and again.
+    """95 % bootstrap interval of a measure over PEOPLE, not windows.
 
-    One person's windows resemble each other, so an interval over windows would be far too narrow.
+    One person's windows resemble each other, so an interval over windows would be far too narrow. Each of ``draws``
+    samples draws as many people as there are, with replacement.
 
     Args:
         by_subject: (subjects, classes, classes) confusions.
     Returns:
-        The 2.5th and 97.5th percentile of ``draws`` draws; None for fewer than two people.
+        The 2.5th and 97.5th percentile over the samples; None for fewer than two people.
     Source: percentile bootstrap of clusters, Field and Welsh, JRSS B 2007.
     """
     n = len(by_subject)
@@ -95,17 +104,22 @@ def interval(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """What one subnetwork made of some people's windows, as counts that can be added."""
+    """The results of one subnetwork on some people's windows, as counts that can be added.
+
+    >>> score = score_of(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 0]), ["anna", "ben"])
+    >>> score.windows, score.accuracy, score.confusion.tolist()
+    (2, 0.5, [[1, 1], [0, 0]])
+    """
 
     subjects: tuple[str, ...]
     by_subject: NDArray[np.int64]
-    """(subjects, classes, classes)"""
+    """(subjects, classes, classes) confusions."""
     bins: NDArray[np.float64]
-    """(bins, 3), as ``calibration_error`` reads them."""
+    """(bins, 3), the argument of ``calibration_error``."""
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """(classes, classes) of all people together."""
+        """(classes, classes) confusion of all people together."""
         return self.by_subject.sum(0)
 
     @property
@@ -122,14 +136,14 @@ class Score:
 
 
 def score_of(probs: NDArray[Any], labels: NDArray[np.integer], subjects: ArrayLike) -> Score:
-    """The counts of (n, classes) probabilities against (n,) labels of windows of (n,) people."""
+    """The score of (n, classes) probabilities for windows with (n,) labels of (n,) people."""
     n, classes = probs.shape
     names, person = np.unique(np.asarray(subjects, str), return_inverse=True)
     predicted = probs.argmax(1)
     cell = (person * classes + labels) * classes + predicted
     by_subject = np.bincount(cell, minlength=len(names) * classes**2).reshape(len(names), classes, classes)
     confidence = probs[np.arange(n), predicted].astype(np.float64)
-    # Bins are open below, closed above; a probability that is no number is left to be seen in their sums.
+    # Bins are open below and closed above; a NaN probability stays visible in their sums.
     bin_of = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     counted = np.stack([np.ones(n), confidence, predicted == labels])
     bins = np.stack([np.bincount(bin_of, weights, BINS).astype(np.float64) for weights in counted], 1)
@@ -137,7 +151,7 @@ def score_of(probs: NDArray[Any], labels: NDArray[np.integer], subjects: ArrayLi
 
 
 def pooled(scores: Iterable[Score]) -> Score:
-    """All windows together; one person's of several runs count as that person's."""
+    """The score of all windows together; the same person in several scores counts as one person."""
     parts = list(scores)
     names = sorted({name for part in parts for name in part.subjects})
     by_subject = np.zeros((len(names), *parts[0].by_subject.shape[1:]), np.int64)
@@ -147,37 +161,38 @@ def pooled(scores: Iterable[Score]) -> Score:
 
 
 def to_json(score: Score, labels: Sequence[str], *, counts: bool = True) -> dict[str, Any]:
-    """Every measure with its interval over people, every class, the confusion; NaN becomes None.
+    """All measures with their intervals over people, all classes, and the confusion; NaN becomes None.
 
     Args:
-        counts: tell each person's confusion and the bins of confidence too, from which ``from_json`` makes the score.
+        counts: include each person's confusion and the confidence bins, which ``from_json`` needs.
     """
     confusion = score.confusion
     ranges = {name: interval(score.by_subject, measure) for name, measure in MEASURES.items()}
     columns = {name: of(confusion) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))}
-    told = {
+    values = {
         **{name: _rounded(measure(confusion)) for name, measure in MEASURES.items()},
         "calibration_error": _rounded(calibration_error(score.bins)),
         "interval_95_over_subjects": {
             name: None if ends is None else [_rounded(end) for end in ends] for name, ends in ranges.items()
         },
         "classes": {
-            label: {name: _rounded(values[i]) for name, values in columns.items()}
+            label: {name: _rounded(column[i]) for name, column in columns.items()}
             | {"windows": int(confusion[i].sum())}
             for i, label in enumerate(labels)
         },
         "confusion": confusion.tolist(),
     }
     if not counts:
-        return told
-    return told | {
+        return values
+    bins = [[int(n), round(confidence, 6), int(correct)] for n, confidence, correct in score.bins.tolist()]
+    return values | {
         "confusion_by_subject": dict(zip(score.subjects, score.by_subject.tolist(), strict=True)),
-        "confidence_bins": [[int(n), round(confidence, 6), int(right)] for n, confidence, right in score.bins.tolist()],
+        "confidence_bins": bins,
     }
 
 
 def from_json(values: Mapping[str, Any]) -> Score:
-    """The counts back out of ``to_json``."""
+    """The score from the result of ``to_json`` with counts."""
     people = values["confusion_by_subject"]
     return Score(tuple(people), np.array(list(people.values()), np.int64), np.array(values["confidence_bins"], float))
 

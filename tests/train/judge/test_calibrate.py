@@ -1,4 +1,4 @@
-"""What ``kinestream calibrate`` learns, against counts by hand and the pipeline that runs live."""
+"""Calibration compared with manual counts and with the live pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = (*MODEL.labels, "falling")
 
 
 def recording(person: str, stretches: list[tuple[int, float]]) -> Recording:
-    """Noise, labelled with each code for so many seconds."""
+    """Noise, labelled with each (code, seconds) in turn."""
     codes = np.concatenate([np.full(round(50 * seconds), code, np.int16) for code, seconds in stretches])
     x = np.random.default_rng(int(person)).normal(0, 3, (len(codes), 3)).astype(np.float32)
     return Recording("made", f"r{person}", person, 50.0, ACC, np.arange(len(codes)) / 50, x, codes, NAMES)
@@ -35,32 +35,32 @@ def dataset(*people: list[tuple[int, float]]) -> Dataset:
     return Dataset("made", NAMES, entries)
 
 
-def test_rates_are_changes_over_seconds_with_one_more_in_a_minute() -> None:
+def test_rates_are_changes_per_second_plus_one_change_per_minute() -> None:
     rates = change_rates(dataset([(0, 30), (1, 20), (0, 30), (UNLABELLED, 5), (2, 10)]), MODEL.labels)
     leaving = rates.sum(1)
     np.testing.assert_allclose(leaving, [(2 + 1) / (60 + 60), (1 + 1) / (20 + 60), 1 / (10 + 60), 1 / 60])
     np.testing.assert_allclose(rates[0], leaving[0] * np.array([0, 1, 1, 1]) / 3)
 
 
-def test_the_order_of_activities_is_learnt_only_if_asked_for() -> None:
+def test_the_order_of_activities_is_learnt_only_on_request() -> None:
     script = dataset([(0, 10), (1, 10)] * 20)
-    alike, ordered = (change_rates(script, MODEL.labels, order=order)[0] for order in (False, True))
-    assert alike[1] == pytest.approx(alike[2])
+    uniform, ordered = (change_rates(script, MODEL.labels, order=order)[0] for order in (False, True))
+    assert uniform[1] == pytest.approx(uniform[2])
     assert ordered[1] > 50 * ordered[2] > 0
-    assert ordered.sum() == pytest.approx(alike.sum())
+    assert ordered.sum() == pytest.approx(uniform.sum())
 
 
-def test_what_lies_between_two_known_activities_is_passed_over() -> None:
+def test_unknown_activities_between_two_known_ones_are_skipped() -> None:
     rates = change_rates(dataset([(0, 10), (4, 3), (1, 10)]), MODEL.labels, order=True)
     assert rates[0].argmax() == 1
 
 
-def test_a_recording_of_one_activity_says_nothing_of_changes() -> None:
+def test_a_recording_of_a_single_activity_does_not_change_the_rates() -> None:
     np.testing.assert_allclose(change_rates(dataset([(0, 5000)]), MODEL.labels).sum(1), 1 / 60)
 
 
-def test_the_temperature_makes_what_happened_live_most_probable() -> None:
-    """Of a model that is mostly right: each stretch of motion is labelled as it takes it, but for one."""
+def test_the_temperature_maximises_the_likelihood_of_the_live_labels() -> None:
+    """For a model that is mostly right: all stretches of motion but one are labelled with its own prediction."""
     model = random_model(widths=(1.0,), seed=2)
     engine = Engine(model)
     rng = np.random.default_rng(1)
@@ -68,23 +68,24 @@ def test_the_temperature_makes_what_happened_live_most_probable() -> None:
     codes = [int(engine.predict(x[:40].astype("f4"), model.full).probs.argmax()) for x in motions]
     codes[-1] = (codes[-1] + 1) % 4
     x, labels = np.concatenate(motions).astype("f4"), np.repeat(np.array(codes, np.int16), 1500)
-    taught = Recording("made", "r", "me", 50.0, ACC, np.arange(len(x)) / 50, x, labels, NAMES)
-    found = calibrate(model, Dataset("made", NAMES, [Entry("r", "me", lambda: taught)]), ("me",), ("me",))
-    probs, truth = [], []
+    labelled = Recording("made", "r", "me", 50.0, ACC, np.arange(len(x)) / 50, x, labels, NAMES)
+    calibration = calibrate(model, Dataset("made", NAMES, [Entry("r", "me", lambda: labelled)]), ("me",), ("me",))
+    probs, codes = [], []
     for subnet in model.subnets:
         table = operating_table(engine, [subnet])
         pipeline = Pipeline(engine, make_policy(f"fixed:{subnet}", table), table)
-        for one in [p for chunk in chunks_of(taught) for p in pipeline.push(chunk)] + pipeline.flush():
-            if one.truth_share > 0.5:
-                probs.append(one.probs)
-                truth.append(one.labels.index(one.truth or ""))
-    p, y = np.array(probs), np.array(truth)
-    temperature = found.temperature[1.0]
+        predictions = [p for chunk in chunks_of(labelled) for p in pipeline.push(chunk)] + pipeline.flush()
+        for prediction in predictions:
+            if prediction.truth_share > 0.5:
+                probs.append(prediction.probs)
+                codes.append(prediction.labels.index(prediction.truth or ""))
+    p, y = np.array(probs), np.array(codes)
+    temperature = calibration.temperature[1.0]
     losses = [-np.log(tempered(p, temperature * by)[np.arange(len(y)), y]).mean() for by in (0.97, 1.0, 1.03)]
     assert losses[1] == min(losses)
     assert 0.05 < temperature < 10
-    assert found.is_learnt
-    assert 0 < found.evidence <= model.input.length / model.input.hop
+    assert calibration.is_learnt
+    assert 0 < calibration.evidence <= model.input.length / model.input.hop
 
 
 def test_too_few_windows_are_refused() -> None:

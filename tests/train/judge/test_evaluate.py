@@ -1,4 +1,4 @@
-"""Scores against counting by hand."""
+"""Evaluation compared with manual counts and with PyTorch."""
 
 from dataclasses import replace
 
@@ -19,20 +19,20 @@ from kinestream.train.network.switchable import SwitchableNet
 from ..made_up import LABELS, windows
 
 
-def test_a_confusion_counts_truth_by_row_and_prediction_by_column():
+def test_a_confusion_has_true_classes_as_rows_and_predictions_as_columns():
     net = SwitchableNet(PRESETS["uci"])
-    made, subnet = windows(0, BATCH + 20), Subnet(0.3, 96)
-    x = torch.from_numpy(made.x)
+    test, subnet = windows(0, BATCH + 20), Subnet(0.3, 96)
+    x = torch.from_numpy(test.x)
     batch_statistics.record(net, x, [subnet])
     with torch.inference_mode():
         predicted = net(x, subnet).argmax(dim=1).tolist()
     want = np.zeros((6, 6), int)
-    for truth, guess in zip(made.labels.tolist(), predicted, strict=True):
-        want[truth, guess] += 1
-    assert score(net, x, made.labels, subnet).confusion.tolist() == want.tolist()
+    for label, prediction in zip(test.labels.tolist(), predicted, strict=True):
+        want[label, prediction] += 1
+    assert score(net, x, test.labels, subnet).confusion.tolist() == want.tolist()
 
 
-def test_probabilities_are_those_of_the_network_whole_batch_or_not():
+def test_probabilities_do_not_depend_on_the_batches():
     net = SwitchableNet(PRESETS["uci"])
     x, subnet = torch.from_numpy(windows(0, BATCH + 3).x), Subnet(0.3, 96)
     batch_statistics.record(net, x, [subnet])
@@ -42,7 +42,7 @@ def test_probabilities_are_those_of_the_network_whole_batch_or_not():
 
 
 def small_model(preset: str = "uci", resolutions: tuple[int, ...] = (96, 112, 128)) -> Model:
-    """Untrained, with a grid of nine."""
+    """An untrained model with nine subnetworks."""
     recipe = load_recipe(preset)
     recipe = replace(recipe, network=replace(recipe.network, widths=(0.1, 0.5, 1.0), resolutions=resolutions))
     torch.manual_seed(0)
@@ -54,38 +54,38 @@ def small_model(preset: str = "uci", resolutions: tuple[int, ...] = (96, 112, 12
 @pytest.mark.parametrize(
     ("preset", "resolutions"), [("uci", (96, 112, 128)), ("resnet_uci", (96, 112, 128)), ("kinet_uci", (64, 96, 128))]
 )
-def test_the_whole_grid_is_scored_as_each_subnetwork_of_it_by_pytorch(preset, resolutions):
-    model, made = small_model(preset, resolutions), windows(0, 70)
-    whose = [f"p{i % 3}" for i in range(70)]
-    net, x = from_model(model), normalised(model, made.x)
-    found = score_grid(model, made.x, made.labels, whose)
-    assert list(found) == list(model.subnets)
-    for subnet, got in found.items():
-        want = score(net, x, made.labels, subnet, whose)
+def test_grid_scores_equal_those_of_pytorch(preset, resolutions):
+    model, test = small_model(preset, resolutions), windows(0, 70)
+    subjects = [f"p{i % 3}" for i in range(70)]
+    net, x = from_model(model), normalised(model, test.x)
+    scores = score_grid(model, test.x, test.labels, subjects)
+    assert list(scores) == list(model.subnets)
+    for subnet, got in scores.items():
+        want = score(net, x, test.labels, subnet, subjects)
         assert got.subjects == want.subjects
         assert np.array_equal(got.by_subject, want.by_subject)
         assert np.allclose(got.bins, want.bins, atol=1e-4)
 
 
-def test_some_of_the_grid_can_be_scored_alone():
-    model, made = small_model(), windows(0, 20)
-    one = score_grid(model, made.x, made.labels, subnets=[Subnet(0.5, 112)])
-    assert list(one) == [Subnet(0.5, 112)]
-    assert one[Subnet(0.5, 112)].windows == 20
+def test_single_subnetworks_can_be_scored():
+    model, test = small_model(), windows(0, 20)
+    scores = score_grid(model, test.x, test.labels, subnets=[Subnet(0.5, 112)])
+    assert list(scores) == [Subnet(0.5, 112)]
+    assert scores[Subnet(0.5, 112)].windows == 20
 
 
-def test_a_summary_names_the_four_corners_and_every_cut():
-    model, made = small_model(), windows(0, 32)
-    whose = [f"p{i % 3}" for i in range(32)]
-    scores = score_grid(model, made.x, made.labels, whose)
-    told = summary(scores, LABELS, counts=True)
-    assert list(told["scores"]) == ["1.00x-128", "1.00x-96", "0.10x-128", "0.10x-96"]
-    assert len(told["accuracy"]) == 9
-    assert told["windows"] == 32
-    assert told["accuracy"]["0.50x-112"] == pytest.approx(scores[Subnet(0.5, 112)].accuracy, abs=1e-5)
-    assert from_json(told["scores"]["1.00x-96"]).subjects == ("p0", "p1", "p2")
+def test_a_summary_has_every_accuracy_and_all_scores_of_the_corners():
+    model, test = small_model(), windows(0, 32)
+    subjects = [f"p{i % 3}" for i in range(32)]
+    scores = score_grid(model, test.x, test.labels, subjects)
+    values = summary(scores, LABELS, counts=True)
+    assert list(values["scores"]) == ["1.00x-128", "1.00x-96", "0.10x-128", "0.10x-96"]
+    assert len(values["accuracy"]) == 9
+    assert values["windows"] == 32
+    assert values["accuracy"]["0.50x-112"] == pytest.approx(scores[Subnet(0.5, 112)].accuracy, abs=1e-5)
+    assert from_json(values["scores"]["1.00x-96"]).subjects == ("p0", "p1", "p2")
     assert list(summary(scores, LABELS, [Subnet(0.5, 112)])["scores"]) == ["0.50x-112"]
 
 
-def test_a_grid_of_one_has_one_corner():
+def test_a_grid_of_one_subnetwork_has_one_corner():
     assert corners([Subnet(1.0, 128)]) == (Subnet(1.0, 128),)

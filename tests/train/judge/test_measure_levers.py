@@ -1,4 +1,4 @@
-"""What other ways to run the sensor cost, against the pipeline that runs live."""
+"""Accuracy with other sensor settings and hops, compared with the live pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
 from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of
-from kinestream.train.judge.measure_levers import HOPS, lever_accuracy, sensings_of
+from kinestream.train.judge.measure_levers import HOPS, measure_levers, sensings_of
 
 from ...random_models import TINY, random_model
 
@@ -26,7 +26,7 @@ SIX = replace(MODEL, input=replace(MODEL.input, channels=(*ACC, *GYRO)))
 
 
 def recording(person: str, names: tuple[str, ...] = SIX.labels) -> Recording:
-    """A minute of walking noise, three activities."""
+    """A minute of random-walk noise labelled with three activities."""
     rng, n = np.random.default_rng(int(person)), 3000
     x = (rng.normal(0, 0.2, (n, 6)).cumsum(0)).astype(np.float32)
     labels = (np.arange(n) // 250 % 3).astype(np.int16)
@@ -40,15 +40,15 @@ def dataset(names: tuple[str, ...] = SIX.labels) -> Dataset:
 def live(model: Model, policy: str) -> list[Prediction]:
     engine = Engine(model)
     table = operating_table(engine)
-    found: list[Prediction] = []
+    predictions: list[Prediction] = []
     for person in "01":
         pipe = Pipeline(engine, make_policy(f"fixed:1.0x-40{policy}", table), table)
-        found += [p for chunk in chunks_of(recording(person)) for p in pipe.push(chunk)] + pipe.flush()
-    return [p for p in found if p.truth_share == 1.0]
+        predictions += [p for chunk in chunks_of(recording(person)) for p in pipe.push(chunk)] + pipe.flush()
+    return [p for p in predictions if p.truth_share == 1.0]
 
 
-def test_the_models_own_way_and_a_sleeping_gyroscope_are_as_right_as_live() -> None:
-    levers = lever_accuracy(SIX, dataset(), ["0", "1"], [SIX.full])
+def test_accuracy_with_and_without_gyroscope_equals_that_of_the_live_pipeline() -> None:
+    levers = measure_levers(SIX, dataset(), ["0", "1"], [SIX.full])
     assert tuple(levers.sensing) == sensings_of(SIX)
     assert next(iter(levers.sensing)) == Sensing(50.0)
     predictions = live(SIX, "")
@@ -56,17 +56,17 @@ def test_the_models_own_way_and_a_sleeping_gyroscope_are_as_right_as_live() -> N
         np.mean([p.label == p.truth for p in predictions]), abs=1e-5
     )
     assert levers.hops[1] == levers.sensing[Sensing(50.0)]
-    # Live, the sensor hears of it after two seconds, and until then each recording is as before.
-    told = {s: a[SIX.full] for s, a in levers.sensing.items()}
-    assert told[Sensing(50.0, gyro=False)] == pytest.approx(
+    # In live operation the sensor changes its setting after two seconds; the first windows are as before.
+    accuracies = {sensing: accuracy[SIX.full] for sensing, accuracy in levers.sensing.items()}
+    assert accuracies[Sensing(50.0, gyro=False)] == pytest.approx(
         np.mean([p.label == p.truth for p in live(SIX, "+sensing:fs_hz=50,gyro=false")]), abs=0.05
     )
-    assert len(set(told.values())) > 1
+    assert len(set(accuracies.values())) > 1
 
 
-def test_a_longer_hop_is_judged_by_the_prediction_that_still_holds() -> None:
+def test_with_a_longer_hop_windows_are_judged_by_the_latest_prediction() -> None:
     engine = Engine(SIX)
-    levers = lever_accuracy(SIX, dataset(), ["2"], [SIX.full])
+    levers = measure_levers(SIX, dataset(), ["2"], [SIX.full])
     (chunk,) = chunks_of(recording("2"))
     table = operating_table(engine)
     pipe = Pipeline(engine, make_policy("fixed:1.0x-40", table), table)
@@ -76,24 +76,24 @@ def test_a_longer_hop_is_judged_by_the_prediction_that_still_holds() -> None:
         assert levers.hops[hop][SIX.full] == pytest.approx(np.mean(right), abs=1e-5)
 
 
-def test_a_way_that_leaves_no_window_is_left_out() -> None:
-    """Windows of 40 samples out of recordings of 40: every fourth sample ends before the window does."""
+def test_a_sensor_setting_that_leaves_no_window_is_left_out() -> None:
+    """Windows of 40 samples from a recording of 40: with fewer samples, none is complete."""
 
     def short(person: str) -> Recording:
         whole = recording(person)
         return replace(whole, t=whole.t[:40], x=whole.x[:40], labels=np.zeros(40, np.int16), segments=((0, 40),))
 
     few = Dataset("short", SIX.labels, [Entry("r0", "0", partial(short, "0"))])
-    levers = lever_accuracy(SIX, few, ["0"], [SIX.full])
+    levers = measure_levers(SIX, few, ["0"], [SIX.full])
     assert {sensing.fs_hz for sensing in levers.sensing} == {50.0}
 
 
-def test_recordings_of_other_activities_are_refused() -> None:
+def test_recordings_without_a_known_activity_are_refused() -> None:
     with pytest.raises(DataDamaged, match="no window of made shows an activity that six knows"):
-        lever_accuracy(SIX, dataset(("a", "b", "c")), ["0"], [SIX.full])
+        measure_levers(SIX, dataset(("a", "b", "c")), ["0"], [SIX.full])
 
 
-def test_levers_travel_in_the_model_file_and_change_no_fingerprint(tmp_path: Path) -> None:
+def test_levers_are_stored_in_the_model_file_without_changing_its_fingerprint(tmp_path: Path) -> None:
     levers = Levers(
         {Sensing(50.0): {SIX.full: 0.9}, Sensing(25.0, gyro=False): {SIX.full: 0.5}},
         {1: {SIX.full: 0.9}, 2: {SIX.full: 0.8}},

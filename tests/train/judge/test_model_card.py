@@ -1,4 +1,4 @@
-"""The card: what a model says of its making, and the page made of it."""
+"""The model card and its Markdown page."""
 
 import json
 from dataclasses import replace
@@ -28,24 +28,24 @@ PEOPLE = tuple(map(str, range(8)))
 
 @pytest.fixture(scope="module")
 def model():
-    recipe, made = small_recipe(), replace(windows(0), left_out={"stand_to_sit": 3}, repairs={"missing_value": 2})
+    recipe, parts = small_recipe(), replace(windows(0), left_out={"stand_to_sit": 3}, repairs={"missing_value": 2})
     split = split_subjects(PEOPLE, recipe.data)
-    net, x = SwitchableNet(recipe.network.architecture), torch.from_numpy(made.x)
+    net, x = SwitchableNet(recipe.network.architecture), torch.from_numpy(parts.x)
     batch_statistics.record(net, x, recipe.network.subnets)
     bare = to_model(recipe, net, torch.zeros(9), torch.ones(9), {})
-    scores = score_grid(bare, made.x, made.labels)
-    card = begin_card(recipe, split, made, made, "kinestream train --model_name uci")
+    scores = score_grid(bare, parts.x, parts.labels)
+    card = begin_card(recipe, split, parts, parts, "kinestream train --model_name uci")
     figures = summary(scores, recipe.data.labels)
     card |= {"validation": figures, "test": {"definition": definition(recipe), **figures}}
-    return replace(bare, accuracy={subnet: found.accuracy for subnet, found in scores.items()}, card=card)
+    return replace(bare, accuracy={subnet: score.accuracy for subnet, score in scores.items()}, card=card)
 
 
-def test_a_card_is_json_and_holds_the_whole_recipe(model):
+def test_a_card_is_json_and_contains_the_whole_recipe(model):
     assert json.loads(json.dumps(model.card)) == model.card
     assert recipe_of(model) == small_recipe()
 
 
-def test_the_page_shows_data_terms_command_subjects_limits_and_figures(model):
+def test_the_page_shows_data_terms_command_subjects_limits_and_scores(model):
     page = to_markdown(model)
     for wanted in (
         model.card["data"],
@@ -66,31 +66,31 @@ def test_the_page_shows_data_terms_command_subjects_limits_and_figures(model):
     assert f"| 1.00 | {100 * model.card['test']['accuracy']['1.00x-96']:.2f} | {full} |" in page
 
 
-def test_a_page_without_test_figures_shows_none(model):
+def test_the_page_of_an_untested_model_has_no_test_section(model):
     untested = replace(model, card={key: value for key, value in model.card.items() if key != "test"})
     assert "Accuracy on the test subjects" not in to_markdown(untested)
 
 
-def test_a_model_that_does_not_say_its_recipe_cannot_be_evaluated(model):
-    with pytest.raises(ConfigError, match="small does not say what it was trained on"):
+def test_a_model_without_a_recipe_cannot_be_evaluated(model):
+    with pytest.raises(ConfigError, match="the card of small has no recipe"):
         recipe_of(replace(model, card={}))
 
 
-def test_a_model_that_does_not_say_whom_it_saw_cannot_be_evaluated(model):
+def test_a_model_without_training_people_cannot_be_evaluated(model):
     assert learnt_from(model)["validation"] == model.card["subjects"]["validation"]
-    with pytest.raises(ConfigError, match="does not say whom it was trained on"):
+    with pytest.raises(ConfigError, match="does not name its training people"):
         learnt_from(replace(model, card={"recipe": model.card["recipe"]}))
 
 
-def test_figures_made_on_people_it_knows_say_so_on_the_page(model):
+def test_the_page_marks_scores_on_people_seen_in_training(model):
     test = {**model.card["test"], "seen_in_training": True, "seen_subjects": ["3"]}
     assert "**Seen in training:** 3" in to_markdown(replace(model, card={**model.card, "test": test}))
     assert "Seen in training" not in to_markdown(model)
 
 
-def test_a_card_keeps_no_persons_counts_of_labels_or_of_groups():
-    found = {"1.00x-128": {"accuracy": 0.9, "confusion_by_subject": {"1": []}, "confidence_bins": []}}
-    figures = {"windows": 3, "scores": found, "groups": {"made_of": {"still": ["sitting"]}, "scores": found}}
+def test_a_card_omits_the_counts_of_each_person():
+    scores = {"1.00x-128": {"accuracy": 0.9, "confusion_by_subject": {"1": []}, "confidence_bins": []}}
+    figures = {"windows": 3, "scores": scores, "groups": {"made_of": {"still": ["sitting"]}, "scores": scores}}
     bare = {"1.00x-128": {"accuracy": 0.9}}
     groups = {"made_of": {"still": ["sitting"]}, "scores": bare}
     assert without_counts(figures) == {"windows": 3, "scores": bare, "groups": groups}

@@ -1,4 +1,4 @@
-"""Every measure against ten lines that count by hand."""
+"""Every measure compared with a manual count."""
 
 import json
 import math
@@ -28,35 +28,35 @@ samples = st.builds(
 
 
 def counted(probs, labels):
-    """Per class: true positives, predicted, shown."""
-    guesses = [max(range(len(row)), key=row.__getitem__) for row in probs.tolist()]
-    pairs = list(zip(labels.tolist(), guesses, strict=True))
+    """Counts per class: true positives, predictions, labels."""
+    predictions = [max(range(len(row)), key=row.__getitem__) for row in probs.tolist()]
+    pairs = list(zip(labels.tolist(), predictions, strict=True))
     classes = range(probs.shape[1])
-    hit = [sum(t == g == c for t, g in pairs) for c in classes]
-    return hit, [sum(g == c for _, g in pairs) for c in classes], [sum(t == c for t, _ in pairs) for c in classes]
+    hits = [sum(t == p == c for t, p in pairs) for c in classes]
+    return hits, [sum(p == c for _, p in pairs) for c in classes], [sum(t == c for t, _ in pairs) for c in classes]
 
 
 @settings(deadline=None)
 @given(samples)
-def test_the_measures_are_those_counted_by_hand(sample):
+def test_the_measures_equal_a_manual_count(sample):
     probs, labels, subjects = sample
-    hit, predicted, shown = counted(probs, labels)
+    hits, predicted, shown = counted(probs, labels)
     confusion = score_of(probs, labels, subjects).confusion
-    f1s = [2 * h / (p + s) for h, p, s in zip(hit, predicted, shown, strict=True) if p + s]
-    recalls = [h / s for h, s in zip(hit, shown, strict=True) if s]
-    assert float(scores.accuracy(confusion)) == pytest.approx(sum(hit) / len(labels))
+    f1s = [2 * h / (p + s) for h, p, s in zip(hits, predicted, shown, strict=True) if p + s]
+    recalls = [h / s for h, s in zip(hits, shown, strict=True) if s]
+    assert float(scores.accuracy(confusion)) == pytest.approx(sum(hits) / len(labels))
     assert float(scores.macro_f1(confusion)) == pytest.approx(sum(f1s) / len(f1s))
     assert float(scores.balanced_accuracy(confusion)) == pytest.approx(sum(recalls) / len(recalls))
     for c in range(4):
-        want = hit[c] / predicted[c] if predicted[c] else math.nan
+        want = hits[c] / predicted[c] if predicted[c] else math.nan
         assert float(scores.precision(confusion)[c]) == pytest.approx(want, nan_ok=True)
-        want = hit[c] / shown[c] if shown[c] else math.nan
+        want = hits[c] / shown[c] if shown[c] else math.nan
         assert float(scores.recall(confusion)[c]) == pytest.approx(want, nan_ok=True)
 
 
 @settings(deadline=None)
 @given(samples)
-def test_the_calibration_error_is_the_one_counted_by_hand(sample):
+def test_the_calibration_error_equals_a_manual_count(sample):
     probs, labels, subjects = sample
     error = 0.0
     for b in range(15):
@@ -65,36 +65,37 @@ def test_the_calibration_error_is_the_one_counted_by_hand(sample):
             for row, label in zip(probs, labels, strict=True)
             if b / 15 < row.max() <= (b + 1) / 15
         ]
-        error += abs(sum(right for _, right in inside) - sum(sure for sure, _ in inside)) / len(labels)
+        correct, confidence = sum(hit for _, hit in inside), sum(prob for prob, _ in inside)
+        error += abs(correct - confidence) / len(labels)
     assert scores.calibration_error(score_of(probs, labels, subjects).bins) == pytest.approx(error, abs=1e-6)
 
 
-def test_a_network_that_is_always_sure_and_half_right_is_off_by_a_half():
+def test_a_network_that_is_always_certain_and_half_right_has_an_error_of_one_half():
     probs = np.array([[1.0, 0.0]] * 10)
-    found = score_of(probs, np.array([0, 1] * 5), ["p"] * 10)
-    assert scores.calibration_error(found.bins) == pytest.approx(0.5)
+    score = score_of(probs, np.array([0, 1] * 5), ["p"] * 10)
+    assert scores.calibration_error(score.bins) == pytest.approx(0.5)
 
 
-def test_each_persons_confusion_is_their_own():
+def test_each_person_has_their_own_confusion():
     probs, labels, subjects = made()
-    found = score_of(probs, labels, subjects)
-    for name, confusion in zip(found.subjects, found.by_subject, strict=True):
-        own = np.array([one == name for one in subjects])
+    score = score_of(probs, labels, subjects)
+    for name, confusion in zip(score.subjects, score.by_subject, strict=True):
+        own = np.array([subject == name for subject in subjects])
         assert confusion.tolist() == score_of(probs[own], labels[own], ["x"] * own.sum()).confusion.tolist()
 
 
-def test_the_interval_draws_people_and_not_windows():
+def test_the_interval_samples_people_and_not_windows():
     good, bad = np.diag([50, 50]), np.array([[0, 50], [50, 0]])
     split = np.array([good, bad, good, bad])
     assert interval(split, scores.accuracy) == (
         0.0,
         1.0,
-    )  # four people of 100 windows each: windows alone would give 0.45 to 0.55
-    alike = np.array([[[40, 10], [10, 40]]] * 4)
-    assert interval(alike, scores.accuracy) == (0.8, 0.8)
+    )  # four people with 100 windows each: sampling windows would give 0.45 to 0.55
+    equal = np.array([[[40, 10], [10, 40]]] * 4)
+    assert interval(equal, scores.accuracy) == (0.8, 0.8)
 
 
-def test_the_interval_is_that_of_drawing_with_replacement_one_by_one():
+def test_the_interval_equals_that_of_an_explicit_bootstrap():
     by_subject = score_of(*made(400, 8)).by_subject
     rng, drawn = np.random.default_rng(1), []
     for _ in range(4000):
@@ -105,7 +106,7 @@ def test_the_interval_is_that_of_drawing_with_replacement_one_by_one():
     )
 
 
-def test_the_interval_of_one_person_is_unknown_and_a_seed_fixes_the_others():
+def test_one_person_has_no_interval_and_a_seed_makes_others_reproducible():
     by_subject = score_of(*made()).by_subject
     assert interval(by_subject[:1], scores.accuracy) is None
     assert interval(by_subject, scores.macro_f1) == interval(by_subject, scores.macro_f1)
@@ -114,23 +115,23 @@ def test_the_interval_of_one_person_is_unknown_and_a_seed_fixes_the_others():
 
 @settings(deadline=None)
 @given(samples, samples)
-def test_pooling_scores_is_scoring_the_windows_together(first, second):
+def test_pooled_scores_equal_the_score_of_all_windows_together(first, second):
     probs, labels, subjects = (np.concatenate(both) for both in zip(first, second, strict=True))
     whole = score_of(probs, labels, subjects)
-    found = pooled([score_of(*first), score_of(*second)])
-    assert found.subjects == whole.subjects
-    assert np.array_equal(found.by_subject, whole.by_subject)
-    assert np.allclose(found.bins, whole.bins)
+    pool = pooled([score_of(*first), score_of(*second)])
+    assert pool.subjects == whole.subjects
+    assert np.array_equal(pool.by_subject, whole.by_subject)
+    assert np.allclose(pool.bins, whole.bins)
 
 
-def test_json_holds_the_counts_and_says_nothing_of_a_class_nobody_showed():
+def test_json_contains_the_counts_and_null_for_a_class_never_shown():
     probs, labels, subjects = made()
     probs[:, 3] = 0
     score = score_of(probs[labels < 3], labels[labels < 3], np.array(subjects)[labels < 3])
-    told = json.loads(json.dumps(to_json(score, LABELS), allow_nan=False))
-    assert told["classes"]["d"] == {"precision": None, "recall": None, "f1": None, "windows": 0}
-    assert told["interval_95_over_subjects"]["accuracy"][0] <= told["accuracy"]
-    again = from_json(told)
-    assert again.subjects == score.subjects
-    assert np.array_equal(again.by_subject, score.by_subject)
-    assert scores.calibration_error(again.bins) == pytest.approx(told["calibration_error"], abs=1e-5)
+    values = json.loads(json.dumps(to_json(score, LABELS), allow_nan=False))
+    assert values["classes"]["d"] == {"precision": None, "recall": None, "f1": None, "windows": 0}
+    assert values["interval_95_over_subjects"]["accuracy"][0] <= values["accuracy"]
+    restored = from_json(values)
+    assert restored.subjects == score.subjects
+    assert np.array_equal(restored.by_subject, score.by_subject)
+    assert scores.calibration_error(restored.bins) == pytest.approx(values["calibration_error"], abs=1e-5)
