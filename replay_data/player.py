@@ -175,6 +175,7 @@ class _ReadAhead:
             self.durations_s = {i: recording.duration_s for i, recording in enumerate(recordings)}
 
     async def get(self, index: int) -> Recording:
+        """Recording ``index``; starts reading the next one."""
         wanted = range(index, min(index + 2, len(self._recordings)))
         self._held = {i: self._held.get(i) or self._thread.submit(self._recordings.__getitem__, i) for i in wanted}
         recording = await asyncio.wrap_future(self._held[index])

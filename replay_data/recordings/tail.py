@@ -67,6 +67,7 @@ class TailWriter:
             raise FileNotFoundError(f"{self._path} was replaced by another file")
 
     def close(self) -> None:
+        """Close the file and release its lock."""
         self._file.close()
 
 
@@ -93,6 +94,7 @@ class Tail:
     """Number of stretches of lost bytes; the last can be an interrupted write."""
 
     def table(self, kind: str) -> pa.Table:
+        """All rows of one table in the tail."""
         return pa.Table.from_batches(self.batches[kind], SCHEMAS[kind])
 
 
