@@ -1,1 +1,1 @@
-"""Fitting a model to one person."""
+"""Adaptation of a model to one person."""

@@ -1,16 +1,16 @@
-"""A model made to fit one person, from a few labelled minutes: its statistics and its last layer, nothing else.
+"""Adaptation of a model to one person, from a few labelled minutes: only its batch-norm statistics and last layer.
 
-**Statistics.** Batch norm holds, for every subnetwork, what the training people's features are like in the mean. The
-person's own are measured layer by layer, each activity weighing the same, and pooled with those, as if the training
-windows counted as many as ``Strength.statistics_windows``. Where an activity was not shown the statistics stay: what
-is missing would be taken for a trait of the person.
+**Statistics.** Batch norm stores, for every subnetwork, the mean and variance of the training people's features. The
+person's own moments are measured layer by layer, with equal weight for each activity, and pooled with the stored ones,
+which count as ``Strength.statistics_windows`` windows. If an activity was not shown, the statistics stay unchanged:
+its absence would be mistaken for a trait of the person.
 
-**Last layer.** All subnetworks share one: a narrow one reads its first columns. So one change ``D`` of weights and bias
-is sought for all, as the minimum of a convex function: the cross entropy summed over the windows, in the mean over some
-subnetworks that span the grid, plus ``Strength.last_layer / 2`` times the mean squared change of the logits that ``D``
-makes where every feature is as large as they are in the mean. That is the most probable layer, had those of all people
-been drawn around the trained one. A class that was not shown takes no part in the comparison, so that it is not
-unlearned.
+**Last layer.** All subnetworks share one last layer; a narrow subnetwork uses its first columns. Adaptation therefore
+finds one change ``D`` of weights and bias for all, as the minimum of a convex function: the cross entropy summed over
+the windows and averaged over subnetworks across the grid, plus ``Strength.last_layer / 2`` times the mean squared
+change of the logits caused by ``D`` with features of average size. This is the most probable layer if the layers of all
+people are normally distributed around the trained one. A class that was not shown is left out of the softmax, so that
+it is not unlearned.
 
 Sources: pooled statistics, Schneider et al., "Improving robustness against common corruptions by covariate shift
 adaptation", NeurIPS 2020; a last layer drawn to its origin, Li et al., "Explicit Inductive Bias for Transfer Learning
@@ -48,25 +48,26 @@ if TYPE_CHECKING:
     from ..network.switchable import SwitchableNet
 
 FIT_WINDOWS = 600
-"""The most windows that the last layer is fitted to: 100 of each of six classes."""
+"""Maximum number of windows for fitting the last layer: 100 of each of six classes."""
 STATISTICS_WINDOWS = 180
-"""About as many the statistics are taken over; each gives a hundred values or more of every channel."""
+"""Approximate number of windows for the statistics; each gives at least a hundred values of every channel."""
 MIN_WINDOWS = 4
-"""Of a class, or it is taken as not shown."""
+"""Minimum windows of a class; a class with fewer counts as not shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How far a person's minutes lead away from the original.
+    """The weight of the original model against a person's windows.
 
-    Found by ``python -m benchmarks.adapt --search`` on people from whom no weight was learnt and who test nothing: the
-    last layer gains nearly all; strongly pooled statistics lose where the sensor is later worn a little differently.
+    The defaults come from ``python -m benchmarks.adapt --search`` on people who neither train nor test the models: the
+    last layer brings nearly all of the gain; strongly pooled statistics lose if the sensor is later worn slightly
+    differently.
     """
 
     statistics_windows: float = 1600.0
-    """How many of a person's windows the trained statistics are worth; infinity keeps them."""
+    """Weight of the trained statistics, as a number of the person's windows; infinity keeps them unchanged."""
     last_layer: float = 0.3
-    """How many windows the trained last layer is worth."""
+    """Weight of the trained last layer, as a number of windows; infinity keeps it unchanged."""
 
 
 def adapt(
@@ -77,31 +78,33 @@ def adapt(
     subnets: Sequence[Subnet] | None = None,
     track: Track = iter,
 ) -> Model:
-    """The model with statistics and last layer fitted to labelled windows of one person; the original stays as it is.
+    """Return a copy of the model with statistics and last layer fitted to labelled windows of one person.
 
     Args:
-        windows: with labels by the model's order; cut at the model's own hop.
-        strength: how much the original counts.
-        subnets: whose statistics to fit; all by default. Others keep theirs, which fit the changed layer less.
+        windows: labelled in the model's order of classes, cut at the model's own hop.
+        strength: weight of the original.
+        subnets: subnetworks whose statistics to fit; all by default. The others keep theirs, which fit the changed
+            last layer less well.
+        track: wraps the subnetworks, to draw a progress bar.
     Raises:
         DataDamaged: fewer than two classes have ``MIN_WINDOWS`` windows.
     """
     strength = strength or Strength()
-    chosen = _some(windows.labels, len(model.labels), FIT_WINDOWS)
+    chosen = _balanced_sample(windows.labels, len(model.labels), FIT_WINDOWS)
     x, labels = normalised(model, windows.x[chosen]), torch.from_numpy(windows.labels[chosen])
     counts = np.bincount(windows.labels, minlength=len(model.labels))
     shown = counts >= MIN_WINDOWS
     if shown.sum() < 2:
         raise DataDamaged(
-            f"at least two activities of {MIN_WINDOWS} windows ({model.input.window_s:.2f} s each) are needed to adapt "
-            f"{model.name}, found {_counted(model, counts)}; record and label more"
+            f"adapting {model.name} needs at least two activities with {MIN_WINDOWS} windows of "
+            f"{model.input.window_s:.2f} s each; the recordings have {_counted(model, counts)}; record and label more"
         )
     net = from_model(model)
     share = len(windows) / (len(windows) + strength.statistics_windows)
     if shown.all() and share > 0:
-        some = _some(labels.numpy(), len(model.labels), STATISTICS_WINDOWS)
-        even = some[_evenly(labels.numpy()[some], len(model.labels))]
-        _record(net, x[torch.from_numpy(even)], list(subnets or model.subnets), share, track)
+        sample = _balanced_sample(labels.numpy(), len(model.labels), STATISTICS_WINDOWS)
+        even = sample[_equal_counts(labels.numpy()[sample], len(model.labels))]
+        _pool_statistics(net, x[torch.from_numpy(even)], list(subnets or model.subnets), share, track)
     _fit_last_layer(net, x, labels, spanning(model), strength.last_layer / len(windows), torch.from_numpy(shown))
     fitted = {name: net.get_parameter(name).detach().numpy().copy() for name in ("linear.weight", "linear.bias")}
     return replace(
@@ -110,11 +113,11 @@ def adapt(
 
 
 def person_windows(model: Model, dataset: Dataset, subjects: Sequence[str]) -> Windows:
-    """Windows of these people as the model reads them, of its own classes; others are counted as left out.
+    """These people's windows in the model's format and classes; windows of other activities are counted as left out.
 
     Raises:
         InputMismatch: a recording lacks a channel or is too slow.
-        DataDamaged: nothing there is labelled with one of the model's classes.
+        DataDamaged: no window shows a class of the model.
     """
     recipe = model.card.get("recipe", {})
     maps = recipe.get("data", {}).get("label_map", {}) if isinstance(recipe, dict) else {}
@@ -124,21 +127,21 @@ def person_windows(model: Model, dataset: Dataset, subjects: Sequence[str]) -> W
         other = ", ".join(windows.left_out) or "none"
         raise DataDamaged(
             f"no window of {model.input.window_s:.2f} s shows an activity that {model.name} knows "
-            f"({', '.join(model.labels)}); labels found: {other}"
+            f"({', '.join(model.labels)}); the recordings have the labels: {other}"
         )
     return windows
 
 
-def _some(labels: NDArray[np.int64], classes: int, most: int) -> NDArray[np.intp]:
-    """Indices of at most ``most`` of the windows, spread evenly over each class's time; all of a class with few."""
+def _balanced_sample(labels: NDArray[np.int64], classes: int, most: int) -> NDArray[np.intp]:
+    """Indices of at most ``most`` windows, an equal number per class, spread over its time; all of a rare class."""
     counts = np.bincount(labels, minlength=classes)
-    each = max(1, most // max(1, int((counts > 0).sum())))
+    per_class = max(1, most // max(1, int((counts > 0).sum())))
     parts = [np.flatnonzero(labels == code) for code in range(classes)]
-    return np.sort(np.concatenate([part[_spread(len(part), each)] for part in parts]))
+    return np.sort(np.concatenate([part[_spread(len(part), per_class)] for part in parts]))
 
 
-def _evenly(labels: NDArray[np.int64], classes: int) -> NDArray[np.intp]:
-    """Indices that show each class equally often: those of a class with few are taken several times."""
+def _equal_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.intp]:
+    """Indices that contain each class equally often: windows of a rare class are repeated."""
     parts = [np.flatnonzero(labels == code) for code in range(classes)]
     most = max(map(len, parts))
     return np.concatenate([np.resize(part, most) for part in parts if len(part)])
@@ -148,34 +151,34 @@ def _spread(n: int, most: int) -> NDArray[np.intp]:
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.intp)
 
 
-def _record(net: SwitchableNet, x: Tensor, subnets: Sequence[Subnet], share: float, track: Track) -> None:
-    """Pool the moments of these subnetworks with the sample's; those of the others stay."""
-    kept = {name: dict(norm.moments) for name, norm in net.norms().items()}
+def _pool_statistics(net: SwitchableNet, x: Tensor, subnets: Sequence[Subnet], share: float, track: Track) -> None:
+    """Pool the moments of these subnetworks with those of the sample; the other subnetworks keep theirs."""
+    previous = {name: dict(norm.moments) for name, norm in net.norms().items()}
     batch_statistics.record(net, x, subnets, share=share, track=track)
     for name, norm in net.norms().items():
-        norm.moments = kept[name] | norm.moments
+        norm.moments = previous[name] | norm.moments
 
 
 def _fit_last_layer(
     net: SwitchableNet, x: Tensor, labels: Tensor, subnets: Sequence[Subnet], penalty: float, shown: Tensor
 ) -> None:
-    """Replace weights and bias by those of the minimum.
+    """Move weights and bias of the last layer to the minimum.
 
     Args:
-        penalty: ``Strength.last_layer`` over the number of windows, since the loss here is their mean.
-        shown: (classes,) which take part; windows of others are left out.
+        penalty: ``Strength.last_layer`` divided by the number of windows, since the loss here is their mean.
+        shown: (classes,) mask of the classes that take part; windows of the others are left out.
     """
     if penalty == inf:
         return
-    keep = shown[labels]
-    x, labels = x[keep], labels[keep]
+    used = shown[labels]
+    x, labels = x[used], labels[used]
     with torch.inference_mode():
-        parts = [torch.cat([net.features(some, subnet) for some in x.split(64)]) for subnet in subnets]
-    features = [part.clone() for part in parts]  # out of inference mode, so that gradients may flow
-    # Each class weighs the same, however long it was shown.
+        parts = [torch.cat([net.features(batch, subnet) for batch in x.split(64)]) for subnet in subnets]
+    features = [part.clone() for part in parts]  # tensors of inference mode cannot take part in autograd
+    # Equal weight for each class, however long it was shown.
     weights = (1 / torch.bincount(labels, minlength=len(shown)).clamp(min=1))[labels]
     weights = weights / weights.sum()
-    # A change of the weights is measured by what it does to a logit; a bias counts as one more feature of that size.
+    # The penalty measures a change by its effect on a logit; the bias counts as one more feature of average size.
     size = sum(float(part.square().sum(1).mean()) for part in features) / len(features)
     origin = [net.linear.weight.detach(), net.linear.bias.detach()]
     change = [torch.zeros_like(tensor, requires_grad=True) for tensor in origin]

@@ -1,4 +1,4 @@
-"""What a model made to fit one person is worth to them, and how its card tells what was done to it."""
+"""The accuracy gain of an adapted model for its person, and the card of the adapted model."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from ..data.windows import Windows
 
 CHECK_SHARE = 0.25
-"""Of each class, the last part, on which a person is told what the adaptation is worth."""
+"""Last part of each class, held out to measure the gain."""
 
 
 def held_out_gain(model: Model, windows: Windows, strength: Strength | None = None) -> dict[str, Any]:
-    """What adapting is worth to this person: fitted to the first part of each class, judged on the last quarter.
+    """The gain for this person: a model adapted to the first part of each class, measured on the last quarter.
 
     Returns:
-        JSON values: ``windows`` judged, and ``before`` and ``after``, accuracy by subnetwork (the corners of the
-        grid); empty where there is too little to hold any out.
+        JSON values: the number of test ``windows``, and the accuracy ``before`` and ``after`` by subnetwork (the
+        corners of the grid); empty if there are too few windows to hold any out.
     """
     counts = np.bincount(windows.labels, minlength=len(model.labels))
     first = earliest(windows.labels, [n - round(CHECK_SHARE * n) for n in counts.tolist()])
     learnt = apart(windows, first, ~first, model.input.window_s)
     early, late = windows.take(np.flatnonzero(learnt)), windows.take(np.flatnonzero(~first))
-    ends = corners(model.subnets)
+    tested = corners(model.subnets)
     try:
-        fitted = adapt(model, early, strength=strength, subnets=tuple(dict.fromkeys([*ends, *spanning(model)])))
+        adapted = adapt(model, early, strength=strength, subnets=tuple(dict.fromkeys([*tested, *spanning(model)])))
     except DataDamaged:
         return {}
     if not len(late):
         return {}
-    before, after = (accuracy_of(one, late, ends) for one in (model, fitted))
+    before, after = (accuracy_of(candidate, late, tested) for candidate in (model, adapted))
     return {"windows": len(late), "before": before, "after": after}
 
 
 def accuracy_of(model: Model, windows: Windows, subnets: Sequence[Subnet]) -> dict[str, float]:
-    """Share of the windows recognised, by subnetwork."""
+    """Share of the windows that are recognised, by subnetwork."""
     net, x = from_model(model), normalised(model, windows.x)
     return {str(subnet): round(score(net, x, windows.labels, subnet).accuracy, 5) for subnet in subnets}
 
@@ -62,12 +62,12 @@ def adapted_card(
     gain: dict[str, Any],
     strength: Strength | None = None,
 ) -> dict[str, Any]:
-    """The original's card with what was done to it, under ``adapted``: first of all, so that it is read first."""
+    """The original's card with a first entry ``adapted`` that describes the adaptation."""
     strength = strength or Strength()
     counts = np.bincount(windows.labels, minlength=len(original.labels)).tolist()
     shown = {label: n for label, n in zip(original.labels, counts, strict=True) if n >= MIN_WINDOWS}
     pooled = len(shown) == len(original.labels) and strength.statistics_windows < inf
-    told: dict[str, Any] = {
+    adaptation: dict[str, Any] = {
         "from": original.name,
         "from_fingerprint": original.fingerprint,
         "undo": f"use {original.name}, which was not touched",
@@ -81,5 +81,5 @@ def adapted_card(
         "note": "the accuracy table and all validation and test figures below are the original's",
     }
     if before := original.card.get("adapted"):
-        told["before"] = before
-    return {"adapted": told} | {key: value for key, value in original.card.items() if key != "adapted"}
+        adaptation["before"] = before
+    return {"adapted": adaptation} | {key: value for key, value in original.card.items() if key != "adapted"}
