@@ -130,7 +130,6 @@ def gains(model_name: str, dataset: str, data: Path, energy: EnergyModel) -> lis
         ("slowdown", "busy"),
         ("latency", "busy"),
         ("persistence", "plain"),
-        ("utility", "plain"),
         ("persistence+battery", "battery"),
     ):
         days = [_day(some, kind) for some in (learnt, judged)]

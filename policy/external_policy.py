@@ -21,8 +21,8 @@ from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Sensing, Subnet
 
 from .interface import Policy, PolicyState
-from .pareto import ladder, within
-from .settings_text import Reader, converted, real, truth, whole
+from .pareto import pareto_front, within
+from .settings_text import REAL, TEXT, TRUTH, WHOLE, Reader, read_settings
 
 GROUP = "kinestream.policies"
 """The entry-point group of installed policies; the entry's name is the policy's kind."""
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPolicy:
+class ExternalPolicy:
     """Asks somebody else's code, and decides safely where that fails: the run goes on.
 
     Equal to another if it was made from the same name and settings.
@@ -52,7 +52,7 @@ class OwnPolicy:
             problem = f"{self.name} failed: {_one_line(error)}"
         warn_once(f"{problem}; the cheapest runs instead")
         points, limit = within(state.choices(self.table), state.deadline_ms)
-        return Decision(ladder(points)[0].subnet, f"{problem}: the cheapest, to be safe{limit}")
+        return Decision(pareto_front(points)[0].subnet, f"{problem}: the cheapest, to be safe{limit}")
 
     def _checked(self, answer: Any, state: PolicyState) -> Decision:
         if isinstance(answer, Subnet):
@@ -73,7 +73,7 @@ class OwnPolicy:
         point = self.table[answer.subnet]
         if point not in choices:
             cheaper = [one for one in choices if one.energy_mj <= point.energy_mj]
-            point = ladder(cheaper)[-1] if cheaper else ladder(choices)[0]
+            point = pareto_front(cheaper)[-1] if cheaper else pareto_front(choices)[0]
             reason += f"; {answer.subnet} is not allowed: {point.subnet}"
         return Decision(point.subnet, reason, answer.hop, sensing, memory)
 
@@ -88,7 +88,7 @@ def installed() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -> OwnPolicy:
+def load_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -> ExternalPolicy:
     """The policy in a Python file, or of an installed package.
 
     The file, or the entry point's module, has a function ``decide(state, table, **settings)`` or a class
@@ -107,24 +107,21 @@ def own_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) ->
         raise ConfigError(f"policy {kind} cannot be loaded: {_one_line(error)}") from error
     parameters = list(inspect.signature(made).parameters.values())[1 if inspect.isclass(made) else 2 :]
     readers = {one.name: _reader(one.default) for one in parameters if one.default is not one.empty}
-    values = converted(f"policy {kind}", settings, readers)
-    for key, value in values.items():
-        if isinstance(value, str) and set(value) & set(",+"):
-            raise ConfigError(f"policy {kind}: {key}={value} holds a comma or a plus, which part settings and policies")
+    values = read_settings(f"policy {kind}", settings, readers)
     if not isinstance(made, type):
-        return OwnPolicy(kind, table, values, lambda state: made(state, table, **values))
+        return ExternalPolicy(kind, table, values, lambda state: made(state, table, **values))
     try:
         policy: Any = cast("Any", made)(table, **values)
     except Exception as error:
         raise ConfigError(f"policy {kind} cannot be made: {_one_line(error)}") from error
     if not callable(getattr(policy, "decide", None)):
         raise ConfigError(f"policy {kind}: its class has no method decide(state)")
-    return OwnPolicy(kind, table, values, policy.decide)
+    return ExternalPolicy(kind, table, values, policy.decide)
 
 
 def name_of(policy: Policy) -> str:
     """What a policy is asked for with: its kind, or the name of somebody else's."""
-    return policy.name if isinstance(policy, OwnPolicy) else policy.kind
+    return policy.name if isinstance(policy, ExternalPolicy) else policy.kind
 
 
 def _alias_former_modules() -> None:
@@ -136,7 +133,7 @@ def _alias_former_modules() -> None:
 def _from_file(path: Path) -> Callable[..., Any]:
     if not path.is_file():
         raise ConfigError(f"policy {path}: no such file; --policy takes a name, a Python file or a TOML file")
-    name = f"kinestream_own_policy_{path.stem}"
+    name = f"kinestream_policy_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -150,10 +147,10 @@ def _from_file(path: Path) -> Callable[..., Any]:
 
 
 def _reader(default: Any) -> Reader:
-    for kind, reader in ((bool, truth), (int, whole), (float, real)):
-        if isinstance(default, kind):
+    for type_, reader in ((bool, TRUTH), (int, WHOLE), (float, REAL)):
+        if isinstance(default, type_):
             return reader
-    return str
+    return TEXT
 
 
 def _one_line(error: BaseException) -> str:

@@ -21,7 +21,7 @@ def by_latency(point: OperatingPoint) -> float:
     return point.p50_ms
 
 
-def ladder(points: Iterable[OperatingPoint], cost: Cost = by_energy) -> tuple[OperatingPoint, ...]:
+def pareto_front(points: Iterable[OperatingPoint], cost: Cost = by_energy) -> tuple[OperatingPoint, ...]:
     """The points no other point beats in both cost and accuracy, cheapest first.
 
     Differs from ``OperatingTable.front`` in two ways: the cost can be the latency, and a point whose
@@ -95,7 +95,7 @@ def fastest(points: Iterable[OperatingPoint]) -> OperatingPoint:
     return min(points, key=lambda p: (p.p95_ms, p.energy_mj, p.subnet))
 
 
-def rung_of(rungs: tuple[OperatingPoint, ...], subnet: Subnet) -> int | None:
+def place_on_front(rungs: tuple[OperatingPoint, ...], subnet: Subnet) -> int | None:
     """The place of a subnetwork on a ladder; None if it is not on it."""
     return next((place for place, point in enumerate(rungs) if point.subnet == subnet), None)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import tomllib
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from kinestream.core.atomic_file import write_atomically
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
-from kinestream.core.signals import Subnet
 from kinestream.core.toml_file import toml_text
 
+from .catalog import Part, keys_of, settings_of
 from .external_policy import is_file, name_of
 from .interface import Policy
-from .policy_text import Part, keys_of, settings_of
 from .rules.composed import parts_of
+from .settings_text import value_text
 
 
 def read_policy_file(path: Path) -> tuple[Part, ...]:
@@ -71,5 +72,9 @@ def _table(policy: Policy, path: Path) -> dict[str, Any]:
     kind = name_of(policy)
     if is_file(kind):
         kind = Path(os.path.relpath(kind, path.parent)).as_posix()
-    settings = settings_of(policy).items()
-    return {"kind": kind, **{key: str(value) if isinstance(value, Subnet) else value for key, value in settings}}
+    return {"kind": kind, **{key: _plain(value) for key, value in settings_of(policy).items()}}
+
+
+def _plain(value: Any) -> Any:
+    """The value as TOML has it."""
+    return value if isinstance(value, (bool, int, float, str)) and not isinstance(value, Enum) else value_text(value)

@@ -1,27 +1,24 @@
-"""The settings of a policy, one by one: what they are, what they would be by default, and the next value of each."""
+"""The settings of a running policy: their values, their defaults, and the next value of each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil, floor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kinestream.core.signals import Subnet
-from kinestream.policy import POLICIES, Part, build_policy, parts_of
-from kinestream.policy.policy_text import keys_of, settings_of
-
-from .value_steps import next_deadline_ms, stepped
+from kinestream.policy import POLICIES, Part, build_policy, parts_of, specs_of
+from kinestream.policy.catalog import settings_of
+from kinestream.policy.external_policy import name_of
+from kinestream.policy.settings import default_steps
+from kinestream.policy.settings_text import value_text
 
 if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingTable
     from kinestream.policy import Policy
+    from kinestream.policy.steps import Steps
 
 LIMITS = ("", "slowdown", "persistence", "loss", "battery", "sensing", "hop")
-"""What a key can put a policy under; a text can put it under more."""
-_TIMES = tuple(float(f"{digit}e{power}") for power in range(-1, 4) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8))
-_RATES_HZ = (5.0, 10.0, 12.5, 20.0, 25.0, 50.0)
-_SHARE_STEP = 0.05
+"""The limits that a key offers; a text can name others, and several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +26,13 @@ class Setting:
     """One setting of one part of a policy."""
 
     part: int
-    """Which of the composed policies."""
+    """The place of its policy in the composition."""
     kind: str
     key: str
     value: Any
     """None where it is left open."""
     default: Any
+    steps: Steps = field(repr=False, compare=False)
 
     @property
     def is_changed(self) -> bool:
@@ -42,91 +40,77 @@ class Setting:
 
 
 def settings(policy: Policy, table: OperatingTable) -> list[Setting]:
-    """All settings, part by part in their own order; of a policy of one's own, those that were given."""
-    found: list[Setting] = []
+    """All settings, part by part in the order of their fields; of an external policy, those that were given."""
+    rows: list[Setting] = []
     for place, part in enumerate(parts_of(policy)):
-        now, built_in = settings_of(part), part.kind in POLICIES
-        usual = settings_of(build_policy([Part(part.kind)], table)) if built_in else {}
-        keys = keys_of(part.kind) if built_in else list(now)
-        found += [Setting(place, part.kind, key, now.get(key), usual.get(key)) for key in keys]
-    return found
+        name = name_of(part)
+        if name in POLICIES:
+            default = build_policy([Part(name)], table)
+            for spec in specs_of(type(part)):
+                values = getattr(part, spec.name), getattr(default, spec.name)
+                rows.append(Setting(place, name, spec.name, *values, spec.steps))
+        else:
+            for key, value in settings_of(part).items():
+                rows.append(Setting(place, name, key, value, None, default_steps(key, type(value))))
+    return rows
 
 
 def with_value(policy: Policy, table: OperatingTable, setting: Setting, value: Any) -> str:
-    """The policy's text with another value (text, or None to leave it open) for one setting.
+    """Return the policy's text with another value (a text, or None to leave it open) for one setting.
 
     Raises:
-        ConfigError: the value does not fit.
+        ConfigError: the policy does not take the value.
     """
     parts: list[Part] = []
     for place, part in enumerate(parts_of(policy)):
         given = settings_of(part)
         if place == setting.part:
-            given = {key: one for key, one in given.items() if key != setting.key}
-            given |= {} if value is None else {setting.key: value}
-        parts.append(Part(part.kind, given))
+            given.pop(setting.key, None)
+            if value is not None:
+                given[setting.key] = value
+        parts.append(Part(name_of(part), given))
     return short_text(build_policy(parts, table), table)
 
 
 def limited(policy: Policy, table: OperatingTable, limits: Sequence[str]) -> str:
-    """The policy's text with its first part under these limits, each as it is by default."""
+    """Return the policy's text with its first part under these limits, each with its defaults."""
     first = parts_of(policy)[0]
-    parts = [Part(first.kind, settings_of(first)), *(Part(kind) for kind in limits)]
+    parts = [Part(name_of(first), settings_of(first)), *(Part(kind) for kind in limits)]
     return short_text(build_policy(parts, table), table)
 
 
 def next_value(setting: Setting, step: int, table: OperatingTable) -> Any:
-    """The value after (``step`` 1) or before (-1) the present one; it may still lie beyond what the policy takes."""
-    value, key = setting.value, setting.key
-    if key in ("subnet", "thin", "wide"):
-        ladder: list[Subnet | None] = [None, *(point.subnet for point in table.front)]
-        place = ladder.index(value) + step if value in ladder else 0
-        return ladder[min(max(place, 0), len(ladder) - 1)]
-    if key == "fs_hz":
-        if step > 0:  # left open, the sensor runs as fast as it does by itself
-            return None if value is None or value >= _RATES_HZ[-1] else stepped(_RATES_HZ, value, step)
-        return _RATES_HZ[-1] if value is None else stepped(_RATES_HZ, value, step)
-    if key == "ms":
-        return next_deadline_ms(value, step, table)
-    if isinstance(value, bool):
-        return step > 0
-    if isinstance(value, int):
-        return value + step
-    if not isinstance(value, float):
-        return value
-    if key == "hours" or key.endswith("_s"):
-        return stepped(_TIMES, value, step)
-    if key.endswith("_c"):
-        return value + step
-    places = value / _SHARE_STEP  # of the round shares; 0.02 lies between the first two
-    place = floor(places + 1e-6) + 1 if step > 0 else ceil(places - 1e-6) - 1
-    return round(place * _SHARE_STEP, 4)
+    """Return the value after (``step`` 1) or before (-1) the present one; the policy may still refuse it."""
+    return setting.steps(setting.value, step, table)
 
 
 def short_text(policy: Policy, table: OperatingTable) -> str:
-    """The text from which ``make_policy`` makes this policy, without what is as it is by default."""
-    texts = [part.kind for part in parts_of(policy)]
-    for one in settings(policy, table):
-        if one.is_changed:
-            texts[one.part] += f"{',' if ':' in texts[one.part] else ':'}{one.key}={_plain(one.value)}"
+    """Return the text from which ``make_policy`` makes this policy, without settings that have their default."""
+    texts = [name_of(part) for part in parts_of(policy)]
+    for setting in settings(policy, table):
+        if setting.is_changed:
+            separator = "," if ":" in texts[setting.part] else ":"
+            texts[setting.part] += f"{separator}{setting.key}={_plain(setting.value)}"
     return "+".join(texts)
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else value_text(value)
 
 
 def differences(policy: Policy, table: OperatingTable) -> list[str]:
-    """A line for each setting that is not as it is by default: ``battery.hours: 8.0 -> 6.0``."""
+    """Return a line for each setting that differs from its default: ``battery.hours: 8 -> 6``."""
     return [
-        f"{one.kind}.{one.key}: {shown(one.default)} -> {shown(one.value)}"
-        for one in settings(policy, table)
-        if one.is_changed
+        f"{setting.kind}.{setting.key}: {shown(setting.default)} -> {shown(setting.value)}"
+        for setting in settings(policy, table)
+        if setting.is_changed
     ]
 
 
 def shown(value: Any) -> str:
-    """A value as people read it."""
+    """Return a value as people read it.
+
+    >>> shown(None), shown(8.0), shown(True)
+    ('open', '8', 'True')
+    """
     return "open" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from kinestream.launch.run_options import RunOptions
 
 
+class _PolicyNames:
+    """The names of the policies, looked up only when a help is printed: they cost 0.2 s of imports."""
+
+    def __str__(self) -> str:
+        from kinestream.policy import POLICIES
+
+        return ", ".join(POLICIES)
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
     parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
@@ -32,15 +41,15 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     group = parser.add_argument_group("what runs")
     names = ("--model", "--model_name", "--model-name")
     group.add_argument(*names, metavar="M", help="a bundled model or a file (default uci_cnn)")
-    group.add_argument(
+    named = group.add_argument(
         "--policy",
         default=policy,
         metavar="P",
-        help="fixed[:0.5x-128], latency, slowdown, battery:hours=8, persistence, utility, loss, deadline=20, "
-        "sensing:fs_hz=25, hop=2; joined, the later limit the former: slowdown+battery:hours=8; "
-        "a policy.toml or your own my_policy.py "
+        help="%(policies)s; with settings: fixed:0.5x-128, battery:hours=8; joined, the later limit the former: "
+        "slowdown+battery:hours=8; a policy.toml or your own my_policy.py "
         f"(docs/policies.md; default {policy or 'fixed'})",
     )
+    vars(named)["policies"] = _PolicyNames()
     group.add_argument("--deadline", type=float, metavar="MS", help="how long one window may take, in milliseconds")
     group.add_argument(
         "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"

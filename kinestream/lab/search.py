@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import product
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kinestream.policy import Part, build_policy
+from kinestream.policy import POLICIES, Part, build_policy, specs_of
 
 if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingTable
@@ -18,26 +18,6 @@ if TYPE_CHECKING:
 
     from .day import Day
     from .outcome import Outcome
-
-SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "latency": {"low": (0.5, 0.6, 0.7, 0.8), "high": (0.85, 0.9, 0.95, 1.0), "span": (1, 2, 3, 5)},
-    "slowdown": {"sure": (0.8, 0.9, 0.95, 0.98, 0.99, 0.999), "calm": (0.0, 0.05, 0.1, 0.2)},
-    "battery": {"period_s": (20.0, 60.0, 180.0, 600.0), "leave": (0.0, 0.01, 0.02)},
-    "persistence": {
-        "sure": (0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
-        "margin": (0.0, 0.5, 0.7, 0.9, 0.95),
-        "settle": (1, 2, 3),
-        "look_s": (10.0, 30.0, 60.0, 120.0),
-        "hop": (1, 2, 3, 4, 6, 8),
-    },
-    "utility": {"latency": (0.0, 0.02, 0.05, 0.1, 0.2), "energy": (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)},
-    "loss": {"missing": (0.02, 0.05, 0.1), "hop": (2, 4, 8)},
-    "hop": {"hop": (1, 2, 3, 4, 6, 8)},
-}
-"""What is tried of each kind's settings; what a person has set is kept."""
-
-NAMED = 6
-"""How many subnetworks of the front are tried where a policy has a thin and a wide one."""
 
 MISSED = 0.02
 """The share of missed deadlines that costs nothing."""
@@ -70,25 +50,19 @@ def score(outcome: Outcome, goal: Goal, accuracy: float) -> float:
 
 
 def space_of(parts: Sequence[Part], table: OperatingTable) -> list[tuple[int, str, Sequence[Any]]]:
-    """What can be tried: the number of the part, the setting, and its values."""
-    front = table.front
-    places = np.linspace(0, len(front) - 1, min(NAMED, len(front))).round().astype(int)
-    named = [str(front[place].subnet) for place in places]
-    found: list[tuple[int, str, Sequence[Any]]] = []
+    """Return the settings that can be tried: the number of the part, the key, and its values.
+
+    A setting that a person has given is kept. Settings whose values depend on the table come after the others of
+    their part.
+    """
+    space: list[tuple[int, str, Sequence[Any]]] = []
     for number, part in enumerate(parts):
-        space = dict(SPACES.get(part.kind, {}))
-        if part.kind == "persistence":
-            space |= {"thin": named, "wide": named}
-            rates_hz = [
-                row.sensing.fs_hz
-                for number, row in enumerate(table.sensing)
-                if number == 0
-                or (row.sensing.gyro == table.sensing[0].sensing.gyro and table.saved_mw(row.sensing) > 0)
-            ]
-            if len(rates_hz) > 1:
-                space["fs_hz"] = rates_hz
-        found += [(number, key, values) for key, values in space.items() if key not in part.settings]
-    return found
+        specs = specs_of(POLICIES[part.kind]) if part.kind in POLICIES else ()
+        for spec in sorted(specs, key=lambda spec: callable(spec.search)):
+            values = spec.values_to_try(table)
+            if values and spec.name not in part.settings:
+                space.append((number, spec.name, values))
+    return space
 
 
 def search(

@@ -19,7 +19,7 @@ from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.inference import Engine, Model, Output
-from kinestream.policy import BatteryReading, Policy, PolicyState, has_file, make_policy
+from kinestream.policy import BatteryReading, Policy, PolicyState, is_only_recorded, make_policy
 from kinestream.replay_data.recordings import PredictionRecord, RecordingPlayer, RecordingReader
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
@@ -180,7 +180,7 @@ class _RecordedPolicy:
         if record is not None:
             self._text, self._deadline_ms = record.policy, record.deadline_ms
             self._battery = BatteryReading(**record.battery) if record.battery else None
-        if has_file(self._text):
+        if is_only_recorded(self._text):
             return record.prediction.decision if record is not None else state.last or self._cheapest
         if self._text not in self._policies:
             self._policies[self._text] = make_policy(self._text, self._table)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from math import ceil, inf, isfinite
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Sensing
 
 from ..interface import BatteryReading, PolicyState
-from ..pareto import hull, ladder, number, within
+from ..pareto import hull, number, pareto_front, within
+from ..settings import SHARE, Interval, check_settings, positive, setting
 from .battery_drain import Drain, observed
 from .sensing import thriftiest, told
 
@@ -21,6 +21,9 @@ COOLER_C = 5.0
 
 PLENTY = 1.5
 """A sensor made thrifty runs as before only when the budget is so many times the cheapest subnetwork's energy."""
+
+
+_CHARGE = Interval("charge", 0, 1, closed="left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +54,36 @@ class BatteryPolicy:
     kind: ClassVar[str] = "battery"
 
     table: OperatingTable = field(repr=False)
-    hours: float = 8.0
-    """How long the battery shall last, counted from the start of the run."""
-    leave: float = 0.02
-    """The charge that shall be left at that hour, 0 to 1: for uses that nobody foresaw."""
-    low: float = 0.0
-    """At this charge and below, the cheapest, whatever the plan."""
-    hot_c: float = 45.0
-    """At this temperature of the battery and above, the cheapest."""
-    period_s: float = 60.0
-    """In each such period the dearer neighbour runs first, then the cheaper."""
-    lose: float = 0.02
-    """Share of right windows that a thriftier sensor may cost, where even the cheapest subnetwork is too dear."""
+    hours: float = setting(
+        8.0, "the time the battery must last, from the start of the run", within=positive("number of hours")
+    )
+    leave: float = setting(
+        0.02, "the charge left at that hour, for unforeseen uses", within=_CHARGE, search=(0.0, 0.01, 0.02)
+    )
+    low: float = setting(0.0, "at this charge and below the cheapest runs, whatever the plan", within=_CHARGE)
+    hot_c: float = setting(
+        45.0,
+        "at this temperature of the battery and above the cheapest runs",
+        within=Interval("temperature in degrees Celsius"),
+    )
+    period_s: float = setting(
+        60.0,
+        "in each such period the dearer neighbour runs first, then the cheaper",
+        within=positive("number of seconds"),
+        search=(20.0, 60.0, 180.0, 600.0),
+    )
+    lose: float = setting(
+        0.02,
+        "the share of right windows that a thriftier sensor may cost where even the cheapest subnetwork is too dear",
+        within=SHARE,
+    )
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.hours) and self.hours > 0):
-            raise ConfigError(f"battery hours={self.hours}: expected a positive number of hours")
-        for name in ("leave", "low"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"battery {name}={getattr(self, name)}: expected a charge from 0 to below 1")
-        if not isfinite(self.hot_c):
-            raise ConfigError(f"battery hot_c={self.hot_c}: expected a temperature in degrees Celsius")
-        if not (isfinite(self.period_s) and self.period_s > 0):
-            raise ConfigError(f"battery period_s={self.period_s}: expected a positive number of seconds")
-        if not 0 <= self.lose <= 1:
-            raise ConfigError(f"battery lose={self.lose}: expected a share from 0 to 1")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
         points, limit = within(state.choices(self.table), state.deadline_ms)
-        rungs = hull(ladder(points))
+        rungs = hull(pareto_front(points))
         budget = self._cooled(self._budget(state, rungs), state.battery, rungs)
         point, how = self._share(rungs, budget, state)
         kept = {name: value for name, value in state.memory.items() if name.startswith("battery.")}
@@ -98,7 +102,7 @@ class BatteryPolicy:
 
     def budget(self, state: PolicyState) -> Budget:
         """What this window may cost, in mJ, and why."""
-        rungs = hull(ladder(within(state.choices(self.table), state.deadline_ms)[0]))
+        rungs = hull(pareto_front(within(state.choices(self.table), state.deadline_ms)[0]))
         return self._cooled(self._budget(state, rungs), state.battery, rungs)
 
     def _share(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
 from ..interface import Limit, PolicyState
-from ..pareto import fastest, ladder, meeting, number
+from ..pareto import fastest, meeting, number, pareto_front
+from ..settings import check_settings, positive, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +26,18 @@ class DeadlinePolicy:
     kind: ClassVar[str] = "deadline"
 
     table: OperatingTable = field(repr=False)
-    ms: float | None = None
-    """How long a window may take; None: what the run was started with. The shorter of both holds."""
+    ms: float | None = setting(
+        None,
+        "the longest time for a window; open: the run's `--deadline`. The shorter of both holds",
+        within=positive("number of milliseconds"),
+    )
 
     def __post_init__(self) -> None:
-        if self.ms is not None and not (isfinite(self.ms) and self.ms > 0):
-            raise ConfigError(f"deadline ms={self.ms}: expected a positive number of milliseconds")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
-        return Decision(ladder(limit.points)[-1].subnet, f"{limit.reason}: the most accurate")
+        return Decision(pareto_front(limit.points)[-1].subnet, f"{limit.reason}: the most accurate")
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)

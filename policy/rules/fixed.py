@@ -10,7 +10,8 @@ from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Subnet
 
 from ..interface import PolicyState
-from ..pareto import by_energy, ladder, no_dearer, number
+from ..pareto import by_energy, no_dearer, number, pareto_front
+from ..settings import setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,17 @@ class FixedPolicy:
     kind: ClassVar[str] = "fixed"
 
     table: OperatingTable = field(repr=False)
-    subnet: Subnet | None = None
-    """None: the most accurate on the Pareto front."""
+    subnet: Subnet | None = setting(None, "the subnetwork; open: the most accurate on the front")
     _point: OperatingPoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        point = ladder(self.table.points)[-1] if self.subnet is None else self.table[self.subnet]
+        point = pareto_front(self.table.points)[-1] if self.subnet is None else self.table[self.subnet]
         object.__setattr__(self, "_point", point)
 
     def decide(self, state: PolicyState) -> Decision:
         point = self._point
         if state.allowed is not None and point not in state.allowed:
-            point = ladder(no_dearer(state.allowed, point) or (min(state.allowed, key=by_energy),))[-1]
+            point = pareto_front(no_dearer(state.allowed, point) or (min(state.allowed, key=by_energy),))[-1]
             reason = f"{self._point.subnet} is not allowed: the nearest cheaper"
         elif self.subnet is not None:
             reason = "fixed by the user"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
 from ..interface import Limit, PolicyState
-from ..pareto import ladder, within
+from ..pareto import pareto_front, within
+from ..settings import HOP, HOPS_TO_TRY, check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,20 @@ class HopPolicy:
     kind: ClassVar[str] = "hop"
 
     table: OperatingTable = field(repr=False)
-    hop: int = 2
-    """Predict only every so many windows; the greatest hop of all parts holds."""
+    hop: int = setting(
+        2,
+        "one window in so many is predicted; the longest hop of all parts holds",
+        within=HOP,
+        search=HOPS_TO_TRY,
+    )
 
     def __post_init__(self) -> None:
-        if not 1 <= self.hop <= 100:
-            raise ConfigError(f"hop {self.hop}: expected 1 to 100 windows")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
         points, kept = within(limit.points, state.deadline_ms)
-        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, limit.hop)
 
     def limit(self, state: PolicyState) -> Limit:
         told = "every window" if self.hop == 1 else f"every {self.hop} windows, by hand"

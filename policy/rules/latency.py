@@ -12,7 +12,8 @@ from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
 
 from ..interface import Limit, PolicyState
-from ..pareto import by_latency, fastest, ladder, meeting, no_dearer, number, rung_of
+from ..pareto import by_latency, fastest, meeting, no_dearer, number, pareto_front, place_on_front
+from ..settings import Interval, check_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +29,28 @@ class LatencyPolicy:
     kind: ClassVar[str] = "latency"
 
     table: OperatingTable = field(repr=False)
-    low: float = 0.7
-    """Lower edge of the band as a share of the deadline."""
-    high: float = 1.0
-    """Upper edge of the band as a share of the deadline."""
-    span: int = 3
-    """How many windows the recent latency is the median of: one odd window moves nothing."""
+    low: float = setting(0.7, "the lower edge of the band, as a share of the deadline", search=(0.5, 0.6, 0.7, 0.8))
+    high: float = setting(1.0, "the upper edge of the band, as a share of the deadline", search=(0.85, 0.9, 0.95, 1.0))
+    span: int = setting(
+        3,
+        "the recent latency is the median of so many windows, so that a single odd one changes nothing",
+        within=Interval("number of windows", 1, 8),
+        search=(1, 2, 3, 5),
+    )
 
     def __post_init__(self) -> None:
         if not (0 < self.low < self.high and isfinite(self.high)):
             raise ConfigError(
                 f"latency band low={self.low}, high={self.high}: expected 0 < low < high, shares of the deadline"
             )
-        if not 1 <= self.span <= 8:
-            raise ConfigError(f"latency span={self.span}: expected 1 to 8 windows")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
-        rungs = ladder(state.choices(self.table), by_latency)
+        rungs = pareto_front(state.choices(self.table), by_latency)
         if state.deadline_ms is None:
             return Decision(rungs[-1].subnet, "no deadline: the most accurate")
         upper_ms, lower_ms = self.high * state.deadline_ms, self.low * state.deadline_ms
-        place = None if state.last is None else rung_of(rungs, state.last.subnet)
+        place = None if state.last is None else place_on_front(rungs, state.last.subnet)
         seen_ms = None if state.last is None else self._seen_ms(state.last.subnet, state.recent)
         if place is None or seen_ms is None:
             return _enter(state.choices(self.table), rungs, upper_ms)

@@ -7,12 +7,12 @@ from math import isfinite
 from statistics import fmean, median
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision
 
 from ..interface import Limit, PolicyState
-from ..pareto import ladder, number, within
+from ..pareto import number, pareto_front, within
+from ..settings import HOP, SHARE, Interval, check_settings, positive, setting
 from .sensing import sparsest
 
 
@@ -32,29 +32,27 @@ class LossPolicy:
     kind: ClassVar[str] = "loss"
 
     table: OperatingTable = field(repr=False)
-    missing: float = 0.05
-    """The share of missing samples from which the link is poor."""
-    age_s: float = 2.0
-    """The age of the newest sample, when its prediction comes out, from which the link is poor."""
-    hop: int = 4
-    """The longest hop, in windows."""
-    lose: float = 0.005
-    """Share of right windows that fewer samples may cost."""
+    missing: float = setting(
+        0.05,
+        "the share of missing samples from which the link is poor",
+        within=Interval("share", 0, 1, closed="right"),
+        search=(0.02, 0.05, 0.1),
+    )
+    age_s: float = setting(
+        2.0,
+        "the age of the newest sample, when its prediction comes out, from which the link is poor",
+        within=positive("number of seconds"),
+    )
+    hop: int = setting(4, "the longest hop, in windows", within=HOP, search=(2, 4, 8))
+    lose: float = setting(0.005, "the share of right windows that fewer samples may cost", within=SHARE)
 
     def __post_init__(self) -> None:
-        if not 0 < self.missing <= 1:
-            raise ConfigError(f"loss missing={self.missing}: expected a share above 0, at most 1")
-        if not (isfinite(self.age_s) and self.age_s > 0):
-            raise ConfigError(f"loss age_s={self.age_s}: expected a positive number of seconds")
-        if not 1 <= self.hop <= 100:
-            raise ConfigError(f"loss hop={self.hop}: expected 1 to 100 windows")
-        if not 0 <= self.lose <= 1:
-            raise ConfigError(f"loss lose={self.lose}: expected a share from 0 to 1")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
         points, kept = within(limit.points, state.deadline_ms)
-        return Decision(ladder(points)[-1].subnet, limit.reason + kept, limit.hop, limit.sensing)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, limit.hop, limit.sensing)
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)

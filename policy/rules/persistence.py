@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from typing import ClassVar
 
 import numpy as np
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Sensing, Subnet
 
 from ..interface import PolicyState
-from ..pareto import ladder, number, within
+from ..pareto import number, pareto_front, within
+from ..settings import HOP, HOPS_TO_TRY, PROBABILITY, Interval, check_settings, positive, setting
 
 LOOKED = "persistence.looked_s"
+
+TRIED_SUBNETS = 6
+"""Subnetworks of the front that a search tries as the thin and as the wide one."""
+
+
+def _spread_over_front(table: OperatingTable) -> list[str]:
+    """Subnetworks spread evenly over the front, the cheapest and the most accurate included."""
+    front = table.front
+    places = np.linspace(0, len(front) - 1, min(TRIED_SUBNETS, len(front))).round().astype(int)
+    return [str(front[place].subnet) for place in places]
+
+
+def _rates_that_save(table: OperatingTable) -> list[float]:
+    """The model's own rate and the lower ones that save power with the same gyroscope; none if no other saves."""
+    rates_hz = [
+        row.sensing.fs_hz
+        for number, row in enumerate(table.sensing)
+        if number == 0 or (row.sensing.gyro == table.sensing[0].sensing.gyro and table.saved_mw(row.sensing) > 0)
+    ]
+    return rates_hz if len(rates_hz) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +52,55 @@ class PersistencePolicy:
     kind: ClassVar[str] = "persistence"
 
     table: OperatingTable = field(repr=False)
-    thin: Subnet | None = None
-    """None: the cheapest."""
-    wide: Subnet | None = None
-    """None: the most accurate."""
-    sure: float = 0.8
-    """The confidence below which the activity is in doubt."""
-    margin: float = 0.7
-    """How far the most probable activity must be before the next, as probability."""
-    settle: int = 3
-    """Windows of one label before it counts as going on, 1 to 8."""
-    look_s: float = 30.0
-    """The longest time without a wide look."""
-    hop: int = 1
-    """While the activity goes on, predict only every so many windows."""
-    fs_hz: float | None = None
-    """While the activity goes on, sample only so often; None: as ever."""
+    thin: Subnet | None = setting(
+        None, "the subnetwork while the activity continues; open: the cheapest", search=_spread_over_front
+    )
+    wide: Subnet | None = setting(
+        None, "the subnetwork while it may have changed; open: the most accurate", search=_spread_over_front
+    )
+    sure: float = setting(
+        0.8,
+        "the confidence below which the activity is in doubt",
+        within=PROBABILITY,
+        search=(0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
+    )
+    margin: float = setting(
+        0.7,
+        "the lead in probability that the most probable activity needs over the next",
+        within=PROBABILITY,
+        search=(0.0, 0.5, 0.7, 0.9, 0.95),
+    )
+    settle: int = setting(
+        3,
+        "the windows of one label from which the activity continues",
+        within=Interval("number of windows", 1, 8),
+        search=(1, 2, 3),
+    )
+    look_s: float = setting(
+        30.0,
+        "the longest time without a wide window",
+        within=positive("number of seconds"),
+        search=(10.0, 30.0, 60.0, 120.0),
+    )
+    hop: int = setting(
+        1, "while the activity continues, one window in so many is predicted", within=HOP, search=HOPS_TO_TRY
+    )
+    fs_hz: float | None = setting(
+        None,
+        "the sampling rate while the activity continues; open: unchanged",
+        within=positive("rate in Hz"),
+        search=_rates_that_save,
+    )
 
     def __post_init__(self) -> None:
-        for name in ("sure", "margin"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"persistence {name}={getattr(self, name)}: expected a probability from 0 to 1")
-        if not 1 <= self.settle <= 8:
-            raise ConfigError(f"persistence settle={self.settle}: expected 1 to 8 windows")
-        if not (isfinite(self.look_s) and self.look_s > 0):
-            raise ConfigError(f"persistence look_s={self.look_s}: expected a positive number of seconds")
-        if not 1 <= self.hop <= 100:
-            raise ConfigError(f"persistence hop={self.hop}: expected 1 to 100 windows")
-        if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
-            raise ConfigError(f"persistence fs_hz={self.fs_hz}: expected a positive rate in Hz")
+        check_settings(self)
         for subnet in (self.thin, self.wide):
             if subnet is not None:
                 _ = self.table[subnet]
 
     def decide(self, state: PolicyState) -> Decision:
         points, limit = within(state.choices(self.table), state.deadline_ms)
-        rungs = ladder(points)
+        rungs = pareto_front(points)
         doubt = self._doubt(state)
         if doubt:
             chosen = self._named(self.wide, points) or rungs[-1]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import Decision, Sensing
 
 from ..interface import Limit, PolicyState
-from ..pareto import ladder, within
+from ..pareto import pareto_front, within
+from ..settings import SHARE, check_settings, positive, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +26,19 @@ class SensingPolicy:
     kind: ClassVar[str] = "sensing"
 
     table: OperatingTable = field(repr=False)
-    fs_hz: float | None = None
-    """Samples a second; None: by the table."""
-    gyro: bool = True
-    """False: it is off, where ``fs_hz`` is not given at the model's own rate."""
-    lose: float = 0.005
-    """Share of right windows that may be lost, where neither is given."""
+    fs_hz: float | None = setting(
+        None, "the sampling rate; open: the way that draws least by the table", within=positive("rate in Hz")
+    )
+    gyro: bool = setting(True, "false: the gyroscope is off, at the model's own rate where `fs_hz` is open")
+    lose: float = setting(0.005, "the share of right windows that may be lost where both are left alone", within=SHARE)
 
     def __post_init__(self) -> None:
-        if self.fs_hz is not None and not (isfinite(self.fs_hz) and self.fs_hz > 0):
-            raise ConfigError(f"sensing fs_hz={self.fs_hz}: expected a positive rate in Hz")
-        if not 0 <= self.lose <= 1:
-            raise ConfigError(f"sensing lose={self.lose}: expected a share from 0 to 1")
+        check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
         points, kept = within(limit.points, state.deadline_ms)
-        return Decision(ladder(points)[-1].subnet, limit.reason + kept, sensing=limit.sensing)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, sensing=limit.sensing)
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)

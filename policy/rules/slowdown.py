@@ -8,12 +8,12 @@ from math import exp, isfinite, log, sqrt
 from statistics import NormalDist
 from typing import ClassVar
 
-from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Decision, Prediction
 
 from ..interface import Limit, PolicyState
-from ..pareto import ladder, number
+from ..pareto import number, pareto_front
+from ..settings import Interval, check_settings, setting
 
 STEADY = 0.05
 """Standard deviation of the slowdown from window to window where nothing changes, in its logarithm."""
@@ -86,22 +86,27 @@ class SlowdownPolicy:
     kind: ClassVar[str] = "slowdown"
 
     table: OperatingTable = field(repr=False)
-    sure: float = 0.95
-    """With what probability the next window shall meet the deadline."""
-    calm: float = 0.1
-    """How much of the deadline must be left over by a slower subnetwork than the last: no switching to and fro."""
+    sure: float = setting(
+        0.95,
+        "the probability with which the next window must meet the deadline",
+        within=Interval("probability", 0.5, 1, closed="left"),
+        search=(0.8, 0.9, 0.95, 0.98, 0.99, 0.999),
+    )
+    calm: float = setting(
+        0.1,
+        "the share of the deadline that a slower subnetwork than the last must leave, against switching to and fro",
+        within=Interval("share of the deadline", 0, 1, closed="left"),
+        search=(0.0, 0.05, 0.1, 0.2),
+    )
     _deviations: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0.5 <= self.sure < 1:
-            raise ConfigError(f"slowdown sure={self.sure}: expected a probability from 0.5 to below 1")
-        if not 0 <= self.calm < 1:
-            raise ConfigError(f"slowdown calm={self.calm}: expected a share of the deadline from 0 to below 1")
+        check_settings(self)
         object.__setattr__(self, "_deviations", NormalDist().inv_cdf(self.sure))
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
-        point = ladder(limit.points)[-1]
+        point = pareto_front(limit.points)[-1]
         return Decision(point.subnet, limit.reason)
 
     def limit(self, state: PolicyState) -> Limit:
@@ -121,7 +126,7 @@ class SlowdownPolicy:
             here_ms, calm_ms = self.table[state.last.subnet].p50_ms, (1 - self.calm) * state.deadline_ms
             steady = tuple(p for p in fitting if p.p50_ms <= here_ms or self.predicted_ms(p, slowdown) <= calm_ms)
             fitting = steady or fitting
-        best = ladder(fitting)[-1]
+        best = pareto_front(fitting)[-1]
         expected = f"{number(self.predicted_ms(best, slowdown))} ms"
         return Limit(fitting, f"{seen}: {best.subnet} is expected within {expected} of {limit}")
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinestream.core.errors import ConfigError
 from kinestream.core.signals import ACC, GYRO, SampleChunk, Sensing, Subnet
 from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Engine, Model, load_model, operating_table
@@ -137,6 +138,11 @@ def test_a_policy_file_gives_the_same_settings(name: str, model: Model) -> None:
     policy = make_policy(str(FILES / f"policy_{name}.toml"), table)
     assert policy == make_policy(CONTENTS["policies"][name], table)
     assert write_policy(policy) == CONTENTS["policies"][name]
+
+
+def test_a_file_of_a_removed_policy_names_its_replacement(model: Model) -> None:
+    with pytest.raises(ConfigError, match=r"policy_utility.toml: policy utility was removed: .* fixed or deadline"):
+        make_policy(str(FILES / "policy_utility.toml"), operating_table(Engine(model)))
 
 
 def test_an_energy_model_file_gives_the_same_power() -> None:

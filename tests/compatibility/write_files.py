@@ -39,7 +39,6 @@ POLICIES = {
     "battery_and_slowdown": "slowdown+battery:hours=8",
     "latency": "latency:low=0.31,high=0.9,span=5",
     "persistence": "persistence:settle=1,look_s=2,sure=0.4",
-    "utility": "utility",
     "loss": "loss:age_s=0.5",
     "deadline": "deadline=20",
     "sensing": "sensing:fs_hz=25",

@@ -124,7 +124,7 @@ def test_a_policy_is_told_what_the_script_says_and_no_more(days: Days) -> None:
     assert len(last.recent) == 8
 
 
-@pytest.mark.parametrize("policy", ["battery:hours=0.5", "slowdown", "latency", "persistence:hop=3", "utility", "loss"])
+@pytest.mark.parametrize("policy", ["battery:hours=0.5", "slowdown", "latency", "persistence:hop=3", "loss"])
 def test_every_policy_gets_through_a_day_and_the_same_seed_gives_the_same(
     days: Days, table: OperatingTable, policy: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
-from kinestream.policy import OwnPolicy, make_policy, write_policy
+from kinestream.policy import ExternalPolicy, make_policy, write_policy
 from tests.policy.situations import situation
 
 FUNCTION = '''
@@ -111,7 +111,7 @@ def test_code_that_fails_is_named_once_and_the_cheapest_runs(
         decisions = [policy.decide(situation(deadline_ms=50.0)) for _ in range(5)]
     assert {str(decision.subnet) for decision in decisions} == {"0.10x-96"}
     assert says in decisions[0].reason
-    assert "own_policy.py" not in decisions[0].reason
+    assert "external_policy.py" not in decisions[0].reason
     assert decisions[0].reason.endswith(": the cheapest, to be safe; deadline 50 ms kept")
     assert len(caplog.messages) == 1
     assert "\n" not in caplog.messages[0]
@@ -178,6 +178,6 @@ def test_an_installed_package_offers_a_policy(table: OperatingTable, tmp_path: P
 def test_policies_of_the_same_file_and_settings_are_equal(table: OperatingTable, tmp_path: Path) -> None:
     file = written(tmp_path, FUNCTION)
     one, other = make_policy(file, table), make_policy(file, table)
-    assert isinstance(one, OwnPolicy)
+    assert isinstance(one, ExternalPolicy)
     assert one == other
     assert one != make_policy(f"{file}:begins_h=3", table)

@@ -17,6 +17,7 @@ from kinestream.policy import (
     LaptopBattery,
     LatencyPolicy,
     SimulatedBattery,
+    is_only_recorded,
     make_battery,
     make_policy,
     named_subnets,
@@ -48,7 +49,6 @@ def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
         ("persistence:thin=0.1x-96,hop=2+loss", None),
         ("slowdown+battery:hours=1e+2,leave=0.2+deadline=20", None),
         ("sensing:fs_hz=25,gyro=false", "sensing:fs_hz=25.0,gyro=false,lose=0.005"),
-        ("utility:energy=0.7", "utility:accuracy=1.0,latency=0.2,energy=0.7"),
     ],
 )
 def test_a_policy_is_written_out_whole_and_made_again(table: OperatingTable, text: str, written: str | None) -> None:
@@ -92,17 +92,17 @@ def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() 
         ("battery:hours=8+battery:hours=9", "policy battery+battery: battery is there twice"),
         ("deadline=0", "deadline ms=0.0: expected a positive number"),
         ("deadline=soon", "policy deadline: ms=soon is not a number"),
-        ("utility:accuracy=0,latency=0,energy=0", "all weights are 0"),
-        ("utility:latency=-1", "latency=-1.0: expected a weight of 0 or more"),
+        ("utility:latency=1", "policy utility was removed: it gained nothing over fixed or deadline; use one of these"),
+        ("hop=0", "hop hop=0: expected a number of windows from 1 to 100"),
         ("slowdown:sure=1", "sure=1.0: expected a probability"),
         ("slowdown:calm=1", "calm=1.0: expected a share"),
-        ("persistence:settle=9", "settle=9: expected 1 to 8"),
+        ("persistence:settle=9", "settle=9: expected a number of windows from 1 to 8"),
         ("persistence:sure=2", "sure=2.0: expected a probability"),
         ("persistence:look_s=0", "look_s=0.0: expected a positive"),
-        ("persistence:hop=0", "hop=0: expected 1 to 100"),
+        ("persistence:hop=0", "hop=0: expected a number of windows from 1 to 100"),
         ("loss:missing=0", "missing=0.0: expected a share"),
         ("loss:age_s=nan", "age_s=nan: expected a positive"),
-        ("loss:hop=0", "hop=0: expected 1 to 100"),
+        ("loss:hop=0", "hop=0: expected a number of windows from 1 to 100"),
         ("fixed:half", "'half' is not a subnetwork"),
         ("fixed:0.3x-128", "no subnetwork 0.30x-128"),
     ],
@@ -110,6 +110,21 @@ def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() 
 def test_a_misspelt_policy_is_named(table: OperatingTable, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         make_policy(text, table)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("battery:hours=8+deadline=20", False),
+        ("mine.toml", True),
+        ("battery+mine.py:low=1", True),
+        ("utility", True),
+        ("slowdown+utility:energy=0.7", True),
+        ("utility=1", True),
+    ],
+)
+def test_files_and_removed_policies_are_replayed_from_recorded_decisions(text: str, expected: bool) -> None:
+    assert is_only_recorded(text) is expected
 
 
 def test_a_written_battery_is_made() -> None:

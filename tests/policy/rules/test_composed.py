@@ -45,7 +45,6 @@ FULL = BatteryReading(1.0, 36.0)
         ),
         ("fixed:1x-128+battery:hours=5", situation(battery=FULL), "0.25x-128", "1.00x-128 is not allowed: the nearest"),
         ("fixed:0.1x-96+battery:hours=5", situation(battery=FULL), "0.10x-96", "fixed by the user"),
-        ("utility+fixed:0.25x-128", situation(), "0.25x-128", "the highest of 2 | fixed by the user"),
         ("battery:hours=1+loss", situation(battery=FULL, coverage=0.5), "0.50x-96", "at most 96 samples, every 4"),
         ("latency+battery:hours=5", situation(battery=FULL, deadline_ms=100.0), "0.25x-128", "p95 22 ms"),
         ("battery:hours=1+latency", situation(battery=FULL, deadline_ms=50.0), "0.50x-128", "p95 44 ms within 50 ms"),
@@ -131,7 +130,7 @@ def test_a_deadline_behind_any_policy_is_kept_by_the_table_where_it_can_be(
 
 
 @settings(max_examples=50, deadline=None)
-@given(tables, st.sampled_from(["fixed", "utility", "persistence", "slowdown"]), st.floats(0.0, 1.0))
+@given(tables, st.sampled_from(["fixed", "persistence", "slowdown"]), st.floats(0.0, 1.0))
 def test_a_policy_under_a_battery_plan_spends_no_more_than_the_plan(
     table: OperatingTable, kind: str, frac: float
 ) -> None:

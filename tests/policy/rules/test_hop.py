@@ -25,5 +25,5 @@ def test_the_greatest_hop_holds(table: OperatingTable) -> None:
 
 @pytest.mark.parametrize("hop", [0, 101])
 def test_a_hop_out_of_range_is_refused(table: OperatingTable, hop: int) -> None:
-    with pytest.raises(ConfigError, match=f"hop {hop}: expected 1 to 100 windows"):
+    with pytest.raises(ConfigError, match=f"hop={hop}: expected a number of windows from 1 to 100"):
         make_policy(f"hop={hop}", table)

@@ -1,4 +1,4 @@
-"""Persistence, utility, link and deadline: state in, decision and reason out."""
+"""Persistence, link and deadline: state in, decision and reason out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from math import nan
 
 import pytest
 
-from kinestream.core.operating_table import OperatingPoint, OperatingTable
+from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Prediction, Subnet
-from kinestream.policy import DeadlinePolicy, LossPolicy, PersistencePolicy, PolicyState, UtilityPolicy
+from kinestream.policy import DeadlinePolicy, LossPolicy, PersistencePolicy, PolicyState
 from kinestream.policy.rules.persistence import LOOKED
 from tests.policy.situations import predicted, situation
 
@@ -64,37 +64,6 @@ def test_every_wearer_is_judged_by_their_own_predictions(table: OperatingTable) 
     other = predicted(label="sitting", stream="ankle")
     mixed = replace(steady, recent=(*steady.recent, other), last=other.decision)
     assert "walking goes on" in PersistencePolicy(table).decide(mixed).reason
-
-
-@pytest.mark.parametrize(
-    ("weights", "deadline_ms", "chosen", "because"),
-    [
-        ((1, 0, 0), None, "1.00x-128", "utility 1.00, the highest of 5"),
-        ((0, 1, 0), None, "0.10x-96", "utility 0.00"),  # -0 of the whole way
-        ((0, 0, 1), None, "0.10x-96", ""),
-        ((1, 0.2, 0.2), None, "1.00x-128", "utility 0.60"),  # 1 - 0.4 against 0.75 - 0.4 x 3/7
-        ((1, 0.3, 0.3), None, "0.50x-128", "utility 0.49"),  # 0.75 - 0.6 x 3/7 against 1 - 0.6
-        ((1, 0.5, 0.5), None, "0.25x-128", "utility 0.36"),  # 0.5 - 1/7 against 0.75 - 3/7 and 0
-        ((1, 0, 0), 30.0, "0.25x-128", "the highest of 2; deadline 30 ms kept"),
-        ((1, 0, 0), 5.0, "0.10x-96", "no subnetwork meets 5 ms"),
-    ],
-)
-def test_utility(
-    table: OperatingTable, weights: tuple[float, float, float], deadline_ms: float | None, chosen: str, because: str
-) -> None:
-    decision = UtilityPolicy(table, *weights).decide(situation(deadline_ms=deadline_ms))
-    assert str(decision.subnet) == chosen
-    assert because in decision.reason
-
-
-def test_utility_of_a_table_nobody_evaluated_goes_by_size() -> None:
-    rows = tuple(OperatingPoint(Subnet(k / 10, 128), nan, k, k, k, k) for k in (1, 5, 10))
-    fresh = OperatingTable("new", "by hand", "none", rows)
-    assert UtilityPolicy(fresh).decide(situation()).subnet == Subnet(1.0, 128)
-    unknown = OperatingPoint(Subnet(0.2, 128), nan, 2, 2.0, 2.0, 2.0)
-    known = OperatingTable("known", "by hand", "none", (replace(rows[0], accuracy=0.9), unknown))
-    now = replace(situation(), allowed=(unknown,))
-    assert UtilityPolicy(known).decide(now).reason == "none of those left was evaluated: the cheapest"
 
 
 def linked(coverage: float = 1.0, age_s: float = 0.1, n: int = 3) -> PolicyState:
