@@ -1,4 +1,4 @@
-"""One network, many subnetworks: load, cut, run, time."""
+"""One network with many subnetworks: load a model, cut a subnetwork out of it, run it, and measure it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
     "save_model",
 ]
 
-# Loaded on first use: ONNX Runtime takes 0.2 s to import, which only a running network needs.
+# Loaded on first use, because importing ONNX Runtime takes 0.2 s and only a running network needs it.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

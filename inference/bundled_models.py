@@ -1,4 +1,4 @@
-"""Which models there are: those that come with kinestream, and any model file by its path."""
+"""Find model files: the bundled models by name, any other by its path."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ SUFFIX = ".safetensors"
 
 
 def list_models() -> dict[str, Path]:
-    """The bundled models, name to file."""
+    """Return the bundled models: name to file.
+
+    >>> "uci_cnn" in list_models()
+    True
+    """
     return {path.stem: path for path in sorted((Path(__file__).parent / "zoo").glob(f"*{SUFFIX}"))}
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """The file of a bundled model, by name, or the model file at a path.
+    """Return the file of the bundled model of that name, or the model file at that path.
 
     Raises:
-        ModelError: there is neither.
+        ModelError: there is neither a bundled model nor a file.
+
+    >>> find_model("uci_cnn").name
+    'uci_cnn.safetensors'
     """
     bundled = list_models()
     name = str(name_or_path)
@@ -29,6 +36,6 @@ def find_model(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     raise ModelError(
-        f"no model '{name}'{did_you_mean(path.stem, bundled)}: neither a model file nor one of "
-        f"{', '.join(bundled) or 'the bundled ones (none)'}"
+        f"no model '{name}'{did_you_mean(path.stem, bundled)}; expected a model file or one of "
+        f"{', '.join(bundled) or 'the bundled models (none)'}"
     )

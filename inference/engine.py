@@ -1,4 +1,4 @@
-"""Runs any subnetwork of a model, one window or many, on the CPU through ONNX Runtime."""
+"""Run any subnetwork of a model on the CPU through ONNX Runtime, for one window or many."""
 
 from __future__ import annotations
 
@@ -25,30 +25,37 @@ if TYPE_CHECKING:
     from .model import Model
 
 MAX_SESSIONS = 32
-"""More than a Pareto front has points; a session of the paper's CNN takes 1.4 MB on average."""
+"""ONNX Runtime sessions kept at once: more than a Pareto front has points, and 1.4 MB each for the paper's CNN."""
 BATCH = 16
-"""Windows per run of ``predict_batch``: more would only push the feature maps out of the cache."""
+"""Windows per run of ``predict_batch``: with more, the feature maps no longer fit the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one subnetwork says of one window."""
+    """The output of one subnetwork for one window."""
 
     probs: NDArray[np.float32]
     """(classes,) in the order of the model's labels; sums to 1."""
     latency_ms: float
-    """From the window to the probabilities; the first use of a subnetwork includes building it."""
+    """Time from window to probabilities; a subnetwork's first use includes building it."""
 
 
 class Engine:
     """One model, ready to run at any of its widths and resolutions.
 
-    Subnetworks are built when first used, and the least recently used one makes room when there are
-    ``max_sessions``. One thread at a time: all share one input and one output buffer, which is what makes a
-    switch free.
+    Subnetworks are built on first use; beyond ``max_sessions``, the least recently used one is released. All share one
+    input and one output buffer, so switching is free and only one thread may use an engine at a time.
 
+    Args:
+        threads: threads of ONNX Runtime.
     Raises:
         ConfigError: ``threads`` or ``max_sessions`` is below 1.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> engine = Engine(load_model(find_model("uci_kinet")))
+    >>> window = np.zeros((engine.model.input.length, len(engine.model.input.channels)), np.float32)
+    >>> engine.predict(window, engine.model.full).probs.shape
+    (6,)
     """
 
     def __init__(self, model: Model, threads: int = 1, max_sessions: int = MAX_SESSIONS) -> None:
@@ -68,7 +75,7 @@ class Engine:
         self._sessions: OrderedDict[Subnet, tuple[ort.InferenceSession, ort.IOBinding]] = OrderedDict()
 
     def predict(self, x: NDArray[np.float32], subnet: Subnet) -> Output:
-        """The probabilities of one window.
+        """Return the probabilities of one window.
 
         Args:
             x: (length, columns) at full length, SI units; the graph resizes and normalises.
@@ -89,7 +96,7 @@ class Engine:
         return Output(self._probs[0].copy(), (perf_counter_ns() - started) * 1e-6)
 
     def predict_batch(self, x: NDArray[np.float32], subnet: Subnet) -> NDArray[np.float32]:
-        """(n, classes) probabilities of many windows.
+        """Return (n, classes) probabilities of many windows.
 
         Args:
             x: (n, length, columns) at full length, SI units; n may be 0.
@@ -111,7 +118,7 @@ class Engine:
         return probs
 
     def warm(self, subnets: Iterable[Subnet]) -> None:
-        """Build subnetworks before they are needed; those beyond ``max_sessions`` stay cold.
+        """Build subnetworks before they are needed; those beyond ``max_sessions`` are skipped.
 
         Raises:
             ConfigError: the model has no such subnetwork.

@@ -1,4 +1,4 @@
-"""What levers beyond the network cost a model: measured on its validation people, kept in its file."""
+"""A model's accuracy with levers beyond the network: measured on its validation people, stored in its file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import Any
 from kinestream.core.signals import Sensing, Subnet
 
 Accuracy = dict[Subnet, float]
-"""Share of right windows, of the subnetworks worth running."""
+"""Share of correct windows by subnetwork, for the subnetworks worth running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """Accuracies on windows inside one activity, out of whole recordings; empty before they were measured."""
+    """Accuracies on windows inside one activity, from whole recordings; empty until measured.
+
+    >>> levers = Levers({Sensing(25.0): {Subnet(0.5, 96): 0.9}}, {2: {Subnet(0.5, 96): 0.88}})
+    >>> Levers.from_json(levers.to_json()) == levers
+    True
+    """
 
     sensing: dict[Sensing, Accuracy] = field(default_factory=dict)
-    """By how the sensor runs, the model's own way first."""
+    """Accuracy by the way the sensor runs, the model's own first."""
     hops: dict[int, Accuracy] = field(default_factory=dict)
-    """By how many windows one prediction has to serve."""
+    """Accuracy by the number of windows that one prediction serves."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "sensing": [
                 {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro, "accuracy": _plain(accuracy)}
@@ -32,15 +37,18 @@ class Levers:
         }
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Levers:
-        """What ``to_json`` wrote.
+    def from_json(cls, values: Mapping[str, Any]) -> Levers:
+        """Return the accuracies that ``to_json`` described.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError, ConfigError: it is something else.
+            KeyError, TypeError, ValueError, AttributeError, ConfigError: the values have another form.
         """
         return cls(
-            {Sensing(float(row["fs_hz"]), row["gyro"] is True): _accuracy(row["accuracy"]) for row in told["sensing"]},
-            {int(hop): _accuracy(accuracy) for hop, accuracy in told["hops"].items()},
+            {
+                Sensing(float(row["fs_hz"]), row["gyro"] is True): _accuracy(row["accuracy"])
+                for row in values["sensing"]
+            },
+            {int(hop): _accuracy(accuracy) for hop, accuracy in values["hops"].items()},
         )
 
 
@@ -48,8 +56,8 @@ def _plain(accuracy: Accuracy) -> dict[str, float]:
     return {str(subnet): share for subnet, share in sorted(accuracy.items())}
 
 
-def _accuracy(told: Mapping[str, Any]) -> Accuracy:
-    found = {Subnet.parse(subnet): float(share) for subnet, share in told.items()}
-    if wrong := [share for share in found.values() if not 0 <= share <= 1]:
+def _accuracy(values: Mapping[str, Any]) -> Accuracy:
+    accuracy = {Subnet.parse(subnet): float(share) for subnet, share in values.items()}
+    if wrong := [share for share in accuracy.values() if not 0 <= share <= 1]:
         raise ValueError(f"an accuracy of {wrong[0]}, expected 0 to 1")
-    return found
+    return accuracy

@@ -1,4 +1,4 @@
-"""The operating table of one model on this machine: measured once, kept for the next start."""
+"""Measure the operating table of a model on this machine, and cache it for the next start."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ POWER_W = 5.0
 """Assumed power of one busy core: a laptop's 15 W processor shared by three busy cores."""
 ROUNDS = 12
 QUIET_ROUNDS = 8
-"""So many of them count for each subnetwork, those with the shortest longest run: in the others, on a busy machine,
-something else ran, and what that did is not the subnetwork's."""
+"""Rounds that count for each subnetwork: those whose longest run is shortest. In the others, another program was
+probably running on the machine."""
 RUNS = 5
-"""Timed runs of each subnetwork in each round, after one that is not timed."""
+"""Timed runs of each subnetwork per round, after one untimed run."""
 
 Latency = tuple[float, float]
 """p50 and p95, in ms."""
@@ -54,19 +54,20 @@ def operating_table(
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OperatingTable:
-    """What each subnetwork costs and gains; every latency in it was measured on this machine.
+    """Return the operating table, with latencies measured on this machine.
 
-    Measured in rounds over all subnetworks asked for, so that a change of clock or load meets all alike. If all
-    were measured before with the same model, machine, threads and ONNX Runtime, they come from the cache.
+    Rounds go over all requested subnetworks, so that a change of clock rate or load affects all alike. If all were
+    measured before with the same model, machine, threads and ONNX Runtime, they come from the cache.
 
     Args:
-        subnets: which rows; all by default. ``candidates`` are enough for a policy and take a fraction of a second.
-        power_w: power drawn while a core computes, in W; unless another ``energy`` model estimates.
-        fresh: measure again, whatever the cache holds.
-        progress: called with runs done and runs in all.
+        subnets: the rows; all by default. ``candidates`` suffice for a policy and take a fraction of a second.
+        power_w: power of a busy core in W; unused with ``energy``.
+        energy: the energy model; default: ``busy_core(power_w)``.
+        fresh: measure again even if cached.
+        progress: called with finished and total runs.
 
     Raises:
-        ConfigError: no such subnetwork, or ``power_w`` is not a positive number.
+        ConfigError: the model has no such subnetwork, or ``power_w`` is not a positive number.
     """
     energy = energy or busy_core(power_w)
     model = engine.model
@@ -98,10 +99,15 @@ def operating_table(
 
 
 def candidates(model: Model) -> tuple[Subnet, ...]:
-    """The subnetworks worth measuring before a quick start: no other is as accurate for fewer MACs.
+    """Return the subnetworks worth measuring before a quick start, cheapest first.
 
-    Cheapest first, always with the narrowest and the full network, and no more than an engine keeps warm; of a
-    model without accuracies, each width at full resolution.
+    These are the Pareto front of accuracy and MACs with the narrowest and the full network, and at most as many as an
+    engine keeps; for a model without accuracies, each width at full resolution.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> model = load_model(find_model("uci_cnn"))
+    >>> len(candidates(model)) < len(model.subnets), candidates(model)[-1] == model.full
+    (True, True)
     """
     if not model.accuracy:
         return tuple(s for s in model.subnets if s.resolution == model.full.resolution)
@@ -120,13 +126,13 @@ def candidates(model: Model) -> tuple[Subnet, ...]:
 def measure(
     engine: Engine, subnets: Iterable[Subnet], *, progress: Callable[[int, int], None] | None = None
 ) -> dict[Subnet, Latency]:
-    """p50 and p95 of each subnetwork, the input in the cache and the network warm.
+    """Return p50 and p95 of each subnetwork with its input in the cache and the network warm.
 
     Raises:
         ConfigError: the model has no such subnetwork.
     """
     subnets = tuple(subnets)
-    if len(subnets) > engine.max_sessions:  # a passing engine with room for all, or each round would rebuild them
+    if len(subnets) > engine.max_sessions:  # a temporary engine with room for all, so that no round rebuilds them
         engine = Engine(engine.model, engine.threads, max_sessions=len(subnets))
     model = engine.model
     rng = np.random.default_rng(0)
@@ -146,7 +152,7 @@ def measure(
 
 
 def machine() -> str:
-    """The processor, its cores and the system, as the table names them."""
+    """Return processor, cores and system, as the table names them."""
     name = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
@@ -154,12 +160,12 @@ def machine() -> str:
                 name = line.partition(":")[2].strip()
                 break
     except OSError:
-        pass  # not Linux: the platform's own word has to do
+        pass  # not Linux: keep the platform's name
     return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def cache_dir() -> Path:
-    """``$KINESTREAM_CACHE``, else ``kinestream`` in the user's cache folder."""
+    """Return ``$KINESTREAM_CACHE``, else ``kinestream`` in the user's cache folder."""
     own = os.environ.get("KINESTREAM_CACHE")
     if own:
         return Path(own)
@@ -174,7 +180,7 @@ def _cache_path(engine: Engine) -> Path:
 
 
 def _read_cache(path: Path) -> dict[Subnet, Latency]:
-    """What was measured before; nothing if the file is missing or not what we wrote, so it is measured again."""
+    """The cached latencies; empty if the file is missing or damaged, so that they are measured again."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["latency_ms"]
         known = {Subnet.parse(key): (float(p50), float(p95)) for key, (p50, p95) in rows.items()}
@@ -195,4 +201,4 @@ def _write_cache(path: Path, known: dict[Subnet, Latency]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(rows, indent=1))
     except OSError as error:
-        log.warning("%s: the table cannot be kept (%s); it will be measured again next time", path, error)
+        log.warning("%s: the table cannot be cached (%s); it will be measured again next time", path, error)

@@ -27,7 +27,7 @@ class Network:
     """
 
     preset: str
-    """A key of ``inference.architecture.PRESETS``, such as ``uci``."""
+    """A key of ``inference.presets.PRESETS``, such as ``uci``."""
     widths: tuple[float, ...] = WIDTHS
     resolutions: tuple[int, ...] = ()
     """Empty: the preset's resolutions in the paper."""
