@@ -1,8 +1,8 @@
-"""The kinds of networks: each is a function that builds the blocks of one width, registered by its decorator.
+"""The kinds of networks: a decorator registers the function that builds the blocks of one width.
 
-``cnn`` and ``resnet`` are the paper's. ``kinet`` is our own: like them it convolves every sensor column alone up to the
-linear layer, which separates people's postures better than filters over all columns; its blocks are depthwise
-separable and its stem strides far, so it takes a fifth of the time.
+``cnn`` and ``resnet`` are the paper's networks. ``kinet`` is our own: like them it convolves each sensor column alone
+up to the linear layer, which separates postures better than filters over all columns. Its blocks are depthwise
+separable and its stem has a larger stride, so that it takes a fifth of the time.
 
 Sources: Qin et al., IEEE TAI 2024; the separable block of Howard et al., "MobileNets", 2017, with the identity
 shortcut of He et al., CVPR 2016.
@@ -21,20 +21,24 @@ if TYPE_CHECKING:
     from .architecture import Architecture
 
 Build = Callable[["Architecture", tuple[int, ...]], tuple[Block, ...]]
-"""From an architecture, and the channels that one width keeps after each stage, to the blocks in order."""
+"""Builds the blocks in order from an architecture and the channels that one width keeps after each stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockKind:
-    """One kind of network."""
+    """One kind of network.
+
+    >>> sorted(BLOCK_KINDS)
+    ['cnn', 'kinet', 'resnet']
+    """
 
     build: Build
     separable: bool = False
-    """Depthwise-separable blocks: few weights, and faster to train in channels-last memory."""
+    """Whether blocks are depthwise separable: they have few weights and train faster in channels-last memory."""
 
 
 BLOCK_KINDS: dict[str, BlockKind] = {}
-"""Every kind, by the name that recipes and model files use."""
+"""All kinds, by the name in recipes and model files."""
 
 
 def block_kind(name: str, *, separable: bool = False) -> Callable[[Build], Build]:
@@ -49,7 +53,7 @@ def block_kind(name: str, *, separable: bool = False) -> Callable[[Build], Build
 
 @block_kind("cnn")
 def plain_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
-    """One convolution a block."""
+    """Return blocks of one convolution."""
     layers = (
         ConvLayer(f"block{number}.conv", f"block{number}.bn", c_in, c_out, arch.kernel, arch.stride, arch.padding)
         for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1)
@@ -59,7 +63,7 @@ def plain_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]
 
 @block_kind("resnet")
 def residual_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
-    """Two convolutions a block, and a convolution as the shortcut."""
+    """Return blocks of two convolutions with a convolution as shortcut."""
     blocks: list[Block] = []
     for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1):
         name = f"block{number}"
@@ -72,9 +76,9 @@ def residual_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, .
 
 @block_kind("kinet", separable=True)
 def separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
-    """A plain convolution; then per stage one block that shortens and widens the map, and ``depth`` residual ones."""
-    far = (2 * arch.stride[0], arch.stride[1])
-    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], arch.kernel, far, arch.padding)
+    """Return a plain convolution, then stages: a block that shortens and widens the map, ``depth`` residual blocks."""
+    stem_stride = (2 * arch.stride[0], arch.stride[1])
+    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], arch.kernel, stem_stride, arch.padding)
     blocks = [Block((stem,))]
     for stage, (c_in, c_out) in enumerate(pairwise(kept), start=1):
         for number in range(arch.depth + 1):

@@ -127,10 +127,10 @@ class Engine:
             self._session(subnet)
 
     def _session(self, subnet: Subnet) -> tuple[ort.InferenceSession, ort.IOBinding]:
-        found = self._sessions.get(subnet)
-        if found is not None:
+        cached = self._sessions.get(subnet)
+        if cached is not None:
             self._sessions.move_to_end(subnet)
-            return found
+            return cached
         graph = build_graph(self.model, subnet).SerializeToString()
         session = ort.InferenceSession(graph, _options(self.threads), providers=["CPUExecutionProvider"])
         binding = session.io_binding()
@@ -144,10 +144,10 @@ class Engine:
         return session, binding
 
     def _wrong_shape(self, x: NDArray, expected: tuple[object, ...]) -> InputMismatch:
-        found, wanted = (" x ".join(map(str, shape)) for shape in (x.shape, expected))
+        actual, wanted = (" x ".join(map(str, shape)) for shape in (x.shape, expected))
         return InputMismatch(
-            f"got windows of {found}, {self.model.name} reads {wanted} (samples, columns); "
-            f"build them by its input specification"
+            f"got windows of {actual}, {self.model.name} reads {wanted} (samples, columns); "
+            "cut them as the model's input specification says"
         )
 
 
@@ -157,10 +157,10 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Idle threads would burn a core between two windows.
+    # Spinning threads would occupy a core between two windows.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # 3 to 6 % faster, and smaller: prepacking serves large matrix products, of which there are none here.
+    # 3 to 6 % faster and smaller: prepacking helps large matrix products, which these networks do not have.
     options.add_session_config_entry("session.disable_prepacking", "1")
-    # As fast without an arena of its own for each session, and a quarter smaller.
+    # Equally fast without a memory arena per session, and a quarter smaller.
     options.enable_cpu_mem_arena = False
     return options

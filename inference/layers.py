@@ -10,10 +10,10 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ConvLayer:
-    """A convolution without bias, and the batch norm after it."""
+    """A convolution without bias, followed by a batch norm."""
 
     conv: str
-    """Name of the convolution: its tensor is ``<conv>.weight``."""
+    """Name of the convolution; its tensor is ``<conv>.weight``."""
     norm: str
     """Name of the batch norm: ``<norm>.weight``, ``<norm>.bias``, ``stats.<norm>.mean``, ``stats.<norm>.var``."""
     in_channels: int
@@ -22,22 +22,22 @@ class ConvLayer:
     stride: Pair
     padding: Pair
     depthwise: bool = False
-    """Each channel is convolved alone; there are as many outputs as inputs."""
+    """Whether each channel is convolved alone, with as many outputs as inputs."""
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """(out, in, time, columns); a depthwise convolution has one input a channel."""
+        """(out, in, time, columns); a depthwise convolution has one input per channel."""
         return (self.out_channels, 1 if self.depthwise else self.in_channels, *self.kernel)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``; without a shortcut the sum falls away."""
+    """``relu(main[-1](...relu(main[0](x))) + shortcut(x))``, or without the sum if there is no shortcut."""
 
     main: tuple[ConvLayer, ...]
     shortcut: ConvLayer | None = None
     identity: bool = False
-    """The shortcut is the block's input as it is."""
+    """Whether the shortcut is the block's unchanged input."""
 
     @property
     def layers(self) -> tuple[ConvLayer, ...]:

@@ -1,4 +1,4 @@
-"""A switchable network with all that is needed to serve it; checked when it is made."""
+"""A switchable network with everything that a run needs, checked on construction."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A switchable network with all that is needed to serve it.
+    """A switchable network with everything that a run needs.
 
     Raises:
         ModelError: the parts do not fit together, or a number is not finite.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> load_model(find_model("uci_kinet"))
+    <Model uci_kinet: 6 activities, 18 subnetworks, 128 x 9 windows at 50 Hz>
     """
 
     name: str
@@ -37,23 +41,23 @@ class Model:
     labels: tuple[str, ...]
     input: InputSpec
     mean: NDArray[np.float32]
-    """(columns,) subtracted from the window."""
+    """(columns,) offset that is subtracted from the window."""
     std: NDArray[np.float32]
-    """(columns,) divides it then."""
+    """(columns,) scale that the window is then divided by."""
     widths: tuple[float, ...]
-    """Ascending, two decimals at most."""
+    """In ascending order, with two decimals at most."""
     resolutions: tuple[int, ...]
-    """Ascending, none above the full length."""
+    """In ascending order, none above the full length."""
     tensors: dict[str, NDArray[np.float32]]
-    """Weights and statistics, by the names of ``architecture.py``."""
+    """Weights and batch-norm statistics, named as in ``architecture.py``."""
     accuracy: dict[Subnet, float] = field(default_factory=dict)
-    """Share of right windows on the validation subjects; a subnetwork may be missing."""
+    """Share of correct windows on the validation subjects; some subnetworks can be missing."""
     card: dict[str, Any] = field(default_factory=dict)
     """Data, terms, recipe, command, test figures and limits, as JSON values."""
     calibration: Calibration = field(default_factory=Calibration)
-    """How its probabilities become decisions; learnt afterwards, by ``kinestream calibrate``."""
+    """How probabilities become conclusions; learnt after training by ``kinestream calibrate``."""
     levers: Levers = field(default_factory=Levers)
-    """What a slower sensor and longer hops cost it; measured afterwards, too."""
+    """Accuracy with a slower sensor and longer hops; measured after training."""
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -68,7 +72,7 @@ class Model:
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:
-        """Every subnetwork, narrow to wide, low resolution to high."""
+        """All subnetworks, from narrow to wide and from low to high resolution."""
         return tuple(Subnet(width, resolution) for width in self.widths for resolution in self.resolutions)
 
     @property
@@ -78,17 +82,17 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all but what is learnt afterwards, in hex: two models with the same one predict the same."""
+        """SHA-256 in hex over all that is learnt in training: two models with the same fingerprint predict the same."""
         metadata = self.metadata()
-        for afterwards in ("calibration", "levers"):  # what is measured or recorded with a model stays good then
-            metadata.pop(afterwards, None)
+        for key in ("calibration", "levers"):  # so that tables and recordings stay valid after a calibration
+            metadata.pop(key, None)
         return digest(metadata, self.all_tensors())
 
     def metadata(self) -> dict[str, Any]:
-        """All but the tensors, as JSON has it: tuples are lists, keys are strings.
+        """Return all except the tensors as JSON values: tuples become lists, keys strings.
 
         Raises:
-            ModelError: the card holds something that is not JSON.
+            ModelError: the card holds values that are not JSON.
         """
         fields = {
             "name": self.name,
@@ -110,12 +114,12 @@ class Model:
             raise ModelError(f"{self.name}: the card must hold JSON values only ({error})") from error
 
     def all_tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Weights, statistics and normalisation by name."""
+        """Return weights, statistics and normalisation by name."""
         return {"input.mean": self.mean, "input.std": self.std, **self.tensors}
 
 
 def digest(metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[np.float32]]) -> str:
-    """SHA-256 over all content, in hex."""
+    """Return the SHA-256 of metadata and tensors in hex."""
     sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         sha256.update(name.encode())
@@ -127,8 +131,8 @@ def _check_grid(model: Model) -> None:
     arch = model.architecture
     if len(model.input.channels) != arch.columns or model.input.length != arch.length:
         raise ModelError(
-            f"the input gives {model.input.length} x {len(model.input.channels)} windows, "
-            f"the network reads {arch.length} x {arch.columns}"
+            f"the input gives {model.input.length} x {len(model.input.channels)} windows, the network reads "
+            f"{arch.length} x {arch.columns}; export the model again"
         )
     if len(model.labels) != arch.classes or len(set(model.labels)) != arch.classes:
         raise ModelError(f"{len(set(model.labels))} different labels for {arch.classes} classes")
@@ -145,9 +149,9 @@ def _check_grid(model: Model) -> None:
     for subnet, accuracy in model.accuracy.items():
         if subnet not in grid or not 0 <= accuracy <= 1:
             raise ModelError(f"accuracy {accuracy} of {subnet}: expected 0 to 1 for a subnetwork of this model")
-    if strange := model.calibration.temperature.keys() - set(widths):
+    if foreign := model.calibration.temperature.keys() - set(widths):
         raise ModelError(
-            f"a temperature for width {min(strange):g}, which this model does not have; calibrate it again"
+            f"a temperature for width {min(foreign):g}, which this model does not have; calibrate it again"
         )
     if len(model.calibration.rates_per_s) not in (0, arch.classes):
         raise ModelError(
@@ -158,9 +162,10 @@ def _check_grid(model: Model) -> None:
 def _check_tensors(model: Model) -> None:
     arch = model.architecture
     shapes = parameter_shapes(arch) | statistic_shapes(arch, len(model.widths), len(model.resolutions))
-    odd = sorted(shapes.keys() ^ model.tensors.keys())
-    if odd:
-        raise ModelError(f"tensor {odd[0]} is {'missing' if odd[0] in shapes else 'unknown'}; export the model again")
+    unmatched = sorted(shapes.keys() ^ model.tensors.keys())
+    if unmatched:
+        name = unmatched[0]
+        raise ModelError(f"tensor {name} is {'missing' if name in shapes else 'unknown'}; export the model again")
     shapes |= {"input.mean": (arch.columns,), "input.std": (arch.columns,)}
     for name, tensor in model.all_tensors().items():
         if tensor.shape != shapes[name] or tensor.dtype != np.float32:

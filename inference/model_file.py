@@ -1,14 +1,14 @@
-"""A model as one ``.safetensors`` file, written whole and checked when read.
+"""A model as one ``.safetensors`` file: written atomically, and checked when it is read.
 
 Layout, format version 1. Every tensor is float32:
 
 - ``architecture.parameter_shapes``: the full-width weights;
-- ``architecture.statistic_shapes``: batch-norm statistics of every (width, resolution), zero beyond the kept channels;
+- ``architecture.statistic_shapes``: batch-norm statistics of every (width, resolution), zero for unused channels;
 - ``input.mean``, ``input.std``: (columns,) the z-score applied before the network.
 
 The metadata key ``kinestream`` holds the rest as JSON: ``format_version, name, architecture, labels, input, widths,
-resolutions, accuracy, card``, if learnt ``calibration`` and ``levers``, and ``sha256`` (over all else). Nothing in the
-file is code, so reading one cannot run any.
+resolutions, accuracy, card``, where learnt ``calibration`` and ``levers``, and ``sha256`` over everything else. A file
+contains no code, so reading one cannot run any.
 """
 
 from __future__ import annotations
@@ -38,15 +38,22 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 METADATA_KEY = "kinestream"
 MAX_HEADER_BYTES = 4 << 20
-"""Far above what a real card needs; a larger header is damage or mischief."""
+"""Far above the size of a real card: a larger header is damaged or hostile."""
 
 
 def save_model(path: Path | str, model: Model) -> None:
-    """Write ``model`` to ``path``, whole or not at all; the same model gives the same bytes.
+    """Write ``model`` to ``path`` atomically; the same model gives the same bytes.
 
     Raises:
-        ModelError: the card holds something that is not JSON.
+        ModelError: the card holds values that are not JSON.
         OSError: the folder cannot be written.
+
+    >>> from tempfile import mkdtemp
+    >>> from kinestream.inference import find_model
+    >>> model, copy = load_model(find_model("uci_kinet")), Path(mkdtemp(), "copy.safetensors")
+    >>> save_model(copy, model)
+    >>> load_model(copy).fingerprint == model.fingerprint
+    True
     """
     from safetensors.numpy import save
 
@@ -63,18 +70,18 @@ def save_model(path: Path | str, model: Model) -> None:
 
 
 def load_model(path: Path | str) -> Model:
-    """The model in the file at ``path``.
+    """Return the model in the file at ``path``.
 
     Raises:
-        ModelError: the file is missing, damaged, of another kind or version; the message says which.
+        ModelError: the file is missing or damaged, or of another kind or version; the message says which.
     """
     path = Path(path)
     try:
         metadata, tensors = _read(path)
-        claimed, found = metadata.pop("sha256", None), digest(metadata, tensors)
+        stored, computed = metadata.pop("sha256", None), digest(metadata, tensors)
         model = _from_parts(metadata, tensors)
-        if claimed != found:
-            raise ModelError("the content is not what was written (its SHA-256 differs); copy or train it again")
+        if stored != computed:
+            raise ModelError("the content has changed since it was written (SHA-256 differs); copy or train it again")
         return model
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
@@ -95,7 +102,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         raise ModelError("not a .safetensors file; name a model file (kinestream models list)")
     if header_bytes > MAX_HEADER_BYTES:
         raise ModelError(
-            f"the header claims {header_bytes} bytes, at most {MAX_HEADER_BYTES} are allowed; file damaged"
+            f"the header claims {header_bytes} bytes, more than {MAX_HEADER_BYTES}; copy or train it again"
         )
     if header_bytes + 8 > size:
         raise ModelError(f"the file ends after {size} bytes, inside its header; copy or train it again")
@@ -103,12 +110,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
             if text is None:
-                raise ModelError(f"a .safetensors file without '{METADATA_KEY}' metadata; it was not written by us")
-            foreign = {n: file.get_slice(n).get_dtype() for n in file.keys()}  # noqa: SIM118, not a dict
-            wrong = [f"{name} is {dtype}" for name, dtype in foreign.items() if dtype != "F32"]
+                raise ModelError(f"a .safetensors file without '{METADATA_KEY}' metadata; name a kinestream model")
+            dtypes = {n: file.get_slice(n).get_dtype() for n in file.keys()}  # noqa: SIM118, not a dict
+            wrong = [f"{name} is {dtype}" for name, dtype in dtypes.items() if dtype != "F32"]
             if wrong:
                 raise ModelError(f"tensor {wrong[0]}, expected F32; export the model again")
-            tensors = {name: file.get_tensor(name) for name in foreign}
+            tensors = {name: file.get_tensor(name) for name in dtypes}
     except SafetensorError as error:
         raise ModelError(f"damaged ({error}); copy or train it again") from error
     try:
@@ -172,5 +179,5 @@ def _typed(value: Any, *kinds: type) -> Any:
 
 
 def _tuples(fields: Any) -> dict[str, Any]:
-    """The JSON object with its arrays as tuples, as the frozen dataclasses hold them."""
+    """The JSON object with tuples for arrays, as the frozen dataclasses need."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in _typed(fields, dict).items()}

@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     from .subnetwork import Conv
 
 OPSET = 17
-"""Every ONNX Runtime since 1.12 knows it; nothing newer is needed."""
+"""Supported by every ONNX Runtime since 1.12; nothing newer is needed."""
 IR_VERSION = 8
 INPUT, OUTPUT = "window", "probs"
 
 
 def pool_bins(size: int, grid: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """The bins of torch's adaptive pooling along one axis, and which of them each grid cell reads.
+    """Return the bins of torch's adaptive pooling along one axis, and the bin that each grid cell reads.
 
-    Where the grid is finer than the map, neighbouring cells may read the very same samples; such a bin is
-    listed once.
+    Where the grid is finer than the map, neighbouring cells can read the same samples; their bin is listed once.
 
     Returns:
-        ``(first, past the last)`` of each bin, in order, and per cell the index of its bin.
+        The half-open range ``(start, stop)`` of each bin, in order, and the index of each cell's bin.
+
+    >>> pool_bins(5, 2), pool_bins(2, 4)
+    (([(0, 3), (2, 5)], [0, 1]), ([(0, 1), (1, 2)], [0, 0, 1, 1]))
     """
     cells = [(cell * size // grid, -(-(cell + 1) * size // grid)) for cell in range(grid)]
     bins = list(dict.fromkeys(cells))
@@ -39,7 +41,7 @@ def pool_bins(size: int, grid: int) -> tuple[list[tuple[int, int]], list[int]]:
 
 
 def build_graph(model: Model, subnet: Subnet) -> onnx.ModelProto:
-    """The graph from ``window`` (batch, length, columns), SI units, to ``probs`` (batch, classes).
+    """Return the graph from ``window`` (batch, length, columns) in SI units to ``probs`` (batch, classes).
 
     Raises:
         ConfigError: the model was not trained for ``subnet``.
@@ -51,9 +53,9 @@ def build_graph(model: Model, subnet: Subnet) -> onnx.ModelProto:
     graph = _Nodes()
     x = INPUT
     if subnet.resolution != arch.length:
-        kept = resize_indices(arch.length, subnet.resolution).astype(np.int64)
-        x = graph.add("Gather", x, graph.constant(kept), axis=1)
-    # One value a sample, not one a column: 1 us a node instead of 2.5, for the inner loop is then long.
+        samples = resize_indices(arch.length, subnet.resolution).astype(np.int64)
+        x = graph.add("Gather", x, graph.constant(samples), axis=1)
+    # One value per sample and column, not per column: the longer inner loop takes 1 us per node instead of 2.5 us.
     mean, std = (np.tile(v.astype(np.float64), (subnet.resolution, 1)) for v in (model.mean, model.std))
     x = graph.add("Sub", x, graph.constant(mean.astype(np.float32)))
     x = graph.add("Mul", x, graph.constant((1 / std).astype(np.float32)))
@@ -88,7 +90,7 @@ def build_graph(model: Model, subnet: Subnet) -> onnx.ModelProto:
 
 
 def _sum_cells(weight: NDArray[np.float32], axis: int, bin_of_cell: list[int]) -> NDArray[np.float32]:
-    """Linear weights per bin: cells that read the same bin get the same value, so their weights add up."""
+    """Linear weights per bin: cells with the same bin read the same value, so their weights add up."""
     if len(set(bin_of_cell)) == len(bin_of_cell):
         return weight
     total = np.zeros((*weight.shape[:axis], max(bin_of_cell) + 1, *weight.shape[axis + 1 :]))
@@ -97,7 +99,7 @@ def _sum_cells(weight: NDArray[np.float32], axis: int, bin_of_cell: list[int]) -
 
 
 class _Nodes:
-    """Collects nodes and constants under running names."""
+    """Nodes and constants of a graph, named by consecutive numbers."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -122,10 +124,10 @@ class _Nodes:
         return self.add("Conv", x, weight, bias, strides=conv.stride, pads=conv.padding * 2, group=conv.groups)
 
     def pool(self, x: str, axis: int, size: int, bins: list[tuple[int, int]]) -> str:
-        """The maximum over each bin along one axis of ``size`` samples.
+        """Add the maximum over each bin along one axis of ``size`` samples.
 
-        No bin is longer than twice the shortest, so each is the maximum of two runs of the shortest length:
-        one from its start, one to its end.
+        No bin is longer than twice the shortest, so its maximum is that of two runs of the shortest length: one from
+        its start, one to its end.
         """
         starts, stops = np.array(bins, np.int64).T
         run = int((stops - starts).min())

@@ -1,4 +1,4 @@
-"""The networks that are trained by name, with their widths and resolutions: the paper's six, and our own."""
+"""Named architectures with their widths and resolutions: the paper's six networks and our own."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PRESETS: dict[str, Architecture] = {
     "resnet_uci": Architecture("resnet", *_UCI),
     "resnet_wisdm": Architecture("resnet", *_WISDM),
     "resnet_unimib": Architecture("resnet", *_UNIMIB),
-    # ONNX Runtime computes channels in blocks of 16: fewer would take as long.
+    # ONNX Runtime computes channels in blocks of 16, so fewer channels take as long.
     "kinet_uci": Architecture("kinet", 9, 128, 6, (7, 1), (2, 1), (3, 0), (4, 9), (64, 96, 128), divisor=16),
 }
-"""The paper's six networks, by the paper's names, and our own."""
+"""The paper's six networks under the paper's names, and our own network."""
 
 _LENGTHS = {"uci": tuple(range(96, 129, 4)), "wisdm": tuple(range(150, 201, 5)), "unimib": (112, 120, 136, 144, 151)}
 RESOLUTIONS: dict[str, tuple[int, ...]] = {
     **_LENGTHS,
     **{f"resnet_{name}": lengths for name, lengths in _LENGTHS.items()},
-    "kinet_uci": (64, 96, 128),  # of a sensor at 25, 37.5 and 50 Hz; fewer samples lose more than they save
+    "kinet_uci": (64, 96, 128),  # as of a sensor at 25, 37.5 and 50 Hz; fewer samples lose more than they save
 }
-"""The window lengths of each preset, shortest first; the paper's for its six."""
+"""The resolutions of each preset, lowest first; for the paper's six networks, those of the paper."""

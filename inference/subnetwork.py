@@ -1,4 +1,4 @@
-"""A subnetwork as plain weights: the full network sliced, its batch norm folded into the convolutions."""
+"""A subnetwork as plain weights: the sliced full network with batch norm folded into the convolutions."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class CutBlock:
     main: tuple[Conv, ...]
     shortcut: Conv | None
     identity: bool
-    """The shortcut is the block's input as it is."""
+    """Whether the shortcut is the block's unchanged input."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutNetwork:
-    """Everything one subnetwork computes with after the window was normalised and resized."""
+    """The weights of one subnetwork, applied after the window is normalised and resized."""
 
     blocks: tuple[CutBlock, ...]
     linear_weight: NDArray[np.float32]
@@ -56,10 +56,15 @@ class CutNetwork:
 
 
 def cut(model: Model, subnet: Subnet) -> CutNetwork:
-    """The weights of one subnetwork of ``model``.
+    """Return the weights of one subnetwork of ``model``.
 
     Raises:
         ConfigError: the model was not trained for this width or resolution.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> model = load_model(find_model("uci_kinet"))
+    >>> len(cut(model, model.full).blocks)
+    3
     """
     if subnet.width not in model.widths or subnet.resolution not in model.resolutions:
         raise ConfigError(
@@ -83,7 +88,7 @@ def _cut_block(model: Model, block: Block, row: Pair) -> CutBlock:
 def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
     """Convolution and batch norm in one: ``gamma * (conv(x) - mean) / sqrt(var + eps) + beta``.
 
-    In float64, so that folding costs no more than one rounding of the result.
+    Computed in float64, so that folding rounds only once.
     """
     tensors, kept = model.tensors, slice(layer.out_channels)
     mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][kept].astype(np.float64) for moment in ("mean", "var"))

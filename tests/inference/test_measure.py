@@ -138,7 +138,7 @@ def test_a_damaged_cache_is_measured_again_and_mended(engine, cache, content, ca
 def test_a_cache_that_cannot_be_written_is_said_and_survived(engine, cache, caplog):
     cache.write_text("a file where the folder should be")
     assert len(operating_table(engine).points) == 6
-    assert "cannot be kept" in caplog.text
+    assert "cannot be cached" in caplog.text
 
 
 def test_the_cache_lies_where_the_environment_says(cache, monkeypatch, tmp_path):

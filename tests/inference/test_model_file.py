@@ -114,7 +114,7 @@ def test_a_foreign_file_is_not_opened_as_a_model(tmp_path, content):
 def test_another_programs_safetensors_file_is_recognised(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"w": np.zeros(3, np.float32)}, path)
-    assert "not written by us" in refusal(path)
+    assert "without 'kinestream' metadata" in refusal(path)
 
 
 def test_an_oversized_header_is_refused_before_it_is_read(tmp_path):
