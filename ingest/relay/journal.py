@@ -7,10 +7,8 @@ Files::
     FOLDER/delivered                   number of the last acknowledged message (``durable.Mark``)
     FOLDER/00000000000000000001.seg    records from this number on
 
-A record is ``length u32, crc u32, number u64, frames u32``, the size of each frame as ``u32``, then the frames,
-little-endian; ``length`` counts the whole record, the CRC-32 covers everything after it. Numbers increase, and leap at
-every opening: a power cut may erase a number from the disk that the receiver still remembers, and that number must
-never identify another message.
+``records`` describes the format of a record. Numbers increase, and leap at every opening: a power cut may erase a
+number from the disk that the receiver still remembers, and that number must never identify another message.
 
 **Durability.** ``append`` passes a record to the operating system in one write before it returns, so a killed process
 loses nothing. The function from ``unsynced`` forces records to the disk; the relay calls it every second, so a power
@@ -21,38 +19,26 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
-from zlib import crc32
 
+from kinestream.core.atomic_file import sync_folder
 from kinestream.core.errors import ConfigError
 
 from .durable import Mark, identity, lock
+from .records import Record, pack_record, read_records, read_segment, record_size
 
 MAX_BYTES = 1 << 30
 """Default size: four days of a sensor with six channels at 50 Hz, labelled, in packets of ten samples."""
 
 SEGMENT_BYTES = 4 << 20
 LEAP = 1 << 20
-MAX_FRAMES = 8
-
-_HEAD = struct.Struct("<IIQI")
-_BLOCK_BYTES = 1 << 18
+"""Jump in the numbers at every opening."""
 _SUFFIX = ".seg"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A message in the journal."""
-
-    number: int
-    frames: tuple[bytes, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +108,7 @@ class Journal:
 
     def has_room(self, frames: Sequence[bytes]) -> bool:
         """Return whether the message fits without dropping another."""
-        return self.size_bytes + _size(frames) <= self.max_bytes
+        return self.size_bytes + record_size(frames) <= self.max_bytes
 
     def append(self, frames: Sequence[bytes]) -> list[Record]:
         """Append a message under the number ``next``.
@@ -132,7 +118,7 @@ class Journal:
         Raises:
             OSError: the disk is full, even after the oldest segment was removed; the message is not in the journal.
         """
-        data = _pack(self.next, frames)
+        data = pack_record(self.next, frames)
         lost: list[Record] = []
         while self._segments and self.size_bytes + len(data) > self.max_bytes:
             lost += self._drop_oldest()
@@ -168,7 +154,7 @@ class Journal:
             offset: int | None = 0
             while offset is not None:
                 is_tail = segment is self._segments[-1] if self._segments else False
-                records, offset = _read(segment.path, start := offset)
+                records, offset = read_records(segment.path, start := offset)
                 for record in records:
                     if record.number > number:
                         number = record.number
@@ -228,7 +214,7 @@ class Journal:
         if len(self._segments) == 1:
             self._roll()
         segment = self._segments.popleft()
-        lost = [record for record in _read_all(segment.path) if record.number > self.delivered]
+        lost = [record for record in read_segment(segment.path) if record.number > self.delivered]
         segment.path.unlink(missing_ok=True)
         return lost
 
@@ -239,65 +225,16 @@ class Journal:
     def _last_number(self) -> int:
         """Return the highest readable number on disk."""
         for segment in reversed(self._segments):
-            last = max((record.number for record in _read_all(segment.path)), default=0)
+            last = max((record.number for record in read_segment(segment.path)), default=0)
             if last:
                 return last
         return 0
 
 
-def _size(frames: Sequence[bytes]) -> int:
-    return _HEAD.size + 4 * len(frames) + sum(map(len, frames))
-
-
-def _pack(number: int, frames: Sequence[bytes]) -> bytes:
-    body = struct.pack(f"<QI{len(frames)}I", number, len(frames), *map(len, frames)) + b"".join(frames)
-    return struct.pack("<II", len(body) + 8, crc32(body)) + body
-
-
-def _read_all(path: Path) -> Iterator[Record]:
-    offset: int | None = 0
-    while offset is not None:
-        records, offset = _read(path, offset)
-        yield from records
-        if not records:
-            return
-
-
-def _read(path: Path, offset: int) -> tuple[list[Record], int | None]:
-    """Return the next records of a segment and the offset after them; None if the rest is unreadable."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read(_BLOCK_BYTES)
-            if len(data) >= 4 and (length := int.from_bytes(data[:4], "little")) > len(data):
-                data += file.read(length - len(data))
-    except OSError:  # dropped in the meantime
-        return [], None
-    records: list[Record] = []
-    at = 0
-    while at + _HEAD.size <= len(data):
-        length, check, number, count = _HEAD.unpack_from(data, at)
-        if at + length > len(data) and records:
-            break  # the record continues in the next block
-        body = data[at + 8 : at + length]
-        if length < _HEAD.size or count > MAX_FRAMES or crc32(body) != check:
-            return records, None if not records else offset + at
-        sizes = struct.unpack_from(f"<{count}I", body, 12)
-        start = 12 + 4 * count
-        frames = []
-        for size in sizes:
-            frames.append(body[start : start + size])
-            start += size
-        records.append(Record(number, tuple(frames)))
-        at += length
-    return records, offset + at
-
-
-def _sync(folder: Path, numbers: list[int]) -> None:
-    if sys.platform != "win32":  # also forces the names of new segments to the disk
-        numbers = [*numbers, os.open(folder, os.O_RDONLY)]
-    for number in numbers:
+def _sync(folder: Path, descriptors: list[int]) -> None:
+    for descriptor in descriptors:
         try:
-            os.fsync(number)
+            os.fsync(descriptor)
         finally:
-            os.close(number)
+            os.close(descriptor)
+    sync_folder(folder)  # also forces the names of new segments to the disk

@@ -16,7 +16,8 @@ from kinestream.core.source import Source
 from ..zmq.address import ZmqAddress
 from ..zmq.curve_keys import keys_for
 from ..zmq.wire import EndOfStream, decode, encode, encode_end, parts
-from .journal import Journal, Record
+from .journal import Journal
+from .records import Record
 from .sender_link import SenderLink
 from .wire import MAX_SAMPLES
 

@@ -16,7 +16,8 @@ from kinestream.core.errors import DecodeError
 
 from ..zmq.address import ZmqAddress
 from ..zmq.curve_keys import Keys, secure_client
-from .journal import Journal, Record
+from .journal import Journal
+from .records import Record
 from .wire import MAX_IN_FLIGHT_BYTES, MAX_REPLY_BYTES, Kind, RelayMessage, pack, unpack
 
 MAX_WINDOW = 1024

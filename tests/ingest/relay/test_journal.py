@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
 from kinestream.ingest.relay.durable import Mark
-from kinestream.ingest.relay.journal import LEAP, Journal, Record
+from kinestream.ingest.relay.journal import LEAP, Journal
+from kinestream.ingest.relay.records import Record
 
 
 def message(number: int, size: int = 40) -> list[bytes]:

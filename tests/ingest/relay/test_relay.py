@@ -13,8 +13,8 @@ from kinestream.core.errors import ConfigError, SourceLost
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Source
 from kinestream.ingest import EndOfStream, Journal, Relay, RelaySource, encode, encode_end
+from kinestream.ingest.relay.inbox import MAX_RELAYS, WINDOW
 from kinestream.ingest.relay.sender_link import MAX_WINDOW
-from kinestream.ingest.relay.source import MAX_RELAYS, WINDOW
 from kinestream.ingest.relay.wire import MAX_IN_FLIGHT_BYTES, MAX_SAMPLES, Kind, RelayMessage, pack, unpack
 from kinestream.ingest.zmq.curve_keys import Keys, new_keys, trust
 from tests.ingest.relay.proxy import Proxy
@@ -119,7 +119,7 @@ async def test_a_slow_consumer_makes_the_relay_wait_within_the_window(tmp_path: 
             received.append(item)
             if len(received) % 100 == 1:
                 await asyncio.sleep(0.15)
-            most = max(most, len(source._taken))
+            most = max(most, len(source._inbox.unacknowledged))
             source.done(1)
         await source.aclose()
         return received
@@ -394,7 +394,7 @@ async def test_the_number_of_relays_and_of_their_messages_is_bounded(tmp_path: P
         while source.counts().get("beyond_window", 0) + source.counts().get("out_of_turn", 0) < 5:
             await asyncio.sleep(0.01)
     assert source.counts()["too_many_relays"] == 1
-    assert len(source._taken) == WINDOW
+    assert len(source._inbox.unacknowledged) == WINDOW
     await source.aclose()
 
 
@@ -410,7 +410,7 @@ async def test_long_messages_are_limited_by_bytes_and_all_arrive(tmp_path: Path)
             received.append(item)
             if len(received) in (1, 100, 200):
                 await asyncio.sleep(0.3)
-            most = max(most, sum(relay.pending_bytes for relay in source._relays.values()))
+            most = max(most, sum(relay.pending_bytes for relay in source._inbox.relays.values()))
             source.done(1)
         await source.aclose()
         return received
