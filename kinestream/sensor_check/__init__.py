@@ -1,1 +1,1 @@
-"""The guided check of a new sensor: units, axes, rate, gaps, clock (`kinestream wear`)."""
+"""Checks a new sensor step by step: units, axes, rate, gaps, clock (``kinestream wear``)."""

@@ -1,6 +1,6 @@
-"""The TOML file that ``kinestream wear`` writes and ``--axes`` reads: how a sensor is turned, and its units.
+"""The TOML file that ``kinestream wear`` writes and ``--axes`` reads: a sensor's orientation and units.
 
-It holds ``axes``, and where a unit was wrong ``acc_factor`` and ``gyro_factor``; the rest is for people.
+``axes`` is required, ``acc_factor`` and ``gyro_factor`` correct a wrong unit, and all other keys inform people.
 """
 
 from __future__ import annotations
@@ -22,69 +22,73 @@ SUFFIX = ".toml"
 
 @dataclass(frozen=True, slots=True)
 class AxesFile:
-    """One sensor, checked once."""
+    """The result of checking one sensor."""
 
     axes: str
     """As ``ChannelMap.parse`` reads it."""
     acc_factor: float = 1.0
-    """Makes m/s^2 of the sensor's acceleration."""
+    """Factor from the sensor's acceleration to m/s^2."""
     gyro_factor: float = 1.0
-    """Makes rad/s of the sensor's angular rate."""
+    """Factor from the sensor's angular rate to rad/s."""
     source: str = ""
-    """The address that was checked."""
+    """The address of the checked sensor."""
     model: str = ""
     worn: str = ""
-    """The orientation that ``axes`` leads to; empty: none, only units were checked."""
+    """The orientation that ``axes`` maps to; empty: only the units were checked."""
     rate_hz: float | None = None
-    """As measured."""
+    """The measured rate."""
     date: datetime | None = None
     notes: tuple[str, ...] = ()
-    """What was found, a line each."""
+    """The findings, one line each."""
 
     @property
     def channel_map(self) -> ChannelMap:
-        """Raises: ConfigError."""
+        """The mapping with its factors.
+
+        Raises:
+            ConfigError: ``axes`` is not a valid mapping.
+        """
         return replace(ChannelMap.parse(self.axes), acc_factor=self.acc_factor, gyro_factor=self.gyro_factor)
 
 
 def read_axes_file(path: Path) -> AxesFile:
-    """The file's content, checked.
+    """The checked content of the file.
 
     Raises:
-        ConfigError: it is not there, not TOML, or says something that makes no sense.
+        ConfigError: the file is missing, is not valid TOML, or has an unknown key or a wrong value.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(f"{path} cannot be read ({reason}); kinestream wear writes such a file") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}); kinestream wear writes such a file") from None
     known = [field.name for field in fields(AxesFile)]
-    for key in told:
+    for key in values:
         if key not in known:
             raise ConfigError(f"{path}: {unknown('key', key, known, 0.6)}")
-    if not isinstance(told.get("axes"), str):
-        raise ConfigError(f'{path}: expected axes = "-y x z", found {told.get("axes", "nothing")}')
+    if not isinstance(values.get("axes"), str):
+        raise ConfigError(f'{path}: expected axes = "-y x z", found {values.get("axes", "nothing")}')
     for key in ("acc_factor", "gyro_factor"):
-        value = told.get(key, 1.0)
+        value = values.get(key, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value):
             raise ConfigError(f"{path}: {key} is {value!r}; expected a number other than 0")
-    found = AxesFile(**{**told, "notes": tuple(told.get("notes", ()))})
+    content = AxesFile(**{**values, "notes": tuple(values.get("notes", ()))})
     try:
-        found.channel_map  # noqa: B018  # raises what is wrong with the axes
+        content.channel_map  # noqa: B018  # raises if the axes are wrong
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    return found
+    return content
 
 
 def is_axes_file(text: str) -> bool:
-    """Whether what ``--axes`` was given is a file's path, and not ``-y x z``."""
+    """Whether the value of ``--axes`` is the path of a file rather than a mapping such as ``-y x z``."""
     return text.strip().lower().endswith(SUFFIX)
 
 
 def write_axes_file(path: Path, content: AxesFile) -> None:
-    """Write the file, whole or not at all.
+    """Write the file atomically.
 
     Raises:
         ConfigError: the folder cannot be written.
@@ -96,4 +100,4 @@ def write_axes_file(path: Path, content: AxesFile) -> None:
     try:
         write_atomically(path, toml_text(stated, f"kinestream run SOURCE --axes {path.name}"))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror}); name another place with --out") from None
+        raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another path with --out") from None

@@ -1,4 +1,4 @@
-"""A source, read by the second: what one step of ``kinestream wear`` records, the next leaves off and goes on from."""
+"""Reads a source by the second: each step of ``kinestream wear`` continues at the sample where the last one ended."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kinestream.core.source import Source
 from .stretch import part_as_sent
 
 FIRST_S, SILENCE_S = 60.0, 15.0
-"""How long the first sample, and every later one, is waited for."""
+"""Timeouts for the first sample and for every later one."""
 ENOUGH = 0.2
-"""A source may end this share of the last step too early."""
+"""Share of the last step that may be missing when a source ends."""
 WAITING_CHUNKS = 256
 POLL_S = 0.1
 
 
 class Feed:
-    """One sensor's chunks, cut by the samples' own time."""
+    """The chunks of one sensor, cut by the time of their samples."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -38,7 +38,7 @@ class Feed:
             async for chunk in self.source.chunks():
                 if len(chunk):
                     await self._queue.put(chunk)
-        except Exception as error:  # raised again where samples are waited for
+        except Exception as error:  # raised again by the next call that waits for samples
             self._ended_by = error
         await self._queue.put(None)
 
@@ -49,7 +49,7 @@ class Feed:
         self._at_s = self._newest_s = self._began_s = float(chunk.t[0])
 
     async def until(self, event: asyncio.Event) -> None:
-        """Let samples go by until something happens; what follows begins then."""
+        """Discard samples until the event is set; the next step starts there."""
         self._rest = None
         while not event.is_set():
             with suppress(TimeoutError):
@@ -61,32 +61,32 @@ class Feed:
         """The samples of the next seconds, by their own time.
 
         Args:
-            progress: told how many seconds are done, and of how many.
+            progress: called with the seconds done and the seconds in total.
         Raises:
-            SourceLost: the source ended or fell silent.
-            ConfigError: it brings more than one sensor.
+            SourceLost: the source ended or went silent.
+            ConfigError: the source carries more than one sensor.
         """
-        found: list[SampleChunk] = []
+        taken: list[SampleChunk] = []
         until_s = self._at_s + seconds
         while True:
             try:
                 chunk, self._rest = self._rest or await self._next(SILENCE_S), None
             except _Ended:
-                if found and self._newest_s >= until_s - ENOUGH * seconds:  # a recording that was cut to fit
-                    return found
+                if taken and self._newest_s >= until_s - ENOUGH * seconds:  # a recording of just this length
+                    return taken
                 raise
-            if (back_s := self._newest_s - float(chunk.t[0])) > 1:  # another recording, with a time of its own
+            if (back_s := self._newest_s - float(chunk.t[0])) > 1:  # the next recording, with its own clock
                 until_s -= back_s
             self._newest_s = float(chunk.t[-1])
             inside = int((chunk.t < until_s).sum())
             if inside:
-                found.append(part_as_sent(chunk, 0, inside))
+                taken.append(part_as_sent(chunk, 0, inside))
             progress(min(seconds, seconds - (until_s - self._newest_s)), seconds)
             if inside < len(chunk):
                 self._rest = part_as_sent(chunk, inside, len(chunk))
                 self._at_s = until_s
                 progress(seconds, seconds)
-                return found
+                return taken
 
     async def _next(self, patience_s: float) -> SampleChunk:
         try:
@@ -94,23 +94,24 @@ class Feed:
                 return self._check(await self._queue.get())
         except TimeoutError:
             raise SourceLost(
-                f"{self.source.name} sent nothing for {patience_s:g} s; switch the sensor on and bring it near"
+                f"{self.source.name} sent nothing for {patience_s:g} s; switch the sensor on and bring it closer"
             ) from None
 
     def _check(self, chunk: SampleChunk | None) -> SampleChunk:
         if chunk is None:
-            self._queue.put_nowait(None)  # for whoever asks again
+            self._queue.put_nowait(None)  # for the next call
             raise self._ended_by or _Ended(
-                f"{self.source.name} ended after {self._newest_s - self._began_s:.1f} s, before the check did; "
+                f"{self.source.name} ended after {self._newest_s - self._began_s:.1f} s, before the check was done; "
                 "let it run longer, or shorten --seconds and --pause"
             )
         if self._stream and chunk.stream != self._stream:
             raise ConfigError(
-                f"{self.source.name} brings several sensors ({self._stream}, {chunk.stream}); check one at a time"
+                f"{self.source.name} carries several sensors ({self._stream}, {chunk.stream}); check one at a time"
             )
         return chunk
 
     async def aclose(self) -> None:
+        """Stop reading and close the source."""
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
         await self.source.aclose()

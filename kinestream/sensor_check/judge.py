@@ -1,7 +1,7 @@
-"""Whether a sensor can be trusted, and how it is worn: from recorded stretches to findings. Pure; ``cli/wear.py`` asks.
+"""Judges recorded stretches of a sensor: whether to trust it, and how it is worn. Pure; ``cli/wear.py`` records them.
 
-Four stretches tell it: lying still, standing with the sensor on, bending forward, turning to the left. For a model that
-knows no place of its sensor two do: lying still, and turned over onto an edge.
+There are four stretches: lying still, standing with the sensor on, bending forward, turning left. A model without a
+known place of its sensor needs two: lying still, and turned by hand onto an edge.
 """
 
 from __future__ import annotations
@@ -44,32 +44,34 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BEND_DEG, TURN_DEG = (20.0, 120.0), (35.0, 200.0)
-"""Movements that tell something; a right angle, give or take what people do."""
+"""Usable angles of a movement: people do not turn by exactly a right angle."""
 UPRIGHT = 0.8
-"""Cosine between the axis of a turn on the spot and gravity, at least."""
+"""Lowest cosine between gravity and the axis of a turn on the spot."""
 OFF_WARNING_DEG, OFF_REFUSED_DEG = 30.0, 40.0
-"""At 45 degrees two mappings are equally near, and people do not bend straight ahead to better than some degrees."""
+"""At 45 degrees two mappings are equally near, and people bend straight ahead only to within several degrees."""
 LOW_BATTERY = 0.2
+"""Charge, 0 to 1, below which a long recording is at risk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was found."""
+    """The result of a check."""
 
     findings: tuple[Finding, ...]
-    """In the order in which one would look."""
+    """In the order in which to look into them."""
     nearest: Nearest | None
-    """The mapping; None: not asked for, or not to be told from what was recorded."""
+    """The axis mapping; None: not needed, or the recording does not determine it."""
     acc_factor: float
     gyro_factor: float
-    """To SI units; 1 where nothing else was found."""
+    """Factors to SI units; 1 for a sensor that sends them."""
     rate_hz: float
-    """As measured; NaN if that was not possible."""
+    """The measured rate; NaN if it could not be measured."""
     trusted: bool
-    """Whether acceleration was understood, so that a mapping and factors make sense."""
+    """Whether the unit of acceleration is known; without it, mapping and factors mean nothing."""
 
     @property
     def problems(self) -> int:
+        """How many findings are problems."""
         return sum(finding.level == "problem" for finding in self.findings)
 
 
@@ -80,18 +82,18 @@ def judge(
     counts: Mapping[str, int] | None = None,
     link: LinkStatus | None = None,
 ) -> Report:
-    """What is right and wrong with a sensor.
+    """The report on a sensor.
 
     Args:
-        spec: of the model that is to read it.
-        orientation: how the model's sensor was worn; None: it knows no such thing, and no mapping is sought.
-        counts: what the source skipped or repaired meanwhile, by kind.
-        link: how the link to the sensor stands, where the source has one.
+        spec: the input of the model that will read the sensor.
+        orientation: how the model's sensor was worn; None: it differed between people, so no mapping is sought.
+        counts: samples that the source skipped or repaired during the check, by kind.
+        link: the state of the link to the sensor, if the source has one.
     """
-    found, rate_hz = check_stream(stretches.all(), spec, counts or {})
-    findings = [*_fits(stretches.table, spec), *found, *check_columns(stretches.all())]
+    stream_findings, rate_hz = check_stream(stretches.all(), spec, counts or {})
+    findings = [*_fits(stretches.table, spec), *stream_findings, *check_columns(stretches.all())]
     acc_factor = gyro_factor = 1.0
-    trusted = all(one.columns(ACC) is not None and bool(np.isfinite(one.x).all()) for one in stretches.all())
+    trusted = all(s.columns(ACC) is not None and bool(np.isfinite(s.x).all()) for s in stretches.all())
     nearest = None
     if trusted:
         acc = check_accelerometer(stretches.table)
@@ -106,7 +108,7 @@ def judge(
         if orientation is not None and stretches.worn is not None:
             nearest = _worn(stretches, orientation, gyro_factor if gyro.trusted else None, findings)
     if orientation is None:
-        text = "the model learned from sensors turned differently on each person: there is no orientation to lead to"
+        text = "the model learned from sensors turned differently on each person, so it needs no axis mapping"
         findings.append(ok("axes", text))
     if link is not None:
         findings += _link(link)
@@ -114,6 +116,7 @@ def judge(
 
 
 def _fits(stretch: Stretch, spec: InputSpec) -> Iterator[Finding]:
+    """Whether the sensor has the channels that the model reads."""
     try:
         spec.needed_from(stretch.channels)
     except InputMismatch as error:
@@ -124,17 +127,15 @@ def _fits(stretch: Stretch, spec: InputSpec) -> Iterator[Finding]:
 
 
 def _link(link: LinkStatus) -> Iterator[Finding]:
-    """What the source says of the link itself."""
+    """Findings about the clock, reconnects and battery of the link."""
     if link.clock:
-        off = (
-            ""
-            if link.slope_ppm is None
-            else f", {abs(link.slope_ppm):.0f} ppm {'slow' if link.slope_ppm > 0 else 'fast'}"
-        )
-        yield ok("clock", f"timed by {link.clock}{off}")
+        text = f"timed by {link.clock}"
+        if link.slope_ppm is not None:
+            text += f", {abs(link.slope_ppm):.0f} ppm {'slow' if link.slope_ppm > 0 else 'fast'}"
+        yield ok("clock", text)
     if link.reconnects:
         text = f"it broke {link.reconnects} times"
-        yield warning("link", text, "bring the receiver nearer, and keep other centrals such as phones off the sensor")
+        yield warning("link", text, "bring the receiver closer, and disconnect phones and other centrals")
     if link.battery_frac is not None:
         text = f"{link.battery_frac:.0%}"
         low = link.battery_frac < LOW_BATTERY
@@ -144,7 +145,7 @@ def _link(link: LinkStatus) -> Iterator[Finding]:
 def _worn(
     stretches: Stretches, orientation: Orientation, gyro_factor: float | None, findings: list[Finding]
 ) -> Nearest | None:
-    """Which axes are up and forward, and the mapping that follows; ``gyro_factor`` None: it was not to be trusted."""
+    """The axis mapping, from the directions up and forward; ``gyro_factor`` None: the gyroscope is not trusted."""
     assert stretches.worn is not None
     standing = stretches.worn.columns(ACC)
     assert standing is not None
@@ -159,29 +160,31 @@ def _worn(
     _, bent = rests(stretches.moved)
     bend_deg = angle_deg(upright, bent)
     if not BEND_DEG[0] <= bend_deg <= BEND_DEG[1]:
-        text = f"the bend was {bend_deg:.0f} degrees; {BEND_DEG[0]:.0f} to {BEND_DEG[1]:.0f} tell which way is forward"
-        findings.append(problem("bend", text, "bend forward from the hips about half way, stay there, and check again"))
+        text = f"the bend was {bend_deg:.0f} degrees; forward is found from {BEND_DEG[0]:.0f} to {BEND_DEG[1]:.0f}"
+        findings.append(problem("bend", text, "bend forward from the hips about halfway, stay there, and check again"))
         return None
     if gyro_factor is not None and not _turned_left(stretches, upright, gyro_factor, findings):
         return None
     nearest = nearest_axes(upright, forward_from_bend(upright, bent), orientation)
-    text = f"axes '{nearest.axes}' lead to the {orientation.name}, {nearest.off_deg:.0f} degrees are left"
+    text = f"axes '{nearest.axes}' map to the {orientation.name}, {nearest.off_deg:.0f} degrees off"
     if nearest.off_deg > OFF_REFUSED_DEG:
         text = (
             f"ambiguous: {nearest.off_deg:.0f} degrees from '{nearest.axes}', "
             f"{nearest.next_off_deg:.0f} from '{nearest.next_axes}'"
         )
-        findings.append(problem("axes", text, f"wear it {orientation.place}, its edges upright, and check again"))
+        findings.append(problem("axes", text, f"wear it {orientation.place}, with its edges upright, and check again"))
         return None
     if nearest.off_deg > OFF_WARNING_DEG:
-        findings.append(warning("axes", text, f"it is worn askew: put it {orientation.place}, its edges upright"))
+        findings.append(
+            warning("axes", text, f"it is worn at an angle: put it {orientation.place}, with its edges upright")
+        )
     else:
         findings.append(ok("axes", text))
     return nearest
 
 
 def _turned_left(stretches: Stretches, upright: Floats, gyro_factor: float, findings: list[Finding]) -> bool:
-    """Whether turning left turned the gyroscope about what gravity says is up."""
+    """Whether the gyroscope measured a left turn about the direction that gravity shows as up."""
     if stretches.turned is None:
         return True
     gyro, table = stretches.turned.columns(GYRO), stretches.table.columns(GYRO)
@@ -192,16 +195,16 @@ def _turned_left(stretches: Stretches, upright: Floats, gyro_factor: float, find
     about = float(turn @ upright / (np.linalg.norm(turn) * np.linalg.norm(upright) or 1.0))
     if not TURN_DEG[0] <= amount <= TURN_DEG[1]:
         text = f"you turned by {amount:.0f} degrees"
-        findings.append(problem("turn", text, "turn to your left by a quarter circle, stay there, and check again"))
+        findings.append(problem("turn", text, "turn left by a quarter circle, stay there, and check again"))
     elif about < -UPRIGHT:
-        text = "to the gyroscope you turned right"
-        advice = "turn left; if you did, the accelerometer's signs are all reversed: correct them where it is set up"
+        text = "the gyroscope measured a turn to the right"
+        advice = "turn left; if you did, the accelerometer's signs are all reversed: correct them in its setup"
         findings.append(problem("turn", text, advice))
     elif about < UPRIGHT:
-        text = "the gyroscope turned about another axis than the one that gravity shows to be upright"
-        advice = "turn on the spot, upright; if you did, the gyroscope's axes are not those of the accelerometer"
+        text = "the gyroscope measured a turn about an axis that gravity does not show as upright"
+        advice = "turn on the spot, upright; if you did, the gyroscope and the accelerometer have different axes"
         findings.append(problem("turn", text, advice))
     else:
-        findings.append(ok("turn", f"{amount:.0f} degrees to the left about the upright axis, as gravity has it"))
+        findings.append(ok("turn", f"{amount:.0f} degrees to the left about the axis that gravity shows as upright"))
         return True
     return False

@@ -1,8 +1,8 @@
-"""How a sensor is turned on its wearer, told from gravity before and after a movement.
+"""The orientation of a sensor on its wearer, from gravity before and after a movement.
 
-Gravity while standing gives the axis that points up. Bending forward moves it away from where the wearer looks,
-which gives the second direction; two directions fix a rotation. What the gyroscope says of the same movement must
-turn the one reading of gravity into the other: that shows its unit and its signs.
+Gravity while standing gives the axis that points up. Bending forward tilts that axis away from the direction of view,
+which gives the second direction; two directions determine a rotation. The angular rates of the same movement must
+turn the first reading of gravity into the second, which shows the gyroscope's unit and signs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 GYRO_UNITS = {"rad/s": 1.0, "deg/s": np.pi / 180, "mrad/s": 1e-3, "mdeg/s": np.pi / 180_000}
-"""What an angular rate may be in, with the factor to rad/s."""
+"""Possible units of an angular rate, with the factor to rad/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Orientation:
 
     name: str
     place: str
-    """Where to put the sensor, in words that go on from "put it"."""
+    """Where to put the sensor; completes "put it ..."."""
     up: tuple[float, float, float]
-    """The direction up, as the sensor's axes saw it while they stood."""
+    """The direction up in the sensor's axes, while standing."""
     forward: tuple[float, float, float]
-    """The direction they looked in; need not be at right angles to ``up``."""
+    """The direction of view in the sensor's axes; not necessarily perpendicular to ``up``."""
 
 
 HAPT_WAIST = Orientation(
@@ -45,25 +45,25 @@ HAPT_WAIST = Orientation(
     up=(0.988, -0.155, -0.020),
     forward=(0.0, 0.866, 0.500),
 )
-"""x up, y forward, z outward to the left, turned by 30 degrees between the last two.
+"""x up, y forward, z outward to the left, the last two turned by 30 degrees.
 
-Measured on the 17 people that ``uci_cnn`` was trained on. Up: the mean of their standing, which leans 11 degrees from
-x in the median person (4 to 20 in nine of ten). Forward, as an angle from y towards z: 38 degrees from lying on the
-back, 32 from leaning back when they sit, 20 from the angular rate of lying down; half of the people are between 12
-and 54. So a sensor that is turned about the vertical by 30 degrees is no stranger to the model.
+Measured on the 17 people that ``uci_cnn`` was trained on. Up: the mean while standing, 11 degrees from x in the median
+person (4 to 20 in nine of ten). Forward, as an angle from y towards z: 38 degrees from lying on the back, 32 from
+leaning back while sitting, 20 from the angular rate of lying down; half of the people are between 12 and 54. The model
+has therefore seen sensors turned about the vertical by 30 degrees.
 """
 
 
 def orientation_of(card: Mapping[str, Any]) -> Orientation | None:
-    """How the sensor was worn in the data that a model's card names; None where it was not the same on everybody.
+    """How the sensor was worn in the data that a model's card names; None if that differed between people.
 
-    A phone in a trouser pocket and a watch on whichever wrist are turned differently on each person.
+    A phone in a trouser pocket and a watch on either wrist are turned differently on each person.
     """
     return HAPT_WAIST if str(card.get("data", "")).startswith("UCI-HAR rebuilt from HAPT") else None
 
 
 def frame(up: Floats, forward: Floats) -> Floats:
-    """(3, 3) orthonormal columns up, forward, left; ``up`` is kept, ``forward`` made square to it."""
+    """(3, 3) orthonormal columns up, forward, left; ``forward`` is made perpendicular to ``up``."""
     up = up / np.linalg.norm(up)
     forward = forward - up * (up @ forward)
     forward = forward / np.linalg.norm(forward)
@@ -71,17 +71,18 @@ def frame(up: Floats, forward: Floats) -> Floats:
 
 
 def forward_from_bend(upright: Floats, bent: Floats) -> Floats:
-    """The direction the wearer looks in: bending forward, what was up in the sensor moves towards the back."""
+    """The direction of view: when the wearer bends forward, the sensor's up axis tilts towards the back."""
     upright = upright / np.linalg.norm(upright)
     return upright * (bent @ upright) - bent
 
 
 def angle_deg(a: Floats, b: Floats) -> float:
+    """The angle between two vectors in degrees, 0 to 180."""
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
 
 
 def turned_by(gyro: Floats, t: Floats) -> Floats:
-    """(3, 3) rotation that rates (n, 3) in rad/s at times (n,) in s add up to, in the axes at the start.
+    """(3, 3) the rotation that rates (n, 3) in rad/s at times (n,) in s integrate to, in the axes at the start.
 
     Each step turns by the mean of its two rates about a fixed axis (Rodrigues' formula).
     """
@@ -95,7 +96,7 @@ def turned_by(gyro: Floats, t: Floats) -> Floats:
 
 
 def rotation_vector(rotation: Floats) -> Floats:
-    """(3,) the axis of a rotation matrix, as long as its angle in radians, which must be less than half a turn."""
+    """(3,) the axis of a rotation matrix times its angle in radians, which must be less than half a turn."""
     skew = rotation - rotation.T
     axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
     length = float(np.linalg.norm(axis))
@@ -108,7 +109,7 @@ def _cross_matrix(v: Floats) -> Floats:
 
 
 def disagreement_deg(before: Floats, after: Floats, gyro: Floats, t: Floats) -> float:
-    """How far gravity, turned as the gyroscope says, ends from where the accelerometer reads it."""
+    """The angle between gravity as the accelerometer reads it and as the angular rates predict it."""
     return angle_deg(turned_by(gyro, t).T @ before, after)
 
 
@@ -118,24 +119,24 @@ class Nearest:
 
     axes: ChannelMap
     off_deg: float
-    """The angle that is left; at 45 the next mapping is as near."""
+    """The remaining angle; at 45 degrees the next mapping is equally near."""
     next_axes: ChannelMap
     next_off_deg: float
 
 
 def nearest_axes(upright: Floats, forward: Floats, orientation: Orientation) -> Nearest:
-    """Which sensor axes serve as the model's, from two directions of the wearer in the sensor's axes."""
+    """The mapping from sensor axes to the model's, from two directions of the wearer in the sensor's axes."""
     reference = frame(np.array(orientation.up), np.array(orientation.forward))
     rotation = reference @ frame(upright, forward).T  # from the sensor's axes to the model's
-    found: list[tuple[float, ChannelMap]] = []
+    mappings: list[tuple[float, ChannelMap]] = []
     for axes in permutations((0, 1, 2), 3):
         for signs in product((1, -1), (1, -1), (1, -1)):
             matrix = np.zeros((3, 3))
             matrix[range(3), axes] = signs
             if np.linalg.det(matrix) > 0:
                 cosine = (np.trace(matrix.T @ rotation) - 1) / 2
-                found.append((float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), ChannelMap(axes, signs)))
-    (off, best), (next_off, following) = sorted(found, key=lambda one: one[0])[:2]
+                mappings.append((float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), ChannelMap(axes, signs)))
+    (off, best), (next_off, following) = sorted(mappings, key=lambda mapping: mapping[0])[:2]
     return Nearest(best, off, following, next_off)
 
 

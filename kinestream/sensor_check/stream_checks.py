@@ -1,4 +1,4 @@
-"""Rate, gaps, losses, clock and the state of the columns: what can be told of a sensor without knowing how it moved."""
+"""Checks of rate, gaps, losses, clock and columns, which need no knowledge of how the sensor moved."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from kinestream.core.signals import ACC, GYRO, MAG
 from .stretch import Stretch
 
 RATE_OK, RATE_BAD = 0.02, 0.1
-"""Share by which a measured rate may differ from the announced one; cheap clocks err by up to 2 %."""
+"""Allowed relative difference of the measured and the announced rate; cheap clocks are off by up to 2 %."""
 LOSS_BAD = 0.05
-"""Share of samples lost beyond which windows are often incomplete."""
+"""Share of lost samples above which windows are often incomplete."""
 JITTER = 0.5
-"""Share of the sampling interval by which nine of ten intervals may differ from each other."""
+"""Allowed spread of nine in ten intervals, as a share of the sampling interval."""
 AGE_S = (0.5, 2.0)
+"""Ages on arrival that give a warning and a problem."""
 DRIFT = (200e-6, 5e-3)
-"""A device's clock against the host's: quartz stays below the first."""
+"""Drift of the device's clock against the host's: quartz stays below the first, the second gives a warning."""
 HELD = 0.3
-"""Share of samples that only repeat the one before."""
+"""Share of samples that may repeat the previous stretch."""
 ACC_RANGES_G = (2, 4, 8, 16)
 GYRO_RANGES = tuple(dps * unit for dps in (125, 250, 500, 1000, 2000) for unit in (np.pi / 180, 1.0))
-"""Where gyroscopes' ranges end, in rad/s and in what is mistaken for it."""
+"""Limits of the measuring ranges of gyroscopes, in rad/s and in deg/s mistaken for it."""
 RANGE_ERROR = 0.04
+"""Allowed relative distance from such a limit."""
 CLIPPED = 3
-"""So many samples in a row at the end of a range, each the very same, are no chance."""
+"""This many identical samples in a row at the limit of a range are not a coincidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Finding:
     level: Literal["ok", "warning", "problem"]
     text: str
     advice: str = ""
-    """What to do; empty where all is well."""
+    """What to do; empty if nothing is wrong."""
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text}" + (f"; {self.advice}" if self.advice else "")
@@ -63,26 +65,25 @@ def problem(about: str, text: str, advice: str) -> Finding:
 def check_stream(
     stretches: Sequence[Stretch], spec: InputSpec, counts: Mapping[str, int]
 ) -> tuple[list[Finding], float]:
-    """What is to be said of rate, gaps, losses and clock; and the measured rate in Hz, NaN if there is none.
+    """The findings about rate, gaps, losses and clock, and the measured rate in Hz (NaN if there is none).
 
     Args:
-        stretches: at least one.
-        counts: what the source skipped or repaired, by kind.
+        stretches: at least stretch.
+        counts: samples that the source skipped or repaired, by kind.
     """
     rate_hz = measured_rate_hz(stretches)
     findings = [*_rate(stretches[0].fs_hz, rate_hz, spec), *_holes(stretches, spec), *_clock(stretches)]
-    told = ", ".join(f"{kind} {number}" for kind, number in counts.items() if number)
-    if told:
-        findings.append(
-            warning("source", f"it counted {told}", "expect the same in a run; docs/glossary.md has the kinds")
-        )
+    counted = ", ".join(f"{kind} {number}" for kind, number in counts.items() if number)
+    if counted:
+        advice = "expect the same in a run; docs/glossary.md explains the kinds"
+        findings.append(warning("source", f"it counted {counted}", advice))
     return findings, rate_hz
 
 
 def measured_rate_hz(stretches: Sequence[Stretch]) -> float:
-    """Samples a second, lost ones included."""
-    steps = sum(len(one) - 1 + one.lost - one.session[-1] for one in stretches)
-    time_s = sum(float(one.steps_s.sum()) for one in stretches)
+    """Samples per second, lost ones included; NaN if no time passed."""
+    steps = sum(len(stretch) - 1 + stretch.lost - stretch.epoch[-1] for stretch in stretches)
+    time_s = sum(float(stretch.steps_s.sum()) for stretch in stretches)
     return float(steps / time_s) if time_s > 0 else float("nan")
 
 
@@ -90,9 +91,9 @@ def _rate(announced_hz: float, rate_hz: float, spec: InputSpec) -> Iterator[Find
     off = rate_hz / announced_hz - 1
     text = f"{rate_hz:.2f} Hz measured, {announced_hz:g} Hz announced"
     if not abs(off) <= RATE_BAD:
-        yield problem("rate", f"{text}, {off:+.0%}", "set the sensor's rate again, or correct rate= of the source")
+        yield problem("rate", f"{text}, {off:+.0%}", "set the sensor's rate, or correct rate= in the source")
     elif abs(off) > RATE_OK:
-        yield warning("rate", f"{text}, {off:+.1%}", "it is taken as measured where the source stamps each sample")
+        yield warning("rate", f"{text}, {off:+.1%}", "if the source stamps each sample, the measured rate applies")
     else:
         yield ok("rate", text)
     try:
@@ -103,12 +104,12 @@ def _rate(announced_hz: float, rate_hz: float, spec: InputSpec) -> Iterator[Find
 
 
 def _holes(stretches: Sequence[Stretch], spec: InputSpec) -> Iterator[Finding]:
-    steps_s = np.concatenate([one.steps_s for one in stretches])
-    lost, came = sum(one.lost for one in stretches), sum(map(len, stretches))
-    starts = sum(int(one.session[-1]) for one in stretches)
+    steps_s = np.concatenate([stretch.steps_s for stretch in stretches])
+    lost, came = sum(stretch.lost for stretch in stretches), sum(map(len, stretches))
+    starts = sum(int(stretch.epoch[-1]) for stretch in stretches)
     usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
     holes = steps_s[steps_s > 2.5 * usual_s]
-    nearer = "bring the receiver nearer and clear the way between it and the sensor"
+    nearer = "bring the receiver closer, with nothing between it and the sensor"
     if len(holes):
         text = f"{len(holes)}, the longest {holes.max():.2f} s"
         if holes.max() > spec.max_gap_s:
@@ -124,80 +125,78 @@ def _holes(stretches: Sequence[Stretch], spec: InputSpec) -> Iterator[Finding]:
     else:
         yield ok("losses", f"none of {came} samples")
     if starts:
-        yield warning("link", f"it began anew {starts} times", nearer)
+        yield warning("link", f"the stream restarted {starts} times", nearer)
 
 
 def _clock(stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    steps_s = np.concatenate([one.steps_s for one in stretches])
+    steps_s = np.concatenate([stretch.steps_s for stretch in stretches])
     back = int((steps_s <= 0).sum())
     if back:
         yield problem(
-            "clock", f"time stood still or ran back {back} times", "sort the stamps, or leave them to the host"
+            "clock", f"time stood still or went back {back} times", "sort the stamps, or let the host stamp the samples"
         )
     usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
     if usual_s > 0:
         low, high = np.percentile(steps_s, [5, 95])
-        text = f"intervals of {usual_s * 1000:.1f} ms, nine of ten within {(high - low) * 1000:.1f} ms"
+        text = f"intervals of {usual_s * 1000:.1f} ms, nine in ten within {(high - low) * 1000:.1f} ms"
         if (high - low) / usual_s > JITTER:
-            advice = "samples are stamped when they arrive: stamp them in the sensor, or send them evenly"
+            advice = "the samples are stamped on arrival: stamp them in the sensor, or send them evenly"
             yield warning("jitter", text, advice)
         else:
             yield ok("jitter", text)
-    ages = np.concatenate([one.age_s for one in stretches])
+    ages = np.concatenate([stretch.age_s for stretch in stretches])
     age_s = float(np.median(ages))
     text = f"samples are {max(0.0, age_s) * 1000:.0f} ms old on arrival"
     if age_s < -0.05:
         yield warning("age", f"samples are stamped {-age_s * 1000:.0f} ms in the future", "set the sender's clock")
     elif age_s > AGE_S[1]:
-        yield problem("age", text, "predictions come this much late: send smaller packets, or set the sender's clock")
+        yield problem("age", text, "predictions are late by this much: send smaller packets, or set the sender's clock")
     elif age_s > AGE_S[0]:
-        yield warning("age", text, "predictions come this much late: send smaller packets")
+        yield warning("age", text, "predictions are late by this much: send smaller packets")
     else:
         yield ok("age", text)
     yield from _drift(stretches)
 
 
 def _drift(stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    """The device's clock against the host's, over all stretches of the one session that must not have been left."""
-    if any(one.t_device is None or one.session[-1] for one in stretches):
+    """The drift of the device's clock against the host's; measured only if all stretches lie in one epoch."""
+    if any(stretch.t_device is None or stretch.epoch[-1] for stretch in stretches):
         return
-    t = np.concatenate([one.t for one in stretches])
-    device = np.concatenate([one.t_device for one in stretches if one.t_device is not None])
+    t = np.concatenate([stretch.t for stretch in stretches])
+    device = np.concatenate([stretch.t_device for stretch in stretches if stretch.t_device is not None])
     if np.ptp(t) == 0:
         return
     drift = float(np.polyfit(t - t[0], device - device[0], 1)[0]) - 1
     text = f"the device's clock runs {abs(drift) * 1e6:.0f} ppm {'fast' if drift > 0 else 'slow'}"
     if abs(drift) > DRIFT[1]:
-        yield warning("drift", text, "check the unit of its stamps; kinestream follows the drift, not a jump")
+        yield warning("drift", text, "check the unit of its stamps; kinestream follows a drift, but not a jump")
     else:
         yield ok("drift", text)
 
 
 def check_columns(stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    """Axes that are stuck, alike, held or cut off; numbers that are none. Says nothing of what is well."""
+    """Findings about stuck, equal, repeated or clipped axes and about NaN; none for sound columns."""
     channels = stretches[0].channels
-    x = np.concatenate([one.x for one in stretches])
+    x = np.concatenate([stretch.x for stretch in stretches])
     broken = [name for name, column in zip(channels, x.T, strict=True) if not np.isfinite(column).all()]
     if broken:
-        yield problem(
-            "values", f"{', '.join(broken)} have values that are no numbers", "drop them in the sensor's driver"
-        )
+        yield problem("values", f"{', '.join(broken)} hold NaN or infinite values", "drop them in the sensor's driver")
         return
-    # One whole sensor that is silent is another matter than one axis of it, and is told elsewhere.
+    # A wholly silent sensor is reported by another check; here, only single axes count.
     silent = {name for family in (ACC, GYRO, MAG) for name in family if not _any(channels, x, family)}
     stuck = [name for name, column in zip(channels, x.T, strict=True) if np.ptp(column) == 0 and name not in silent]
     for name in stuck:
         value = x[0, channels.index(name)]
-        yield problem("stuck", f"{name} is {value:.4g} whatever happens", "the axis is broken, or a column is wrong")
-    for one, other in combinations([name for name in channels if name not in {*stuck, *silent}], 2):
-        if np.array_equal(x[:, channels.index(one)], x[:, channels.index(other)]):
-            yield problem("alike", f"{one} and {other} are the same", "a column is read twice: correct the profile")
+        yield problem("stuck", f"{name} is {value:.4g} all the time", "the axis is broken, or the column is wrong")
+    for first, second in combinations([name for name in channels if name not in {*stuck, *silent}], 2):
+        if np.array_equal(x[:, channels.index(first)], x[:, channels.index(second)]):
+            yield problem("alike", f"{first} and {second} are equal", "a column is read twice: correct the profile")
     repeats = float((np.diff(x, axis=0) == 0).all(axis=1).mean()) if len(x) > 1 else 0.0
     if repeats > HELD and len(stuck) < len(channels):
-        text = f"{repeats:.0%} of the samples repeat the one before"
-        yield warning("held", text, "the sensor measures more slowly than it sends: ask it for a lower rate")
+        text = f"{repeats:.0%} of the samples repeat the previous one"
+        yield warning("held", text, "the sensor measures more slowly than it sends: set a lower rate")
     for name, limit in _clipped(stretches[0], x):
-        yield warning("range", f"{name} is cut off at {limit:.4g}", "set a larger measuring range")
+        yield warning("range", f"{name} is clipped at {limit:.4g}", "set a larger measuring range")
 
 
 def _any(channels: tuple[str, ...], x: np.ndarray, family: tuple[str, ...]) -> bool:
@@ -206,7 +205,7 @@ def _any(channels: tuple[str, ...], x: np.ndarray, family: tuple[str, ...]) -> b
 
 def _clipped(rest: Stretch, x: np.ndarray) -> Iterator[tuple[str, float]]:
     acc = rest.columns(ACC)
-    gravity = 0.0 if acc is None else float(np.linalg.norm(acc.mean(axis=0)))  # in whatever unit
+    gravity = 0.0 if acc is None else float(np.linalg.norm(acc.mean(axis=0)))  # in any unit
     ranges = {**dict.fromkeys(ACC, tuple(g * gravity for g in ACC_RANGES_G)), **dict.fromkeys(GYRO, GYRO_RANGES)}
     for name, column in zip(rest.channels, x.T, strict=True):
         for end in (float(column.max()), float(column.min())):

@@ -1,4 +1,4 @@
-"""What a sensor sent during one step of ``kinestream wear``, in one piece, and how it is cut out of a stream."""
+"""The samples of one step of ``kinestream wear`` in one piece."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some seconds of one sensor."""
+    """A few seconds of one sensor."""
 
     t: Floats
     """(n,) seconds."""
     x: Floats
-    """(n, channels) as the source gave them: SI units if all is well."""
+    """(n, channels) as the source sent them: in SI units if the sensor is set up correctly."""
     channels: tuple[str, ...]
     fs_hz: float
-    """As announced."""
-    session: NDArray[np.intp]
-    """(n,) the number of the session each sample belongs to."""
+    """The announced rate."""
+    epoch: NDArray[np.intp]
+    """(n,) the number of the epoch that each sample belongs to."""
     lost: int
-    """Samples that the sequence numbers say are missing."""
+    """Samples missing by sequence number."""
     age_s: Floats
-    """(chunks,) how old each chunk's newest sample was when it came."""
+    """(chunks,) age of each chunk's newest sample on arrival."""
     t_device: Floats | None = None
-    """(n,) seconds on the device's own clock, where the source tells."""
+    """(n,) seconds on the device's own clock; None: the source does not send it."""
 
     @classmethod
     def of(cls, chunks: Sequence[SampleChunk]) -> Stretch:
-        """Consecutive chunks of one stream, at least one."""
-        session: list[NDArray[np.intp]] = []
+        """The stretch that consecutive chunks of one stream form; at least one chunk."""
+        epochs: list[NDArray[np.intp]] = []
         lost = number = 0
         before: SampleChunk | None = None
         for chunk in chunks:
@@ -48,7 +48,7 @@ class Stretch:
                     number += 1
                 else:
                     lost += max(0, chunk.seq - before.seq - len(before))
-            session.append(np.full(len(chunk), number))
+            epochs.append(np.full(len(chunk), number))
             before = chunk
         stamps = [chunk.t_device for chunk in chunks if chunk.t_device is not None]
         return cls(
@@ -56,7 +56,7 @@ class Stretch:
             x=np.concatenate([chunk.x for chunk in chunks]).astype(np.float64),
             channels=chunks[0].channels,
             fs_hz=chunks[0].fs_hz,
-            session=np.concatenate(session),
+            epoch=np.concatenate(epochs),
             lost=lost,
             age_s=np.array([chunk.received_s - chunk.t[-1] for chunk in chunks]),
             t_device=np.concatenate(stamps) if len(stamps) == len(chunks) else None,
@@ -67,38 +67,39 @@ class Stretch:
 
     @property
     def steps_s(self) -> Floats:
-        """The times between neighbouring samples of one session."""
-        return np.diff(self.t)[np.diff(self.session) == 0]
+        """The time steps between neighbouring samples of one epoch."""
+        return np.diff(self.t)[np.diff(self.epoch) == 0]
 
     def columns(self, names: Sequence[str]) -> Floats | None:
-        """(n, len(names)); None where the sensor lacks one of them."""
+        """(n, len(names)) the named channels; None if the sensor lacks one of them."""
         if any(name not in self.channels for name in names):
             return None
         return self.x[:, [self.channels.index(name) for name in names]]
 
     def edge(self, seconds: float) -> NDArray[np.bool_]:
-        """Which samples lie within the first ``seconds``, or if negative within the last."""
+        """(n,) whether each sample lies within the first ``seconds``, or within the last if negative."""
         return self.t <= self.t[0] + seconds if seconds > 0 else self.t >= self.t[-1] + seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """All that was recorded of one sensor, by what the wearer did."""
+    """The recorded stretches of one sensor, by what the wearer did."""
 
     table: Stretch
-    """It lay still."""
+    """The sensor lay still."""
     moved: Stretch
-    """They bent forward; or for a model without a place of its sensor, turned it over onto an edge."""
+    """The wearer bent forward; for a model without a known place, turned the sensor by hand onto an edge."""
     worn: Stretch | None = None
-    """They stood with it on."""
+    """The wearer stood with the sensor on."""
     turned: Stretch | None = None
-    """They turned left on the spot."""
+    """The wearer turned left on the spot."""
 
     def all(self) -> list[Stretch]:
-        return [one for one in (self.table, self.worn, self.moved, self.turned) if one is not None]
+        """The stretches that there are, in the order of recording."""
+        return [stretch for stretch in (self.table, self.worn, self.moved, self.turned) if stretch is not None]
 
 
 def part_as_sent(chunk: SampleChunk, start: int, stop: int) -> SampleChunk:
-    """Return samples start to stop, as late on arrival as the whole chunk: a chunk's age is its newest sample's."""
+    """Samples start to stop with the age of the whole chunk, which is the age of its newest sample."""
     part = chunk.part(start, stop)
     return replace(part, received_s=chunk.received_s - (chunk.t[-1] - part.t[-1]))

@@ -1,4 +1,4 @@
-"""Somebody who does what ``kinestream wear`` asks: the built-in wearer, standing, bent and turned by known angles."""
+"""A person who follows ``kinestream wear``: the built-in wearer, standing, bent and turned by known angles."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RATE_HZ = 50.0
 
 @cache
 def standing(seed: int, n: int) -> np.ndarray:
-    """(n, 6) somebody who stands with the phone at the waist, as in HAPT."""
+    """(n, 6) the built-in wearer standing with the phone at the waist, as in HAPT."""
     person = Wearer(seed, script=[("standing", 10_000.0)], rate_hz=RATE_HZ, duration_s=n / RATE_HZ + 1)
     return np.concatenate([packet.x for _, packet in person.packets()])[:n].astype(float)
 
 
 def rotated(x: np.ndarray, axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """What the sensor reads if its wearer, as they move already, is turned about an axis by (n,) angles."""
+    """The sensor's readings if its moving wearer is also turned about an axis by (n,) angles."""
     axis = axis / np.linalg.norm(axis)
     cos, sin = np.cos(-angles)[:, None], np.sin(-angles)[:, None]  # the world turns the other way round
     out = np.empty_like(x)
@@ -38,7 +38,7 @@ def rotated(x: np.ndarray, axis: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def smooth(n: int, angle: float) -> np.ndarray:
-    """(n,) from 0 to an angle within the first half, there to stay."""
+    """(n,) from 0 to an angle within the first half, then constant."""
     s = np.minimum(np.arange(n) / (n / 2), 1)
     return angle * s**3 * (10 - 15 * s + 6 * s**2)
 
@@ -55,10 +55,10 @@ def performance(
     noise: float = 0.02,
     bias: float = 0.01,
 ) -> dict[str, np.ndarray]:
-    """The four steps in order, each (n, 6), the pause before it first: as a sensor sees them that ``axes`` put right.
+    """The four steps in order, each (n, 6) with its pause first, as a sensor measures them that ``axes`` corrects.
 
     Args:
-        sideways: by how much the sensor is worn further round the waist than in HAPT, in radians.
+        sideways: how much further round the waist than in HAPT the sensor is worn, in radians.
     """
     rng = np.random.default_rng(seed)
     wait, n = round(pause_s * RATE_HZ), round(seconds * RATE_HZ)
@@ -77,8 +77,8 @@ def performance(
     matrix = matrix_of(axes)
     turned: dict[str, np.ndarray] = {}
     for key, x in parts.items():
-        one = np.concatenate([x[:, :3] @ matrix, x[:, 3:] @ matrix], axis=1)  # the inverse of a rotation, to rows
-        turned[key] = one + rng.normal(0, noise, one.shape) + np.array([0, 0, 0, bias, -bias, bias])
+        rows = np.concatenate([x[:, :3] @ matrix, x[:, 3:] @ matrix], axis=1)  # the inverse rotation, applied to rows
+        turned[key] = rows + rng.normal(0, noise, rows.shape) + np.array([0, 0, 0, bias, -bias, bias])
     return turned
 
 
@@ -91,7 +91,7 @@ def matrix_of(axes: str) -> np.ndarray:
 
 
 def chunks(x: np.ndarray, start: int = 0, size: int = 25, fs_hz: float = RATE_HZ) -> Iterator[SampleChunk]:
-    """Rows as a live source would bring them."""
+    """Rows as a live source would send them."""
     channels = CHANNELS[: x.shape[1]]
     for at in range(0, len(x), size):
         rows = x[at : at + size].astype(np.float32)
@@ -100,7 +100,7 @@ def chunks(x: np.ndarray, start: int = 0, size: int = 25, fs_hz: float = RATE_HZ
 
 
 def write_csv(path: Path, x: np.ndarray, labels: list[str] | None = None) -> Path:
-    """A file that ``kinestream`` reads without being told anything."""
+    """A file that ``kinestream`` reads without options."""
     lines = [",".join(("time_s", *CHANNELS, *(["label"] if labels else [])))]
     for i, row in enumerate(x):
         lines.append(",".join([f"{i / RATE_HZ:.4f}", *(f"{v:.5f}" for v in row), *([labels[i]] if labels else [])]))
