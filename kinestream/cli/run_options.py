@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,8 @@ def source_options(args: argparse.Namespace) -> SourceOptions:
         args.loop,
         args.together,
         args.insecure,
+        on_invitation=lambda lines: print(lines, file=sys.stderr, flush=True),
+        qr_code=sys.stderr.isatty(),
     )
 
 

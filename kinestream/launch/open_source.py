@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -30,6 +29,10 @@ class SourceOptions:
     """Play the recordings side by side, each as a separate stream."""
     insecure: bool = False
     """Sockets may leave this machine without keys. Sources without sockets ignore it."""
+    on_invitation: Callable[[str], None] | None = field(default=None, compare=False)
+    """Called with the lines that tell a person how to connect a phone; None: not shown."""
+    qr_code: bool = field(default=False, compare=False)
+    """The invitation contains a QR code, which needs a terminal to be drawn on."""
 
 
 def open_source(address: str, options: SourceOptions | None = None) -> Source:
@@ -174,7 +177,8 @@ def _phone(address: str, options: SourceOptions) -> Source:
             raise
         raise MissingExtra("phone", "phone://") from None
     source = SensorLoggerSource(parsed)
-    print(source.invitation(code=sys.stderr.isatty()), file=sys.stderr, flush=True)
+    if options.on_invitation:
+        options.on_invitation(source.invitation(code=options.qr_code))
     return source
 
 
