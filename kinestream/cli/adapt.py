@@ -1,4 +1,4 @@
-"""``kinestream adapt``: a model made to fit one person, as a new file."""
+"""``kinestream adapt``: adapt a model to one person, as a new file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .extras import extra_for
-from .new_model import check_out
 
 if TYPE_CHECKING:
     import argparse
@@ -21,9 +20,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "adapt",
-        help="fit a model to one person, from a few labelled minutes",
+        help="adapt a model to one person, from a few labelled minutes",
         description="Fit the statistics and the last layer of a model to labelled recordings of ONE person. The result "
-        "is a new file\nthat says what it was made of; the original is not touched, so going back is using it again.",
+        "is a new file\nwhose card describes the adaptation; the original stays unchanged: use it to go back.",
         epilog="examples:\n"
         "  kinestream adapt watch my_morning.csv --out my_watch.safetensors\n"
         "  kinestream adapt uci_cnn sessions/ --subject anna\n"
@@ -37,16 +36,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="labelled CSV or Parquet files, folders of them, or a dataset's name with --subject",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the new file (default M_adapted.safetensors here)")
-    parser.add_argument("--subject", metavar="NAME", help="whose, where the recordings are of several people")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where a dataset lies (default $KINESTREAM_DATA)")
+    parser.add_argument("--subject", metavar="NAME", help="person to adapt to, if the recordings are of several")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of a dataset (default $KINESTREAM_DATA)")
     parser.add_argument(
-        "--columns", metavar="MAP", help="of the files, as for replay: 'time=ts:ms; acc=X,Y,Z:g; label=what'"
+        "--columns",
+        metavar="MAP",
+        help="meaning of the files' columns, as for replay: 'time=ts:ms; acc=X,Y,Z:g; label=activity'",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Adapt; the new model's path goes to standard output, what it is worth to standard error."""
+    """Adapt a model; print the new file's path to standard output and the accuracy gain to standard error."""
     with extra_for("train", "kinestream adapt"):
         from kinestream.train.personal.adapt import MIN_WINDOWS, adapt, person_windows
         from kinestream.train.personal.held_out_gain import adapted_card, held_out_gain
@@ -65,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     dataset, people = open_own_recordings(args.sessions, columns, args.data)
     if args.subject is None and len(people) > 1:
         raise ConfigError(f"the recordings are of {', '.join(people)}; adapt to one of them with --subject")
-    whose = dataset.subjects if args.subject is None else (args.subject,)
-    windows = person_windows(model, dataset, whose)
+    subjects = dataset.subjects if args.subject is None else (args.subject,)
+    windows = person_windows(model, dataset, subjects)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for line in dataset.notices:
         console.print(line)
@@ -75,44 +76,63 @@ def run(args: argparse.Namespace) -> int:
         adapted = adapt(
             model, windows, track=lambda subnets: progress.track(subnets, description="fitting subnetworks")
         )
-    named = [Path(session).name for session in args.sessions]
-    card: dict[str, Any] = {**adapted_card(model, windows, named, gain), "command": _command(args, named)}
+    names = [Path(session).name for session in args.sessions]
+    card: dict[str, Any] = {**adapted_card(model, windows, names, gain), "command": _command(args, names)}
     save_model(out, replace(adapted, name=out.stem, card=card))
-    told: dict[str, Any] = card["adapted"]
-    shown = ", ".join(f"{n} of {label}" for label, n in told["windows"].items())
-    console.print(f"learnt from {shown} (windows of {model.input.window_s:.2f} s)")
+    adaptation: dict[str, Any] = card["adapted"]
+    shown = ", ".join(f"{n} of {label}" for label, n in adaptation["windows"].items())
+    console.print(f"adapted to {shown} (windows of {model.input.window_s:.2f} s)")
     if windows.left_out:
         other = ", ".join(f"{n} of {label}" for label, n in windows.left_out.items())
-        console.print(f"left out, not known to {model.name}: {other}")
-    if told["not_shown"]:
+        console.print(f"left out, unknown to {model.name}: {other}")
+    if adaptation["not_shown"]:
         console.print(
-            f"not shown (fewer than {MIN_WINDOWS} windows): {', '.join(told['not_shown'])}; left as they were, and so "
-            "are the statistics, for which every activity is needed"
+            f"not shown (fewer than {MIN_WINDOWS} windows): {', '.join(adaptation['not_shown'])}; these stay "
+            "unchanged, and so do the statistics, which need every activity"
         )
-    _tell(console, gain)
-    console.print(f"go back with: --model {args.model}")
+    _print_gain(console, gain)
+    console.print(f"to go back to the original: --model {args.model}")
     print(out)
     return 0
 
 
-def _tell(console: Any, gain: dict[str, Any]) -> None:
-    if not gain:
-        console.print("too few windows to hold any out: what it gains is not known")
+def check_out(out: Path, original: Path, *, in_place: bool) -> None:
+    """Check that a model made from another can be written to ``--out``.
+
+    Args:
+        in_place: whether the original itself can be replaced.
+    Raises:
+        ConfigError: the name does not end like a model file, or the file exists.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out} is not the name of a model file; it must end in .safetensors")
+    if not out.exists():
         return
-    told = ", ".join(
+    if not out.samefile(original):
+        raise ConfigError(f"{out} already exists; choose another file with --out")
+    if not in_place:
+        raise ConfigError(f"{out} is the original, which is never changed; choose another file with --out")
+
+
+def _print_gain(console: Any, gain: dict[str, Any]) -> None:
+    if not gain:
+        console.print("too few windows to hold any out: the gain is unknown")
+        return
+    accuracies = ", ".join(
         f"{100 * before:.1f} -> {100 * gain['after'][name]:.1f} % at {name}" for name, before in gain["before"].items()
     )
-    console.print(f"fitted to the first three quarters and judged on the rest ({gain['windows']} windows): {told}")
+    console.print(f"fitted to the first three quarters, tested on the rest ({gain['windows']} windows): {accuracies}")
     changes = [gain["after"][name] - before for name, before in gain["before"].items()]
     if sum(changes) < 0:
         console.print(
-            "there it was WORSE than the original: keep that, or label more, on several days and as you always wear it"
+            "the adapted model is WORSE there than the original: keep the original, or label more, on several days and "
+            "with the sensor worn as usual"
         )
 
 
-def _command(args: argparse.Namespace, sessions: list[str]) -> str:
-    """The command that repeats this anywhere, without folders."""
-    words = ["kinestream", "adapt", Path(args.model).name, *sessions]
+def _command(args: argparse.Namespace, names: list[str]) -> str:
+    """The command that repeats the adaptation, without folders."""
+    words = ["kinestream", "adapt", Path(args.model).name, *names]
     for option in ("subject", "columns"):
         if getattr(args, option) is not None:
             words += [f"--{option}", getattr(args, option)]

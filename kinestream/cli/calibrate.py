@@ -1,4 +1,4 @@
-"""``kinestream calibrate``: what a trained model's word is worth, and what a slower sensor costs it."""
+"""``kinestream calibrate``: fit a trained model's confidence, and measure it with a slower sensor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
 
+from .adapt import check_out
 from .extras import extra_for
-from .new_model import check_out
 
 if TYPE_CHECKING:
     import argparse
@@ -26,11 +26,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "calibrate",
-        help="learn confidence, smoothing and what a slower sensor costs, without training again",
-        description="Learn what --smooth and --unknown go by: how sure the model may be, and how often activities "
-        "change;\nand what policies go by: how much a slower sensor, or one without gyroscope, costs.\n"
-        "From the people it was trained and validated on, never from test people; or from your recordings. "
-        "Weights stay.",
+        help="fit confidence and smoothing, and measure a slower sensor, without training again",
+        description="Fit the model's confidence and the rates at which activities change, for --smooth and --unknown;\n"
+        "and measure its accuracy with a slower sensor and without gyroscope, for policies.\n"
+        "Uses the model's training and validation people, never test people; or your recordings. The weights stay "
+        "unchanged.",
         epilog="examples:\n"
         "  kinestream calibrate runs/uci/uci_cnn.safetensors\n"
         "  kinestream calibrate mine.safetensors monday.csv tuesday.csv --out mine_calibrated.safetensors\n"
@@ -41,26 +41,28 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "recordings",
         nargs="*",
         metavar="RECORDINGS",
-        help="labelled CSV or Parquet files or folders of them, from which the model did NOT learn (default: the "
-        "dataset that it was trained on)",
+        help="labelled CSV or Parquet files or folders of them, on which the model was NOT trained (default: the "
+        "model's own dataset)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="the new file (default: the file itself; of a bundled model, a copy)"
+        "--out", type=Path, metavar="FILE", help="the new file (default: M itself; for a bundled model, a copy here)"
     )
     parser.add_argument(
         "--order",
         action="store_true",
-        help="learn also which activity follows which; only where people lived as they liked, not by a script",
+        help="also learn which activity follows which; only for recordings of daily life, not of a script",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the dataset lies (default $KINESTREAM_DATA)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the dataset (default $KINESTREAM_DATA)")
     parser.add_argument(
-        "--columns", metavar="MAP", help="of the files, as for replay: 'time=ts:ms; acc=X,Y,Z:g; label=what'"
+        "--columns",
+        metavar="MAP",
+        help="meaning of the files' columns, as for replay: 'time=ts:ms; acc=X,Y,Z:g; label=activity'",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate; the file's path goes to standard output, what was learnt to standard error."""
+    """Calibrate a model; print the file's path to standard output and the results to standard error."""
     with extra_for("train", "kinestream calibrate"):
         from kinestream.train.judge.calibrate import calibrate
         from kinestream.train.judge.measure_levers import measure_levers
@@ -85,24 +87,24 @@ def run(args: argparse.Namespace) -> int:
             learnt,
             validated,
             order=args.order,
-            track=lambda recordings: progress.track(recordings, description="watching recordings"),
+            track=lambda recordings: progress.track(recordings, description="predicting recordings"),
         )
         levers = measure_levers(
             model,
             dataset,
             validated,
             candidates(model),
-            track=lambda recordings: progress.track(recordings, description="trying other levers"),
+            track=lambda recordings: progress.track(recordings, description="measuring other sensor settings"),
         )
     model = replace(model, calibration=calibration, levers=levers)
     save_model(out, model)
-    _tell(console, model, calibration)
+    _print_results(console, model, calibration)
     print(out)
     return 0
 
 
 def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:
-    """The recordings, whose labels tell how activities change, and whose windows tell how sure the model may be."""
+    """The recordings, the people for the rates of change, and the people for confidence and smoothing."""
     if args.recordings:
         from kinestream.replay_data import ColumnMap
         from kinestream.train.data.own_recordings import open_own_recordings
@@ -117,7 +119,7 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     recipe = recipe_of(model)
     if recipe.data.dataset == OWN_RECORDINGS:
         raise ConfigError(
-            f"{model.name} learnt from somebody's own recordings; name labelled ones that it did NOT learn from: "
+            f"{model.name} was trained on a user's own recordings; name labelled ones that it was NOT trained on: "
             "kinestream calibrate M RECORDINGS"
         )
     dataset = open_data(recipe.data, args.data)
@@ -125,16 +127,17 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     return dataset, tuple(learnt["train"]), tuple(learnt["validation"])
 
 
-def _tell(console: Console, model: Model, calibration: Calibration) -> None:
-    lasts = 1 / calibration.rates(len(model.labels)).sum(1)
-    told = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in zip(model.labels, lasts, strict=True))
+def _print_results(console: Console, model: Model, calibration: Calibration) -> None:
+    durations_s = 1 / calibration.rates(len(model.labels)).sum(1)
+    durations = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in zip(model.labels, durations_s, strict=True))
     temperatures = calibration.temperature.values()
+    sensing, hops = model.levers.sensing, model.levers.hops
     for line in (
         calibration.about,
-        f"an activity lasts in the mean: {told}",
-        f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: it was not sure enough); a window's "
-        f"evidence counts {calibration.evidence:g} x the share that is new",
-        *(f"sensor at {way}: {max(accuracy.values()):.1%} right" for way, accuracy in model.levers.sensing.items()),
-        *(f"every {hop} windows: {max(accuracy.values()):.1%} right" for hop, accuracy in model.levers.hops.items()),
+        f"mean duration of an activity: {durations}",
+        f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: the model was underconfident); "
+        f"weight of a window's evidence: {calibration.evidence:g} x its share of new samples",
+        *(f"sensor at {setting}: {max(accuracy.values()):.1%} correct" for setting, accuracy in sensing.items()),
+        *(f"every {hop} windows: {max(accuracy.values()):.1%} correct" for hop, accuracy in hops.items()),
     ):
         console.print(line)

@@ -1,4 +1,4 @@
-"""``kinestream evaluate``: how often every subnetwork of a model is right on people it never saw."""
+"""``kinestream evaluate``: the accuracy of every subnetwork of a model on people it has never seen."""
 
 from __future__ import annotations
 
@@ -32,22 +32,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
     parser.add_argument(
-        "--subnet", nargs="+", default=[], metavar="S", help="tell all scores of these, e.g. 0.5x-128 (default corners)"
+        "--subnet",
+        nargs="+",
+        default=[],
+        metavar="S",
+        help="subnetworks with all scores, e.g. 0.5x-128 (default: the corners of the grid)",
     )
     parser.add_argument(
-        "--folds", nargs="+", type=Path, metavar="RUN", help="instead of M: pool the folders of tested runs"
+        "--folds", nargs="+", type=Path, metavar="RUN", help="instead of M: pool the scores of these tested runs"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the dataset (default $KINESTREAM_DATA)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print protocol, accuracy over the grid, and all scores of its corners or of the subnetworks asked for."""
+    """Print the protocol, the accuracy of the grid, and all scores of its corners or of the given subnetworks."""
     if (args.model is None) == (args.folds is None):
-        raise ConfigError("evaluate a model M, or the runs named after --folds: one of the two")
+        raise ConfigError("name either a model M or runs after --folds, not both or neither")
     if args.folds and (args.protocol or args.fold or args.subnet or args.data):
-        raise ConfigError("--folds pools what the runs measured; --protocol, --fold, --subnet and --data say nothing")
+        raise ConfigError("--folds pools the runs' stored scores; leave out --protocol, --fold, --subnet and --data")
     figures = _pool(args) if args.folds else _evaluate(args)
     if args.json:
         print(json.dumps(figures))
@@ -91,8 +95,8 @@ def _print(figures: dict[str, Any]) -> None:
     leaky = "LEAKY " if figures["leaky"] else ""
     console.print(f"{figures['model']} on {figures['definition']}.")
     if "runs" in figures:
-        console.print(_told_of_runs(figures))
-        scores = {name: found["pooled"] for name, found in figures["scores"].items()}
+        console.print(_runs_line(figures))
+        scores = {name: score["pooled"] for name, score in figures["scores"].items()}
         _print_runs(console, figures, leaky)
     else:
         console.print(f"{leaky}{figures['windows']} windows of test people {', '.join(figures['subjects']['test'])}.")
@@ -100,13 +104,13 @@ def _print(figures: dict[str, Any]) -> None:
     if figures.get("seen_in_training"):
         people = ", ".join(figures["seen_subjects"])
         console.print(
-            f"SEEN IN TRAINING: the model learnt from or was chosen on people {people}; no test of new people."
+            f"SEEN IN TRAINING: the model was trained or validated on people {people}; they are not new to it."
         )
     _print_grid(console, figures["accuracy"], f"{leaky}accuracy in percent, by width and resolution")
     _print_scores(console, scores, leaky)
 
 
-def _told_of_runs(figures: dict[str, Any]) -> str:
+def _runs_line(figures: dict[str, Any]) -> str:
     missing = ", ".join(map(str, figures["missing_folds"]))
     seeds = ", ".join(map(str, figures["seeds"]["training"]))
     return (
@@ -120,12 +124,11 @@ def _print_runs(console: Console, figures: dict[str, Any], leaky: str) -> None:
 
     kinds = list(next(iter(figures["scores"].values()))["mean"])
     rows = [
-        [name, *(f"{percent(found['mean'][kind])} +- {percent(found['sd_over_runs'][kind])}" for kind in kinds)]
-        for name, found in figures["scores"].items()
+        [name, *(f"{percent(score['mean'][kind])} +- {percent(score['sd_over_runs'][kind])}" for kind in kinds)]
+        for name, score in figures["scores"].items()
     ]
-    _table(
-        console, f"{leaky}mean and standard deviation over the runs, in percent", ["", *map(measure_title, kinds)], rows
-    )
+    title = f"{leaky}mean and standard deviation over the runs, in percent"
+    _table(console, title, ["", *map(measure_title, kinds)], rows)
 
 
 def _print_grid(console: Console, accuracy: dict[str, float], title: str) -> None:
@@ -146,26 +149,27 @@ def _print_scores(console: Console, scores: dict[str, Any], leaky: str) -> None:
 
     rows: list[list[str]] = []
     for kind in MEASURES:
-        ends = [found["interval_95_over_subjects"][kind] for found in scores.values()]
-        rows.append([measure_title(kind), *(percent(found[kind]) for found in scores.values())])
+        ends = [score["interval_95_over_subjects"][kind] for score in scores.values()]
+        rows.append([measure_title(kind), *(percent(score[kind]) for score in scores.values())])
         if any(ends):
             rows.append(["", *(f"[{100 * end[0]:.1f}, {100 * end[1]:.1f}]" if end else "" for end in ends)])
-    rows.append(["calibration error", *(percent(found["calibration_error"]) for found in scores.values())])
+    rows.append(["calibration error", *(percent(score["calibration_error"]) for score in scores.values())])
     title = f"{leaky}scores in percent [95 % interval over people]"
     _table(console, title, ["", *scores], rows)
-    for name, found in scores.items():
+    for name, score in scores.items():
+        letters = [chr(ord("a") + i) for i in range(len(score["classes"]))]
         rows = [
             [
-                label,
-                *(percent(one[kind]) for kind in ("precision", "recall", "f1")),
-                str(one["windows"]),
-                *map(str, row),
+                f"{letter} {label}",
+                *(percent(values[kind]) for kind in ("precision", "recall", "f1")),
+                str(values["windows"]),
+                *map(str, counts),
             ]
-            for (label, one), row in zip(found["classes"].items(), found["confusion"], strict=True)
+            for letter, (label, values), counts in zip(
+                letters, score["classes"].items(), score["confusion"], strict=True
+            )
         ]
-        letters = [chr(ord("a") + i) for i in range(len(rows))]
-        rows = [[f"{letter} {row[0]}", *row[1:]] for letter, row in zip(letters, rows, strict=True)]
-        title = f"{leaky}{name}: percent of each class, and what it was taken for"
+        title = f"{leaky}{name}: percent of each class, and number of windows by predicted class"
         _table(console, title, ["", "prec.", "recall", "F1", "n", *letters], rows)
 
 

@@ -1,4 +1,4 @@
-"""``kinestream train``: a network that can be cut, from recordings to a model file."""
+"""``kinestream train``: train a switchable network, from recordings to a model file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ MODEL_NAMES = (
     *("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib"),
     *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
-"""The paper's networks, and ours; a test keeps them the names of the bundled recipes."""
+"""Names of the bundled recipes, the paper's networks first; a test compares them with the files."""
 PROTOCOL_HELP = (
-    "whose people test: the dataset's own, the recipe's, a fold of ten groups or of single people; named and blocks "
-    "are for one's own recordings; leaky shuffles windows over people, for comparison only"
+    "how test people are chosen: the dataset's own, the recipe's, or folds of ten groups or of single people; named "
+    "and blocks are for your own recordings; leaky shuffles windows over people, for comparison only"
 )
 
 
@@ -37,8 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
     parser = subparsers.add_parser(
         "train",
-        help="train a network that can be cut, and write its model file",
-        description="Train one of our recipes on its dataset, or a network of your own on labelled recordings.",
+        help="train a switchable network and write its model file",
+        description="Train a bundled recipe on its dataset, or a network of your own on labelled recordings.",
         epilog="examples:\n"
         "  kinestream train --model_name uci --test\n"
         "  kinestream train --model_name mine --data walk.csv more_recordings/\n"
@@ -49,19 +49,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--model-name",
         required=True,
         metavar="NAME",
-        help=f"one of {', '.join(MODEL_NAMES)}; or a name for your own, learnt from the recordings after --data",
+        help=f"one of {', '.join(MODEL_NAMES)}; or a new name for your own model, trained on the recordings after "
+        "--data",
     )
-    parser.add_argument(
-        "--network", metavar="N", help="of your own model: a network of the paper, or kinet_uci (default uci)"
-    )
-    parser.add_argument(
-        "--window", type=float, metavar="SECONDS", help="of your own model: what it looks at (default 2.56)"
-    )
+    parser.add_argument("--network", metavar="N", help="own model: a network of the paper, or kinet_uci (default uci)")
+    parser.add_argument("--window", type=float, metavar="SECONDS", help="own model: length of a window (default 2.56)")
     parser.add_argument(
         "--columns",
         metavar="MAP",
-        help="of your own recordings, where the names do not tell: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; "
-        "label=what; subject=who; rate=50'",
+        help="own model: meaning of the columns, if their names do not show it: 'time=ts:ms; acc=X,Y,Z:g; "
+        "gyro=p,q,r:dps; label=activity; subject=person; rate=50'",
     )
     parser.add_argument(
         "--recipe",
@@ -69,36 +66,38 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=[],
         metavar="FILE",
         help="settings that replace those of the network's own recipe: a TOML file, 'paper' for the paper's, or "
-        "'robust' for a sensor that may be turned or slower",
+        "'robust' for a sensor that can be turned or slower",
     )
     parser.add_argument(
         "--data",
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="where the dataset lies (default $KINESTREAM_DATA); for your own model: labelled CSV or Parquet files, or "
-        "folders of them",
+        help="folder of the dataset (default $KINESTREAM_DATA); own model: labelled CSV or Parquet files, or folders "
+        "of them",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="of weights, order and noise (default: the recipe's)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="seed of weights, order and noise (default: the recipe's)"
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
     parser.add_argument("--protocol", choices=PROTOCOL_NAMES, help=f"{PROTOCOL_HELP} (default: the recipe's)")
-    parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
+    parser.add_argument("--fold", type=int, metavar="N", help="number of the protocol's fold, from 1")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="RUNDIR",
-        help="the run's folder (default runs/MODEL_NAME, with recipe, protocol and fold)",
+        help="folder of the run (default runs/MODEL_NAME, with recipe, protocol and fold)",
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda or cuda:N (default: the first GPU, if torch has one)")
-    parser.add_argument("--resume", action="store_true", help="go on where the run in RUNDIR stands")
+    parser.add_argument("--resume", action="store_true", help="continue the run in RUNDIR from its checkpoint")
     parser.add_argument(
-        "--test", action="store_true", help="measure on the test subjects in the end, for the model's card"
+        "--test", action="store_true", help="after training, measure on the test subjects for the model's card"
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; the model's path goes to standard output, bars and notes to standard error."""
+    """Train a model; print its path to standard output, progress and notices to standard error."""
     with extra_for("train", "kinestream train"):
         from kinestream.core.memory import ran_out_of_memory
         from kinestream.train.recipe.recipe_toml import OVERLAYS
@@ -107,16 +106,19 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    recipe, dataset = _own(args, console) if args.model_name not in MODEL_NAMES else (_bundled(args), None)
+    if args.model_name in MODEL_NAMES:
+        recipe, dataset = _bundled_recipe(args), None
+    else:
+        recipe, dataset = _own_recipe(args, console)
     if args.seed is not None:
         recipe = replace(recipe, seed=args.seed)
     if args.epochs is not None:
         recipe = replace(recipe, training=replace(recipe.training, epochs=args.epochs))
-    chosen = {name: value for name in ("protocol", "fold") if (value := getattr(args, name)) is not None}
-    if chosen:
-        recipe = replace(recipe, data=replace(recipe.data, **chosen))
-    over = [name for name in args.recipe if name in OVERLAYS]
-    out = args.out or Path("runs") / "_".join([args.model_name, *over, *map(str, chosen.values())])
+    split = {name: value for name in ("protocol", "fold") if (value := getattr(args, name)) is not None}
+    if split:
+        recipe = replace(recipe, data=replace(recipe.data, **split))
+    overlays = [name for name in args.recipe if name in OVERLAYS]
+    out = args.out or Path("runs") / "_".join([args.model_name, *overlays, *map(str, split.values())])
     try:
         with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
             model = train_model(
@@ -131,83 +133,82 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     except KeyboardInterrupt:
-        print(f"\nkinestream: stopped; go on with: {_command(args, here=True)}", file=sys.stderr)
+        print(f"\nkinestream: stopped; continue with: {_command(args, here=True)}", file=sys.stderr)
         return 130
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
         raise NotEnoughMemory(
-            f"memory ran out while training {recipe.name}; end other programs and go on with: "
-            f"{_command(args, here=True)}; or lower batch_size in [training] and train anew in another --out"
+            f"memory ran out while training {recipe.name}; end other programs and continue with: "
+            f"{_command(args, here=True)}; or lower batch_size in [training] and train again in another --out"
         ) from error
     leaky = recipe.data.protocol == "leaky"
     for part in ("validation", "test"):
         if part in model.card:
-            figures = model.card[part]
-            told = ", ".join(f"{100 * found['accuracy']:.2f} % at {name}" for name, found in figures["scores"].items())
-            console.print(f"{part}{', LEAKY' * leaky}: {told}", highlight=False)
+            scores = model.card[part]["scores"]
+            accuracies = ", ".join(f"{100 * score['accuracy']:.2f} % at {name}" for name, score in scores.items())
+            console.print(f"{part}{', LEAKY' * leaky}: {accuracies}", highlight=False)
     print(out / f"{recipe.name}.safetensors")
     return 0
 
 
-def _bundled(args: argparse.Namespace) -> Recipe:
-    """One of our recipes, for the dataset it names."""
+def _bundled_recipe(args: argparse.Namespace) -> Recipe:
+    """The bundled recipe with the overlays of ``--recipe``."""
     from kinestream.train import load_recipe
 
-    if stray := [f"--{name}" for name in ("network", "window", "columns") if getattr(args, name) is not None]:
+    if own_options := [f"--{name}" for name in ("network", "window", "columns") if getattr(args, name) is not None]:
         raise ConfigError(
-            f"{', '.join(stray)} only shapes a model of your own, and '{args.model_name}' is one of ours; "
-            "choose another --model_name, or --recipe to change ours"
+            f"{', '.join(own_options)} is only for a model of your own, and '{args.model_name}' is a bundled recipe; "
+            "choose another --model_name, or change the recipe with --recipe"
         )
     if args.data and (len(args.data) > 1 or args.data[0].is_file()):
         raise ConfigError(
-            f"'{args.model_name}' learns from its own dataset, so --data is the one folder where that lies; to learn "
-            "from your recordings choose a --model_name of your own"
+            f"'{args.model_name}' is trained on its own dataset, so --data must be the folder of that dataset; to "
+            "train on your recordings, choose a --model_name of your own"
         )
     return load_recipe(args.model_name, *args.recipe)
 
 
-def _own(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
-    """A recipe made for the recordings after ``--data``, and the recordings."""
+def _own_recipe(args: argparse.Namespace, console: Console) -> tuple[Recipe, Dataset]:
+    """A recipe chosen for the recordings after ``--data``, and these recordings."""
     from kinestream.core.did_you_mean import did_you_mean
     from kinestream.replay_data import ColumnMap
     from kinestream.train.data.own_recordings import open_own_recordings
     from kinestream.train.data.recipe_from_recordings import WINDOW_S, recipe_from_recordings
 
-    meant = did_you_mean(args.model_name, MODEL_NAMES)
+    hint = did_you_mean(args.model_name, MODEL_NAMES)
     if not args.data:
         raise ConfigError(
-            f"no network '{args.model_name}'{meant}; there are {', '.join(MODEL_NAMES)}; "
-            "to make a model of your own, name its recordings with --data"
+            f"no network '{args.model_name}'{hint}; choose from {', '.join(MODEL_NAMES)}; "
+            "to train a model of your own, name its recordings with --data"
         )
     columns = ColumnMap.parse(args.columns) if args.columns else None
     try:
         dataset, _ = open_own_recordings(args.data, columns)
     except DataMissing as error:
-        raise DataMissing(f"{error}; or name a network{meant}" if meant else str(error)) from error
-    made = recipe_from_recordings(
+        raise DataMissing(f"{error}; or name a network{hint}" if hint else str(error)) from error
+    own = recipe_from_recordings(
         args.model_name,
         dataset,
         network=args.network or "uci",
         window_s=WINDOW_S if args.window is None else args.window,
         overlays=args.recipe,
     )
-    for line in (*dataset.notices, *made.notices):
+    for line in (*dataset.notices, *own.notices):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    spec = made.recipe.input
+    spec = own.recipe.input
     console.print(
-        f"learning {', '.join(made.recipe.data.labels)} from {', '.join(spec.channels)} at {spec.fs_hz:g} Hz, "
+        f"classes: {', '.join(own.recipe.data.labels)}; channels: {', '.join(spec.channels)} at {spec.fs_hz:g} Hz; "
         f"windows of {spec.window_s:.2f} s",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
-    return made.recipe, dataset
+    return own.recipe, dataset
 
 
 def _command(args: argparse.Namespace, *, here: bool = False) -> str:
-    """The command that repeats this run anywhere: without folders and without ``--resume``; or, ``here``, the one
-    that goes on with it in this folder."""
+    """The command that repeats this run elsewhere, without folders; with ``here``, the one that resumes it."""
     words = ["kinestream", "train", "--model_name", args.model_name]
     for recipe in args.recipe:
         words += ["--recipe", recipe if here else Path(recipe).name]

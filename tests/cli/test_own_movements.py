@@ -1,4 +1,4 @@
-"""Own recordings from the command line: learnt, killed, stopped, resumed, played, adapted to."""
+"""Own recordings on the command line: train, kill, stop, resume, replay and adapt."""
 
 import json
 import os
@@ -38,12 +38,12 @@ def folder(tmp_path) -> Path:
 
 
 def train(folder: Path, out: str, *more: str) -> list[str]:
-    own = ["--model_name", "mine", "--data", str(folder / "mon.csv"), "--recipe", str(folder / "small.toml")]
-    return ["train", *own, "--out", str(folder / out), *more]
+    options = ["--model_name", "mine", "--data", str(folder / "mon.csv"), "--recipe", str(folder / "small.toml")]
+    return ["train", *options, "--out", str(folder / out), *more]
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # another number rounds otherwise
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # rounding depends on it
     command = [sys.executable, "-m", "kinestream", *words]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -51,14 +51,14 @@ def start(words: list[str]) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
-    give_up_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 60
     while not path.exists():
         assert child.poll() is None, child.communicate()
-        assert time.monotonic() < give_up_s
+        assert time.monotonic() < deadline_s
         time.sleep(0.005)
 
 
-def test_own_recordings_give_a_model_that_runs_at_once(folder, capsys):
+def test_a_model_trained_on_own_recordings_can_replay_them(folder, capsys):
     assert main(train(folder, "run")) == 0
     shown = capsys.readouterr()
     path = shown.out.strip()
@@ -70,14 +70,14 @@ def test_own_recordings_give_a_model_that_runs_at_once(folder, capsys):
     assert str(folder) not in json.dumps(model.card)
     assert main(["replay", str(folder / "mon.csv"), "--model", path, "--speed", "max", "--json"]) == 0
     *predictions, summary = map(json.loads, capsys.readouterr().out.splitlines())
-    assert {one["label"] for one in predictions} == set(model.labels)
+    assert {prediction["label"] for prediction in predictions} == set(model.labels)
     assert summary["predictions"] == len(predictions)
     assert main(["evaluate", path]) == 2
-    assert "learnt from somebody's own recordings" in capsys.readouterr().err
+    assert "trained on a user's own recordings" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_run_killed_within_an_epoch_and_resumed_writes_the_same_bytes(folder):
+def test_a_killed_and_resumed_run_writes_the_same_bytes(folder):
     child = start(train(folder, "killed"))
     wait_for(folder / "killed" / "checkpoint.safetensors", child)
     child.send_signal(signal.SIGKILL)
@@ -90,69 +90,69 @@ def test_a_run_killed_within_an_epoch_and_resumed_writes_the_same_bytes(folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child")
-def test_a_stopped_run_tells_the_command_that_goes_on(folder):
+def test_a_stopped_run_prints_the_command_to_continue(folder):
     child = start(train(folder, "stopped"))
     wait_for(folder / "stopped" / "checkpoint.safetensors", child)
     child.send_signal(signal.SIGINT)
-    _, told = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert "Traceback" not in told
-    again = told.strip().splitlines()[-1]
-    assert again.startswith("kinestream: stopped; go on with: kinestream train --model_name mine")
-    assert again.endswith("--resume")
-    assert str(folder / "stopped") in again
+    assert "Traceback" not in err
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("kinestream: stopped; continue with: kinestream train --model_name mine")
+    assert line.endswith("--resume")
+    assert str(folder / "stopped") in line
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model_name", "mine"], "to make a model of your own, name its recordings with --data"),
+        (["--model_name", "mine"], "to train a model of your own, name its recordings with --data"),
         (["--model_name", "uic"], "did you mean 'uci'?"),
-        (["--model_name", "uci", "--network", "kinet_uci"], "--network only shapes a model of your own"),
-        (["--model_name", "uci", "--data", "{}/mon.csv"], "'uci' learns from its own dataset"),
+        (["--model_name", "uci", "--network", "kinet_uci"], "--network is only for a model of your own"),
+        (["--model_name", "uci", "--data", "{}/mon.csv"], "'uci' is trained on its own dataset"),
         (["--model_name", "mine", "--data", "{}/mon.csv", "--test"], "protocol blocks has no test people"),
         (["--model_name", "mine", "--data", "{}/mon.csv", "--columns", "label=what"], "has no column what"),
         (["--model_name", "mine", "--data", "{}/mon.csv", "--window", "-1"], "a window of -1 s; expected 0.5 to 60"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(folder, capsys, words, message):
+def test_wrong_use_is_explained_in_one_line(folder, capsys, words, message):
     assert main(["train", *(word.format(folder) for word in words), "--out", str(folder / "no")]) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told.startswith("kinestream: ")
-    assert message in told
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("kinestream: ")
+    assert message in line
 
 
-def test_too_large_a_batch_is_refused_before_anything_is_taken(folder, capsys, monkeypatch):
+def test_a_batch_too_large_for_memory_is_refused_before_training(folder, capsys, monkeypatch):
     monkeypatch.setattr("kinestream.core.memory.available_bytes", lambda: 3_000_000)
     (folder / "small.toml").write_text(SMALL.replace("batch_size = 8", "batch_size = 4096"))
     assert main(train(folder, "large")) == 1
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "GB of memory are needed" in told
-    assert "lower batch_size" in told
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "GB of memory are needed" in line
+    assert "lower batch_size" in line
     assert not (folder / "large").exists()
 
 
 def person(folder: Path) -> Path:
-    """Somebody whose recording has what the bundled CNN reads."""
+    """A person's recording with the input of the bundled CNN."""
     return write_csv(folder / "me.csv", labels=LABELS, seconds=24, subject="anna")
 
 
-def test_a_model_is_adapted_into_a_new_file_that_says_so(folder, capsys):
+def test_adapting_writes_a_new_file_and_keeps_the_original(folder, capsys):
     mine, out = person(folder), folder / "my_kinet.safetensors"
     before = load_model_of("uci_kinet")
     assert main(["adapt", "uci_kinet", str(mine), "--out", str(out)]) == 0
     shown = capsys.readouterr()
     assert shown.out.strip() == str(out)
-    assert "go back with: --model uci_kinet" in shown.err
-    assert "judged on the rest" in shown.err
+    assert "to go back to the original: --model uci_kinet" in shown.err
+    assert "tested on the rest" in shown.err
     assert load_model_of("uci_kinet").fingerprint == before.fingerprint
     assert load_model(out).card["adapted"]["person"] == "anna"
     assert main(["models", "show", str(out)]) == 0
     assert "from: uci_kinet" in capsys.readouterr().out
     assert main(["adapt", "uci_kinet", str(mine), "--out", str(out)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["adapt", str(out), str(mine), "--out", str(out)]) == 2
-    assert "the original, which stays as it is" in capsys.readouterr().err
+    assert "the original, which is never changed" in capsys.readouterr().err
 
 
 def load_model_of(name: str):
@@ -161,7 +161,7 @@ def load_model_of(name: str):
     return load_model(find_model(name))
 
 
-def test_a_model_is_adapted_to_one_person_only(folder, capsys):
+def test_a_model_is_adapted_to_one_person_at_a_time(folder, capsys):
     person(folder)
     write_csv(folder / "other.csv", labels=LABELS, seconds=2, subject="ben")
     files = [str(folder / name) for name in ("me.csv", "other.csv")]

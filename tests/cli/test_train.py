@@ -1,4 +1,4 @@
-"""``kinestream train`` and ``kinestream evaluate`` as a person types them."""
+"""``kinestream train`` and ``kinestream evaluate`` on the command line."""
 
 import json
 import subprocess
@@ -30,54 +30,54 @@ def kinestream(*words: str, before: str = "") -> subprocess.CompletedProcess[str
     return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
 
 
-def test_the_models_to_train_are_the_recipes_there_are():
+def test_the_model_names_are_the_bundled_recipes():
     assert set(MODEL_NAMES) == set(recipe_names()) - set(OVERLAYS)
 
 
-def test_an_unknown_network_is_wrong_use(capsys):
+def test_an_unknown_network_is_refused_with_the_known_names(capsys):
     assert main(["train", "--model_name", "lstm"]) == 2
     assert "resnet_unimib" in capsys.readouterr().err
 
 
-def test_a_mistyped_setting_is_one_line_that_names_the_right_one(tmp_path, capsys):
+def test_a_mistyped_setting_is_refused_with_the_nearest_known_one(tmp_path, capsys):
     recipe = tmp_path / "mine.toml"
     recipe.write_text("[training]\nepoch = 3\n")
     assert main(["train", "--model_name", "uci", "--recipe", str(recipe)]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "did you mean 'epochs'" in told
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "did you mean 'epochs'" in err
 
 
-def test_missing_recordings_name_the_command_that_fetches_them(tmp_path, capsys):
+def test_missing_recordings_are_refused_with_the_command_to_fetch_them(tmp_path, capsys):
     assert main(["train", "--model_name", "uci", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
     assert "kinestream data fetch hapt" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("command", [["train", "--model_name", "uci"], ["evaluate", "uci_cnn"]])
-def test_without_torch_the_extra_to_install_is_named(command):
+def test_without_torch_the_error_names_the_extra_to_install(command):
     done = kinestream(*command, before="sys.modules['torch'] = None; ")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "pip install '.[train]'" in done.stderr
 
 
-def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path, capsys):
+def test_an_unknown_device_is_refused_before_the_recordings_are_read(tmp_path, capsys):
     assert main(["train", "--model_name", "uci", "--data", str(tmp_path / "nowhere"), "--device", "gpu"]) == 2
-    told = capsys.readouterr().err
-    assert "device 'gpu' is unknown" in told
-    assert told.count("\n") == 1
+    err = capsys.readouterr().err
+    assert "device 'gpu' is unknown" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     "words", [[], ["uci_cnn", "--folds", "runs/one"], ["--folds", "runs/one", "--protocol", "loso"]]
 )
-def test_a_model_or_runs_are_evaluated_never_both_or_none(words, capsys):
+def test_evaluate_needs_either_a_model_or_runs(words, capsys):
     assert main(["evaluate", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_fold_is_trained_on_hapt_evaluated_on_people_it_never_saw_and_pooled(tmp_path, data_dir, capsys):
+def test_a_fold_of_hapt_is_trained_evaluated_and_pooled(tmp_path, data_dir, capsys):
     recipe = tmp_path / "small.toml"
     recipe.write_text(SMALL)
     out = tmp_path / "run"
