@@ -1,4 +1,4 @@
-"""``kinestream wear``: a guided check of a sensor, which ends in a file for ``--axes``."""
+"""``kinestream wear``: checks a sensor step by step and writes a file for ``--axes``."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ if TYPE_CHECKING:
 
 OUT = Path("my_sensor.toml")
 PAUSE_S, UNATTENDED_PAUSE_S = 3.0, 10.0
-"""Time to get ready, after the key and where no key is pressed."""
+"""Time to get ready, after a key press and without a terminal."""
 TRIES = 3
+"""Attempts at a step that needs a still sensor."""
 MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the person is asked to do."""
+    """One instruction to the wearer."""
 
     key: str
     """The field of ``Stretches`` that it fills."""
     ready: str
-    """Before it begins."""
+    """Shown before the step begins."""
     now: str
-    """While it is recorded."""
+    """Shown while it is recorded."""
     still: float | None = None
-    """It must be done again if the sensor moved by more than this share of gravity."""
+    """The step is repeated if the acceleration spreads by more than this share of gravity; None: never."""
 
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "wear",
-        help="check a new sensor, and learn how it is worn",
-        description="Check a sensor step by step (units, axes, rate, gaps, clock, gravity, battery), say what is\n"
-        "wrong, and write how it is worn to a file, which --axes reads. Each step takes some seconds.\n"
+        help="check a new sensor and find how it is worn",
+        description="Check a sensor step by step (units, axes, rate, gaps, clock, gravity, battery), report what is\n"
+        "wrong, and write a file with its orientation for --axes. Each step takes a few seconds.\n"
         "Without a terminal, or with --yes, the steps follow each other without key presses.",
         epilog="examples:\n"
         "  kinestream wear ble://polar --out my_polar.toml\n"
@@ -62,10 +63,12 @@ def add_parser(commands: Any) -> None:
         "  kinestream wear zmq+tcp://127.0.0.1:5556 --model watch --yes --json",
     )
     parser.add_argument("source", metavar="SOURCE", help="as for run")
-    parser.add_argument("--model", metavar="M", default="uci_cnn", help="what is to read the sensor (default uci_cnn)")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"what to write (default {OUT})")
-    parser.add_argument("--json", action="store_true", help="the findings as one JSON document")
-    parser.add_argument("--yes", action="store_true", help="do not wait for keys")
+    parser.add_argument(
+        "--model", metavar="M", default="uci_cnn", help="the model that will read the sensor (default uci_cnn)"
+    )
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the file to write (default {OUT})")
+    parser.add_argument("--json", action="store_true", help="print the findings as one JSON document")
+    parser.add_argument("--yes", action="store_true", help="do not wait for key presses")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="length of a step (default 5)")
     parser.add_argument(
         "--pause", type=float, metavar="S", help=f"time to get ready (default {PAUSE_S:g}, unattended 10)"
@@ -75,40 +78,40 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Guide, judge, tell, write.
+    """Record the steps, judge them, write the file and print the report.
 
     Returns:
-        0: all well, or put right by the file. 1: there is a problem.
+        0: no problem, or the file corrects it. 1: there is a problem.
     """
     from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
     from kinestream.sensor_check.orientation import orientation_of
 
     if not args.seconds >= 2:
-        raise ConfigError(f"--seconds {args.seconds:g}; expected at least 2, or a movement does not fit in")
+        raise ConfigError(f"--seconds {args.seconds:g}; expected at least 2, which a movement needs")
     if args.pause is not None and not args.pause >= 0:
-        raise ConfigError(f"--pause {args.pause:g}; expected a number of seconds from 0 on")
+        raise ConfigError(f"--pause {args.pause:g}; expected a number of seconds, 0 or more")
     _refuse_to_overwrite(args.out)
     model = load_model(find_model(args.model))
     source = source_of(args)
     if isinstance(source, Acknowledging):
         raise ConfigError(
-            f"{args.source}: this check would keep samples from the run they are meant for; check beside the sensor"
+            f"{args.source}: this check would take samples away from a run; check the sensor where the relay runs"
         )
     return asyncio.run(_guided(args, source, model, orientation_of(model.card)))
 
 
 def _refuse_to_overwrite(path: Path) -> None:
-    """An earlier result is replaced; another file is not."""
+    """Raise ``ConfigError`` for an existing file that is not an earlier result."""
     from kinestream.sensor_check.axes_file import SUFFIX, read_axes_file
 
     if path.suffix != SUFFIX:
-        raise ConfigError(f"--out {path}: --axes knows the file by its ending {SUFFIX}; call it {path.stem}{SUFFIX}")
+        raise ConfigError(f"--out {path}: --axes recognises a file by its suffix {SUFFIX}; call it {path.stem}{SUFFIX}")
     if path.exists():
         try:
             read_axes_file(path)
         except ConfigError:
-            raise ConfigError(f"{path} exists and is no result of this check; name another file with --out") from None
+            raise ConfigError(f"{path} exists and is not a result of this check; choose another --out") from None
 
 
 async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
@@ -116,8 +119,8 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
     from kinestream.sensor_check.feed import Feed
     from kinestream.sensor_check.judge import judge
 
-    recording = isinstance(source, Playback) and not source.live  # goes on whether or not somebody presses a key
-    attended = not (recording or args.yes) and all(one.isatty() for one in (sys.stdin, sys.stderr))
+    recording = isinstance(source, Playback) and not source.live  # does not wait for a key press
+    attended = not (recording or args.yes) and sys.stdin.isatty() and sys.stderr.isatty()
     feed = Feed(source)
     task = asyncio.ensure_future(_walk(args, feed, orientation, attended))
     stop_on_signals(task.cancel)
@@ -139,7 +142,7 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
 
 
 async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation | None, attended: bool) -> Stretches:
-    """All steps, one after the other."""
+    """Record all steps in order."""
     from kinestream.core.signals import GYRO
     from kinestream.sensor_check.stretch import Stretch, Stretches
     from kinestream.sensor_check.unit_checks import moved_while
@@ -160,8 +163,10 @@ async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation |
         steps = plan(orientation, set(GYRO) <= set(feed.channels))
         total_s = len(steps) * (pause_s + args.seconds)
         if not attended:
-            _say(f"{len(steps)} steps of {args.seconds:g} s, {pause_s:g} s before each: {total_s:g} s in all")
-        found: dict[str, Stretch] = {}
+            _say(
+                f"{len(steps)} steps of {args.seconds:g} s with a pause of {pause_s:g} s before each: {total_s:g} s in all"
+            )
+        recorded: dict[str, Stretch] = {}
         for number, step in enumerate(steps, start=1):
             for _ in range(TRIES if attended else 1):
                 head = f"{number}/{len(steps)}"
@@ -173,25 +178,25 @@ async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation |
                 chunks = await feed.take(args.seconds, _progress(head, step.now))
                 if not chunks:
                     raise SourceLost(f"{feed.source.name} sent nothing during step {number}; check the link")
-                found[step.key] = Stretch.of(chunks)
-                if step.still is None or not moved_while(found[step.key], step.still):
+                recorded[step.key] = Stretch.of(chunks)
+                if step.still is None or not moved_while(recorded[step.key], step.still):
                     break
                 if attended:
-                    _say("the sensor moved; once more, please")
-    return Stretches(**found)
+                    _say("the sensor moved: repeat this step")
+    return Stretches(**recorded)
 
 
 def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
-    """The fewest steps that tell what is to be told.
+    """The fewest steps that suffice.
 
-    Standing and a bend fix the rotation of the sensor; the turn is for the gyroscope. Without an orientation to lead
-    to, turning the sensor by hand shows the same of units and signs.
+    Standing and bending determine the rotation of the sensor; the turn checks the gyroscope. Without an orientation to
+    map to, turning the sensor by hand is enough to check units and signs.
     """
     from kinestream.sensor_check.unit_checks import STANDING_STILL, STILL
 
     table = Step("table", "Lay the sensor on a table and let go of it.", "lying still", STILL)
     if orientation is None:
-        edge = "Take the sensor in your hand. When it counts, turn it slowly onto an edge and hold it there."
+        edge = "Take the sensor in your hand. During the countdown, turn it slowly onto an edge and hold it there."
         return table, Step("moved", edge, "turn it onto an edge, and hold it")
     steps = (
         table,
@@ -201,7 +206,7 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
             "standing still",
             STANDING_STILL,
         ),
-        Step("moved", "Bend forward from the hips, slowly, about half way, and stay there.", "bend forward, and stay"),
+        Step("moved", "Bend forward from the hips, slowly, about halfway, and stay there.", "bend forward, and stay"),
     )
     turn = Step("turned", "Stand upright. Turn on the spot to your LEFT by a quarter circle.", "turn left, and stay")
     return (*steps, turn) if has_gyro else steps
@@ -211,8 +216,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _progress(head: str, what: str) -> Callable[[float, float], None]:
-    """Draws how far a step is, on a terminal."""
+def _progress(head: str, instruction: str) -> Callable[[float, float], None]:
+    """A callback that draws the progress of a step on a terminal."""
     if not sys.stderr.isatty():
         return lambda done_s, of_s: None
     shown_s = [0.0]
@@ -223,8 +228,8 @@ def _progress(head: str, what: str) -> Callable[[float, float], None]:
             return
         shown_s[0] = time.monotonic()
         full = int(20 * max(0.0, done_s) / of_s) if of_s else 20
-        line = f"{head}  [{'#' * full}{'.' * (20 - full)}] {max(0.0, of_s - done_s):4.1f} s  {what}"
-        # A bell where something begins or ends: who bends forward does not see the screen.
+        line = f"{head}  [{'#' * full}{'.' * (20 - full)}] {max(0.0, of_s - done_s):4.1f} s  {instruction}"
+        # A bell at the start and the end of a recording, because a person who bends forward cannot see the screen.
         sys.stderr.write("\r\x1b[K" + ("\a" if ended else line[: get_terminal_size().columns - 1]))
         sys.stderr.flush()
 
@@ -232,7 +237,7 @@ def _progress(head: str, what: str) -> Callable[[float, float], None]:
 
 
 def _write(args: argparse.Namespace, report: Report, model: Model, orientation: Orientation | None) -> Path | None:
-    """Write the file, if there is something to say in it; None: nothing was written."""
+    """Write the file if the result is usable and return its path, else None."""
     from datetime import UTC, datetime
 
     from kinestream.sensor_check.axes_file import AxesFile, write_axes_file
@@ -249,7 +254,7 @@ def _write(args: argparse.Namespace, report: Report, model: Model, orientation: 
         worn=orientation.name if orientation else "",
         rate_hz=round(report.rate_hz, 3),
         date=datetime.now(UTC).replace(microsecond=0),
-        notes=tuple(f"{one.level}: {one}" for one in report.findings),
+        notes=tuple(f"{finding.level}: {finding}" for finding in report.findings),
     )
     write_axes_file(args.out, content)
     return args.out
@@ -268,7 +273,7 @@ def _record(
         "source": args.source,
         "model": model.name,
         "worn": orientation.name if orientation else None,
-        "findings": [asdict(one) for one in report.findings],
+        "findings": [asdict(finding) for finding in report.findings],
         "problems": report.problems,
         "axes": str(nearest.axes) if nearest else None,
         "off_deg": round(nearest.off_deg, 1) if nearest else None,
@@ -281,12 +286,12 @@ def _record(
 
 
 def _print(report: Report, written: Path | None) -> None:
-    width = max(len(one.about) for one in report.findings)
-    for one in report.findings:
-        print(f"{MARKS[one.level]}  {one.about:<{width}}  {one.text}")
-        if one.advice:
-            print(f"{'':7}  {'':{width}}  -> {one.advice}")
+    width = max(len(finding.about) for finding in report.findings)
+    for finding in report.findings:
+        print(f"{MARKS[finding.level]}  {finding.about:<{width}}  {finding.text}")
+        if finding.advice:
+            print(f"{'':7}  {'':{width}}  -> {finding.advice}")
     if written:
         print(f"\nwritten to {written}: kinestream run SOURCE --axes {written}")
     else:
-        print("\nnothing was written: how the sensor is worn, or what it measures, could not be told")
+        print("\nnothing was written: the check did not determine how the sensor is worn or what it measures")

@@ -1,4 +1,4 @@
-"""``kinestream wear`` as a user runs it, from a recording, at a terminal, and with a Bluetooth sensor."""
+"""``kinestream wear`` as a user runs it: from a recording, at a terminal, and with a Bluetooth sensor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TIMES = ("--speed", "max", "--seconds", STEP_S, "--pause", PAUSE_S)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings of somebody who does as asked with a turned sensor, and of the same person's day."""
+    """Recordings of a person who follows the steps with a turned sensor, and of the same person's day."""
     folder = tmp_path_factory.mktemp("wear")
     write_csv(folder / "asked.csv", np.concatenate(list(performance(1, AXES).values())))
     day = Wearer(1, script=[(activity, 20.0) for activity in ACTIVITIES], duration_s=120)
@@ -64,15 +64,15 @@ def accuracy(environment: dict[str, str], path: Path, *more: object) -> float:
     return json.loads(kinestream(environment, *arguments).stdout.splitlines()[-1])["accuracy"]
 
 
-def test_the_file_it_writes_makes_a_turned_sensor_as_good_as_an_upright_one(
+def test_the_written_file_makes_a_turned_sensor_as_good_as_an_upright_one(
     environment: dict[str, str], folder: Path
 ) -> None:
     out = folder / "my_sensor.toml"
-    told = json.loads(kinestream(environment, "wear", folder / "asked.csv", *TIMES, "--out", out, "--json").stdout)
-    assert told["axes"] == AXES
-    assert told["file"] == str(out)
-    assert told["problems"] == 0
-    assert {one["level"] for one in told["findings"]} == {"ok"}
+    report = json.loads(kinestream(environment, "wear", folder / "asked.csv", *TIMES, "--out", out, "--json").stdout)
+    assert report["axes"] == AXES
+    assert report["file"] == str(out)
+    assert report["problems"] == 0
+    assert {finding["level"] for finding in report["findings"]} == {"ok"}
     written = tomllib.loads(out.read_text())
     assert written["axes"] == AXES
     assert written["rate_hz"] == pytest.approx(50)
@@ -83,7 +83,7 @@ def test_the_file_it_writes_makes_a_turned_sensor_as_good_as_an_upright_one(
     assert accuracy(environment, folder / "turned.csv", "--axes", out) == upright
 
 
-def test_a_person_can_read_what_was_found(environment: dict[str, str], folder: Path) -> None:
+def test_the_report_is_readable_text(environment: dict[str, str], folder: Path) -> None:
     out = folder / "read.toml"
     done = kinestream(environment, "wear", folder / "asked.csv", *TIMES, "--out", out)
     assert re.search(r"^ok +gravity +acceleration at rest is 9\.8\d m/s\^2$", done.stdout, re.MULTILINE)
@@ -91,8 +91,8 @@ def test_a_person_can_read_what_was_found(environment: dict[str, str], folder: P
     assert "1/4  Lay the sensor on a table" in done.stderr
 
 
-def test_what_cannot_be_told_is_not_written(environment: dict[str, str], folder: Path) -> None:
-    """The built-in wearer goes about their day and does nothing of what is asked."""
+def test_an_unusable_result_is_not_written(environment: dict[str, str], folder: Path) -> None:
+    """The built-in wearer lives their day and follows no instruction."""
     out = folder / "none.toml"
     done = kinestream(environment, "wear", "wearer://?seed=1", *TIMES, "--out", out, status=1)
     assert "PROBLEM" in done.stdout
@@ -101,7 +101,7 @@ def test_what_cannot_be_told_is_not_written(environment: dict[str, str], folder:
     assert not out.exists()
 
 
-def test_a_model_that_knows_no_place_asks_for_less(environment: dict[str, str], folder: Path) -> None:
+def test_a_model_without_a_known_place_needs_two_steps(environment: dict[str, str], folder: Path) -> None:
     rows = performance(1, AXES)
     path = write_csv(folder / "edge.csv", np.concatenate([rows["table"], rows["moved"]]))
     out = folder / "watch.toml"
@@ -119,19 +119,19 @@ def test_a_model_that_knows_no_place_asks_for_less(environment: dict[str, str], 
     ("arguments", "complaint"),
     [
         (("--out", "asked.csv"), "call it asked.toml"),
-        (("--out", "notes.toml"), "notes.toml exists and is no result"),
+        (("--out", "notes.toml"), "notes.toml exists and is not a result"),
         (("--seconds", 1), "at least 2"),
-        (("--pause", -1), "from 0 on"),
+        (("--pause", -1), "0 or more"),
         (("--model", "no_such"), "no_such"),
     ],
 )
-def test_wrong_use_is_refused_before_anything_begins(
+def test_wrong_arguments_are_refused_before_the_check_begins(
     environment: dict[str, str], folder: Path, arguments: tuple[object, ...], complaint: str
 ) -> None:
     (folder / "notes.toml").write_text("title = 'mine'\n")
-    where = [folder / one if isinstance(one, str) and "." in one else one for one in arguments]
+    words = [folder / word if isinstance(word, str) and "." in word else word for word in arguments]
     done = subprocess.run(
-        [*KINESTREAM, "wear", str(folder / "asked.csv"), *map(str, where)],
+        [*KINESTREAM, "wear", str(folder / "asked.csv"), *map(str, words)],
         env=environment,
         capture_output=True,
         text=True,
@@ -144,18 +144,18 @@ def test_wrong_use_is_refused_before_anything_begins(
     assert (folder / "notes.toml").read_text() == "title = 'mine'\n"
 
 
-def test_samples_that_somebody_waits_for_are_not_taken(environment: dict[str, str], folder: Path) -> None:
+def test_samples_meant_for_a_run_are_not_taken(environment: dict[str, str], folder: Path) -> None:
     address = f"relay://127.0.0.1:0?state={folder / 'state'}"
     done = kinestream(environment, "wear", address, "--out", folder / "relay.toml", status=2)
-    assert "check beside the sensor" in done.stderr
+    assert "check the sensor where the relay runs" in done.stderr
 
 
-def test_a_recording_too_short_is_told(environment: dict[str, str], folder: Path) -> None:
+def test_a_recording_that_is_too_short_is_refused(environment: dict[str, str], folder: Path) -> None:
     done = kinestream(environment, "wear", folder / "asked.csv", "--speed", "max", "--out", folder / "s.toml", status=1)
     assert "asked.csv ended after 16.0 s" in done.stderr
 
 
-def test_an_interrupt_ends_it_at_once_and_writes_nothing(environment: dict[str, str], folder: Path) -> None:
+def test_an_interrupt_ends_the_check_at_once_and_writes_nothing(environment: dict[str, str], folder: Path) -> None:
     out = folder / "interrupted.toml"
     child = subprocess.Popen(
         [*KINESTREAM, "wear", "wearer://?seed=1", "--out", str(out)], env=environment, stderr=subprocess.PIPE, text=True
@@ -171,7 +171,7 @@ def test_an_interrupt_ends_it_at_once_and_writes_nothing(environment: dict[str, 
     assert not out.exists()
 
 
-def test_at_a_terminal_a_key_begins_a_step_that_moved_and_q_ends_it(environment: dict[str, str], folder: Path) -> None:
+def test_at_a_terminal_a_key_starts_a_step_and_q_ends_the_check(environment: dict[str, str], folder: Path) -> None:
     leader, follower = pty.openpty()
     arguments = ["wear", "wearer://?seed=1&live=1", "--seconds", "2", "--pause", "0", "--out", str(folder / "t.toml")]
     child = subprocess.Popen(
@@ -191,7 +191,7 @@ def test_at_a_terminal_a_key_begins_a_step_that_moved_and_q_ends_it(environment:
         until("Enter to begin")
         os.write(leader, b"\n")
         until("lying still")
-        until("once more, please")
+        until("repeat this step")
         os.write(leader, b"q")
         until("nothing was written")
         assert child.wait(30) == 130
@@ -202,26 +202,26 @@ def test_at_a_terminal_a_key_begins_a_step_that_moved_and_q_ends_it(environment:
 
 
 LATE = 10
-"""Samples that pass between the first one sent and the first one received, at most: the wearer waits for them."""
+"""Samples sent before the first one is received, at most: the wearer waits for them."""
 
 
 class Obedient(Thingy):
-    """A Thingy:52 whose wearer does what is asked, and lies still until then."""
+    """A Thingy:52 whose wearer follows the steps, and lies still until they begin."""
 
     def __init__(self, address: str, rows: np.ndarray) -> None:
         super().__init__(address)
         self._motion = chain(rows[:LATE], rows, repeat(rows[-1]))
 
 
-def test_a_bluetooth_sensor_is_checked_from_its_own_time_on(
+def test_a_bluetooth_sensor_is_checked_on_its_own_clock(
     bluez: BlueZ, environment: dict[str, str], folder: Path
 ) -> None:
     rows = performance(1, "y -x z", pause_s=1.0, seconds=2.4)
     bluez.add(Obedient("C0:00:00:00:00:01", np.concatenate(list(rows.values()))))
     environment = {**environment, "DBUS_SYSTEM_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"]}
     arguments = ("--seconds", 2.4, "--pause", 1, "--yes", "--json", "--out", folder / "thingy.toml")
-    told: dict[str, Any] = json.loads(kinestream(environment, "wear", "ble://thingy52", *arguments).stdout)
-    assert told["axes"] == "y -x z"
-    assert told["battery"] == 0.8
-    assert told["problems"] == 0
-    assert told["rate_hz"] == pytest.approx(50, rel=0.05)
+    report: dict[str, Any] = json.loads(kinestream(environment, "wear", "ble://thingy52", *arguments).stdout)
+    assert report["axes"] == "y -x z"
+    assert report["battery"] == 0.8
+    assert report["problems"] == 0
+    assert report["rate_hz"] == pytest.approx(50, rel=0.05)
