@@ -1,4 +1,4 @@
-"""From irregular samples to the windows a model expects."""
+"""Cut irregular samples into the windows that a model reads."""
 
 from .channel_map import ChannelMap
 from .segmenter import Segmenter

@@ -1,4 +1,4 @@
-"""A sensor worn another way round, turned to the axes a model was trained on."""
+"""Turn the axes of a sensor worn differently to those the model was trained on."""
 
 from __future__ import annotations
 
@@ -17,27 +17,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChannelMap:
-    """Which sensor axis, with which sign, serves as x, y and z.
+    """The sensor axis, with its sign, that serves as each of the model's axes.
 
-    ``-y x z`` says: the model's x is the sensor's -y, its y the sensor's x, its z the sensor's z.
+    With ``-y x z``, the model's x is the sensor's -y, its y the sensor's x, and its z the sensor's z.
+
+    >>> ChannelMap.parse("-y x z")
+    ChannelMap(axes=(1, 0, 2), signs=(-1, 1, 1), acc_factor=1.0, gyro_factor=1.0)
+    >>> str(ChannelMap.parse("-y, x, z"))
+    '-y x z'
     """
 
     axes: tuple[int, int, int] = (0, 1, 2)
     signs: tuple[int, int, int] = (1, 1, 1)
     acc_factor: float = 1.0
-    """What acceleration is multiplied by: 1 but for a sensor found not to send SI units (``kinestream wear``)."""
+    """Factor of acceleration; 1 unless ``kinestream wear`` found a sensor that does not send SI units."""
     gyro_factor: float = 1.0
-    """The same of the angular rate."""
+    """Factor of the angular rate."""
 
     def __str__(self) -> str:
         return " ".join("-" * (sign < 0) + AXES[axis] for axis, sign in zip(self.axes, self.signs, strict=True))
 
     @classmethod
     def parse(cls, text: str) -> ChannelMap:
-        """Read ``-y x z`` (or with commas).
+        """Return the map in a text such as ``-y x z``, with spaces or commas.
 
         Raises:
-            ConfigError: not three different axes, or a mirror image, which no turn of a sensor gives.
+            ConfigError: the text does not name three different axes, or describes a mirror image.
         """
         parts = re.split(r"[\s,]+", text.strip().lower())
         if len(parts) != 3 or any(re.fullmatch(r"[+-]?[xyz]", part) is None for part in parts):
@@ -47,13 +52,17 @@ class ChannelMap:
         matrix = np.zeros((3, 3))
         matrix[range(3), axes] = signs
         if len(set(axes)) < 3:
-            raise ConfigError(f"axes '{text}': each of x, y and z once")
+            raise ConfigError(f"axes '{text}': expected each of x, y and z once, e.g. '-y x z'")
         if np.linalg.det(matrix) < 0:
             raise ConfigError(f"axes '{text}' mirror the sensor; a sensor can only be turned: change one sign")
         return cls((axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2]))
 
     def apply(self, chunk: SampleChunk) -> SampleChunk:
-        """The same samples as the turned sensor would have measured them, in SI units."""
+        """Return the samples as the turned sensor would measure them, in SI units.
+
+        Raises:
+            ConfigError: the chunk has an axis but lacks the one that replaces it.
+        """
         if self == ChannelMap():
             return chunk
         x: NDArray[np.float32] = chunk.x.copy()

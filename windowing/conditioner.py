@@ -1,7 +1,7 @@
-"""From samples as they arrive to the columns a network reads, on its uniform grid.
+"""Turn arriving samples into the columns that a network reads, on its uniform grid.
 
-The order is fixed: drop what cannot be a sample, break at gaps, lay on the grid, filter noise, split gravity.
-Training and live runs go through this same code.
+The order is fixed: drop invalid samples, break at gaps, resample to the grid, filter noise, separate gravity. Training
+and live runs share this code.
 """
 
 from __future__ import annotations
@@ -24,39 +24,45 @@ if TYPE_CHECKING:
     from kinestream.core.input_spec import InputSpec
 
 ORDER = 3
-"""Of the noise and the gravity filter, as in UCI-HAR's own preparation (Anguita et al., ESANN 2013)."""
+"""Order of the noise and the gravity filter, as in the preparation of UCI-HAR (Anguita et al., ESANN 2013)."""
 
 LARGEST = 1e6
-"""No motion sensor reads more, in any of our units: it is a damaged packet, and would overflow the network."""
+"""Largest valid value in any of our units: a larger one comes from a damaged packet and would overflow the network."""
 
 MOST_SAMPLES, MOST_POINTS = 4096, 2**18
-"""What may be worked on at once, so that a chunk of any size, however broken, costs memory and time in proportion."""
+"""Most samples and grid points processed at once: even a damaged chunk costs memory and time in proportion."""
 
 
 class Stretch(NamedTuple):
-    """Consecutive grid samples, ready for the network."""
+    """Consecutive samples on the grid, ready for the network."""
 
     fresh: bool
-    """True: a gap lies before; sample 0 is the first of a new stretch."""
+    """Whether a gap lies before: then sample 0 is the first of a new stretch."""
     t0: float
-    """When grid point 0 of the whole stretch was taken."""
+    """Time of the first grid point of the whole stretch."""
     x: NDArray[np.float32]
-    """(n, network columns)"""
+    """(n, network columns) in SI units."""
     measured: NDArray[np.bool_] | None
-    """(n,) False where interpolated over a hole; None: all measured."""
+    """(n,) False where interpolated over a gap; None if all were measured."""
     labels: NDArray[np.int16] | None
-    """(n,)"""
+    """(n,) label codes; None without labels."""
 
 
 class Conditioner:
-    """One session of one stream on its way to the network.
+    """Prepares one epoch of one stream for the network.
 
     Args:
-        spec: what the model expects.
+        spec: the model's input.
         available: the source's channels.
         fs_in_hz: the source's nominal rate.
     Raises:
-        InputMismatch: the source lacks a channel the model needs.
+        InputMismatch: the source lacks a channel that the model needs.
+
+    >>> from kinestream.core.input_spec import InputSpec
+    >>> conditioner = Conditioner(InputSpec(ACC, 50.0, 128, 64), ACC, 50.0)
+    >>> (stretch,) = conditioner.push(np.arange(100) / 50.0, np.ones((100, 3), np.float32), None)
+    >>> stretch.fresh, stretch.x.shape
+    (True, (100, 3))
     """
 
     def __init__(self, spec: InputSpec, available: tuple[str, ...], fs_in_hz: float) -> None:
@@ -67,7 +73,7 @@ class Conditioner:
         self._noise = None
         if spec.lowpass_hz is not None:
             self._noise = LowPass(ORDER, spec.lowpass_hz, spec.fs_hz, columns)
-        # Where each network column comes from: a source column, body acceleration or gravity of an axis.
+        # The origin of each network column: a source column, or body acceleration or gravity of an axis.
         direct = [(i, self.needed.index(name)) for i, name in enumerate(spec.channels) if name in self.needed]
         self._direct_to, self._direct_from = [i for i, _ in direct], [j for _, j in direct]
         self._body = [(i, BODY_ACC.index(n)) for i, n in enumerate(spec.channels) if self._is_split(n, BODY_ACC)]
@@ -79,9 +85,9 @@ class Conditioner:
         self._as_is = self.needed == spec.channels
         self._columns_out = len(spec.channels)
         self._t_last = -np.inf
-        self._open = False  # is there a stretch to go on with?
+        self._open = False  # whether a stretch can be continued
         self.t0 = math.nan
-        """When the current stretch began; NaN before the first."""
+        """Start of the current stretch; NaN before the first."""
         self.gaps = 0
         self.interpolated = 0
         self.not_finite = 0
@@ -89,41 +95,43 @@ class Conditioner:
 
     @property
     def most_at_once(self) -> int:
-        """How many samples ``push`` had better be given."""
-        points = self._max_gap_s * self._resampler.rate_hz  # of the fine grid, that one sample can complete
+        """Most samples that one ``push`` should get."""
+        points = self._max_gap_s * self._resampler.rate_hz  # points of the fine grid that one sample can complete
         return max(1, min(MOST_SAMPLES, int(MOST_POINTS / points)))
 
     def retune(self, fs_in_hz: float) -> None:
-        """Go on with samples at another nominal rate; where none is missing, nothing breaks."""
+        """Continue with samples at another nominal rate; this is not a gap."""
         self._resampler.retune(fs_in_hz)
 
     def _is_split(self, name: str, family: tuple[str, ...]) -> bool:
         return name in family and name not in self.needed
 
     def push(self, t: NDArray[np.float64], x: NDArray[np.float32], labels: NDArray[np.int16] | None) -> list[Stretch]:
-        """What these samples complete on the grid: usually one stretch, more if gaps lie among them.
+        """Return what these samples complete on the grid: usually one stretch, more with gaps among them.
 
         Args:
-            t: (n,) seconds. x: (n, columns of ``needed``), any values. labels: (n,) or None.
+            t: (n,) seconds.
+            x: (n, columns of ``needed``) any values.
+            labels: (n,) label codes, or None.
         """
         if self._open and _plausible(x):
             grid = self._resampler.push_regular(t, x, labels)
-            if grid is None and self._flows_on(t):
+            if grid is None and self._is_continuous(t):
                 grid = self._resampler.push(t, x, labels)
             if grid is not None:
                 self._t_last = t[-1]
                 return [self._finish(False, grid)]
         return list(self._push_checked(t, x, labels))
 
-    def _flows_on(self, t: NDArray[np.float64]) -> bool:
-        """Whether the samples go on from the last one in order and without a gap: by far the most common case."""
+    def _is_continuous(self, t: NDArray[np.float64]) -> bool:
+        """Whether the samples follow the last one in order and without a gap, by far the most common case."""
         step = t.copy()
         step[1:] -= t[:-1]
         step[0] -= self._t_last
         return bool(step.min() > 0 and step.max() <= self._max_gap_s)
 
     def _push_checked(self, t: NDArray[Any], x: NDArray[Any], labels: NDArray[Any] | None) -> Iterator[Stretch]:
-        good = np.isfinite(t) & (np.abs(x) <= LARGEST).all(axis=1)  # a NaN compares false
+        good = np.isfinite(t) & (np.abs(x) <= LARGEST).all(axis=1)  # comparisons with NaN are false
         if not good.all():
             self.not_finite += int(len(t) - good.sum())
             t, x, labels = t[good], x[good], None if labels is None else labels[good]
@@ -151,10 +159,10 @@ class Conditioner:
             t, x, labels = t[end:], x[end:], None if labels is None else labels[end:]
 
     def _unbroken(self, t: NDArray[Any]) -> tuple[int, bool]:
-        """How many samples follow without a gap, and whether a gap lies before the first.
+        """Return how many samples follow without a gap, and whether a gap lies before the first.
 
-        A sample is compared with the latest one before it: far ahead is a gap, far behind is a clock that was
-        set back (a new stretch), a little behind is out of order.
+        A sample is compared with the latest one before it: far ahead means a gap, far behind means that the clock was
+        set back (a new stretch), a little behind means out of order.
         """
         highest = np.maximum.accumulate(np.concatenate(([self._t_last if self._open else t[0]], t)))
         step = t - highest[:-1]
@@ -167,7 +175,7 @@ class Conditioner:
         return (int(breaks[0]) if len(breaks) else len(t)), fresh
 
     def _finish(self, fresh: bool, grid: Grid) -> Stretch:
-        """The grid's samples with noise filtered, gravity split, columns in the network's order."""
+        """The grid's samples with noise filtered and gravity separated, columns in the network's order."""
         measured, labels = grid.measured, grid.labels
         x: NDArray[Any] = grid.x
         if measured is not None:
@@ -214,9 +222,9 @@ class Conditioner:
 
 
 def _plausible(x: NDArray[np.float32]) -> bool:
-    """Whether every value may be a measurement, by one dot product: no square is above the sum of all.
+    """Whether every value is valid, by one dot product: no square exceeds the sum of all squares.
 
-    Many large values may sum up to more; they then take the careful way and pass there.
+    Many large valid values can exceed the limit together; the slower check then accepts them.
     """
     flat = x.ravel()
     return float(flat.dot(flat)) <= LARGEST * LARGEST

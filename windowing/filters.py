@@ -1,10 +1,9 @@
-"""Causal low-pass filters whose output does not depend on how the signal was cut into blocks.
+"""Causal low-pass filters whose output does not depend on how the signal is cut into chunks.
 
-A recursive filter run sample by sample is slow in Python; run block by block through a matrix it is fast,
-but a matrix product of another shape may round differently. So the blocks here are always the same: they
-are counted from the first sample, and an unfinished block is computed with zeros in place of what has not
-come yet. Those zeros meet only zeros of the lower-triangular matrix, so the rows already known come out
-the same, to the last bit, when the block is computed again complete.
+A recursive filter is slow in Python sample by sample, and fast block by block as a matrix product; but a product of
+another shape can round differently. The blocks here are therefore always the same: they are counted from the first
+sample, and an unfinished block is computed with zeros for the missing samples. Those zeros meet only zeros of the
+lower-triangular matrix, so the known rows are equal to the last bit when the complete block is computed again.
 """
 
 from __future__ import annotations
@@ -19,23 +18,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 32
-"""Samples per block: one matrix product of this size costs about a microsecond."""
+"""Samples per block; a matrix product of this size takes about a microsecond."""
 
 
 class Section(NamedTuple):
-    """A digital filter of first or second order: coefficients of z^0, z^-1, ..., the denominator's first is 1."""
+    """A digital filter of first or second order: coefficients of z^0, z^-1, ...; the denominator begins with 1."""
 
     numerator: NDArray[np.float64]
     denominator: NDArray[np.float64]
 
 
 def butterworth(order: int, cutoff_hz: float, fs_hz: float) -> list[Section]:
-    """A digital Butterworth low-pass as sections one after another, each of unit gain at 0 Hz.
+    """Return a digital Butterworth low-pass as consecutive sections, each with unit gain at 0 Hz.
 
-    Multiplied out to one section of sixth order it would be useless above 1 kHz: with the cut-off a
-    hundredth of the rate, what distinguishes the coefficients is smaller than their rounding.
+    A single section of sixth order would be useless above 1 kHz: with a cut-off at a hundredth of the rate, the
+    coefficients differ by less than their rounding.
 
     Source: Butterworth 1930; bilinear transform with the cut-off pre-warped (Oppenheim & Schafer, ch. 7).
+
+    >>> [len(section.denominator) for section in butterworth(3, cutoff_hz=20.0, fs_hz=50.0)]
+    [3, 2]
     """
     c = math.tan(math.pi * cutoff_hz / fs_hz)
     sections: list[Section] = []
@@ -51,11 +53,11 @@ def butterworth(order: int, cutoff_hz: float, fs_hz: float) -> list[Section]:
 
 @lru_cache(maxsize=32)
 def _matrices(order: int, cutoff_hz: float, fs_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The block matrix and the state of a constant input of one.
+    """Return the block matrix, and the state for a constant input of 1.
 
     Returns:
         step: (BLOCK + order, BLOCK + order): [samples; state before] -> [filtered; state after].
-        rest: (order,) the state that a constant 1 has settled to.
+        rest: (order,) the settled state for a constant input of 1.
     """
     sections = butterworth(order, cutoff_hz, fs_hz)
     known = np.eye(BLOCK + order)  # each sample and each state as a linear function of [samples; state before]
@@ -77,20 +79,24 @@ class LowPass:
     """A causal Butterworth low-pass over several columns, fed in pieces of any size.
 
     Args:
-        columns: how many signals run side by side.
+        columns: number of signals.
+
+    >>> low_pass = LowPass(order=3, cutoff_hz=5.0, fs_hz=50.0, columns=1)
+    >>> low_pass.push(np.full((2, 1), 9.81)).round(2).tolist()
+    [[9.81], [9.81]]
     """
 
     def __init__(self, order: int, cutoff_hz: float, fs_hz: float, columns: int) -> None:
         self._step, self._rest = _matrices(order, cutoff_hz, fs_hz)
         self._block = np.zeros((BLOCK + order, columns))
-        self._filled = -1  # -1: no sample yet
+        self._filled = -1  # samples in the block; -1 before the first sample
 
     def start(self) -> None:
-        """Forget everything; the next sample is taken as what the signal has always been."""
+        """Forget the past; the next sample counts as the constant past of the signal."""
         self._filled = -1
 
     def push(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """The filtered samples, (n, columns), for the next n samples."""
+        """Return the next n samples filtered, (n, columns)."""
         n = len(x)
         out = np.empty((n, self._block.shape[1]))
         if n and self._filled < 0:

@@ -1,4 +1,4 @@
-"""The newest samples on the grid, held so that each window is a view and nothing is copied twice."""
+"""A buffer of the newest samples on the grid, from which windows are views."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class GridBuffer:
-    """The newest grid samples of a stretch, so laid out that each window is one view.
+    """The newest grid samples of a stretch, laid out so that each window is one view.
 
-    Memory is only ever appended to: a full block is left to the windows that look into it, and a new one
-    begins with the samples that the next window still needs. So a window is never copied nor overwritten.
+    Samples are only appended: a full block is left to the windows that refer to it, and a new block begins with the
+    samples that the next window still needs. A window is therefore neither copied nor overwritten.
+
+    >>> GridBuffer(length=128, columns=3).room
+    3968
     """
 
     WINDOWS_PER_BLOCK = 32
@@ -28,19 +31,19 @@ class GridBuffer:
         self._columns = columns
         self._capacity = self.WINDOWS_PER_BLOCK * length
         self.room = self._capacity - length
-        """How many samples may be appended at once."""
+        """Most samples that one ``append`` takes."""
         self._at = 0
         self._new_block(0)
         self.start()
 
     def start(self) -> None:
-        """A new stretch: nothing before counts."""
+        """Begin a new stretch; earlier samples no longer count."""
         self.size = 0
-        """Grid samples of this stretch so far."""
+        """Number of grid samples of this stretch so far."""
         self.next_end = self._length
-        """The grid sample count at which the next window is complete."""
+        """Number of grid samples at which the next window is complete."""
         self.labelled = False
-        self._newest_hole = -1
+        self._newest_gap = -1
 
     def _new_block(self, keep: int) -> None:
         x, measured = np.empty((self._capacity, self._columns), np.float32), np.empty(self._capacity, np.bool_)
@@ -53,7 +56,7 @@ class GridBuffer:
         self._read_only.setflags(write=False)
 
     def append(self, stretch: Stretch, start: int, stop: int) -> None:
-        """Take over samples start to stop, at most ``room`` of them."""
+        """Append samples ``start`` to ``stop`` of the stretch, at most ``room``."""
         at, end = self._at, self._at + stop - start
         if end > self._capacity:
             self._new_block(min(self.size, self._length))
@@ -62,11 +65,11 @@ class GridBuffer:
         if stretch.measured is not None:
             part = stretch.measured[start:stop]
             if not part.all():
-                if self._newest_hole < 0:  # until the first hole, nobody asks
+                if self._newest_gap < 0:  # up to the first gap, the flags are not filled in
                     self._measured[max(0, at - self.size) : at] = True
-                self._newest_hole = self.size + int(np.flatnonzero(~part)[-1])
+                self._newest_gap = self.size + int(np.flatnonzero(~part)[-1])
             self._measured[at:end] = part
-        elif self._newest_hole >= 0:
+        elif self._newest_gap >= 0:
             self._measured[at:end] = True
         if stretch.labels is not None:
             if not self.labelled:
@@ -79,7 +82,7 @@ class GridBuffer:
         self.size += stop - start
 
     def x_from(self, first: int) -> NDArray[np.float32]:
-        """(length, columns) from grid sample ``first`` on; a read-only view."""
+        """Return a read-only view (length, columns) from grid sample ``first`` on."""
         row = self._at - self.size + first
         return self._read_only[row : row + self._length]
 
@@ -88,7 +91,7 @@ class GridBuffer:
         return self._labels[row : row + self._length]
 
     def coverage_from(self, first: int) -> float:
-        if self._newest_hole < first:
+        if self._newest_gap < first:
             return 1.0
         row = self._at - self.size + first
         return float(np.count_nonzero(self._measured[row : row + self._length])) / self._length
@@ -101,7 +104,7 @@ class GridBuffer:
             "labels": self._labels[kept].copy(),
             "size": self.size,
             "next_end": self.next_end,
-            "newest_hole": self._newest_hole,
+            "newest_hole": self._newest_gap,
             "labelled": self.labelled,
         }
 
@@ -111,4 +114,4 @@ class GridBuffer:
         self._x[:kept], self._measured[:kept] = state["x"], state["measured"]
         self._labels[:kept] = state["labels"]
         self.size, self.next_end = state["size"], state["next_end"]
-        self._newest_hole, self.labelled = state["newest_hole"], state["labelled"]
+        self._newest_gap, self.labelled = state["newest_hole"], state["labelled"]

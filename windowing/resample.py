@@ -1,7 +1,7 @@
-"""From irregular sample times to a uniform grid, sample by sample, causal, the same however it is cut.
+"""Resample irregular samples to a uniform grid: causal, and independent of how the stream is cut into chunks.
 
-A grid point between two samples gets the straight line between them. Going down in rate, the line is drawn
-on a grid ``k`` times finer, low-passed there against aliasing, and every k-th point is kept.
+A grid point between two samples is interpolated linearly. To reduce the rate, the signal is interpolated on a grid
+``k`` times finer, low-passed there against aliasing, and every k-th point is taken.
 """
 
 from __future__ import annotations
@@ -19,57 +19,62 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SNAP = 0.01
-"""A sample this close to a grid point (in grid steps) counts as taken there: clocks print rounded times."""
+"""Distance, in grid steps, within which a sample counts as taken at a grid point: times are often rounded."""
 
 HOLE = 1.5
-"""Two samples further apart than this many nominal periods have lost something between them."""
+"""Distance of two samples, in nominal periods, above which a sample is missing between them."""
 
 ANTI_ALIAS_ORDER = 6
 ANTI_ALIAS_SHARE = 0.4
-"""Cut-off against aliasing, as a share of the grid's rate (0.5 would be its Nyquist frequency)."""
+"""Cut-off against aliasing as a share of the grid's rate; 0.5 is the Nyquist frequency."""
 
 _LONGEST = 4096
-"""The most samples that take the quick way at once."""
+"""Most samples per call of ``push_regular``."""
 
 _FAR_S = 1e10
-"""From clocks further from zero (year 2286) a float no longer gives grid steps to well within ``SNAP``."""
+"""Largest time (year 2286) at which a float still resolves grid steps to well within ``SNAP``."""
 
 
 class Grid(NamedTuple):
     """Consecutive samples on the uniform grid."""
 
     x: NDArray[Any]
-    """(n, columns)"""
+    """(n, columns) values."""
     measured: NDArray[np.bool_] | None
-    """(n,) False where the sample was interpolated over a hole; None: all measured."""
+    """(n,) False where a sample was interpolated over a gap; None if all were measured."""
     labels: NDArray[np.int16] | None
 
 
 class Resampler:
-    """Lays one unbroken stretch of samples on a grid that starts at its first sample.
+    """Resamples one unbroken stretch to a grid that starts at its first sample.
 
     Args:
-        fs_in_hz: the source's nominal rate; it decides only the oversampling and what counts as a hole.
+        fs_in_hz: the source's nominal rate; it decides only the oversampling and which distances are gaps.
         fs_hz: rate of the grid.
-        columns: signals side by side.
+        columns: number of signals.
+
+    >>> resampler = Resampler(25.0, 50.0, columns=1)
+    >>> resampler.start(0.0)
+    >>> resampler.push(np.array([0.0, 0.04]), np.array([[0.0], [1.0]], np.float32), None).x.ravel().tolist()
+    [0.0, 0.5, 1.0]
     """
 
     def __init__(self, fs_in_hz: float, fs_hz: float, columns: int) -> None:
         self._fs_hz, self._columns = fs_hz, columns
         self._set_rate(fs_in_hz)
-        self._bridge_steps = 0.0  # how far the first sample after a change of rate may be from the one before
+        self._bridge_steps = 0.0  # longest distance over a change of rate that is not a gap
         self._t0 = math.nan
-        self._next = 0  # number of the next point on the fine grid
-        self._last_p = math.nan  # where the newest sample lies, in fine steps from t0
+        self._next = 0  # index of the next point on the fine grid
+        self._last_p = math.nan  # position of the newest sample, in fine steps from t0
         self._last_x: NDArray[Any] = np.empty(0)
         self._last_label = UNLABELLED
 
     def _set_rate(self, fs_in_hz: float) -> None:
         fs_hz = self._fs_hz
-        # A source within 5 % of the grid's rate has nothing above the grid's Nyquist frequency to fold down.
+        # A source within 5 % of the grid's rate has no content above the grid's Nyquist frequency that could alias.
         self._k = 1 if fs_in_hz <= 1.05 * fs_hz else math.ceil(fs_in_hz / fs_hz - 0.05)
         self.rate_hz = fs_hz * self._k
-        """Of the fine grid."""
+        """Rate of the fine grid."""
         self._steps_s = np.arange(_LONGEST) / self.rate_hz
         self._snap_s2 = (SNAP / 2 / self.rate_hz) ** 2
         self._hole_steps = HOLE * self.rate_hz / fs_in_hz
@@ -78,7 +83,7 @@ class Resampler:
         )
 
     def retune(self, fs_in_hz: float) -> None:
-        """Go on with samples that come at another nominal rate; the grid stays where it is."""
+        """Continue with samples at another nominal rate; the grid does not move."""
         before, hole_steps = self._k, self._hole_steps
         self._set_rate(fs_in_hz)
         self._bridge_steps = hole_steps * self._k / before
@@ -94,10 +99,10 @@ class Resampler:
             self._anti_alias.start()
 
     def push_regular(self, t: NDArray[np.float64], x: NDArray[Any], labels: NDArray[np.int16] | None) -> Grid | None:
-        """The quick way: the samples themselves, if they lie on the grid one by one; else None, nothing done.
+        """Return the samples themselves if each lies on the next grid point; else do nothing and return None.
 
-        Samples that pass are in order and without a hole, so nothing else needs to be looked at. The test is
-        stricter than ``SNAP``: what fails it goes the careful way and comes out the same.
+        Samples that pass are in order and without a gap, so no further check is needed. The test is stricter than
+        ``SNAP``; ``push`` gives the same result for samples that fail it.
         """
         n = len(t)
         if self._last_p != self._next - 1 or self._k != 1 or n > len(self._steps_s) or not -_FAR_S < self._t0 < _FAR_S:
@@ -114,16 +119,16 @@ class Resampler:
         return Grid(x, None, labels)
 
     def push(self, t: NDArray[np.float64], x: NDArray[Any], labels: NDArray[np.int16] | None) -> Grid:
-        """The grid points that the next samples of the stretch complete.
+        """Return the grid points that the next samples of the stretch complete.
 
         Args:
-            t: (n,) strictly ascending, later than all samples before; n >= 1.
+            t: (n,) seconds, strictly ascending and later than all earlier samples; n >= 1.
         """
         n = len(t)
         p, x_all = np.empty(n + 1), np.empty((n + 1, x.shape[1]), np.float32)
         if self._next:
             p[0], x_all[0] = self._last_p, self._last_x
-        else:  # the first sample stands alone: a bracket of its own
+        else:  # the first sample alone: an interval of its own
             p[0], x_all[0] = -1.0, x[0]
             self._last_label = UNLABELLED if labels is None else int(labels[0])
         x_all[1:] = x
@@ -144,7 +149,7 @@ class Resampler:
         weight = share.astype(np.float32)[:, None]
         grid_x = (1.0 - weight) * before + weight * after
         hits = exact.nonzero()[0]
-        if len(hits):  # not even the sign of a zero may differ from the quick way
+        if len(hits):  # so that not even the sign of a zero differs from ``push_regular``
             grid_x[hits] = after[hits]
         measured = exact | (span <= self._hole_steps)
         if self._bridge_steps:

@@ -1,4 +1,4 @@
-"""Cuts one stream into the windows a model expects."""
+"""Cut one stream into the windows that a model reads."""
 
 from __future__ import annotations
 
@@ -23,29 +23,35 @@ COUNTED = ("samples", "windows", "gaps", "lost", "interpolated", "not_finite", "
 
 
 class Segmenter:
-    """Windows out of one stream, the same to the last bit however the stream was cut into chunks.
+    """Cuts the windows of one stream, equal to the last bit however the stream is divided into chunks.
 
-    A window is handed out by the push that brings its last sample. Until a window is due, samples are only
-    collected, because looking at them in one go costs less than chunk by chunk; so ``counts`` may lag behind
-    by up to one hop until ``flush``.
+    The push that brings a window's last sample returns the window. Until a window is due, samples are only collected,
+    because processing them together costs less than chunk by chunk; ``counts`` can therefore lag by up to one hop
+    until ``flush``.
 
-    Within a session, a change of the channels or of what the label codes mean is a gap. A change of the rate is none:
-    a sensor may be told to run slower, and the windows go on.
+    Within an epoch, a change of the channels or of the label names is a gap. A change of the rate is not: a policy can
+    slow the sensor down, and windows continue.
 
     Args:
-        spec: the model's input; ``spec.hop`` is the stride.
-        any_rate: take a source however slow, because somebody wants it so.
+        spec: the model's input; ``spec.hop`` is the distance of two windows.
+        any_rate: accept a source of any rate.
+
+    >>> from kinestream.core.input_spec import InputSpec
+    >>> from kinestream.core.signals import ACC
+    >>> t, x = np.arange(200) / 50.0, np.zeros((200, 3), np.float32)
+    >>> Segmenter(InputSpec(ACC, 50.0, length=128, hop=64)).push(SampleChunk("wrist", "a", t, x, ACC, 50.0, 0, 4.0))
+    [<Window 0 of 'wrist': 0.00 to 2.54 s, 128 x 3 at 50 Hz>, <Window 1 of 'wrist': 1.28 to 3.82 s, 128 x 3 at 50 Hz>]
     """
 
     def __init__(self, spec: InputSpec, *, any_rate: bool = False) -> None:
         self.spec = spec
         self._any_rate = any_rate
         self._stream = ""
-        self._session: str | None = None
+        self._epoch: str | None = None
         self._channels: tuple[str, ...] = ()
         self._fs_in_hz = 0.0
         self._conditioner: Conditioner | None = None
-        self._columns: list[int] | None = None  # which source columns are needed; None: all, as they come
+        self._columns: list[int] | None = None  # indices of the source columns that are needed; None for all in order
         self._label_names: tuple[str, ...] = ()
         self._next_seq = 0
         self._received_s = math.nan
@@ -54,22 +60,22 @@ class Segmenter:
         self._inbox_labels = np.empty(0, np.int16)
         self._inbox_size = 0
         self._labelled = False
-        self._newest_s = math.nan  # when the last sample of the last chunk was taken
-        self._due_s = math.nan  # when the next window's last sample is taken; NaN: not known, look at every chunk
-        self._due_samples = 1  # how many samples that is about
+        self._newest_s = math.nan  # time of the last sample of the last chunk
+        self._due_s = math.nan  # time of the next window's last sample; NaN if unknown
+        self._due_samples = 1  # about how many samples that is
         self._ready: list[Window] = []
         self._index = 0
         self._grid = GridBuffer(spec.length, len(spec.channels))
-        self._closed: dict[str, int] = dict.fromkeys(COUNTED, 0)  # counts of the sessions that have ended
+        self._closed: dict[str, int] = dict.fromkeys(COUNTED, 0)  # counts of finished epochs
 
     def push(self, chunk: SampleChunk) -> list[Window]:
-        """The windows this chunk completed, in order; usually none.
+        """Return the windows that this chunk completes, in order; usually none.
 
         Raises:
-            InputMismatch: the stream lacks a channel the model needs, or is too slow for it.
+            InputMismatch: the stream lacks a channel that the model needs, or is too slow for it.
         """
         t, labels = chunk.t, chunk.labels
-        if chunk.session != self._session or chunk.channels != self._channels:
+        if chunk.session != self._epoch or chunk.channels != self._channels:
             self._begin(chunk)
         else:
             if chunk.fs_hz != self._fs_in_hz:
@@ -97,19 +103,19 @@ class Segmenter:
         self._inbox_size = stop
         self._received_s = chunk.received_s
         newest_s = t.item(-1) if n else self._newest_s
-        # A clock that was set back has made ``due_s`` worthless.
+        # A clock that was set back makes ``due_s`` invalid.
         if stop >= self._due_samples or not self._newest_s <= newest_s < self._due_s:
             self._work()
         self._newest_s = newest_s
-        return self._handed_out() if self._ready else []
+        return self._take_ready() if self._ready else []
 
     def flush(self) -> list[Window]:
-        """What is still to come when nothing more will be pushed; brings ``counts`` up to date."""
+        """Return the windows still to come when no chunk follows, and bring ``counts`` up to date."""
         self._work()
-        return self._handed_out()
+        return self._take_ready()
 
     def counts(self) -> dict[str, int]:
-        """What happened to the samples so far, by kind (``COUNTED``)."""
+        """Return the number of samples so far by what happened to them (``COUNTED``)."""
         counts: dict[str, int] = dict(self._closed)
         if self._conditioner:
             for kind in ("gaps", "interpolated", "not_finite", "out_of_order"):
@@ -118,19 +124,20 @@ class Segmenter:
         return counts
 
     def _begin(self, chunk: SampleChunk) -> None:
-        """A new session, or a break in one: what came before is worked off, then everything starts anew."""
+        """Process the samples so far, then restart with a new epoch, or after a break within one."""
         if chunk.x.ndim != 2 or chunk.x.shape[1] != len(chunk.channels):
             raise InputMismatch(
-                f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names"
+                f"stream {chunk.stream}: samples of shape {chunk.x.shape} with {len(chunk.channels)} channel names; "
+                "expected one column per name"
             )
         conditioner = Conditioner(self.spec, chunk.channels, chunk.fs_hz)
         self._check_rate(chunk.fs_hz)
         self._work()
         self._closed = self.counts()
         self._closed["samples"] -= self._inbox_size
-        new_session = self._session != chunk.session
+        is_new_epoch = self._epoch != chunk.session
         self._conditioner = conditioner
-        self._stream, self._session = chunk.stream, chunk.session
+        self._stream, self._epoch = chunk.stream, chunk.session
         self._channels, self._label_names, self._fs_in_hz = chunk.channels, chunk.label_names, chunk.fs_hz
         needed = conditioner.needed
         self._columns = None if needed == chunk.channels else [chunk.channels.index(name) for name in needed]
@@ -142,14 +149,14 @@ class Segmenter:
         self._grid.start()
         self._newest_s = math.nan
         self._schedule()
-        if new_session:
+        if is_new_epoch:
             self._index = 0
             self._next_seq = chunk.seq
         else:
             self._closed["gaps"] += 1
 
     def _retune(self, fs_in_hz: float) -> None:
-        """The same session at another rate."""
+        """Continue the epoch at another rate."""
         self._check_rate(fs_in_hz)
         self._work()
         assert self._conditioner is not None
@@ -167,7 +174,7 @@ class Segmenter:
         self._inbox_labels = np.resize(self._inbox_labels, 2 * size)
 
     def _work(self) -> None:
-        """Take what was collected through the conditioner and cut what windows it completes."""
+        """Pass the collected samples through the conditioner and cut the windows they complete."""
         n, self._inbox_size = self._inbox_size, 0
         if not n or self._conditioner is None:
             return
@@ -193,7 +200,7 @@ class Segmenter:
                 truth, share = self._truth(grid.labels_from(first)) if grid.labelled else (None, 0.0)
                 window = Window(
                     self._stream,
-                    self._session or "",
+                    self._epoch or "",
                     self._index,
                     stretch.t0 + first / fs_hz,
                     stretch.t0 + (first + length - 1) / fs_hz,
@@ -210,7 +217,7 @@ class Segmenter:
                 grid.next_end += self.spec.hop
 
     def _truth(self, labels: NDArray[np.int16]) -> tuple[str | None, float]:
-        """The label most samples carry and its share; of equals the one with the lower code."""
+        """The most frequent label and its share; ties go to the lower code."""
         first = labels[0]
         if (labels == first).all():
             return (None, 0.0) if first == UNLABELLED else (self._label_names[first], 1.0)
@@ -224,15 +231,15 @@ class Segmenter:
         t0 = self._conditioner.t0 if self._conditioner else math.nan
         self._due_s = t0 + (self._grid.next_end - 1 - SNAP) / self.spec.fs_hz
 
-    def _handed_out(self) -> list[Window]:
+    def _take_ready(self) -> list[Window]:
         ready, self._ready = self._ready, []
         return ready
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on elsewhere: plain values and arrays."""
+        """Return everything needed to continue elsewhere: plain values and arrays."""
         return {
             "stream": self._stream,
-            "session": self._session,
+            "session": self._epoch,
             "channels": self._channels,
             "fs_in_hz": self._fs_in_hz,
             "label_names": self._label_names,
@@ -250,11 +257,11 @@ class Segmenter:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` was taken, with the same specification."""
+        """Continue where ``state`` was taken, with the same specification."""
         if state["session"] is None:
             return
         channels, names = tuple(state["channels"]), tuple(state["label_names"])
-        none = SampleChunk(
+        empty = SampleChunk(
             state["stream"],
             state["session"],
             np.empty(0),
@@ -266,7 +273,7 @@ class Segmenter:
             None,
             names,
         )
-        self._begin(none)
+        self._begin(empty)
         self._labelled = state["labelled"]
         self._next_seq, self._received_s, self._newest_s = state["next_seq"], state["received_s"], state["newest_s"]
         size = self._inbox_size = len(state["inbox_t"])

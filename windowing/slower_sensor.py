@@ -1,6 +1,6 @@
-"""A sensor told to run slower, or without its gyroscope: what it would bring then, while it still brings everything.
+"""Reduce a stream to what its sensor would send at a lower rate, or without its gyroscope.
 
-A device that carries the wish out itself brings less by itself, and passes.
+A device that follows the request itself already sends less; its samples pass unchanged.
 """
 
 from __future__ import annotations
@@ -21,43 +21,50 @@ if TYPE_CHECKING:
 
 FILTER_ORDER = 2
 FILTER_SHARE = 0.4
-"""A sensor filters before it samples: cut-off as a share of its rate (0.5 would be its Nyquist frequency)."""
+"""Cut-off of the filter before sampling as a share of the sensor's rate; 0.5 is the Nyquist frequency."""
 
 
 class Sensed:
-    """One stream as its sensor was asked to bring it, the same however it was cut.
+    """One stream as its sensor was asked to send it, independent of how the stream is divided into chunks.
 
-    Every k-th sample after a causal low-pass; a gyroscope that is off reads nothing, so its columns rest at zero.
+    Takes every k-th sample after a causal low-pass; the columns of a gyroscope that is off are zero.
+
+    >>> from kinestream.core.signals import ACC
+    >>> sensed = Sensed()
+    >>> sensed.ask(Sensing(25.0), from_s=0.0)
+    >>> t, x = np.arange(100) / 50.0, np.zeros((100, 3), np.float32)
+    >>> sensed.push(SampleChunk("wrist", "a", t, x, ACC, 50.0, 0, 2.0))
+    [<SampleChunk 'wrist' session 'a': 50 samples from 0, 3 channels at 25 Hz>]
     """
 
     def __init__(self) -> None:
         self.asked: Sensing | None = None
-        """What was asked for last; None: as the sensor runs by itself."""
+        """The last request; None for the sensor's own settings."""
         self.slowest_hz = math.inf
-        """The lowest rate that was ever asked for."""
+        """The lowest rate requested so far."""
         self.thinned = 0
-        """Samples left out because of it."""
+        """Samples left out so far."""
         self._now: Sensing | None = None
         self._coming: deque[tuple[float, Sensing | None]] = deque()
-        self._session: str | None = None
+        self._epoch: str | None = None
         self._channels: tuple[str, ...] = ()
-        self._left_out = 0  # of this session
+        self._left_out = 0  # samples of this epoch
         self._phase = 0  # samples since thinning began
         self._filter: LowPass | None = None
-        self._filtered = (1, 0.0, 0)  # what the filter is made for: every how many, the rate, the columns
+        self._filtered = (1, 0.0, 0)  # the filter's step, rate and columns
 
     def ask(self, sensing: Sensing | None, from_s: float) -> None:
-        """Run the sensor so for the samples taken from then on."""
+        """Request this sensing for the samples from ``from_s`` on."""
         self.asked = sensing
         if sensing:
             self.slowest_hz = min(self.slowest_hz, sensing.fs_hz)
         self._coming.append((from_s, sensing))
 
     def push(self, chunk: SampleChunk) -> list[SampleChunk]:
-        """What is left of a chunk, in order: as many chunks as the sensor ran in different ways meanwhile."""
-        if chunk.session != self._session:
-            self._session, self._left_out, self._filter = chunk.session, 0, None
-            self._now = self.asked  # whoever connects anew is set up as last asked
+        """Return the reduced chunk, as one chunk for each way in which the sensor ran meanwhile."""
+        if chunk.session != self._epoch:
+            self._epoch, self._left_out, self._filter = chunk.session, 0, None
+            self._now = self.asked  # after a reconnect, the device is set up as last requested
             self._coming.clear()
         if self._now is None and not self._coming and math.isinf(self.slowest_hz):
             self._channels = chunk.channels
@@ -78,7 +85,7 @@ class Sensed:
         return [*parts, self._run(chunk.part(start, len(chunk)) if start else chunk)]
 
     def _with_gyro(self, chunk: SampleChunk) -> SampleChunk:
-        """The chunk with the columns of a gyroscope that the device has put to sleep."""
+        """The chunk with the columns of a gyroscope that the device switched off."""
         missing = [name for name in self._channels if name not in chunk.channels]
         if not missing or any(name not in GYRO for name in missing):
             self._channels = chunk.channels
@@ -104,15 +111,15 @@ class Sensed:
             self._phase = 0
             self._filter = self._low_pass(*wanted)
         taken = slice(-self._phase % step, None, step)
-        kept = self._filter.push(x)[taken].astype(np.float32)
+        slower = self._filter.push(x)[taken].astype(np.float32)
         seq = chunk.seq - self._left_out
         self._phase += len(chunk)
-        self._left_out += len(chunk) - len(kept)
-        self.thinned += len(chunk) - len(kept)
+        self._left_out += len(chunk) - len(slower)
+        self.thinned += len(chunk) - len(slower)
         return replace(
             chunk,
             t=chunk.t[taken],
-            x=kept,
+            x=slower,
             fs_hz=chunk.fs_hz / step,
             seq=seq,
             labels=None if chunk.labels is None else chunk.labels[taken],
@@ -124,14 +131,14 @@ class Sensed:
         return LowPass(FILTER_ORDER, FILTER_SHARE * fs_hz / step, fs_hz, columns)
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on elsewhere: plain values and arrays."""
+        """Return everything needed to continue elsewhere: plain values and arrays."""
         return {
             "asked": _plain(self.asked),
             "slowest_hz": self.slowest_hz,
             "thinned": self.thinned,
             "now": _plain(self._now),
             "coming": [(from_s, _plain(sensing)) for from_s, sensing in self._coming],
-            "session": self._session,
+            "session": self._epoch,
             "channels": self._channels,
             "left_out": self._left_out,
             "phase": self._phase,
@@ -140,11 +147,11 @@ class Sensed:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` was taken."""
+        """Continue where ``state`` was taken."""
         self.asked, self._now = _sensing(state["asked"]), _sensing(state["now"])
         self.slowest_hz, self.thinned = state["slowest_hz"], state["thinned"]
-        self._coming = deque((from_s, _sensing(kept)) for from_s, kept in state["coming"])
-        self._session, self._channels = state["session"], tuple(state["channels"])
+        self._coming = deque((from_s, _sensing(plain)) for from_s, plain in state["coming"])
+        self._epoch, self._channels = state["session"], tuple(state["channels"])
         self._left_out, self._phase = state["left_out"], state["phase"]
         self._filter = None
         if state["filter"]:
@@ -156,5 +163,5 @@ def _plain(sensing: Sensing | None) -> tuple[float, bool] | None:
     return None if sensing is None else (sensing.fs_hz, sensing.gyro)
 
 
-def _sensing(kept: tuple[float, bool] | None) -> Sensing | None:
-    return None if kept is None else Sensing(*kept)
+def _sensing(plain: tuple[float, bool] | None) -> Sensing | None:
+    return None if plain is None else Sensing(*plain)

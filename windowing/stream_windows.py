@@ -1,4 +1,4 @@
-"""One stream's way from samples to windows: the sensor as it was asked to run, then the segmenter."""
+"""From the samples of one stream to its windows: first the requested sensing, then the segmenter."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class StreamWindows:
-    """Windows of one stream, cut alike in a live run, in the laboratory and in training.
+    """The windows of one stream, cut identically in a live run and in the laboratory.
 
     Args:
         spec: the model's input.
-        sensing: how the sensor runs from its first sample on; None: as it does without being asked.
+        sensing: how the sensor runs from its first sample on; None for its own settings.
 
     >>> from kinestream.core.input_spec import InputSpec
     >>> StreamWindows(InputSpec(("acc_x", "acc_y", "acc_z"), fs_hz=50.0, length=128, hop=64)).flush()
@@ -38,16 +38,16 @@ class StreamWindows:
             yield from self.segmenter.push(part)
 
     def flush(self) -> list[Window]:
-        """The windows still to come when no chunk follows."""
+        """Return the windows still to come when no chunk follows."""
         return self.segmenter.flush()
 
     def counts(self) -> dict[str, int]:
-        """Samples by what became of them."""
+        """Return the number of samples by what happened to them."""
         thinned = self.sensor.thinned
         return self.segmenter.counts() | ({"thinned": thinned} if thinned else {})
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to continue elsewhere: plain values and arrays."""
+        """Return everything needed to continue elsewhere: plain values and arrays."""
         return {"sensor": self.sensor.state(), "segmenter": self.segmenter.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -57,6 +57,6 @@ class StreamWindows:
 
 
 def windows_of(spec: InputSpec, chunks: Iterable[SampleChunk], sensing: Sensing | None = None) -> list[Window]:
-    """All windows of one stream that ends."""
+    """Return all windows of one finite stream."""
     stream = StreamWindows(spec, sensing)
     return [window for chunk in chunks for window in stream.push(chunk)] + stream.flush()

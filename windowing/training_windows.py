@@ -1,4 +1,4 @@
-"""Windows to learn from, out of the same code that runs live."""
+"""Cut training windows with the same code that runs live."""
 
 from __future__ import annotations
 
@@ -22,44 +22,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingWindows:
-    """Windows of one recording, each wholly inside one labelled activity."""
+    """Windows of one recording, each entirely inside one labelled activity."""
 
     x: NDArray[np.float32]
-    """(n, length, columns)"""
+    """(n, length, columns) in SI units."""
     labels: NDArray[np.int16]
-    """(n,) codes of the source's ``label_names``."""
+    """(n,) indices into ``label_names``."""
     label_names: tuple[str, ...]
     t_start_s: NDArray[np.float64]
-    """(n,)"""
+    """(n,) time of each window's first sample."""
 
 
 def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int | None = None) -> TrainingWindows:
-    """Cut a recording the way its publishers do: inside each labelled activity, from its first sample on.
+    """Cut a recording as the authors of datasets do: inside each labelled activity, from its first sample on.
 
-    The filters run through the whole recording as they do live, so a window knows what came before it.
-    Windows with interpolated samples are kept, as they are live; unlabelled samples give none.
+    The filters run through the whole recording as in a live run, so a window depends on earlier samples. Windows with
+    interpolated samples are included, as in a live run; unlabelled samples give no windows.
 
     Args:
         spec: the model's input.
-        chunks: one recording, in order; a change of session begins anew.
-        hop: samples between windows; the specification's by default.
+        chunks: one recording, in order; filters restart when the session changes.
+        hop: samples between windows; default: the specification's.
     Raises:
-        InputMismatch: the recording lacks a channel the model needs, or is too slow for it.
+        InputMismatch: the recording lacks a channel that the model needs, or is too slow for it.
+
+    >>> from kinestream.core.input_spec import InputSpec
+    >>> from kinestream.core.signals import ACC, SampleChunk
+    >>> t, x, labels = np.arange(200) / 50.0, np.zeros((200, 3), np.float32), np.zeros(200, np.int16)
+    >>> walk = SampleChunk("s", "a", t, x, ACC, 50.0, 0, 4.0, labels, ("walking",))
+    >>> training_windows(InputSpec(ACC, 50.0, length=128, hop=64), [walk]).x.shape
+    (2, 128, 3)
     """
     stride = hop or spec.hop
-    found: list[NDArray[np.float32]] = []
+    windows: list[NDArray[np.float32]] = []
     codes: list[int] = []
     starts: list[float] = []
     names: tuple[str, ...] = ()
-    for session in _sessions(chunks):
-        first = session[0]
+    for epoch in _epochs(chunks):
+        first = epoch[0]
         names = names or first.label_names
         conditioner = Conditioner(spec, first.channels, first.fs_hz)
         spec.check_rate(first.fs_hz)
         columns = [first.channels.index(name) for name in conditioner.needed]
-        t = np.concatenate([chunk.t for chunk in session])
-        x = np.concatenate([chunk.x[:, columns] for chunk in session])
-        labels = np.concatenate([_labels_of(chunk) for chunk in session])
+        t = np.concatenate([chunk.t for chunk in epoch])
+        x = np.concatenate([chunk.x[:, columns] for chunk in epoch])
+        labels = np.concatenate([_labels_of(chunk) for chunk in epoch])
         for stretch in conditioner.push(t, x, labels):
             assert stretch.labels is not None
             edges = np.flatnonzero(np.diff(stretch.labels)) + 1
@@ -67,22 +74,22 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
                 if stretch.labels[start] == UNLABELLED:
                     continue
                 for at in range(start, stop - spec.length + 1, stride):
-                    found.append(stretch.x[at : at + spec.length])
+                    windows.append(stretch.x[at : at + spec.length])
                     codes.append(int(stretch.labels[start]))
                     starts.append(stretch.t0 + at / spec.fs_hz)
-    x_all = np.stack(found) if found else np.empty((0, spec.length, len(spec.channels)), np.float32)
+    x_all = np.stack(windows) if windows else np.empty((0, spec.length, len(spec.channels)), np.float32)
     return TrainingWindows(x_all, np.array(codes, np.int16), names, np.array(starts))
 
 
-def _sessions(chunks: Iterable[SampleChunk]) -> Iterable[list[SampleChunk]]:
-    together: list[SampleChunk] = []
+def _epochs(chunks: Iterable[SampleChunk]) -> Iterable[list[SampleChunk]]:
+    epoch: list[SampleChunk] = []
     for chunk in chunks:
-        if together and chunk.session != together[-1].session:
-            yield together
-            together = []
-        together.append(chunk)
-    if together:
-        yield together
+        if epoch and chunk.session != epoch[-1].session:
+            yield epoch
+            epoch = []
+        epoch.append(chunk)
+    if epoch:
+        yield epoch
 
 
 def _labels_of(chunk: SampleChunk) -> NDArray[np.int16]:
