@@ -1,4 +1,4 @@
-"""Batteries a policy can be asked to spare: a simulated one, this machine's own, a fixed charge."""
+"""Batteries whose charge a policy reads: a simulated one, the machine's own, and a fixed charge."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from .settings_text import REAL, read_settings, split_settings
 
 POWER_SUPPLIES = Path("/sys/class/power_supply")
 
+BATTERIES = ("simulated", "laptop")
+"""The named batteries; a number from 0 to 1 is a fixed charge."""
+
+_SIMULATED = ("capacity_j", "frac", "base_mw", "hours")
+
 
 @runtime_checkable
 class Battery(Protocol):
-    """Something with a charge. Times are stream time, so a fast replay drains it as the real day would."""
+    """A battery. Times are stream time, so a fast replay drains it as the real day would."""
 
     def read(self, now_s: float) -> BatteryReading | None:
-        """What is left now; None where there is no battery to read."""
+        """The charge left now; None where no battery can be read."""
         ...
 
     def spend(self, now_s: float, energy_mj: float) -> None:
-        """Note that a window was computed. A battery that measures itself ignores it."""
+        """Account for a computed window. A battery that measures itself ignores this."""
         ...
 
     def save(self, now_s: float, power_mw: float) -> None:
-        """From now on the device draws so much less than it said: its sensor was told to rest. As ``spend``."""
+        """Account for a thriftier sensor, which lowers the device's draw by ``power_mw`` from now on. As ``spend``."""
         ...
 
     def state(self) -> dict[str, float]:
-        """What must be kept to go on later; plain numbers."""
+        """The state needed to continue later, in plain numbers."""
         ...
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Go on from an earlier ``state()``."""
+        """Continue from an earlier ``state()``."""
         ...
 
 
@@ -48,9 +53,13 @@ class SimulatedBattery:
     Args:
         capacity_j: energy when full; the default is a wristband's 100 mAh at 3.7 V.
         frac: charge at the start, 0 to 1.
-        base_mw: what sensor, radio and processor draw without inference.
+        base_mw: power that sensor, radio and processor draw without inference.
     Raises:
         ConfigError: a value outside its range.
+
+    >>> battery = SimulatedBattery(capacity_j=100.0, base_mw=1000.0)
+    >>> [round(battery.read(now_s).frac, 2) for now_s in (0.0, 10.0)]
+    [1.0, 0.9]
     """
 
     def __init__(self, capacity_j: float = 1332.0, frac: float = 1.0, base_mw: float = 10.0) -> None:
@@ -66,10 +75,10 @@ class SimulatedBattery:
         self.charge(frac)
 
     def charge(self, frac: float) -> None:
-        """Set what is left, 0 to 1, as a person does at the dashboard.
+        """Set the charge left, 0 to 1, as the dashboard does.
 
         Raises:
-            ConfigError: no share from 0 to 1.
+            ConfigError: the charge is not from 0 to 1.
         """
         self._left_j = self.capacity_j * _charge(frac)
 
@@ -90,7 +99,7 @@ class SimulatedBattery:
         return max(self.base_mw - self._saved_mw, 0.0)
 
     def _advance(self, now_s: float) -> None:
-        # A clock that goes back (a seek, a late stream) gives nothing back: charge is never gained.
+        # A clock that jumps back (a seek, a late stream) does not charge the battery.
         elapsed_s = 0.0 if self._seen_s is None else max(now_s - self._seen_s, 0.0)
         self._seen_s = now_s
         self._left_j = max(self._left_j - elapsed_s * self._drawn_mw / 1000.0, 0.0)
@@ -107,10 +116,10 @@ class SimulatedBattery:
 
 
 class LaptopBattery:
-    """The battery of this machine, by psutil; it knows its charge, not its capacity.
+    """The machine's own battery, read by psutil; its charge is known, its capacity is not.
 
     Args:
-        poll_s: the operating system is asked at most this often, in real time.
+        poll_s: shortest real time between two questions to the operating system.
         clock: real time in seconds.
     """
 
@@ -128,7 +137,7 @@ class LaptopBattery:
         return self._reading
 
     def spend(self, now_s: float, energy_mj: float) -> None:
-        """Ignored: the machine's gauge sees the energy itself."""
+        """Ignored: the machine's gauge measures the energy itself."""
 
     def save(self, now_s: float, power_mw: float) -> None:
         """Ignored, as ``spend``."""
@@ -137,14 +146,17 @@ class LaptopBattery:
         return {}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Nothing to restore: the charge is the machine's."""
+        """Ignored: the charge is the machine's."""
 
 
 class FixedBattery:
-    """A charge that never changes, to see what a policy makes of it.
+    """A charge that never changes, to try a policy at it.
 
     Raises:
         ConfigError: the charge is not from 0 to 1.
+
+    >>> FixedBattery(0.35).read(now_s=0.0).frac
+    0.35
     """
 
     def __init__(self, frac: float) -> None:
@@ -173,13 +185,13 @@ def _charge(frac: float) -> float:
 
 
 def _ask_system() -> BatteryReading | None:
-    import psutil  # only a run on the machine's own battery needs it
+    import psutil  # needed only for the machine's own battery
 
-    # psutil has no such function on a system it cannot ask (some BSDs), and None where no battery is built in.
+    # psutil lacks the function on systems it does not support (some BSDs), and returns None without a battery.
     ask = getattr(psutil, "sensors_battery", None)
     try:
         battery = ask() if ask is not None else None
-    # The kernel's power files vanish while a battery is pulled out, and psutil reckons with whatever stands in them.
+    # The kernel's power files vanish while a battery is pulled out, and psutil calculates with whatever they hold.
     except (OSError, TypeError, ValueError, ArithmeticError):
         return None
     if battery is None:
@@ -191,28 +203,27 @@ def _ask_system() -> BatteryReading | None:
 
 
 def _temperature_c(folder: Path) -> float | None:
-    """The hottest battery's temperature as Linux tells it, in tenths of a degree; psutil does not ask for it."""
-    found: list[float] = []
+    """The hottest battery's temperature, from Linux's files in tenths of a degree; psutil does not read them."""
+    temperatures_c: list[float] = []
     for path in folder.glob("*/temp"):
         try:
-            found.append(int(path.read_text("ascii")) / 10)
-        except (OSError, ValueError):  # many laptops have the file and cannot read the sensor
+            temperatures_c.append(int(path.read_text("ascii")) / 10)
+        except (OSError, ValueError):  # many laptops have the file, but the sensor cannot be read
             continue
-    return max(found, default=None)
-
-
-BATTERIES = ("simulated", "laptop")
-"""The named batteries; a number from 0 to 1 is a fixed charge."""
+    return max(temperatures_c, default=None)
 
 
 def make_battery(text: str) -> Battery:
-    """The battery a person wrote: ``simulated[:KEY=VALUE,...]``, ``laptop``, or a fixed charge such as ``0.35``.
+    """The battery of a text: ``simulated[:KEY=VALUE,...]``, ``laptop``, or a fixed charge such as ``0.35``.
 
     The simulated one takes ``frac``, ``base_mw`` and either ``capacity_j`` or ``hours``: how long the
-    full battery would last if nothing were ever computed.
+    full battery lasts without any inference.
 
     Raises:
         ConfigError: unknown kind or key (the nearest known one is named), or a value out of range.
+
+    >>> make_battery("simulated:hours=8,frac=0.5").read(now_s=0.0).frac
+    0.5
     """
     kind, _, rest = text.strip().partition(":")
     if kind == "laptop" and not rest:
@@ -227,14 +238,11 @@ def make_battery(text: str) -> Battery:
         raise ConfigError(unknown("battery", text, BATTERIES) + "; or a charge from 0 to 1") from None
 
 
-_SIMULATED = ("capacity_j", "frac", "base_mw", "hours")
-
-
 def _simulated(settings: dict[str, float]) -> SimulatedBattery:
     hours = settings.pop("hours", None)
     if hours is None:
         return SimulatedBattery(**settings)
     if "capacity_j" in settings:
-        raise ConfigError("battery simulated: hours and capacity_j both say how large it is; give one of them")
+        raise ConfigError("battery simulated: hours and capacity_j both set its capacity; give one of them")
     base_mw = settings.get("base_mw", SimulatedBattery().base_mw)
     return SimulatedBattery(capacity_j=base_mw / 1000.0 * hours * 3600.0, **settings)

@@ -1,4 +1,4 @@
-"""A policy somebody else wrote: a Python file, or an installed package's entry point. See docs/policies.md."""
+"""Policies from outside: a Python file, or an installed package's entry point. See docs/policies.md."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExternalPolicy:
-    """Asks somebody else's code, and decides safely where that fails: the run goes on.
+    """Asks code from outside, and runs the cheapest subnetwork where that code fails.
 
-    Equal to another if it was made from the same name and settings.
+    Two are equal if their names and settings are.
     """
 
     kind: ClassVar[str] = "own"
 
     name: str
-    """The file as it was named, or the entry point's name."""
+    """The file as the user wrote it, or the entry point's name."""
     table: OperatingTable = field(repr=False)
     settings: Mapping[str, Any]
     _decide: Callable[[PolicyState], Any] = field(repr=False, compare=False)
@@ -48,34 +48,34 @@ class ExternalPolicy:
     def decide(self, state: PolicyState) -> Decision:
         try:
             return self._checked(self._decide(state), state)
-        except (Exception, SystemExit) as error:  # whatever it is: the run is worth more than the policy
+        except (Exception, SystemExit) as error:  # whatever fails in the policy, the run continues
             problem = f"{self.name} failed: {_one_line(error)}"
         warn_once(f"{problem}; the cheapest runs instead")
         points, limit = within(state.choices(self.table), state.deadline_ms)
         return Decision(pareto_front(points)[0].subnet, f"{problem}: the cheapest, to be safe{limit}")
 
-    def _checked(self, answer: Any, state: PolicyState) -> Decision:
-        if isinstance(answer, Subnet):
-            answer = Decision(answer, self.name)
-        if not isinstance(answer, Decision):
-            raise TypeError(f"decide returned {type(answer).__name__}, expected a Decision or a Subnet")
-        if not isinstance(answer.subnet, Subnet) or answer.subnet not in self.table:
-            raise ValueError(f"it chose {answer.subnet}, which {self.table.model} does not have")
-        if not isinstance(answer.hop, int) or isinstance(answer.hop, bool) or answer.hop < 1:
-            raise ValueError(f"hop {answer.hop!r}, expected a whole number from 1")
-        sensing = answer.sensing
+    def _checked(self, decision: Any, state: PolicyState) -> Decision:
+        if isinstance(decision, Subnet):
+            decision = Decision(decision, self.name)
+        if not isinstance(decision, Decision):
+            raise TypeError(f"decide returned {type(decision).__name__}, expected a Decision or a Subnet")
+        if not isinstance(decision.subnet, Subnet) or decision.subnet not in self.table:
+            raise ValueError(f"it chose {decision.subnet}, which {self.table.model} does not have")
+        if not isinstance(decision.hop, int) or isinstance(decision.hop, bool) or decision.hop < 1:
+            raise ValueError(f"hop {decision.hop!r}, expected a whole number from 1")
+        sensing = decision.sensing
         if sensing is not None and not (isinstance(sensing, Sensing) and isfinite(sensing.fs_hz) and sensing.fs_hz > 0):
             raise ValueError(f"sensing {sensing!r}, expected a Sensing at a positive rate, or None")
-        if not all(isinstance(key, str) and isinstance(value, Real) for key, value in answer.memory.items()):
-            raise TypeError("memory holds something else than numbers by name")
-        reason, memory = str(answer.reason), {key: float(value) for key, value in answer.memory.items()}
+        if not all(isinstance(key, str) and isinstance(value, Real) for key, value in decision.memory.items()):
+            raise TypeError("memory must hold only numbers, by name")
+        reason, memory = str(decision.reason), {key: float(value) for key, value in decision.memory.items()}
         choices = state.choices(self.table)
-        point = self.table[answer.subnet]
+        point = self.table[decision.subnet]
         if point not in choices:
-            cheaper = [one for one in choices if one.energy_mj <= point.energy_mj]
+            cheaper = [choice for choice in choices if choice.energy_mj <= point.energy_mj]
             point = pareto_front(cheaper)[-1] if cheaper else pareto_front(choices)[0]
-            reason += f"; {answer.subnet} is not allowed: {point.subnet}"
-        return Decision(point.subnet, reason, answer.hop, sensing, memory)
+            reason += f"; {decision.subnet} is not allowed: {point.subnet}"
+        return Decision(point.subnet, reason, decision.hop, sensing, memory)
 
 
 def is_file(kind: str) -> bool:
@@ -84,19 +84,19 @@ def is_file(kind: str) -> bool:
 
 
 def installed() -> dict[str, EntryPoint]:
-    """The policies that installed packages offer, by name."""
+    """The policies of installed packages, by name."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def load_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -> ExternalPolicy:
     """The policy in a Python file, or of an installed package.
 
-    The file, or the entry point's module, has a function ``decide(state, table, **settings)`` or a class
-    ``Policy(table, **settings)`` with ``decide(state)``; an entry point names one of them itself. Settings are the
-    parameters with a default of true or false, a number or a text.
+    The file holds a function ``decide(state, table, **settings)`` or a class ``Policy(table, **settings)`` with
+    ``decide(state)``; an entry point names one of these itself. Its settings are the parameters with a default: true
+    or false, a number or a text.
 
     Raises:
-        ConfigError: it cannot be loaded, has neither, or a setting is wrong; in one line.
+        ConfigError: the policy cannot be loaded, has neither, or a setting is wrong; in one line.
     """
     _alias_former_modules()
     try:
@@ -106,7 +106,7 @@ def load_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -
     except (Exception, SystemExit) as error:
         raise ConfigError(f"policy {kind} cannot be loaded: {_one_line(error)}") from error
     parameters = list(inspect.signature(made).parameters.values())[1 if inspect.isclass(made) else 2 :]
-    readers = {one.name: _reader(one.default) for one in parameters if one.default is not one.empty}
+    readers = {p.name: _reader(p.default) for p in parameters if p.default is not p.empty}
     values = read_settings(f"policy {kind}", settings, readers)
     if not isinstance(made, type):
         return ExternalPolicy(kind, table, values, lambda state: made(state, table, **values))
@@ -120,12 +120,12 @@ def load_policy(kind: str, settings: Mapping[str, Any], table: OperatingTable) -
 
 
 def name_of(policy: Policy) -> str:
-    """What a policy is asked for with: its kind, or the name of somebody else's."""
+    """The name that a text gives a policy: its kind, or the file or entry point of an external one."""
     return policy.name if isinstance(policy, ExternalPolicy) else policy.kind
 
 
 def _alias_former_modules() -> None:
-    """Let policies written for kinestream 0.1 import values from where they were then."""
+    """Let policies written for kinestream 0.1 import values from the modules of that version."""
     for name in ("signals", "operating_table", "errors"):
         sys.modules.setdefault(f"kinestream.{name}", importlib.import_module(f"kinestream.core.{name}"))
 
@@ -138,12 +138,12 @@ def _from_file(path: Path) -> Callable[..., Any]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up by name
+    sys.modules[name] = module  # dataclasses look up their module by name
     spec.loader.exec_module(module)
-    found = getattr(module, "Policy", None) or getattr(module, "decide", None)
-    if not callable(found):
+    maker = getattr(module, "Policy", None) or getattr(module, "decide", None)
+    if not callable(maker):
         raise ConfigError(f"policy {path} has neither a function decide(state, table) nor a class Policy(table)")
-    return found
+    return maker
 
 
 def _reader(default: Any) -> Reader:
@@ -154,18 +154,18 @@ def _reader(default: Any) -> Reader:
 
 
 def _one_line(error: BaseException) -> str:
-    """The error as one line, with the line of the policy's file it came from."""
-    said = " ".join(str(error).split())
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_NOT_THEIRS)]
+    """The error on one line, with the line of the policy's file that raised it."""
+    message = " ".join(str(error).split())
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OUR_FILES)]
     where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
-    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
+    return f"{type(error).__name__}{': ' if message else ''}{message}{where}"
 
 
-# Unresolved, as tracebacks name it: the folder may be reached through a link.
-_NOT_THEIRS = (str(Path(__file__).parent), "<frozen ")
+# The path as tracebacks name it, unresolved: the folder may be reached through a link.
+_OUR_FILES = (str(Path(__file__).parent), "<frozen ")
 
 
 @lru_cache(maxsize=256)
 def warn_once(line: str) -> None:
-    """Log a line the first time it is said: a policy fails at every window alike."""
+    """Log a line only the first time: a policy fails in the same way at every window."""
     log.warning("%s", line)

@@ -1,4 +1,4 @@
-"""A policy in a TOML file: its kind and settings, and under ``[[limit]]`` those that limit it."""
+"""A policy in a TOML file: its kind and settings, and its limits under ``[[limit]]``."""
 
 from __future__ import annotations
 
@@ -21,37 +21,38 @@ from .settings_text import value_text
 
 
 def read_policy_file(path: Path) -> tuple[Part, ...]:
-    """The policies in a file such as ``save_policy`` writes; a Python file is looked for beside it.
+    """The policies in a file such as ``save_policy`` writes; a Python file that it names lies beside it.
 
     Raises:
-        ConfigError: the file is missing or no TOML, has no kind, or an unknown kind or key (the nearest is named).
+        ConfigError: the file is missing or not valid TOML, has no kind, or an unknown kind or key (the nearest known
+            one is named).
     """
     try:
-        told = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"policy {path}: {error.strerror or error}; give a policy's name or its file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"policy {path} is no TOML file: {' '.join(str(error).split())}") from None
-    limits = told.pop("limit", [])
-    if not isinstance(limits, list) or not all(isinstance(one, dict) for one in limits):
+        raise ConfigError(f"policy {path} is not valid TOML: {' '.join(str(error).split())}") from None
+    limits = content.pop("limit", [])
+    if not isinstance(limits, list) or not all(isinstance(limit, dict) for limit in limits):
         raise ConfigError(f"policy {path}: expected [[limit]] tables, each with a kind")
-    return tuple(_part(path, dict(one)) for one in (told, *limits))
+    return tuple(_part(path, dict(table)) for table in (content, *limits))
 
 
-def _part(path: Path, told: dict[str, Any]) -> Part:
-    kind = told.pop("kind", None)
+def _part(path: Path, content: dict[str, Any]) -> Part:
+    kind = content.pop("kind", None)
     if not isinstance(kind, str):
         raise ConfigError(f'policy {path}: expected kind = "battery" or another policy\'s name, found {kind!r}')
     if is_file(kind):
-        return Part(str(path.parent / kind), told, str(path))
+        return Part(str(path.parent / kind), content, str(path))
     try:
         keys = keys_of(kind)
     except ConfigError as error:
         raise ConfigError(f"policy {path}: {error}") from None
-    for key in told:
+    for key in content:
         if keys and key not in keys:
             raise ConfigError(f"policy {path}: {unknown('key', key, [*keys, 'kind', 'limit'])}")
-    return Part(kind, told, str(path))
+    return Part(kind, content, str(path))
 
 
 def save_policy(policy: Policy, path: Path) -> None:

@@ -77,7 +77,7 @@ class Interval:
 
 
 def positive(noun: str) -> Interval:
-    """The finite numbers above 0.
+    """Return the finite numbers above 0.
 
     >>> print(positive("number of hours"))
     a positive number of hours

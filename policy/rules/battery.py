@@ -1,4 +1,4 @@
-"""Spend what is left in the battery evenly until a wished-for hour."""
+"""Spend the charge evenly until a chosen hour."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from ..interface import BatteryReading, PolicyState
 from ..pareto import hull, number, pareto_front, within
 from ..settings import SHARE, Interval, check_settings, positive, setting
 from .battery_drain import Drain, observed
-from .sensing import thriftiest, told
+from .sensing import describe, thriftiest
 
 COOLER_C = 5.0
-"""The budget begins to shrink so many degrees below the greatest temperature: no switching to and fro at its edge."""
-
+"""From this many degrees below the highest temperature the budget shrinks gradually, against switching to and fro."""
 
 PLENTY = 1.5
-"""A sensor made thrifty runs as before only when the budget is so many times the cheapest subnetwork's energy."""
+"""A thrifty sensor returns to normal only when the budget is this many times the cheapest subnetwork's energy."""
 
 
 _CHARGE = Interval("charge", 0, 1, closed="left")
@@ -28,22 +27,22 @@ _CHARGE = Interval("charge", 0, 1, closed="left")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one window may cost."""
+    """The energy that one window may cost."""
 
     mj: float
-    """Infinite where nothing limits it, minus infinity where the battery is not known: the cheapest is safe."""
+    """Infinite without a limit, minus infinity where the charge is unknown: the cheapest is safe."""
     why: str
     windows: float = inf
-    """How many are to come, this one included; infinite where the budget is not counted in joules."""
+    """Windows to come, this one included; infinite where the budget is not in joules."""
     drain: Drain | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatteryPolicy:
-    """The two neighbours on the front whose mixture spends what one window may take, each for its share of the time.
+    """Makes the charge last until a chosen hour: two neighbours on the front share the time so that it is just spent.
 
-    That budget is recomputed for every window from what is left and from the drain that was measured, so a wrong
-    energy model or a cold battery corrects itself. Points that miss the deadline are left out first.
+    Every window's budget comes from the charge left and the drain measured by then, so a wrong energy model or a cold
+    battery corrects itself. Points that miss the deadline are left out first.
 
     Source: two-point time-sharing on the convex front is optimal, Bhat et al., REAP, DAC 2019.
 
@@ -83,33 +82,33 @@ class BatteryPolicy:
 
     def decide(self, state: PolicyState) -> Decision:
         points, limit = within(state.choices(self.table), state.deadline_ms)
-        rungs = hull(pareto_front(points))
-        budget = self._cooled(self._budget(state, rungs), state.battery, rungs)
-        point, how = self._share(rungs, budget, state)
-        kept = {name: value for name, value in state.memory.items() if name.startswith("battery.")}
-        memory = budget.drain.memory() if budget.drain else kept
-        sensing, slower = self._sensing(budget, rungs[0], state)
+        front = hull(pareto_front(points))
+        budget = self._cooled(self._budget(state, front), state.battery, front)
+        point, how = self._share(front, budget, state)
+        before = {name: value for name, value in state.memory.items() if name.startswith("battery.")}
+        memory = budget.drain.memory() if budget.drain else before
+        sensing, slower = self._sensing(budget, front[0], state)
         return Decision(point.subnet, f"{budget.why}{how}{slower}{limit}", sensing=sensing, memory=memory)
 
     def _sensing(self, budget: Budget, cheapest: OperatingPoint, state: PolicyState) -> tuple[Sensing | None, str]:
-        """A thriftier way to run the sensor where nothing else reaches the hour, and what to add to the reason."""
+        """A thriftier sensor mode where nothing else reaches the hour, and the words that it adds to the reason."""
         enough_mj = cheapest.energy_mj
         if state.last and state.last.sensing:
-            # What the thrifty sensor saves makes room in the budget: it is left only when there is plenty.
+            # The budget has room because the sensor is thrifty: return to normal only with plenty to spare.
             enough_mj = PLENTY * enough_mj + self.table.saved_mw(state.last.sensing) * state.hop_s
         row = thriftiest(self.table, self.lose) if isfinite(budget.mj) and budget.mj < enough_mj else None
-        return (row.sensing, f"; sensor at {told(self.table, row)}") if row else (None, "")
+        return (row.sensing, f"; sensor at {describe(self.table, row)}") if row else (None, "")
 
     def budget(self, state: PolicyState) -> Budget:
-        """What this window may cost, in mJ, and why."""
-        rungs = hull(pareto_front(within(state.choices(self.table), state.deadline_ms)[0]))
-        return self._cooled(self._budget(state, rungs), state.battery, rungs)
+        """The energy that this window may cost, and the reason."""
+        front = hull(pareto_front(within(state.choices(self.table), state.deadline_ms)[0]))
+        return self._cooled(self._budget(state, front), state.battery, front)
 
     def _share(
-        self, rungs: tuple[OperatingPoint, ...], budget: Budget, state: PolicyState
+        self, front: tuple[OperatingPoint, ...], budget: Budget, state: PolicyState
     ) -> tuple[OperatingPoint, str]:
-        """The point whose turn it is, and how it was found."""
-        cheapest, dearest = rungs[0], rungs[-1]
+        """The point whose turn it is, and how it was chosen."""
+        cheapest, dearest = front[0], front[-1]
         if budget.mj == inf:
             return dearest, ": the most accurate"
         if budget.mj == -inf:
@@ -118,24 +117,24 @@ class BatteryPolicy:
             return cheapest, f"; even the cheapest, {cheapest.subnet}, costs {number(cheapest.energy_mj)}"
         if budget.mj >= dearest.energy_mj:
             return dearest, f"; {dearest.subnet} costs {number(dearest.energy_mj)}"
-        place = max(k for k, point in enumerate(rungs) if point.energy_mj <= budget.mj)
-        low, high = rungs[place], rungs[place + 1]
+        place = max(k for k, point in enumerate(front) if point.energy_mj <= budget.mj)
+        low, high = front[place], front[place + 1]
         share = (budget.mj - low.energy_mj) / (high.energy_mj - low.energy_mj)
         how = f"; {high.subnet} for {share:.0%} of the time, else {low.subnet}"
         phase = (state.now_s - state.started_s) / self.period_s % 1.0
-        # The first part of a period is dearer than the budget: near the end only if the rest can still be paid.
+        # The first part of a period exceeds the budget: near the end, only if the rest can still be paid.
         paid = budget.windows == inf or (
             high.energy_mj + low.energy_mj * (budget.windows - 1) <= budget.mj * budget.windows
         )
         return (high if phase < share and paid else low), how
 
-    def _budget(self, state: PolicyState, rungs: tuple[OperatingPoint, ...]) -> Budget:
+    def _budget(self, state: PolicyState, front: tuple[OperatingPoint, ...]) -> Budget:
         battery = state.battery
         before = Drain.remembered(state.memory)
         if battery is None:
-            return Budget(-inf, "no battery can be read" if before is None else "the battery cannot be read any more")
+            return Budget(-inf, "no battery can be read" if before is None else "the battery can no longer be read")
         if not battery.known:
-            return Budget(-inf, f"the battery says {battery.frac}, which is no share from 0 to 1")
+            return Budget(-inf, f"the battery reports {battery.frac}, not a charge from 0 to 1")
         ran = state.last.subnet if state.last else None
         ran_mj = self.table[ran].energy_mj if ran is not None and ran in self.table else 0.0
         drain = observed(before, state.now_s, battery, ran_mj)
@@ -143,14 +142,14 @@ class BatteryPolicy:
             return Budget(inf, "the battery is charging", drain=drain)
         charge = f"battery {drain.frac:.0%}"
         if drain.doubts:
-            charge += f" (the {battery.frac:.0%} it says now is doubted: no charger)"
+            charge += f" (the {battery.frac:.0%} it now reports is doubted: no charger)"
         left_s = self.hours * 3600.0 - (state.now_s - state.started_s)
         if drain.frac <= self.low and self.low > 0:
             return Budget(-inf, f"{charge} is at its limit of {self.low:.0%}", drain=drain)
         if left_s <= 0:
             return Budget(inf, f"{charge}: the {number(self.hours)} h are over", drain=drain)
         if battery.energy_mj is None:
-            return self._by_charge(drain, state, left_s, charge, rungs)
+            return self._by_charge(drain, state, left_s, charge, front)
         assert battery.full_j is not None
         left_mj = (drain.frac - self.leave) * battery.full_j * 1000.0
         base_mw = drain.base_mw(battery)
@@ -162,18 +161,18 @@ class BatteryPolicy:
             why += f" is less than the device alone draws ({_power(base_mw)})"
         else:
             why += f" allows {number(budget_mj)} mJ a window"
-        least_mw = base_mw + rungs[0].energy_mj / state.hop_s
-        if budget_mj < rungs[0].energy_mj and least_mw > 0:
+        least_mw = base_mw + front[0].energy_mj / state.hop_s
+        if budget_mj < front[0].energy_mj and least_mw > 0:
             why += f": at best it lasts {number(max(left_mj, 0.0) / least_mw / 3600)} h"
         return Budget(budget_mj, why, windows, drain)
 
     def _by_charge(
-        self, drain: Drain, state: PolicyState, left_s: float, charge: str, rungs: tuple[OperatingPoint, ...]
+        self, drain: Drain, state: PolicyState, left_s: float, charge: str, front: tuple[OperatingPoint, ...]
     ) -> Budget:
-        """Without a capacity joules mean nothing: the plan lies between the cheapest and the dearest point.
+        """The budget without a capacity, where joules mean nothing: a level from the cheapest to the dearest point.
 
-        Until a drain was measured, a charge on or above the straight line from full to empty affords the dearest
-        point, an empty battery the cheapest. From then on every measurement moves the plan towards the rate at
+        Until a drain is measured, a charge on or above the straight line from full to empty affords the dearest
+        point, an empty battery the cheapest. From then on every measurement moves the level towards the rate at
         which the charge lasts.
         """
         spare = max(drain.frac - self.leave, 0.0)
@@ -186,19 +185,19 @@ class BatteryPolicy:
             level = drain.level if drain.level is not None else 0.5
             if drain.measured_s == state.now_s:
                 level = min(max(level + 0.5 * (wanted / drain.rate - 1.0), 0.0), 1.0)
-            why = f"{charge}: {drain.rate * 3600:.1%} an hour goes, {wanted * 3600:.1%} would last"
+            why = f"{charge}: drains {drain.rate * 3600:.1%} an hour, {wanted * 3600:.1%} would last"
             if level == 0.0 and drain.rate > wanted:
                 why += ", too much even with the cheapest;"
-        mj = rungs[0].energy_mj + level * (rungs[-1].energy_mj - rungs[0].energy_mj)
+        mj = front[0].energy_mj + level * (front[-1].energy_mj - front[0].energy_mj)
         return Budget(mj, f"{why} allows {number(mj)} mJ a window", drain=replace(drain, level=level))
 
-    def _cooled(self, budget: Budget, battery: BatteryReading | None, rungs: tuple[OperatingPoint, ...]) -> Budget:
-        """The budget cut down where the battery is hot."""
+    def _cooled(self, budget: Budget, battery: BatteryReading | None, front: tuple[OperatingPoint, ...]) -> Budget:
+        """The budget, reduced where the battery is hot."""
         temperature_c = None if battery is None else battery.temperature_c
         if temperature_c is None or not isfinite(temperature_c) or temperature_c <= self.hot_c - COOLER_C:
             return budget
         cool = max((self.hot_c - temperature_c) / COOLER_C, 0.0)
-        most_mj = rungs[0].energy_mj + cool * (rungs[-1].energy_mj - rungs[0].energy_mj)
+        most_mj = front[0].energy_mj + cool * (front[-1].energy_mj - front[0].energy_mj)
         hot = f"{temperature_c:.0f} C of at most {self.hot_c:.0f} C"
         return replace(budget, mj=most_mj, why=f"{hot}; {budget.why}") if most_mj < budget.mj else budget
 

@@ -1,4 +1,4 @@
-"""Policies under one another's limits: ``slowdown+battery:hours=8``."""
+"""Policies that limit one another: ``slowdown+battery:hours=8``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..pareto import no_dearer
 
 @dataclass(frozen=True, slots=True)
 class ComposedPolicy:
-    """The first policy chooses; each later one limits what those before it may choose from.
+    """The first policy chooses; each later one limits the choices of those before it.
 
-    The last is asked first and sees the whole table. The greatest hop of all holds, and so do the
-    shortest deadline and the sparest way to run the sensor.
+    The last is asked first and sees the whole table. The longest hop of all holds, and so do the
+    shortest deadline and the thriftiest mode of the sensor.
 
     Raises:
         ConfigError: fewer than two policies, or one kind twice.
@@ -37,7 +37,7 @@ class ComposedPolicy:
             raise ConfigError("a composition needs two policies or more, e.g. slowdown+battery:hours=8")
         twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
         if twice:
-            raise ConfigError(f"policy {'+'.join(kinds)}: {twice} is there twice")
+            raise ConfigError(f"policy {'+'.join(kinds)}: {twice} is given twice")
 
     def decide(self, state: PolicyState) -> Decision:
         limits: list[Limit] = []
@@ -55,12 +55,12 @@ class ComposedPolicy:
             memory |= limit.memory
         reason = " | ".join([decision.reason, *(limit.reason for limit in reversed(limits))])
         hop = max(decision.hop, *(limit.hop for limit in limits))
-        sensing = _sparest([decision.sensing, *(limit.sensing for limit in limits)])
+        sensing = _thriftiest([decision.sensing, *(limit.sensing for limit in limits)])
         return Decision(decision.subnet, reason, hop, sensing, memory)
 
 
 def limit_of(policy: Policy, state: PolicyState, table: OperatingTable) -> Limit:
-    """What a policy leaves to those before it: what it says, else nothing dearer than its own choice."""
+    """The choices that a policy leaves to those before it: by its own rule, else nothing dearer than its own choice."""
     if isinstance(policy, Limiter):
         return policy.limit(state)
     decision = policy.decide(state)
@@ -68,12 +68,12 @@ def limit_of(policy: Policy, state: PolicyState, table: OperatingTable) -> Limit
     return Limit(points, decision.reason, hop=decision.hop, sensing=decision.sensing, memory=decision.memory)
 
 
-def _sparest(wished: Iterable[Sensing | None]) -> Sensing | None:
-    """The least rate of all, and a gyroscope only where all want it."""
-    asked = [sensing for sensing in wished if sensing]
-    return Sensing(min(one.fs_hz for one in asked), all(one.gyro for one in asked)) if asked else None
+def _thriftiest(wanted: Iterable[Sensing | None]) -> Sensing | None:
+    """The lowest rate of all, and a gyroscope only where all want it."""
+    modes = [sensing for sensing in wanted if sensing]
+    return Sensing(min(mode.fs_hz for mode in modes), all(mode.gyro for mode in modes)) if modes else None
 
 
 def parts_of(policy: Policy) -> tuple[Policy, ...]:
-    """The policies a policy is made of; itself where it is no composition."""
+    """The policies that a policy is composed of; the policy itself where it is not a composition."""
     return policy.parts if isinstance(policy, ComposedPolicy) else (policy,)

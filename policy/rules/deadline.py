@@ -15,12 +15,12 @@ from ..settings import check_settings, positive, setting
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePolicy:
-    """The subnetworks whose measured p95 keeps a deadline; on its own, the most accurate of them.
+    """Allows the subnetworks whose measured p95 meets a deadline; alone, it runs the most accurate of them.
 
-    It believes the table, whatever the load: ``slowdown`` looks at what the windows really took.
+    It trusts the table, whatever the load; ``slowdown`` looks at the latencies of the last windows.
 
     Raises:
-        ConfigError: no positive time.
+        ConfigError: the time is not positive.
     """
 
     kind: ClassVar[str] = "deadline"
@@ -48,6 +48,6 @@ class DeadlinePolicy:
         fitting = meeting(choices, deadline_ms)
         if not fitting:
             point = fastest(choices)
-            told = f"no subnetwork meets {number(deadline_ms)} ms; {point.subnet} is the fastest, "
-            return Limit((point,), f"{told}p95 {number(point.p95_ms)} ms", deadline_ms)
+            reason = f"no subnetwork meets {number(deadline_ms)} ms; {point.subnet} is the fastest, "
+            return Limit((point,), f"{reason}p95 {number(point.p95_ms)} ms", deadline_ms)
         return Limit(fitting, f"{len(fitting)} of {len(choices)} meet {number(deadline_ms)} ms", deadline_ms)

@@ -1,4 +1,4 @@
-"""Always the same subnetwork: the reference every adaptive policy is compared with."""
+"""Always the same subnetwork: the reference for every adaptive policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..settings import setting
 
 @dataclass(frozen=True, slots=True)
 class FixedPolicy:
-    """Runs one subnetwork whatever happens, unless another policy forbids it.
+    """Always runs the same subnetwork, unless another policy forbids it.
 
     Raises:
         ConfigError: the table has no such subnetwork.

@@ -1,4 +1,4 @@
-"""Predict only every so many windows, whatever else decides: ``battery:hours=8+hop=4``."""
+"""Predict only one window in several, under any other policy: ``battery:hours=8+hop=4``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..settings import HOP, HOPS_TO_TRY, check_settings, setting
 
 @dataclass(frozen=True, slots=True)
 class HopPolicy:
-    """Lets windows pass unpredicted, by hand; on its own, the most accurate subnetwork that meets the deadline.
+    """Predicts only one window in several; alone, it runs the most accurate subnetwork that meets the deadline.
 
     Raises:
-        ConfigError: a hop outside its range.
+        ConfigError: the hop is outside its range.
     """
 
     kind: ClassVar[str] = "hop"
@@ -36,9 +36,9 @@ class HopPolicy:
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
-        points, kept = within(limit.points, state.deadline_ms)
-        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, limit.hop)
+        points, deadline = within(limit.points, state.deadline_ms)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + deadline, limit.hop)
 
     def limit(self, state: PolicyState) -> Limit:
-        told = "every window" if self.hop == 1 else f"every {self.hop} windows, by hand"
-        return Limit(state.choices(self.table), told, hop=self.hop)
+        reason = "every window" if self.hop == 1 else f"every {self.hop} windows, as set"
+        return Limit(state.choices(self.table), reason, hop=self.hop)

@@ -1,4 +1,4 @@
-"""Keep the latency inside a band below the deadline, one step of the front at a time."""
+"""Keep the latency in a band below the deadline, one step along the front at a time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..settings import Interval, check_settings, setting
 
 @dataclass(frozen=True, slots=True)
 class LatencyPolicy:
-    """The hysteresis band: cheaper above its upper edge, dearer below its lower edge, else no change.
+    """The paper's hysteresis band: one step cheaper above its upper edge, one step dearer below its lower edge.
 
-    A dearer step is taken only if the latency it would have under the present load, its table value
-    times the slowdown seen now, stays below the upper edge: so the band cannot swing between two points.
+    It takes a dearer step only if that point's latency under the present load, its table value times the slowdown
+    seen now, stays below the upper edge: so the policy cannot swing between two points.
 
     Source: the demonstration under time-varying CPU load in Qin et al., IEEE TAI 2024 (band 50-70 ms).
     """
@@ -46,28 +46,28 @@ class LatencyPolicy:
         check_settings(self)
 
     def decide(self, state: PolicyState) -> Decision:
-        rungs = pareto_front(state.choices(self.table), by_latency)
+        front = pareto_front(state.choices(self.table), by_latency)
         if state.deadline_ms is None:
-            return Decision(rungs[-1].subnet, "no deadline: the most accurate")
+            return Decision(front[-1].subnet, "no deadline: the most accurate")
         upper_ms, lower_ms = self.high * state.deadline_ms, self.low * state.deadline_ms
-        place = None if state.last is None else place_on_front(rungs, state.last.subnet)
+        place = None if state.last is None else place_on_front(front, state.last.subnet)
         seen_ms = None if state.last is None else self._seen_ms(state.last.subnet, state.recent)
         if place is None or seen_ms is None:
-            return _enter(state.choices(self.table), rungs, upper_ms)
+            return _enter(state.choices(self.table), front, upper_ms)
         seen = f"{number(seen_ms)} ms"
         if seen_ms > upper_ms:
-            return _down(rungs, place, seen, upper_ms)
+            return _down(front, place, seen, upper_ms)
         if seen_ms < lower_ms:
-            return _up(rungs, place, seen_ms, lower_ms, upper_ms)
-        return Decision(rungs[place].subnet, f"{seen} is in the band of {number(lower_ms)} to {number(upper_ms)} ms")
+            return _up(front, place, seen_ms, lower_ms, upper_ms)
+        return Decision(front[place].subnet, f"{seen} is in the band of {number(lower_ms)} to {number(upper_ms)} ms")
 
     def limit(self, state: PolicyState) -> Limit:
-        """Nothing slower than what the band chooses."""
+        """Nothing slower than the band's own choice."""
         choices, decision = state.choices(self.table), self.decide(state)
         return Limit(no_dearer(choices, self.table[decision.subnet], by_latency), decision.reason)
 
     def _seen_ms(self, subnet: Subnet, recent: tuple[Prediction, ...]) -> float | None:
-        """The median latency of the last windows, as far back as this subnetwork ran; None if it has not yet."""
+        """The median latency of the last windows, as far back as this subnetwork ran; None if it has not run yet."""
         latencies: list[float] = []
         for prediction in reversed(recent):
             if prediction.decision.subnet != subnet or len(latencies) == self.span:
@@ -77,8 +77,8 @@ class LatencyPolicy:
         return median(latencies) if latencies else None
 
 
-def _enter(choices: tuple[OperatingPoint, ...], rungs: tuple[OperatingPoint, ...], upper_ms: float) -> Decision:
-    fitting = meeting(rungs, upper_ms)
+def _enter(choices: tuple[OperatingPoint, ...], front: tuple[OperatingPoint, ...], upper_ms: float) -> Decision:
+    fitting = meeting(front, upper_ms)
     if not fitting:
         point = fastest(choices)
         return Decision(
@@ -89,23 +89,23 @@ def _enter(choices: tuple[OperatingPoint, ...], rungs: tuple[OperatingPoint, ...
     return Decision(point.subnet, f"the most accurate with p95 {number(point.p95_ms)} ms within {number(upper_ms)} ms")
 
 
-def _down(rungs: tuple[OperatingPoint, ...], place: int, seen: str, upper_ms: float) -> Decision:
+def _down(front: tuple[OperatingPoint, ...], place: int, seen: str, upper_ms: float) -> Decision:
     if place == 0:
-        return Decision(rungs[0].subnet, f"{seen} is over {number(upper_ms)} ms, but nothing is faster")
+        return Decision(front[0].subnet, f"{seen} is over {number(upper_ms)} ms, but nothing is faster")
     place -= 1
-    # A step the table itself rules out would waste a window: a deadline cut to a tenth is met at once.
-    while place > 0 and rungs[place].p50_ms > upper_ms:
+    # A step that the table rules out would waste a window: a deadline cut to a tenth is met at once.
+    while place > 0 and front[place].p50_ms > upper_ms:
         place -= 1
-    point = rungs[place]
+    point = front[place]
     return Decision(point.subnet, f"{seen} is over {number(upper_ms)} ms: down to {point.subnet}")
 
 
-def _up(rungs: tuple[OperatingPoint, ...], place: int, seen_ms: float, lower_ms: float, upper_ms: float) -> Decision:
-    here = rungs[place]
+def _up(front: tuple[OperatingPoint, ...], place: int, seen_ms: float, lower_ms: float, upper_ms: float) -> Decision:
+    here = front[place]
     under = f"{number(seen_ms)} ms is under {number(lower_ms)} ms"
-    if place + 1 == len(rungs):
+    if place + 1 == len(front):
         return Decision(here.subnet, f"{under}: already the most accurate")
-    dearer = rungs[place + 1]
+    dearer = front[place + 1]
     expected_ms = dearer.p50_ms * seen_ms / here.p50_ms
     if expected_ms > upper_ms:
         return Decision(

@@ -1,4 +1,4 @@
-"""A poor link: fewer samples and longer hops, until it is better."""
+"""Fewer samples and longer hops while the link is poor."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .sensing import sparsest
 
 @dataclass(frozen=True, slots=True)
 class LossPolicy:
-    """The worse the link, the lower the resolution and the longer the hop.
+    """Spares a poor link: the worse it is, the lower the resolution, the longer the hop, the fewer the samples.
 
-    The link is judged over the stream's remembered windows and this one: the mean share of samples that were
-    missing (lost or interpolated), and the median age of the data. At its limit each is one step: the next lower
-    resolution of the table and one window more in the hop; at twice the limit two, and so on. From the first step on
-    the sensor is asked for as few samples as the table says cost at most ``lose``.
+    The link is judged over the stream's remembered windows and this one: by the mean share of missing samples (lost
+    or interpolated) and the median age of the data. Each counts one step at its limit, two at twice the limit, and so
+    on; a step is the next lower resolution of the table and one more window in the hop. From the first step on, the
+    sensor is asked for the fewest samples that cost at most ``lose`` by the table.
 
     Raises:
         ConfigError: a setting outside its range.
@@ -51,8 +51,8 @@ class LossPolicy:
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
-        points, kept = within(limit.points, state.deadline_ms)
-        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, limit.hop, limit.sensing)
+        points, deadline = within(limit.points, state.deadline_ms)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + deadline, limit.hop, limit.sensing)
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)
@@ -68,11 +68,11 @@ class LossPolicy:
         hop = min(1 + steps, self.hop)
         points = tuple(point for point in choices if point.subnet.resolution <= most)
         every = "every window" if hop == 1 else f"every {hop} windows"
-        spare = sparsest(self.table, self.lose)
-        slower = f", sensor at {spare.sensing}" if spare else ""
+        row = sparsest(self.table, self.lose)
+        slower = f", sensor at {row.sensing}" if row else ""
         return Limit(
             points,
             f"{seen}: at most {most} samples, {every}{slower}",
             hop=hop,
-            sensing=spare.sensing if spare else None,
+            sensing=row.sensing if row else None,
         )

@@ -1,4 +1,4 @@
-"""Thin while the activity plainly goes on, wide when it may have changed."""
+"""A thin subnetwork while the activity clearly continues, a wide one when it may have changed."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def _rates_that_save(table: OperatingTable) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class PersistencePolicy:
-    """People go on doing what they do: a thin network is enough to notice that nothing has changed.
+    """Thin while the activity clearly continues, wide when it may have changed.
 
-    Wide at the beginning of a stream, after a change of label, when the last prediction was unsure, and whenever
-    the last wide look is long ago; thin otherwise. Each stream is judged by its own predictions.
+    Activities last: a thin network is enough to notice that nothing has changed. Wide runs at the beginning of a
+    stream, after a change of label, after an unsure prediction, and whenever the last wide window is long ago. Each
+    stream is judged by its own predictions.
 
     Raises:
         ConfigError: a setting outside its range, or a subnetwork the table does not have.
@@ -100,25 +101,25 @@ class PersistencePolicy:
 
     def decide(self, state: PolicyState) -> Decision:
         points, limit = within(state.choices(self.table), state.deadline_ms)
-        rungs = pareto_front(points)
+        front = pareto_front(points)
         doubt = self._doubt(state)
         if doubt:
-            chosen = self._named(self.wide, points) or rungs[-1]
+            chosen = self._named(self.wide, points) or front[-1]
             return Decision(chosen.subnet, f"{doubt}: wide{limit}", memory={LOOKED: state.now_s})
         last, looked_s = state.own[-1], state.own_memory[LOOKED]
-        ago = f"last wide look {number(state.now_s - looked_s)} s ago"
-        chosen = self._named(self.thin, points) or rungs[0]
-        reason = f"{last.label} goes on, {last.confidence:.0%} sure, {ago}: thin{limit}"
+        ago = f"last wide window {number(state.now_s - looked_s)} s ago"
+        chosen = self._named(self.thin, points) or front[0]
+        reason = f"still {last.label}, {last.confidence:.0%} sure, {ago}: thin{limit}"
         sensing = None
         if self.fs_hz is not None:
             sensing, reason = Sensing(self.fs_hz), f"{reason}, {self.fs_hz:g} Hz"
         return Decision(chosen.subnet, reason, self.hop, sensing, {LOOKED: looked_s})
 
     def _doubt(self, state: PolicyState) -> str:
-        """Why the activity may have changed; empty where it plainly goes on."""
+        """The reason why the activity may have changed; empty where it clearly continues."""
         settled = state.own[-self.settle :]
         if len(settled) < self.settle:
-            return "not known for long"
+            return "not settled yet"
         last = settled[-1]
         for before in settled:
             if before.label != last.label:
@@ -128,11 +129,11 @@ class PersistencePolicy:
         if len(last.probs) > 1:
             second, first = np.partition(last.probs, -2)[-2:].tolist()
             if not first - second >= self.margin:
-                return f"{last.label} is only {first - second:.0%} before the next"
+                return f"{last.label} leads the next by only {first - second:.0%}"
         since_s = state.now_s - state.own_memory.get(LOOKED, -inf)
-        return "" if since_s < self.look_s else "no wide look for long"
+        return "" if since_s < self.look_s else "last wide window too long ago"
 
     def _named(self, subnet: Subnet | None, points: tuple[OperatingPoint, ...]) -> OperatingPoint | None:
-        """The subnetwork a person named, where it may run."""
+        """The subnetwork that the setting names, where it may run."""
         point = None if subnet is None else self.table[subnet]
         return point if point in points else None

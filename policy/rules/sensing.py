@@ -1,4 +1,4 @@
-"""The sensor run slower, or without its gyroscope: by hand, or as a limit on others, ``battery+sensing``."""
+"""A slower sensor, or one without its gyroscope: alone, or as a limit on others, ``battery+sensing``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..settings import SHARE, check_settings, positive, setting
 
 @dataclass(frozen=True, slots=True)
 class SensingPolicy:
-    """Asks for one way to run the sensor, all the time; on its own, the most accurate subnetwork.
+    """Runs the sensor in one mode all the time; alone, with the most accurate subnetwork.
 
-    Without settings it asks for what draws least and costs at most ``lose`` of the accuracy, by the operating table.
+    Without settings, the mode is the one that draws least and costs at most ``lose`` of the accuracy by the table.
 
     Raises:
         ConfigError: a setting outside its range.
@@ -27,7 +27,7 @@ class SensingPolicy:
 
     table: OperatingTable = field(repr=False)
     fs_hz: float | None = setting(
-        None, "the sampling rate; open: the way that draws least by the table", within=positive("rate in Hz")
+        None, "the sampling rate; open: the mode that draws least by the table", within=positive("rate in Hz")
     )
     gyro: bool = setting(True, "false: the gyroscope is off, at the model's own rate where `fs_hz` is open")
     lose: float = setting(0.005, "the share of right windows that may be lost where both are left alone", within=SHARE)
@@ -37,8 +37,8 @@ class SensingPolicy:
 
     def decide(self, state: PolicyState) -> Decision:
         limit = self.limit(state)
-        points, kept = within(limit.points, state.deadline_ms)
-        return Decision(pareto_front(points)[-1].subnet, limit.reason + kept, sensing=limit.sensing)
+        points, deadline = within(limit.points, state.deadline_ms)
+        return Decision(pareto_front(points)[-1].subnet, limit.reason + deadline, sensing=limit.sensing)
 
     def limit(self, state: PolicyState) -> Limit:
         choices = state.choices(self.table)
@@ -47,34 +47,34 @@ class SensingPolicy:
             fs_hz = self.table.sensing[0].sensing.fs_hz
         if fs_hz is not None:
             sensing = Sensing(fs_hz, self.gyro)
-            return Limit(choices, f"sensor at {sensing}, by hand", sensing=sensing)
+            return Limit(choices, f"sensor at {sensing}, as set", sensing=sensing)
         row = thriftiest(self.table, self.lose)
         if row is None:
-            return Limit(choices, "sensor as it is: the table knows no thriftier way that is accurate enough")
-        return Limit(choices, f"sensor at {told(self.table, row)}", sensing=row.sensing)
+            return Limit(choices, "sensor unchanged: no thriftier mode in the table is accurate enough")
+        return Limit(choices, f"sensor at {describe(self.table, row)}", sensing=row.sensing)
 
 
 def thriftiest(table: OperatingTable, lose: float) -> SensingRow | None:
-    """The way to run the sensor that draws least, of those that cost at most ``lose``; None: as it is."""
+    """The sensor mode that draws least, of those that cost at most ``lose``; None: unchanged."""
     rows = _accurate(table, lose)
     best = min(rows, key=lambda row: -table.saved_mw(row.sensing), default=None)
     return best if best and table.saved_mw(best.sensing) > 0 else None
 
 
 def sparsest(table: OperatingTable, lose: float) -> SensingRow | None:
-    """The way that sends least, of those that cost at most ``lose``; None: as it is."""
+    """The sensor mode that sends the fewest values, of those that cost at most ``lose``; None: unchanged."""
     rows = _accurate(table, lose)
     best = min(rows, key=lambda row: row.sensing.fs_hz * (6 if row.sensing.gyro else 3), default=None)
     return best if best != next(iter(rows), None) else None
 
 
 def _accurate(table: OperatingTable, lose: float) -> list[SensingRow]:
-    """The rows that cost at most ``lose``, the model's own way first."""
+    """The rows that cost at most ``lose``, the model's own mode first."""
     return [row for row in table.sensing if row.best >= table.sensing[0].best - lose]
 
 
-def told(table: OperatingTable, row: SensingRow) -> str:
-    """A way to run the sensor, what it costs and saves."""
+def describe(table: OperatingTable, row: SensingRow) -> str:
+    """A sensor mode in words, with its cost and its saving."""
     lost, saved_mw = table.sensing[0].best - row.best, table.saved_mw(row.sensing)
     saves = f", saves {saved_mw:.3g} mW" if saved_mw > 0 else ""
     return f"{row.sensing}: costs {100 * max(lost, 0.0):.1f} points{saves}"

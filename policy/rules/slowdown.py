@@ -1,4 +1,4 @@
-"""One number says how much slower than the table this machine is now, and predicts every subnetwork's latency."""
+"""One factor, how much slower than the table the machine is now, predicts every subnetwork's latency."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..pareto import number, pareto_front
 from ..settings import Interval, check_settings, setting
 
 STEADY = 0.05
-"""Standard deviation of the slowdown from window to window where nothing changes, in its logarithm."""
+"""Standard deviation of the slowdown's logarithm from window to window under a steady load."""
 
 FORGET = 0.3
-"""Share of the last surprise that goes on being expected; ALERT's value."""
+"""Weight of the process noise so far against the last surprise; ALERT's value."""
 
 FARTHEST = log(1e6)
-"""No load makes a window a million times slower or faster: what was measured beyond that is a clock's mistake, and
-believing it to the letter would predict times beyond any number."""
+"""No load makes a window a million times slower or faster: a measurement beyond that is a clock's mistake, and
+believing it would predict times beyond any number."""
 
 TAIL_SD = NormalDist().inv_cdf(0.95)
 """From the median to the 95th percentile, in standard deviations."""
@@ -31,7 +31,7 @@ TAIL_SD = NormalDist().inv_cdf(0.95)
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:
-    """The slowdown as it is believed for the next window."""
+    """The estimated slowdown of the next window."""
 
     mean: float = 0.0
     """Natural logarithm of latency over the table's p50."""
@@ -39,11 +39,11 @@ class Slowdown:
 
 
 def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
-    """The slowdown after some windows, oldest first, whatever subnetworks they ran.
+    """The slowdown estimated from some windows, oldest first, whatever subnetworks they ran.
 
     A scalar Kalman filter on the logarithm of latency over the table's p50. The noise of one measurement is the
     spread of that row of the table; the process noise grows with the last surprise, so a new load is believed at once.
-    It is run anew over the windows a policy remembers: older ones would weigh nothing, and there is no state to keep.
+    The filter runs again over all windows that a policy remembers: older ones weigh nothing, and no state is kept.
 
     Source: the global slowdown factor of Wan et al., ALERT, USENIX ATC 2020, there without the logarithm.
     """
@@ -65,19 +65,19 @@ def filtered(table: OperatingTable, recent: Iterable[Prediction]) -> Slowdown:
         process = max(STEADY**2, FORGET * process + (1 - FORGET) * surprise**2)
         known = (1 - gain) * variance
         variance = known + process
-        # A window that was faster than believed makes no late one more probable: only a slower one is reason for care.
+        # Only a slower window than expected raises the variance: a faster one makes no late window more probable.
         believed = Slowdown(mean, variance if surprise > 0 else known + STEADY**2)
     return believed
 
 
 def _spread(point: OperatingPoint) -> float:
-    """Standard deviation of one latency's logarithm, by the row's p50 and p95."""
+    """Standard deviation of one latency's logarithm, from the row's p50 and p95."""
     return max(log(point.p95_ms / point.p50_ms) / TAIL_SD, STEADY) if point.p95_ms > point.p50_ms else STEADY
 
 
 @dataclass(frozen=True, slots=True)
 class SlowdownPolicy:
-    """The most accurate subnetwork whose predicted p95 under the present load meets the deadline.
+    """Runs the most accurate subnetwork whose predicted p95 under the present load meets the deadline.
 
     Raises:
         ConfigError: a setting outside its range.
@@ -110,7 +110,7 @@ class SlowdownPolicy:
         return Decision(point.subnet, limit.reason)
 
     def limit(self, state: PolicyState) -> Limit:
-        """The points whose predicted latency meets the deadline, else the one that comes nearest."""
+        """The points whose predicted latency meets the deadline, else the one that comes closest."""
         choices = state.choices(self.table)
         if state.deadline_ms is None:
             return Limit(choices, "no deadline: the most accurate")
@@ -131,6 +131,6 @@ class SlowdownPolicy:
         return Limit(fitting, f"{seen}: {best.subnet} is expected within {expected} of {limit}")
 
     def predicted_ms(self, point: OperatingPoint, slowdown: Slowdown) -> float:
-        """The latency that the point's next window keeps with probability ``sure``."""
+        """The latency that the point's next window stays within with probability ``sure``."""
         deviation = sqrt(slowdown.variance + _spread(point) ** 2)
         return point.p50_ms * exp(slowdown.mean + self._deviations * deviation)

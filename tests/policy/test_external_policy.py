@@ -94,7 +94,7 @@ def test_a_class_in_a_file_decides_under_the_limit_of_another_policy(table: Oper
         (
             "from kinestream.signals import Decision\ndef decide(state, table):\n"
             "    return Decision(table.front[0].subnet, '', memory={'own.list': []})\n",
-            "memory holds something else than numbers by name",
+            "memory must hold only numbers, by name",
         ),
         (
             "from kinestream.signals import Decision, Sensing\ndef decide(state, table):\n"
@@ -112,7 +112,7 @@ def test_code_that_fails_is_named_once_and_the_cheapest_runs(
     assert {str(decision.subnet) for decision in decisions} == {"0.10x-96"}
     assert says in decisions[0].reason
     assert "external_policy.py" not in decisions[0].reason
-    assert decisions[0].reason.endswith(": the cheapest, to be safe; deadline 50 ms kept")
+    assert decisions[0].reason.endswith(": the cheapest, to be safe; meets the deadline of 50 ms")
     assert len(caplog.messages) == 1
     assert "\n" not in caplog.messages[0]
     assert says in caplog.messages[0]

@@ -72,8 +72,8 @@ def test_a_file_names_a_python_file_beside_it(table: OperatingTable, tmp_path: P
         ('kind = "battery"\nlimit = 3\n', "expected [[limit]] tables"),
         ('kind = "battery"\n[[limit]]\nms = 3\n', "expected kind ="),
         ('kind = "battery"\n[[limit]]\nkind = "deadline"\nmss = 3\n', "unknown key 'mss' (did you mean 'ms'?)"),
-        ("kind = battery\n", "is no TOML file"),
-        ("\xff", "is no TOML file"),
+        ("kind = battery\n", "is not valid TOML"),
+        ("\xff", "is not valid TOML"),
         (None, "No such file or directory"),
     ],
 )

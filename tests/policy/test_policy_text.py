@@ -89,7 +89,7 @@ def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() 
         ("slowdown+", "unknown policy ''"),
         ("slowdown+batery:hours=8", "unknown policy 'batery' (did you mean 'battery'?)"),
         ("slowdown+battery:hour=8", "policy battery: key 'hour' (did you mean 'hours'?)"),
-        ("battery:hours=8+battery:hours=9", "policy battery+battery: battery is there twice"),
+        ("battery:hours=8+battery:hours=9", "policy battery+battery: battery is given twice"),
         ("deadline=0", "deadline ms=0.0: expected a positive number"),
         ("deadline=soon", "policy deadline: ms=soon is not a number"),
         ("utility:latency=1", "policy utility was removed: it gained nothing over fixed or deadline; use one of these"),

@@ -64,9 +64,9 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
         (state(joules(0.1), hours_gone=10.0), 10, "1.00x-128", "battery 10%: the 10 h are over"),
         # Nothing known: the cheapest.
         (state(None), 10, "0.10x-96", "no battery can be read: the cheapest, to be safe"),
-        (state(joules(nan)), 10, "0.10x-96", "the battery says nan, which is no share from 0 to 1"),
-        (state(joules(1.7)), 10, "0.10x-96", "the battery says 1.7"),
-        (state(joules(-0.1)), 10, "0.10x-96", "the battery says -0.1"),
+        (state(joules(nan)), 10, "0.10x-96", "the battery reports nan, not a charge from 0 to 1"),
+        (state(joules(1.7)), 10, "0.10x-96", "the battery reports 1.7"),
+        (state(joules(-0.1)), 10, "0.10x-96", "the battery reports -0.1"),
         # A charge without a capacity.
         (state(BatteryReading(1.0, None)), 10, "1.00x-128", "battery 100% for 100% of the 10 h"),
         (state(BatteryReading(0.5, None)), 10, "1.00x-128", "allows 4.5 mJ a window; 1.00x-128 for 12% of the time"),
@@ -74,10 +74,10 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
         (state(BatteryReading(0.0, None)), 10, "0.10x-96", "allows 1 mJ"),
         (state(BatteryReading(0.5, nan)), 10, "1.00x-128", "allows 4.5 mJ"),
         # A deadline comes first.
-        (state(joules(1.0), deadline_ms=50.0), 1, "0.50x-128", "0.50x-128 costs 4; deadline 50 ms kept"),
+        (state(joules(1.0), deadline_ms=50.0), 1, "0.50x-128", "0.50x-128 costs 4; meets the deadline of 50 ms"),
         (state(joules(1.0), deadline_ms=100.0), 1, "1.00x-128", "costs 8"),
         (state(joules(1.0), deadline_ms=5.0), 1, "0.10x-96", "no subnetwork meets 5 ms: the fastest, p95 11 ms"),
-        (state(None, deadline_ms=15.0), 1, "0.10x-96", "to be safe; deadline 15 ms kept"),
+        (state(None, deadline_ms=15.0), 1, "0.10x-96", "to be safe; meets the deadline of 15 ms"),
     ],
 )
 def test_the_battery_policy(table: OperatingTable, now: PolicyState, hours: float, chosen: str, because: str) -> None:
@@ -91,7 +91,7 @@ def test_a_deadline_brings_back_what_the_front_leaves_out() -> None:
     slow = OperatingPoint(Subnet(1.0, 128), 0.97, 3, 90.0, 99.0, 2.0)
     fast = OperatingPoint(Subnet(0.5, 128), 0.96, 2, 40.0, 44.0, 3.0)
     small = OperatingPoint(Subnet(0.1, 96), 0.93, 1, 10.0, 11.0, 1.0)
-    table = OperatingTable("t", "by hand", "none", (slow, fast, small))
+    table = OperatingTable("t", "as set", "none", (slow, fast, small))
     assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0))).subnet == slow.subnet
     assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0), deadline_ms=50.0)).subnet == fast.subnet
 
@@ -189,7 +189,7 @@ def day_table(full_mj: float) -> OperatingTable:
     points = tuple(
         OperatingPoint(Subnet(k / 10, 128), 0.9 + k / 200 - k * k / 5000, k, k, k, k * full_mj / 10) for k in steps
     )
-    return OperatingTable("t", "by hand", "none", points)
+    return OperatingTable("t", "as set", "none", points)
 
 
 @settings(max_examples=25, deadline=None)
@@ -256,7 +256,7 @@ def test_a_charge_without_capacity_is_spent_by_the_measured_drain() -> None:
 def test_two_neighbours_that_share_the_time_skip_a_point_below_the_line_between_them() -> None:
     rows = [("0.1x-96", 0.90, 1.0), ("0.3x-96", 0.91, 4.0), ("0.5x-96", 0.95, 5.0), ("1x-96", 0.96, 10.0)]
     points = tuple(OperatingPoint(Subnet.parse(name), accuracy, 1, mj, mj, mj) for name, accuracy, mj in rows)
-    policy = BatteryPolicy(OperatingTable("t", "by hand", "none", points), 8000 / 3600, leave=0.0)
+    policy = BatteryPolicy(OperatingTable("t", "as set", "none", points), 8000 / 3600, leave=0.0)
     reason = policy.decide(state(joules(1.0))).reason
     assert "0.50x-96 for 88% of the time, else 0.10x-96" in reason
 
@@ -305,7 +305,7 @@ def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> li
 
 def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable) -> None:
     said = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
-    assert said[1].startswith("battery 30% (the 80% it says now is doubted: no charger)")
+    assert said[1].startswith("battery 30% (the 80% it now reports is doubted: no charger)")
     assert said[2].startswith("battery 30% (the 80%")
     assert said[3].startswith("battery 80%: ")
     wavering = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.30, 0.31, 0.30)])
@@ -317,8 +317,8 @@ def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable
 def test_a_battery_that_vanishes_is_missed_and_believed_when_it_is_back(table: OperatingTable) -> None:
     policy = BatteryPolicy(table, 10, leave=0.0)
     said = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
-    assert said[1] == "the battery cannot be read any more: the cheapest, to be safe"
-    assert said[2].startswith("the battery says nan")
+    assert said[1] == "the battery can no longer be read: the cheapest, to be safe"
+    assert said[2].startswith("the battery reports nan")
     assert said[4].startswith("battery 90%: ")
 
 

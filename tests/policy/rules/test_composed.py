@@ -41,7 +41,7 @@ FULL = BatteryReading(1.0, 36.0)
             "persistence+battery:hours=5",
             situation(battery=FULL),
             "0.25x-128",
-            "not known for long: wide | battery 100%",
+            "not settled yet: wide | battery 100%",
         ),
         ("fixed:1x-128+battery:hours=5", situation(battery=FULL), "0.25x-128", "1.00x-128 is not allowed: the nearest"),
         ("fixed:0.1x-96+battery:hours=5", situation(battery=FULL), "0.10x-96", "fixed by the user"),

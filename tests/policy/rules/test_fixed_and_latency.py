@@ -119,14 +119,14 @@ def test_a_table_nobody_evaluated_is_stepped_by_its_size() -> None:
         OperatingPoint(Subnet(width, 128), nan, int(100 * width), 40 * width, 44 * width, 4 * width)
         for width in (1.0, 0.1, 0.5)
     )
-    fresh = OperatingTable("new", "by hand", "none", points)
+    fresh = OperatingTable("new", "as set", "none", points)
     assert FixedPolicy(fresh).decide(state()).subnet == Subnet(1.0, 128)
     assert "no accuracy was measured" in FixedPolicy(fresh).decide(state()).reason
     assert LatencyPolicy(fresh).decide(state(30.0)).subnet == Subnet(0.5, 128)
 
 
 def test_a_table_of_one_point_leaves_no_choice() -> None:
-    only = OperatingTable("one", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 10.0, 11.0, 1.0),))
+    only = OperatingTable("one", "as set", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 10.0, 11.0, 1.0),))
     for now in (state(), state(5.0), state(50.0, "1x-128", (99.0,)), state(500.0, "1x-128", (9.0,))):
         assert LatencyPolicy(only).decide(now).subnet == Subnet(1.0, 128)
 

@@ -15,7 +15,7 @@ def test_it_leaves_the_subnetwork_to_the_policy_it_limits(table: OperatingTable)
     alone = make_policy("battery:hours=8", table).decide(situation())
     limited = make_policy("battery:hours=8+hop=4", table).decide(situation())
     assert (limited.subnet, alone.hop, limited.hop) == (alone.subnet, 1, 4)
-    assert limited.reason.endswith("every 4 windows, by hand")
+    assert limited.reason.endswith("every 4 windows, as set")
 
 
 def test_the_greatest_hop_holds(table: OperatingTable) -> None:

@@ -27,20 +27,20 @@ WALK3 = ("walking", "walking", "walking")
 @pytest.mark.parametrize(
     ("now", "chosen", "because"),
     [
-        (situation(), "1.00x-128", "not known for long: wide"),
-        (after("walking", "walking"), "1.00x-128", "not known for long"),
-        (after(*WALK3), "0.10x-96", "walking goes on, 95% sure, last wide look 10 s ago: thin"),
+        (situation(), "1.00x-128", "not settled yet: wide"),
+        (after("walking", "walking"), "1.00x-128", "not settled yet"),
+        (after(*WALK3), "0.10x-96", "still walking, 95% sure, last wide window 10 s ago: thin"),
         (after("sitting", "sitting", "walking"), "1.00x-128", "may have changed from sitting to walking: wide"),
         (after("sitting", "walking", "walking"), "1.00x-128", "may have changed"),
-        (after("sitting", *WALK3), "0.10x-96", "walking goes on"),
+        (after("sitting", *WALK3), "0.10x-96", "still walking"),
         (after(*WALK3, confidence=0.79), "1.00x-128", "only 79% sure of walking"),
         (after(*WALK3, confidence=nan), "1.00x-128", "only nan% sure"),
-        (after(*WALK3, confidence=0.84), "1.00x-128", "walking is only 68% before the next"),
-        (after(*WALK3, looked_s=70.0), "1.00x-128", "no wide look for long"),
-        (after(*WALK3, looked_s=70.1), "0.10x-96", "last wide look 29.9 s ago"),
-        (after(*WALK3, looked_s=None), "1.00x-128", "no wide look for long"),
-        (replace(after(*WALK3), deadline_ms=15.0), "0.10x-96", "thin; deadline 15 ms kept"),
-        (replace(after(), deadline_ms=50.0), "0.50x-128", "wide; deadline 50 ms kept"),
+        (after(*WALK3, confidence=0.84), "1.00x-128", "walking leads the next by only 68%"),
+        (after(*WALK3, looked_s=70.0), "1.00x-128", "last wide window too long ago"),
+        (after(*WALK3, looked_s=70.1), "0.10x-96", "last wide window 29.9 s ago"),
+        (after(*WALK3, looked_s=None), "1.00x-128", "last wide window too long ago"),
+        (replace(after(*WALK3), deadline_ms=15.0), "0.10x-96", "thin; meets the deadline of 15 ms"),
+        (replace(after(), deadline_ms=50.0), "0.50x-128", "wide; meets the deadline of 50 ms"),
         (replace(after(), deadline_ms=5.0), "0.10x-96", "no subnetwork meets 5 ms: the fastest"),
     ],
 )
@@ -63,7 +63,7 @@ def test_every_wearer_is_judged_by_their_own_predictions(table: OperatingTable) 
     steady = after(*WALK3)
     other = predicted(label="sitting", stream="ankle")
     mixed = replace(steady, recent=(*steady.recent, other), last=other.decision)
-    assert "walking goes on" in PersistencePolicy(table).decide(mixed).reason
+    assert "still walking" in PersistencePolicy(table).decide(mixed).reason
 
 
 def linked(coverage: float = 1.0, age_s: float = 0.1, n: int = 3) -> PolicyState:
@@ -81,7 +81,7 @@ def linked(coverage: float = 1.0, age_s: float = 0.1, n: int = 3) -> PolicyState
         (linked(1.0, age_s=2.5), "0.50x-96", 2, "data 2.5 s old: at most 96"),
         (linked(1.0, age_s=nan), "1.00x-128", 1, "a good link"),
         (linked(1.0, age_s=-5.0), "1.00x-128", 1, "data 0 s old: a good link"),
-        (replace(linked(0.5), deadline_ms=15.0), "0.10x-96", 4, "deadline 15 ms kept"),
+        (replace(linked(0.5), deadline_ms=15.0), "0.10x-96", 4, "meets the deadline of 15 ms"),
     ],
 )
 def test_a_poor_link_means_fewer_samples_and_longer_hops(

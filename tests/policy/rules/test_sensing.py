@@ -27,9 +27,9 @@ def steerable(table: OperatingTable) -> OperatingTable:
     [
         ("sensing:lose=0.01", Sensing(25.0), "costs 0.5 points, saves 1 mW"),
         ("sensing:lose=0.4", Sensing(50.0, gyro=False), "costs 30.0 points, saves 5 mW"),
-        ("sensing:lose=0", None, "no thriftier way"),
-        ("sensing:fs_hz=20,gyro=false", Sensing(20.0, gyro=False), "by hand"),
-        ("sensing:gyro=false", Sensing(50.0, gyro=False), "by hand"),
+        ("sensing:lose=0", None, "no thriftier mode"),
+        ("sensing:fs_hz=20,gyro=false", Sensing(20.0, gyro=False), "as set"),
+        ("sensing:gyro=false", Sensing(50.0, gyro=False), "as set"),
     ],
 )
 def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
@@ -40,7 +40,7 @@ def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
     assert because in decision.reason
 
 
-def test_the_sparest_of_all_parts_holds(steerable: OperatingTable) -> None:
+def test_the_thriftiest_of_all_parts_holds(steerable: OperatingTable) -> None:
     policy = make_policy("persistence:settle=1,fs_hz=25+sensing:fs_hz=40,gyro=false", steerable)
     assert policy.decide(situation()).sensing == Sensing(40.0, gyro=False)
 

@@ -106,7 +106,7 @@ def _table() -> OperatingTable:
 
     rows = [(0.1, 0.93, 10.0), (0.25, 0.95, 20.0), (0.5, 0.96, 40.0), (1.0, 0.97, 80.0)]
     points = tuple(OperatingPoint(Subnet(w, 128), a, 1, ms, ms * 1.1, ms / 10) for w, a, ms in rows)
-    return OperatingTable("t", "by hand", "none", points)
+    return OperatingTable("t", "as set", "none", points)
 
 
 TABLE = _table()
