@@ -67,7 +67,7 @@ class SampleStream:
                 self._counts["not_wanted"] += n
                 continue
             timed = track.clock.push(n, received_s, packet.device_time, packet.counter)
-            if timed.fresh:
+            if timed.restarted:
                 self.lost += timed.lost
                 self._restart_time()
             elif timed.lost:

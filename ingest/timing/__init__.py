@@ -1,1 +1,1 @@
-"""When each sample was taken, on the host's clock."""
+"""Sample times on the host's clock."""

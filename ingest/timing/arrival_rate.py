@@ -1,4 +1,4 @@
-"""The sampling rate of a device, and a line under its newest arrivals, from the arrivals alone."""
+"""The sampling rate of a device and a line under its newest arrivals, from arrival times only."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from collections import deque
 import numpy as np
 
 BOUND = 0.02
-"""How far the true rate may lie from the nominal one."""
+"""Maximum distance of the true rate from the nominal one."""
 BUCKET_S = 0.5
-"""Of the arrivals in one such span only the earliest counts: the one that waited least for its connection event."""
+"""Span in which only the earliest arrival counts: the one that waited least for its connection event."""
 WINDOW_S = 30.0
 FIRST_S = 6.0
-"""How much must be seen before the rate is looked for."""
+"""Device time that must be seen before the first search for the rate."""
 EVERY_S, LATER_EVERY_S = 2.0, 10.0
-"""How often it is looked for: a search costs as much as a thousand arrivals, and a crystal drifts in minutes."""
+"""Time between searches: one costs as much as a thousand arrivals, and a crystal drifts over minutes."""
 STEADY = 0.06
-"""How far the slope from one bucket to the next may lie from that over all: one step changes only the latter."""
+"""Maximum distance of the slope between buckets from the slope over all: a single step changes only the latter."""
 STEP_COST = 3.0
-"""Of one bucket in ten that a rate explains only by a loss, in tenths of perfect agreement of the phases."""
+"""Cost of one bucket in ten that a rate explains only by a loss, in tenths of perfect phase agreement."""
 BACK_COST = 3.0
-"""A step back would mean more samples than the rate allows: so many losses' worth."""
+"""Cost of a step back, in losses: it would mean more samples than the rate allows."""
 
 
 class ArrivalRate:
-    """What a sensor that is 1 % slow, and one that loses a packet in a hundred, do not have in common.
+    """Distinguishes a slow sensor from a sensor that loses packets.
 
-    Both deliver alike in the long run. But a slow sensor falls behind steadily, a loss in one step of exactly a
-    packet's duration. So the rate is the one at which the arrivals, folded to a packet's duration, lie closest
-    together: a phase is blind to whole periods, hence to losses. Where the connection interval is a multiple of
-    the packet's duration, every arrival has the phase of the interval; there, the rate that needs the fewest steps is
-    the better.
+    A sensor that is 1 % slow and one that loses a packet in a hundred deliver alike in the long run. But a slow sensor
+    falls behind steadily, a loss in one step of exactly a packet's duration. So the right rate is the one at which the
+    arrivals, folded to a packet's duration, lie closest together: a phase is blind to whole periods, hence to losses.
+    If the connection interval is a multiple of the packet's duration, every arrival has the phase of the interval; then
+    the rate that needs the fewest steps is better.
+
+    Args:
+        packet_s: nominal duration of a packet.
     """
 
     def __init__(self, packet_s: float) -> None:
@@ -41,13 +44,14 @@ class ArrivalRate:
         self._due = -math.inf
         self._off, self._off_at = 0.0, -math.inf
         self.slow = 0.0
-        """By what share the period is longer than nominal."""
+        """Share by which the period exceeds the nominal one."""
 
     def push(self, u: float, host: float) -> bool:
-        """Take an arrival; whether ``slow`` is new.
+        """Add an arrival and return whether ``slow`` was re-estimated.
 
         Args:
-            u: when the packet ended by its place and the nominal rate, losses not counted.
+            u: end of the packet by its position and the nominal rate, not counting losses.
+            host: its arrival time.
         """
         late = host - u
         if u < self._end:
@@ -69,13 +73,13 @@ class ArrivalRate:
 
     @property
     def span_s(self) -> float:
-        """How much nominal time the arrivals span."""
+        """Nominal time that the arrivals span."""
         return self._buckets[-1][0] - self._buckets[0][0] if self._buckets else 0.0
 
     def off(self) -> float:
-        """By what share arrivals steadily come slower than nominal; 0 if a silence or a stall makes the difference.
+        """Share by which arrivals are steadily slower than nominal; 0 if a silence or a stall explains the difference.
 
-        Looked at once a bucket: a packet asks for it every time.
+        Computed once per bucket, because every packet asks for it.
         """
         if self._off_at != self._end:
             self._off_at, self._off = self._end, self._measure_off()
@@ -85,34 +89,34 @@ class ArrivalRate:
         u, late = np.array(self._buckets).T
         steady = float(np.median(np.diff(late) / np.diff(u)))
         level = late - (late[-1] - late[0]) / (u[-1] - u[0]) * u
-        first, last = int(level[:2].argmin()), len(u) - 2 + int(level[-2:].argmin())  # either end may be in a stall
+        first, last = int(level[:2].argmin()), len(u) - 2 + int(level[-2:].argmin())  # either end may lie in a stall
         whole = float((late[last] - late[first]) / (u[last] - u[first]))
         return whole if abs(whole - steady) < STEADY else 0.0
 
     def lost_packets(self) -> int:
-        """How many packets' durations the newest arrivals lie behind the oldest, at the rate found."""
+        """Number of packet durations by which the newest arrivals lie behind the oldest, at the estimated rate."""
         level = [late - self.slow * u for u, late in self._buckets]
         return max(0, round((min(level[-2:]) - min(level[:2])) / self._packet_s / (1 + self.slow)))
 
     def _estimate(self) -> None:
-        found = np.array(self._buckets)
-        u, late = found[:, 0] - found[0, 0], found[:, 1] - found[0, 1]
+        buckets = np.array(self._buckets)
+        u, late = buckets[:, 0] - buckets[0, 0], buckets[:, 1] - buckets[0, 1]
         points = min(max(int(16 * BOUND * u[-1] / self._packet_s), 100), 600)
         slow = np.linspace(-BOUND, BOUND, 2 * (points // 2) + 1)
         level = late - slow[:, None] * u  # (rates, buckets)
         turns = level / (self._packet_s * (1 + slow[:, None]))
-        together = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
-        worth = together - STEP_COST * _steps(turns) / len(u)
-        best = int(worth.argmax())
+        agreement = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
+        score = agreement - STEP_COST * _steps(turns) / len(u)
+        best = int(score.argmax())
         self.slow = float(slow[best])
         if 0 < best < len(slow) - 1:  # the top of the parabola through the best and its neighbours
-            left, top, right = together[best - 1 : best + 2]
+            left, top, right = agreement[best - 1 : best + 2]
             if left < top > right:
                 self.slow += float((left - right) / (left - 2 * top + right)) / 2 * float(slow[1] - slow[0])
 
 
 def _steps(turns: np.ndarray) -> np.ndarray:
-    """For each row, how often it leaves a band one turn high: once for a step up, ``BACK_COST`` times for one down."""
+    """How often each row leaves a band one turn high: 1 for a step up, ``BACK_COST`` for a step down."""
     lowest, highest = turns[:, 0].copy(), turns[:, 0].copy()
     cost = np.zeros(len(turns))
     for now in turns.T:
@@ -124,11 +128,11 @@ def _steps(turns: np.ndarray) -> np.ndarray:
     return cost
 
 
-class Floor:
+class LowerLine:
     """A line of given slope under the arrivals of the newest seconds."""
 
     BUCKETS = 8
-    """Of ``BUCKET_S`` with arrivals in them: after a silence, those before it still count."""
+    """Number of newest non-empty buckets of ``BUCKET_S``: after a silence, those before it still count."""
 
     def __init__(self) -> None:
         self.slope = 1.0
@@ -141,14 +145,14 @@ class Floor:
         self._u0 = self._h0 = 0.0
         self._first_u: float | None = None
         self.span_s = 0.0
-        """How much device time has been seen."""
+        """The device time seen so far."""
 
     def host(self, u: float) -> float:
         """The host's time at device time ``u``."""
         return self._h0 + (u - self._u0) * self.slope
 
     def push(self, u: float, host: float) -> float:
-        """Take an arrival; by how much it lies above the line as it was before."""
+        """Add an arrival and return its distance above the previous line."""
         if self._first_u is None:
             self._first_u, self._u0, self._h0 = u, u, host
         self.span_s = u - self._first_u
@@ -164,7 +168,7 @@ class Floor:
         return above
 
     def shift(self, by: float) -> None:
-        """What arrived last belongs to device times later by so much; what came before no longer counts."""
+        """Move the newest arrival to a device time later by ``by`` and forget the arrivals before it."""
         u, host = self._points[-1]
         self._points.clear()
         self._points.append((u + by, host))

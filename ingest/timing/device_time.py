@@ -1,4 +1,4 @@
-"""Time from packets that carry the device's clock, or a number."""
+"""Times of packets that carry the device's clock or a counter."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 CLOCK_BOUND = 200e-6
 """Quartz clocks of wearables keep within 20 ppm of each other, poor ones within 100."""
 RATE_BOUND = 0.02
-"""How far the true sampling rate may lie from the nominal one: most sensors time themselves by an RC circuit."""
+"""Maximum distance of the true sampling rate from the nominal one: most sensors use an RC oscillator."""
 RATE_WINDOW_S = 30.0
-"""Over how much device time the rate is measured."""
+"""Device time over which the rate is measured."""
 STAMP_ERROR_S = 0.01
-"""How far a stamp may lie from its sample, for telling a gap from a rate that is not yet known."""
+"""Maximum distance of a stamp from its sample, to distinguish a gap from a rate not yet known."""
 SHORTEST_S = 1e-6
-"""No sensor samples faster: a packet later by less than its samples take is not later."""
+"""Shortest sampling period of any sensor: a packet must advance device time by at least its samples' duration."""
 AHEAD_S, AHEAD_SETTLING_S = 0.1, 0.5
-"""No packet comes before its time; by so much the line may be late after all."""
+"""Maximum lead of a packet over the line: packets are never early, but the line may be this late."""
 AGREE = 3
-"""So many packets in a row that contradict the line, but not each other, show that the device's time has jumped."""
+"""Consecutive packets that contradict the line, but not each other, and so show a jump of the device's time."""
 
 
 class DeviceTime(ABC):
-    """What clocks and counters have in common: a line to the host's clock, and doubt about what does not fit it.
+    """The common part of clocks and counters: a line to the host's clock, and the handling of implausible packets.
 
-    A packet whose stamp would have it sent before its time, or before the packet before it, is set aside as an
-    outlier and its samples timed by their place, until ``AGREE`` in a row say that the device's time has begun anew.
+    A packet is an outlier if its stamp puts it ahead of the line, or before the previous packet. Its samples are timed
+    by their position, until ``AGREE`` consecutive packets show that the device's time restarted.
     """
 
     kind: ClassVar[Literal["device clock", "packet counter"]]
@@ -44,26 +44,26 @@ class DeviceTime(ABC):
         self._line = Envelope(slope_bound)
         self._steady = SteadyTime(self._line)
         self._newest_u = 0.0  # device time of the newest sample
-        self._zero_s: float | None = None  # the device's own time where that begins; None: it tells none
+        self._zero_s: float | None = None  # the device's own time at u = 0; None without a clock
         self._suspects: list[tuple[float, float]] = []  # (device time of the last sample, arrival)
         self._lost = self._gaps = self._outliers = self._jumps = 0
 
     def push(self, n: int, received_s: float, device_time: int | None = None, counter: int | None = None) -> Timed:
         """See ``HostClock``."""
         raw = self._raw(device_time, counter)
-        u_last, anew = 0.0, False
+        u_last, restarted = 0.0, False
         if self._steady.started:
             u_last = self._locate(raw, n, self._line.device(received_s))
             if not self._fits(u_last, n, received_s):
-                anew = self._suspects_agree(u_last, received_s)
-                if not anew:
-                    return self._by_place(n, received_s)
-        if anew or not self._steady.started:
+                restarted = self._suspects_agree(u_last, received_s)
+                if not restarted:
+                    return self._by_position(n, received_s)
+        if restarted or not self._steady.started:
             self._steady.start()
             u_last, lost, step = self._begin(raw, n), 0, self._period_s
         else:
             lost = self._missing(u_last, n)
-            # A stamp that comes a little early must not put a packet's first samples before those already timed.
+            # A slightly early stamp must not put a packet's first samples before those already timed.
             step = min(self._period_s, (u_last - self._newest_u) / n)
         self._suspects.clear()
         self._advance(n, lost, u_last, trusted=True)
@@ -72,10 +72,10 @@ class DeviceTime(ABC):
         self._lost += lost
         self._gaps += lost > 0
         self._jumps += far
-        return Timed(n, t, step_t, lost, anew or far, self._device_s(u_last), step)
+        return Timed(n, t, step_t, lost, restarted or far, self._device_s(u_last), step)
 
-    def _by_place(self, n: int, received_s: float) -> Timed:
-        """Samples without a stamp that can be believed follow those before them."""
+    def _by_position(self, n: int, received_s: float) -> Timed:
+        """Time the samples of an outlier: they follow those before them."""
         self._outliers += 1
         self._advance(n, 0, self._newest_u + n * self._period_s, trusted=False)
         t, step_t, far = self._steady.emit(self._newest_u - (n - 1) * self._period_s, self._period_s, n, received_s)
@@ -87,11 +87,11 @@ class DeviceTime(ABC):
 
     @abstractmethod
     def _raw(self, device_time: int | None, counter: int | None) -> int:
-        """What this clock goes by."""
+        """The raw value that this clock uses."""
 
     @abstractmethod
     def _begin(self, raw: int, n: int) -> float:
-        """Start a new count of device time; that of the packet's last sample."""
+        """Start a new count of device time and return that of the packet's last sample."""
 
     @abstractmethod
     def _locate(self, raw: int, n: int, expected_u: float) -> float:
@@ -99,10 +99,10 @@ class DeviceTime(ABC):
 
     @abstractmethod
     def _missing(self, u_last: float, n: int) -> int:
-        """How many samples lie between the newest one and these."""
+        """Number of samples between the newest sample and this packet."""
 
     def _advance(self, n: int, lost: int, u_last: float, trusted: bool) -> None:
-        """The packet's last sample is now the newest."""
+        """Make the packet's last sample the newest."""
         self._newest_u = u_last
 
     def _fits(self, u_last: float, n: int, received_s: float) -> bool:
@@ -112,7 +112,7 @@ class DeviceTime(ABC):
         return ahead <= (AHEAD_SETTLING_S if self._steady.settling else AHEAD_S)
 
     def _suspects_agree(self, u_last: float, received_s: float) -> bool:
-        """Whether this packet and those before it agree on another time than the line's."""
+        """Whether this packet and the outliers before it agree on a time that differs from the line's."""
         if self._suspects:
             u, at = self._suspects[-1]
             if not 0 < u_last - u <= received_s - at + AHEAD_SETTLING_S:
@@ -125,6 +125,7 @@ class DeviceTime(ABC):
         return True
 
     def status(self) -> TimeStatus:
+        """See ``HostClock``."""
         steady = self._steady
         return TimeStatus(
             self.kind,
@@ -141,14 +142,14 @@ class DeviceTime(ABC):
 
     @abstractmethod
     def _rate_hz(self) -> float:
-        """The true sampling rate, as far as known."""
+        """The measured sampling rate."""
 
 
 class StampedTime(DeviceTime):
-    """Times packets by the device's clock, and finds gaps by it.
+    """Times packets and finds gaps by the device's clock.
 
-    The rate comes from the stamps themselves, so a sample lies where it was taken even in a packet of seventy
-    whose stamp belongs to the last one; a packet that never came is a gap and stretches nothing.
+    The rate comes from the stamps themselves, so every sample gets its true time, even in a packet of seventy whose
+    stamp belongs to the last; a lost packet leaves a gap and stretches no other.
     """
 
     kind = "device clock"
@@ -165,10 +166,10 @@ class StampedTime(DeviceTime):
 
     def _begin(self, raw: int, n: int) -> float:
         self._ticks0, self._zero_s = raw, raw * self._tick_s
-        self._index = 0  # of the newest sample, the lost ones counted
+        self._index = 0  # of the newest sample, including lost ones
         self._marks: deque[tuple[float, int]] = deque()  # (device time, index) about once a second
         self._period_s, self._period_error = self._nominal_s, RATE_BOUND
-        self._smallest = self._largest = n  # of the packets so far, in samples
+        self._smallest = self._largest = n  # packet size so far, in samples
         return (n - 1) * self._period_s if self._at_first else 0.0
 
     def _locate(self, raw: int, n: int, expected_u: float) -> float:
@@ -180,7 +181,7 @@ class StampedTime(DeviceTime):
         advance = u_last - self._newest_u
         hole = advance / self._period_s - n
         self._smallest, self._largest = min(self._smallest, n), max(self._largest, n)
-        # Packets get lost, not samples: less than half of one is a rate not yet known, or a stamp that wavers.
+        # Whole packets get lost: less than half a packet is an unknown rate or an inexact stamp.
         if hole <= 0.5 * self._smallest + self._period_error * advance / self._period_s:
             return 0
         return n * max(1, round(hole / n)) if self._smallest == self._largest else round(hole)
@@ -207,14 +208,14 @@ class StampedTime(DeviceTime):
 
 
 class CountedTime(DeviceTime):
-    """Times packets by their numbers: device time is the sample's number times the nominal period."""
+    """Times packets by their counters: device time is the sample's number times the nominal period."""
 
     kind = "packet counter"
 
     def __init__(self, fs_hz: float, clock: Clock) -> None:
         super().__init__(fs_hz, RATE_BOUND)
         self._modulus, self._of_packets = clock.counter_modulus, clock.counts == "packets"
-        self._count = self._candidate = 0  # number of the newest packet, and of the one looked at
+        self._count = self._candidate = 0  # number of the newest packet, and of the packet being located
         self._samples = 1  # in the newest packet
 
     def _raw(self, device_time: int | None, counter: int | None) -> int:
@@ -227,10 +228,10 @@ class CountedTime(DeviceTime):
         return 0.0
 
     def _locate(self, raw: int, n: int, expected_u: float) -> float:
-        each = self._samples if self._of_packets else 1  # samples to one count
-        passed = round((expected_u - self._newest_u) / (self._period_s * each))
+        per_count = self._samples if self._of_packets else 1  # samples per count
+        passed = round((expected_u - self._newest_u) / (self._period_s * per_count))
         self._candidate = unwrap(raw, self._count + passed, self._modulus)
-        ahead = (self._candidate - self._count) * each
+        ahead = (self._candidate - self._count) * per_count
         return self._newest_u + (ahead + n - self._samples) * self._period_s
 
     def _missing(self, u_last: float, n: int) -> int:

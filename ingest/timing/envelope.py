@@ -1,9 +1,9 @@
-"""A straight line under the arrivals: the way from a device's time to the host's.
+"""A straight line under the arrivals, which maps a device's time to the host's.
 
-A packet arrives late by some latency, never early. So the line sought is the one that lies below every
-(device time, arrival) pair and close to them: an edge of their lower convex hull (Moon, Skelly and Towsley,
-"Estimation and removal of clock skew from network delay measurements", INFOCOM 1999). What the fastest
-packets needed stays in it as a constant; no one-way measurement can see that part.
+A packet arrives late by some latency, never early. So the right line lies below every (device time, arrival) pair and
+close to them: an edge of their lower convex hull (Moon, Skelly and Towsley, "Estimation and removal of clock skew from
+network delay measurements", INFOCOM 1999). The latency of the fastest packets remains as a constant, which no one-way
+measurement can see.
 """
 
 from __future__ import annotations
@@ -14,19 +14,28 @@ from itertools import pairwise
 
 WINDOW_S = 60.0
 BUCKET_S = 1.0
-"""Of the arrivals in one such span of device time only the earliest, relative to the line, is kept."""
+"""Span of device time of which the line keeps only the earliest arrival, relative to itself."""
 LATENCY_S = 0.25
-"""What the earliest arrivals' latencies may differ by."""
+"""Maximum difference between the latencies of the earliest arrivals."""
 
 
 class Envelope:
     """``host = a * u + b`` under the newest minute of arrivals, in bounded memory.
 
-    A push costs constant time, but for one in a second, and those that lower the line: they go through the
-    at most ``window_s`` points.
+    A push takes constant time, except for one per second and those that lower the line: they visit at most
+    ``window_s / bucket_s`` points.
 
     Args:
-        slope_bound: how far ``a`` may lie from 1, e.g. 200e-6 for a quartz clock, unless the arrivals plainly say else.
+        slope_bound: maximum distance of ``a`` from 1, e.g. 200e-6 for a quartz clock, unless the arrivals clearly
+            contradict it.
+        window_s: device time that the line covers.
+        bucket_s: see ``BUCKET_S``.
+
+    >>> line = Envelope(slope_bound=200e-6)
+    >>> [round(line.push(u, u + 100 + late), 3) for u, late in ((0.0, 0.01), (0.1, 0.03), (0.2, 0.01))]
+    [0.0, 0.02, 0.0]
+    >>> round(line.host(1.0), 3)
+    101.01
     """
 
     def __init__(self, slope_bound: float, window_s: float = WINDOW_S, bucket_s: float = BUCKET_S) -> None:
@@ -35,14 +44,14 @@ class Envelope:
         self.start()
 
     def start(self) -> None:
-        """Forget everything."""
+        """Forget all arrivals."""
         self._points: deque[tuple[float, float]] = deque()
         self._bucket_end = -float("inf")
-        self._lowest = 0.0  # of the newest point above the line
+        self._lowest = 0.0  # height of the newest point above the line
         self.slope = 1.0
-        """Host seconds in one second of device time."""
+        """Host seconds per second of device time."""
         self.span_s = 0.0
-        """How much device time the line rests on."""
+        """Device time that the line rests on."""
         self._u0 = self._h0 = 0.0
 
     def host(self, u: float) -> float:
@@ -54,7 +63,7 @@ class Envelope:
         return self._u0 + (host - self._h0) / self.slope
 
     def push(self, u: float, host: float) -> float:
-        """Take an arrival, in order of ``u``; by how much it lies above the line as it was before."""
+        """Add an arrival, in order of ``u``, and return its distance above the previous line."""
         if not self._points:
             self._u0, self._h0 = u, host
         above = host - self.host(u)
@@ -73,7 +82,7 @@ class Envelope:
         return above
 
     def _fit(self) -> None:
-        """The edge of the lower hull over the middle of the window, its slope within bounds."""
+        """Fit the line to the edge of the lower hull at the middle of the window, with its slope within bounds."""
         hull: list[tuple[float, float]] = []
         for u, h in self._points:
             while len(hull) > 1:
@@ -83,14 +92,14 @@ class Envelope:
                 hull.pop()
             hull.append((u, h))
         middle = (self._points[0][0] + self._points[-1][0]) / 2
-        slope = self.slope  # after a long silence there is one point, and no newer slope
+        slope = self.slope  # stays after a long silence, which leaves one point
         for (u1, h1), (u2, h2) in pairwise(hull):
             if u2 >= middle:
                 slope = (h2 - h1) / (u2 - u1)
                 break
         self.span_s = self._points[-1][0] - self._points[0][0]
         beyond = abs(slope - 1) - self._slope_bound
-        # More than latencies can make of it, and the bound itself is wrong; but a backlog is no clock.
+        # Beyond what latencies explain, the bound itself must be wrong; but a backlog is not a clock.
         if beyond > 0 and not (beyond * self.span_s > LATENCY_S and 0.6 < slope < 1.7):
             slope = 1 + math.copysign(self._slope_bound, slope - 1)
         self.slope = slope

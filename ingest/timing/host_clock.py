@@ -1,12 +1,12 @@
-"""When samples were taken: from what a device tells of time, and the moment its packets arrive, to the host's clock.
+"""Sample times on the host's clock, from the times or counters in a device's packets and from their arrivals.
 
-``host_clock(fs_hz, clock)`` gives the right one of three ways:
+``host_clock(fs_hz, clock)`` chooses one of three methods:
 
-- ``StampedTime``: the device stamps its packets (``device_time``);
-- ``CountedTime``: it numbers them (``device_time``);
-- ``ArrivalTime``: it does neither, and the arrivals must tell (``arrival_time``).
+- ``StampedTime`` (module ``device_time``): the device stamps its packets;
+- ``CountedTime`` (module ``device_time``): the device numbers its packets;
+- ``ArrivalTime`` (module ``arrival_time``): it does neither, so times follow from the arrivals.
 
-All are pure: the same packets give the same times. A reconnect needs a new one.
+All are pure: the same packets give the same times. Each epoch needs a new one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 
 
 def host_clock(fs_hz: float, clock: Clock, on_change: bool = False) -> HostClock:
-    """The way to time a device's samples.
+    """A new host clock for a device's samples.
 
     Args:
         fs_hz: the nominal rate.
-        clock: what the packets carry.
-        on_change: samples come only when a value has changed: a missing one is not lost.
+        clock: the time or counter that the packets carry.
+        on_change: the device sends a sample only when a value has changed, so a missing sample is not a loss.
+
+    >>> from kinestream.ingest.profile import Clock
+    >>> clock = host_clock(50.0, Clock(tick_s=1e-3))
+    >>> clock.push(2, received_s=10.0, device_time=0).t.tolist()
+    [9.98, 10.0]
     """
     if clock.tick_s is not None:
         return StampedTime(fs_hz, clock)

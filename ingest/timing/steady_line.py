@@ -1,4 +1,4 @@
-"""The line under the arrivals, and the times that are handed out along it."""
+"""Sample times along a line that is still being fitted to the arrivals."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import math
 from typing import Literal, Protocol
 
 EASE_S = 2.0
-"""How quickly what is handed out follows what is known now: a low-pass against a saw-tooth."""
+"""Time constant with which sample times follow the line: a low-pass against a saw-tooth."""
 MAX_CORRECTION = 0.01
-"""Seconds a second by which times are stretched or squeezed to follow; windowing sees nearly even steps."""
+"""Maximum correction, in seconds per second of stretch or squeeze; windowing sees nearly even steps."""
 MAX_CORRECTION_SETTLING = 0.05
-"""The same in the first seconds, when the first packet's latency is still being unlearnt."""
+"""The same in the first seconds, while the first packet's latency is being corrected."""
 RESTART_S = 0.5
-"""Further off than this, following would take minutes: time begins anew."""
+"""Maximum error to follow; correcting a larger one would take minutes, so time restarts."""
 SETTLED_S = 5.0
-"""The line is trusted when it rests on so much device time."""
+"""Device time that the line must span to be reliable."""
 JITTER_SHARE = 1 / 64
-"""Weight of one packet in the average latency."""
+"""Weight of one packet in the average jitter."""
 
 
 class Line(Protocol):
-    """``host = slope * u + b``, learnt from arrivals."""
+    """``host = slope * u + b``, fitted to arrivals."""
 
     slope: float
-    """Host seconds in one second of device time."""
+    """Host seconds per second of device time."""
     span_s: float
-    """How much device time has been seen."""
+    """The device time seen so far."""
 
     def start(self) -> None:
-        """Forget everything."""
+        """Forget all arrivals."""
 
     def host(self, u: float) -> float:
         """The host's time at device time ``u``."""
         ...
 
     def push(self, u: float, host: float) -> float:
-        """Take an arrival; by how much it lies above the line as it was before."""
+        """Add an arrival and return its distance above the previous line."""
         ...
 
 
 class SteadyTime:
-    """Hands out times along a line that is still being learnt: never back, and never in a hurry.
+    """Assigns times along a line that is still being fitted: never backwards, and never with a jump.
 
-    Device time ``u`` is in seconds, more or less: a device's clock, or a sample's number times the nominal period.
+    Device time ``u`` is in nominal seconds: a device's clock, or a sample's number times the nominal period.
     """
 
     def __init__(self, line: Line) -> None:
@@ -52,50 +52,56 @@ class SteadyTime:
         self.start()
 
     def start(self) -> None:
-        """Forget the line; what comes follows nothing that was handed out."""
+        """Forget the line; the next times are independent of earlier ones."""
         self.line.start()
         self.started = False
-        self._u = self._t = 0.0  # of the newest sample handed out
+        self._u = self._t = 0.0  # of the newest sample timed
         self._first = True
 
     @property
     def settling(self) -> bool:
+        """Whether the line spans too little device time to be reliable."""
         return self.line.span_s < SETTLED_S
 
     @property
     def state(self) -> Literal["waiting", "settling", "fitted"]:
+        """The state of ``TimeStatus``."""
         return "waiting" if not self.started else "settling" if self.settling else "fitted"
 
     def push(self, u: float, received_s: float) -> float:
-        """A packet whose last sample was taken at ``u`` arrived; by how much above the line."""
+        """Add the arrival of a packet whose last sample was taken at ``u``; return its distance above the line."""
         self.started = True
         above = self.line.push(u, received_s)
         self.jitter_s += (max(above, 0.0) - self.jitter_s) * JITTER_SHARE
         return above
 
     def emit(self, u_first: float, step: float, n: int, received_s: float) -> tuple[float, float, bool]:
-        """When ``n`` samples were taken, on the host's clock: the first one's time, how far apart they are, and whether
-        they begin anew.
+        """The times of ``n`` samples on the host's clock.
 
-        The times are strictly ascending, also over calls, but where they begin anew.
+        Times ascend strictly, also across calls, except after a restart.
 
         Args:
-            u_first: device time of the first, later than all before; the others follow ``step`` apart.
+            u_first: device time of the first sample, later than all before.
+            step: device time between two samples.
+            n: number of samples.
+            received_s: arrival time of their packet.
+        Returns:
+            The time of the first sample, the time between two samples, and whether time restarted.
         """
-        fresh = False
+        restarted = False
         u_last = u_first + (n - 1) * step
         slope = self.line.slope
         if self._first:
             self._first = False
             first_t = self.line.host(u_first)
         elif abs(off := self.line.host(u_last) - self._t - (elapsed := u_last - self._u) * slope) > RESTART_S:
-            fresh = True
+            restarted = True
             first_t = self.line.host(u_first)
         else:
-            most = MAX_CORRECTION_SETTLING if self.settling else MAX_CORRECTION
-            slope += min(max(-math.expm1(-elapsed / EASE_S) * off / elapsed, -most), most)
+            limit = MAX_CORRECTION_SETTLING if self.settling else MAX_CORRECTION
+            slope += min(max(-math.expm1(-elapsed / EASE_S) * off / elapsed, -limit), limit)
             first_t = self._t + (u_first - self._u) * slope
         self._u = u_last
         self._t = first_t + (n - 1) * step * slope
         self.age_s = max(received_s - self._t, 0.0)
-        return first_t, step * slope, fresh
+        return first_t, step * slope, restarted

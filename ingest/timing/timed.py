@@ -1,4 +1,4 @@
-"""What timing says of a packet's samples and of a stream's clock."""
+"""Results of timing: the times of a packet's samples and the state of a stream's clock."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 
 
 class Timed(NamedTuple):
-    """The times of one packet's samples, as plain numbers: many a packet has one sample, which needs no array."""
+    """The times of one packet's samples, as plain numbers: packets often have one sample, which needs no array.
+
+    >>> Timed(n=3, first_s=1.0, step_s=0.5).t.tolist()
+    [1.0, 1.5, 2.0]
+    """
 
     n: int
     first_s: float
-    """When the first was taken, on the host's clock; strictly ascending, also over packets until a ``fresh`` one."""
+    """Time of the first sample on the host's clock; strictly ascending, also across packets until ``restarted``."""
     step_s: float
-    """Between two of the samples."""
+    """Time between two samples."""
     lost: int = 0
-    """Samples that were taken between the packet before and this one, or shortly before, and never came."""
-    fresh: bool = False
-    """The device's time began anew: what follows belongs to a new session, and its times may step back."""
+    """Samples taken between the previous packet and this one, or shortly before, that never arrived."""
+    restarted: bool = False
+    """The device's time restarted: this packet starts a new epoch, and times may step back."""
     device_s: float | None = None
-    """When the last sample was taken on the device's own clock, unwrapped; None for devices that tell no time."""
+    """Time of the last sample on the device's own clock, unwrapped; None for devices without a clock."""
     device_step_s: float = 0.0
-    """Between two of the samples on that clock."""
+    """Time between two samples on that clock."""
 
     @property
     def t(self) -> NDArray[np.float64]:
@@ -38,49 +42,49 @@ class Timed(NamedTuple):
 
     @property
     def t_device(self) -> NDArray[np.float64] | None:
-        """(n,) seconds on the device's own clock, where it has one."""
+        """(n,) seconds on the device's own clock; None without one."""
         if self.device_s is None:
             return None
         return self.device_s - self.device_step_s * np.arange(self.n - 1, -1, -1, dtype=np.float64)
 
 
 def host_times(run: Sequence[Timed]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """``t`` and ``t_device`` of packets that follow one another: (samples,) each; the latter if each packet has it."""
+    """``t`` and ``t_device`` of consecutive packets, (samples,) each; the latter only if every packet has it."""
     if all(timed.n == 1 for timed in run):
         t = np.array([timed.first_s for timed in run])
         t_device = [timed.device_s for timed in run if timed.device_s is not None]
         return t, np.array(t_device) if len(t_device) == len(run) else None
-    device = [each for timed in run if (each := timed.t_device) is not None]
+    device = [times for timed in run if (times := timed.t_device) is not None]
     return np.concatenate([timed.t for timed in run]), np.concatenate(device) if len(device) == len(run) else None
 
 
 @dataclass(frozen=True, slots=True)
 class TimeStatus:
-    """What is known of a stream's time, for a person."""
+    """The state of a stream's clock, for display."""
 
     kind: Literal["device clock", "packet counter", "arrivals"]
     state: Literal["waiting", "settling", "fitted"]
-    """``fitted``: the line rests on enough packets to be trusted."""
+    """``fitted``: the line rests on enough packets to be reliable."""
     rate_hz: float
-    """The true rate as far as known; the nominal one before."""
+    """The measured rate; the nominal one until it is known."""
     slope_ppm: float
-    """By how much the device's clock is slow against the host's; without one, its sampling period is long."""
+    """Slowness of the device's clock against the host's; without a clock, excess of its sampling period."""
     jitter_ms: float
-    """How far above the fastest a packet is on average: the latency that varies."""
+    """Mean latency above the fastest packets: the varying part of the latency."""
     age_ms: float
-    """How old the newest sample was on arrival, but for the part of the latency that is always there."""
+    """Age of the newest sample on arrival, without the constant part of the latency."""
     lost: int
     """Samples found missing."""
     gaps: int
-    """Places at which samples were missing."""
+    """Number of separate losses."""
     outliers: int
-    """Packets whose stamp or number made no sense and was set aside; their samples were timed by their place."""
+    """Packets with an implausible stamp or number; their samples were timed by their position."""
     jumps: int
-    """How often the device's time began anew."""
+    """Number of restarts of the device's time."""
 
 
 def timed_link(link: LinkStatus, time: TimeStatus) -> LinkStatus:
-    """What is known of a link, with what is known of its stream's time."""
+    """The status of a link, completed by the status of its stream's clock."""
     return replace(
         link,
         clock=f"{time.kind}, {time.state}",
@@ -91,16 +95,18 @@ def timed_link(link: LinkStatus, time: TimeStatus) -> LinkStatus:
 
 
 class HostClock(Protocol):
-    """Times one stream's samples over one connection."""
+    """Times the samples of one stream within one epoch."""
 
     def push(self, n: int, received_s: float, device_time: int | None = None, counter: int | None = None) -> Timed:
         """The times of the next packet's samples.
 
         Args:
-            n: how many samples it has, at least 1.
-            received_s: when it arrived, on the host's monotonic clock; not before the packet before it.
-            device_time, counter: raw, as the packet carries them.
+            n: number of samples, at least 1.
+            received_s: arrival time on the host's monotonic clock, not before that of the previous packet.
+            device_time, counter: raw values from the packet.
         """
         ...
 
-    def status(self) -> TimeStatus: ...
+    def status(self) -> TimeStatus:
+        """The current state of the clock."""
+        ...

@@ -1,26 +1,29 @@
-"""Counts that begin again from 0: which multiple of the modulus is meant."""
+"""Unwrapping of counters that wrap to 0."""
 
 from __future__ import annotations
 
 BEHIND = 0.75
-"""Share of the modulus that a count may lie behind what is expected; the rest may lie ahead.
+"""Share of the modulus by which a count may lie behind the expected count; the rest may lie ahead.
 
-A packet can be late by any stall, but it cannot come before its time, so most of the room is behind.
+A stall can delay a packet by any time, but no packet arrives early, so most of the range lies behind.
 """
 
 
 def unwrap(raw: int, expected: int, modulus: int | None) -> int:
-    """The count congruent to ``raw`` that fits what is expected by now.
+    """The count congruent to ``raw`` that lies nearest to the expected count.
 
-    Because ``expected`` is told by the host's clock and not by the last count alone, it does not matter
-    whether the packets around a wrap arrived, nor how often the count wrapped in between.
+    ``expected`` comes from the host's clock, not from the last count alone, so lost packets around a wrap do not
+    matter, nor does the number of wraps in between.
 
     Args:
-        raw: the count as it was sent, 0 to ``modulus`` - 1.
-        expected: the unwrapped count that the time since the last packets lets expect.
-        modulus: counts begin again after this many; None: they do not.
+        raw: the count as sent, 0 to ``modulus`` - 1.
+        expected: the unwrapped count expected from the time since the last packets.
+        modulus: counts wrap to 0 after this many; None: they do not wrap.
     Returns:
-        a count within [``expected`` - 3/4 ``modulus``, ``expected`` + 1/4 ``modulus``).
+        A count within [``expected`` - 3/4 ``modulus``, ``expected`` + 1/4 ``modulus``).
+
+    >>> unwrap(2, expected=255, modulus=256)
+    258
     """
     if modulus is None:
         return raw
