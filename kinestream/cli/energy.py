@@ -1,4 +1,4 @@
-"""``kinestream energy`` and ``kinestream calibrate-energy``: what devices are taken to draw, and what this one does."""
+"""``kinestream energy`` and ``kinestream calibrate-energy``: energy models of devices, and measuring this machine."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add both commands."""
     energy = subparsers.add_parser("energy", help="list the energy models of devices, or show one with its sources")
-    energy.add_argument("model", metavar="M", nargs="?", help="a bundled energy model, or its file.toml; none: list")
+    energy.add_argument(
+        "model", metavar="M", nargs="?", help="a bundled energy model or a file.toml (default: list all)"
+    )
     energy.add_argument("--json", action="store_true", help="print JSON")
     energy.set_defaults(run=run_energy)
     fit = subparsers.add_parser(
         "calibrate-energy",
-        help="fit what one busy core of this machine draws, from its own gauges",
-        description="Compare this machine computing on one core with itself idle, by RAPL's energy counter or by its\n"
-        "discharging battery, and write an energy model. Says so where the machine tells nobody what it draws.",
+        help="measure what one busy core of this machine draws",
+        description="Compare this machine computing on one core with the idle machine, by RAPL's energy counter\n"
+        "or by its discharging battery, and write an energy model. Fails if the machine does not report its power.",
     )
     fit.add_argument("--model", metavar="M", default="uci_cnn", help="the network to compute (default %(default)s)")
-    fit.add_argument("--seconds", type=float, default=20.0, help="of each stretch (default %(default)s)")
-    fit.add_argument("--rounds", type=int, default=5, help="busy stretches (default %(default)s)")
+    fit.add_argument("--seconds", type=float, default=20.0, help="length of each period (default %(default)s)")
+    fit.add_argument("--rounds", type=int, default=5, help="number of busy periods (default %(default)s)")
     fit.add_argument(
         "--out", type=Path, metavar="FILE", default=Path("my_machine.toml"), help="the file (default %(default)s)"
     )
-    fit.add_argument("--sys", type=Path, metavar="DIR", default=Path("/sys"), help="where the kernel's files lie")
+    fit.add_argument("--sys", type=Path, metavar="DIR", default=Path("/sys"), help="folder of the kernel's files")
     fit.set_defaults(run=run_fit)
 
 
 def run_energy(args: argparse.Namespace) -> int:
-    """Print the names, or one model's coefficients, each with where it comes from."""
+    """Print the names of the models, or the coefficients of one model with their sources."""
     from dataclasses import asdict
 
     from kinestream.core.signals import Sensing
@@ -58,9 +60,9 @@ def run_energy(args: argparse.Namespace) -> int:
     for part in ("processor", "radio", "sensor"):
         values = getattr(model, part)
         for key, value in (asdict(values) if values else {}).items():
-            told = ", ".join(f"{mw:g} mW at {hz:g} Hz" for hz, mw in value) if isinstance(value, tuple) else value
+            text = ", ".join(f"{mw:g} mW at {hz:g} Hz" for hz, mw in value) if isinstance(value, tuple) else value
             source = model.sources.get(f"{part}.{key}", model.sources.get(part, ""))
-            print(f"  {part}.{key} = {told}" + (f"\n      {source}" if source else ""))
+            print(f"  {part}.{key} = {text}" + (f"\n      {source}" if source else ""))
     print("estimated without any inference:")
     for sensing in (Sensing(hz, gyro) for hz in (50, 20) for gyro in (True, False)):
         print(f"  {model.base_mw(sensing):8.3f} mW  {sensing}")
@@ -68,7 +70,7 @@ def run_energy(args: argparse.Namespace) -> int:
 
 
 def run_fit(args: argparse.Namespace) -> int:
-    """Measure; the file's path goes to standard output, what was found to standard error."""
+    """Measure; print the file's path to standard output and the result to standard error."""
     import time
 
     import numpy as np
@@ -77,7 +79,7 @@ def run_fit(args: argparse.Namespace) -> int:
     from kinestream.inference import Engine, find_model, load_model
 
     if args.out.exists():
-        raise ConfigError(f"{args.out} is there already; choose another file with --out")
+        raise ConfigError(f"{args.out} exists; choose another file with --out")
     model = load_model(find_model(args.model))
     engine = Engine(model)
     x = np.zeros((model.input.length, len(model.mean)), np.float32) + model.mean
@@ -88,14 +90,14 @@ def run_fit(args: argparse.Namespace) -> int:
             engine.predict(x, model.full)
 
     engine.warm([model.full])
-    found = fit(busy, time.sleep, seconds=args.seconds, rounds=args.rounds, sys=args.sys)
+    result = fit(busy, time.sleep, seconds=args.seconds, rounds=args.rounds, sys=args.sys)
     try:
-        args.out.write_text(found.toml(), "utf-8")
+        args.out.write_text(result.toml(), "utf-8")
     except OSError as error:
         raise ConfigError(f"{args.out}: {error.strerror or error}") from None
     print(
-        f"one busy core draws {found.power_mw / 1000:.2f} W ({found.low_mw / 1000:.2f} to {found.high_mw / 1000:.2f}) "
-        f"by {found.gauge}; idle {found.idle_mw / 1000:.2f} W",
+        f"one busy core draws {result.power_mw / 1000:.2f} W ({result.low_mw / 1000:.2f} to "
+        f"{result.high_mw / 1000:.2f}) by {result.gauge}; idle {result.idle_mw / 1000:.2f} W",
         file=sys.stderr,
     )
     print(args.out)

@@ -1,4 +1,4 @@
-"""``kinestream models`` and ``kinestream table``: what models there are, and what each subnetwork costs here."""
+"""``kinestream models`` and ``kinestream table``: list and show models, and measure their subnetworks here."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from kinestream.inference import Model
 
 MOST_SHOWN = 40
-"""A group of the card with more entries than this (the accuracy of every subnetwork) is only shown as JSON."""
+"""Largest group of the card that is printed; larger ones (the accuracy of every subnetwork) appear only in JSON."""
 COUNTS = ("confusion", "confusion_by_subject", "confidence_bins")
-"""Entries of the card that a program adds up and nobody reads in a list."""
+"""Entries of the card that are for programs and not printed."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add both commands; each sets ``run``."""
-    models = subparsers.add_parser("models", help="list the models, or show one")
+    """Add both commands."""
+    models = subparsers.add_parser("models", help="list the models or show one")
     models.set_defaults(run=run_list, json=False)
     actions = models.add_subparsers(metavar="list|show")
-    listing = actions.add_parser("list", help="the models that come with kinestream")
+    listing = actions.add_parser("list", help="list the bundled models")
     listing.set_defaults(run=run_list)
-    show = actions.add_parser("show", help="what a model reads, tells apart, and was trained on")
+    show = actions.add_parser("show", help="show what a model reads and recognises, and what it was trained on")
     show.set_defaults(run=run_show)
     table = subparsers.add_parser("table", help="accuracy, latency and energy of every subnetwork on this machine")
-    table.add_argument("--power", type=float, metavar="W", help="watts a busy core draws, for the energy estimate")
     table.add_argument(
-        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
+        "--power", type=float, metavar="W", help="power of a busy core in watts, for the energy estimate"
     )
+    table.add_argument("--energy", metavar="E", help="estimate by this energy model (kinestream energy) or a file.toml")
     table.add_argument("--front", action="store_true", help="only the subnetworks on the Pareto front")
-    table.add_argument("--fresh", action="store_true", help="measure again, even if measured before")
+    table.add_argument("--fresh", action="store_true", help="measure again even if cached")
     table.set_defaults(run=run_table)
     for parser in (show, table):
         parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
@@ -63,14 +63,14 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """Print all that a model file says of itself."""
+    """Print the contents of a model file."""
     from kinestream.inference import find_model, load_model
 
     path = find_model(args.model)
     model = load_model(path)
     facts: dict[str, Any] = {
         **_brief(model),
-        "calibration": model.calibration.about or "none; kinestream calibrate learns it",
+        "calibration": model.calibration.about or "none; learn it with kinestream calibrate",
         "path": str(path),
         "fingerprint": model.fingerprint,
         "card": model.card,
@@ -85,33 +85,33 @@ def run_show(args: argparse.Namespace) -> int:
         listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(key, _percent(model.accuracy.get(model.full)) if key == "accuracy" else listed)
     for key, value in model.card.items():
-        table.add_row(f"card: {key}", _told(value))
+        table.add_row(f"card: {key}", _card_text(value))
     _print(table)
     return 0
 
 
-def _told(value: Any) -> str:
-    """A value of the card as a person reads it: short things side by side, long ones and groups a line each."""
+def _card_text(value: Any) -> str:
+    """A value of the card for people: short items on one line, long items and groups on a line each."""
     if isinstance(value, dict):
         if not any(isinstance(inner, (dict, list)) for inner in value.values()) and len(str(value)) <= 300:
-            return ", ".join(f"{key} {_told(inner)}" for key, inner in value.items()) or "none"
+            return ", ".join(f"{key} {_card_text(inner)}" for key, inner in value.items()) or "none"
         if len(value) > MOST_SHOWN:
             return f"{len(value)} figures, shown with --json"
         return "\n".join(_entry(key, inner) for key, inner in value.items())
     if isinstance(value, list):
-        texts = [_told(inner) for inner in value]
+        texts = [_card_text(inner) for inner in value]
         long = any(isinstance(inner, (dict, list)) or len(text) > 40 for inner, text in zip(value, texts, strict=True))
         return ("\n" if long else ", ").join(texts) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _entry(key: str, value: Any) -> str:
-    text = "shown with --json" if key in COUNTS else _told(value)
+    text = "shown with --json" if key in COUNTS else _card_text(value)
     return f"{key}:\n{textwrap.indent(text, '  ')}" if "\n" in text else f"{key}: {text}"
 
 
 def run_table(args: argparse.Namespace) -> int:
-    """Measure, or recall, the operating table and print it with the Pareto front marked."""
+    """Print the operating table, measured or cached, with the Pareto front marked."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -120,7 +120,7 @@ def run_table(args: argparse.Namespace) -> int:
     from kinestream.inference.measure import POWER_W
 
     if args.energy and args.power is not None:
-        raise ConfigError("--power and --energy both say what a window costs; give one of them")
+        raise ConfigError("--power and --energy both set the energy of a window; give one of them")
     energy = read_energy_model(args.energy) if args.energy else None
     engine = Engine(load_model(find_model(args.model)))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -150,12 +150,12 @@ def run_table(args: argparse.Namespace) -> int:
         )
     _print(shown)
     if table.sensing:
-        ways = _rich_table("sensor", "best", "narrowest", "mW without inference")
+        sensors = _rich_table("sensor", "best", "narrowest", "mW without inference")
         for row in _sensing_rows(table):
-            # A model of nothing but a processor does not know the sensor.
-            drawn = f"{row['base_mw']:.3f}" if row["base_mw"] else "not in this energy model"
-            ways.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), drawn)
-        _print(ways)
+            # A model of a processor alone has no sensor.
+            power = f"{row['base_mw']:.3f}" if row["base_mw"] else "not in this energy model"
+            sensors.add_row(row["sensing"], _percent(row["best"]), _percent(row["narrowest"]), power)
+        _print(sensors)
         hops = _rich_table("predicted", "best", "narrowest")
         for row in _hop_rows(table):
             every = "every window" if row["hop"] == 1 else f"every {row['hop']} windows"
@@ -200,7 +200,7 @@ def _rows(table: OperatingTable) -> list[dict[str, Any]]:
 
 
 def _sensing_rows(table: OperatingTable) -> list[dict[str, Any]]:
-    """What a sensor that runs otherwise costs: accuracies on the validation people's whole recordings."""
+    """Accuracies with a slower sensor, on the validation people's whole recordings."""
     return [
         {
             "sensing": str(row.sensing),
@@ -215,7 +215,7 @@ def _sensing_rows(table: OperatingTable) -> list[dict[str, Any]]:
 
 
 def _hop_rows(table: OperatingTable) -> list[dict[str, Any]]:
-    """What it costs to let one prediction serve several windows, on the same recordings."""
+    """Accuracies when one prediction serves several windows, on the same recordings."""
     return [
         {"hop": hop, "best": max(accuracy.values()), "narrowest": accuracy[min(accuracy)]}
         for hop, accuracy in table.hops.items()

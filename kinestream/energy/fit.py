@@ -1,7 +1,7 @@
-"""What one busy core of this machine draws, from its own gauges: RAPL's energy counter, or the battery's power.
+"""Measure what one busy core of this machine draws, with RAPL's energy counter or the battery's power reading.
 
-Idle and busy stretches take turns; each busy one is compared with the idle ones around it, so that a screen that dims
-or a battery that warms does not count. Only Linux tells these figures through files.
+Idle and busy periods alternate, and each busy one is compared with the idle ones around it, so that a dimming screen or
+a warming battery has no effect. Only Linux offers these readings as files.
 """
 
 from __future__ import annotations
@@ -16,24 +16,29 @@ from kinestream.core.toml_file import toml_text
 
 SYS = Path("/sys")
 LEAST_MW = 50.0
-"""A busy core that seems to draw less was not seen by the gauge."""
+"""Least plausible power of a busy core: a gauge that shows less does not measure it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was found."""
+    """The measured power of one busy core.
+
+    >>> print(Fit(4321.0, 4000.0, 4500.0, 9000.0, "RAPL").toml().splitlines()[4])
+    power_mw = 4321
+    """
 
     power_mw: float
-    """Busy less idle: the median over the rounds."""
+    """Busy minus idle: the median over the rounds."""
     low_mw: float
     high_mw: float
-    """The least and the greatest round."""
+    """Lowest and highest round."""
     idle_mw: float
-    """Of everything the gauge sees."""
+    """Idle power of everything that the gauge measures."""
     gauge: str
+    """Name of the gauge."""
 
     def toml(self) -> str:
-        """The text of an energy model's file."""
+        """Return the text of an energy model's file."""
         source = (
             f"measured: busy less idle, {self.low_mw:.0f} to {self.high_mw:.0f} mW over the rounds; "
             f"idle {self.idle_mw:.0f} mW by {self.gauge}"
@@ -51,19 +56,20 @@ class Fit:
 def fit(
     busy: Callable[[float], None], idle: Callable[[float], None], *, seconds: float, rounds: int = 5, sys: Path = SYS
 ) -> Fit:
-    """Compare this machine busy with itself idle.
+    """Return the power of this machine with a busy core compared with the idle machine.
 
     Args:
-        busy: computes on one core for so many seconds. idle: waits for as long.
-        seconds: how long each stretch lasts. A battery's gauge follows in some seconds, RAPL at once.
-        rounds: busy stretches.
-        sys: where the kernel's files lie.
+        busy: computes on one core for this many seconds.
+        idle: waits for this many seconds.
+        seconds: length of each period. A battery's gauge follows within seconds, RAPL immediately.
+        rounds: number of busy periods.
+        sys: folder of the kernel's files.
     Raises:
-        NoGauge: nothing here tells the power; says what was looked for.
-        ConfigError: fewer than one round, or no time.
+        NoGauge: this machine does not report its power; the message lists what was tried.
+        ConfigError: there is less than one round, or the time is not positive.
     """
     if rounds < 1 or not seconds > 0:
-        raise ConfigError(f"{rounds} rounds of {seconds:g} s: expected at least one, of some seconds")
+        raise ConfigError(f"{rounds} rounds of {seconds:g} s: expected at least one round of more than 0 s")
     name, measure = _gauge(sys)
     idle_mw = [measure(idle, seconds)]
     gains: list[float] = []
@@ -74,62 +80,66 @@ def fit(
     power_mw = median(gains)
     if power_mw < LEAST_MW:
         raise NoGauge(
-            f"{name} shows {power_mw:.0f} mW more when a core is busy, which is nothing: the gauge does not see it, or "
-            "other programs draw more; close them, or give the watts with --power"
+            f"{name} shows {power_mw:.0f} mW more when a core is busy; expected at least {LEAST_MW:.0f}: the gauge "
+            "does not measure it, or other programs draw more; close them, or state the watts with --power"
         )
     return Fit(power_mw, min(gains), max(gains), median(idle_mw), name)
 
 
 Measure = Callable[[Callable[[float], None], float], float]
-"""Mean power in mW while something goes on for so many seconds."""
+"""Returns the mean power in mW during an activity of this many seconds."""
 
 
 def _gauge(sys: Path) -> tuple[str, Measure]:
-    """The best gauge there is: its name, and how to measure by it."""
+    """The best available gauge: its name, and the function that measures with it."""
     counters = sorted((sys / "class" / "powercap").glob("*rapl:?/energy_uj"))
     readable = [path for path in counters if _number(path) is not None]
     if readable:
-        return f"RAPL ({', '.join(path.parent.name for path in readable)})", lambda what, s: _counted(readable, what, s)
+        return f"RAPL ({', '.join(path.parent.name for path in readable)})", lambda activity, s: _counted(
+            readable, activity, s
+        )
     supplies = [path.parent for path in sorted((sys / "class" / "power_supply").glob("*/type")) if _is_battery(path)]
     for battery in supplies:
         if (status := _text(battery / "status")) != "Discharging":
             raise NoGauge(
                 f"the battery {battery.name} is {(status or 'of unknown status').lower()}: unplug the charger, so that "
-                "it alone feeds this machine, and try again"
+                "it alone powers this machine, and try again"
             )
         if _battery_mw(battery) is not None:
-            return f"the battery {battery.name}", lambda what, s, battery=battery: _sampled(battery, what, s)
-    looked = f"{len(counters)} RAPL counters, none readable (root may read them)" if counters else "no RAPL counter"
-    looked += f", {len(supplies)} batteries, none telling its power" if supplies else ", no battery"
-    raise NoGauge(f"this machine does not tell what it draws ({looked}); give the watts of a busy core with --power")
+            return f"the battery {battery.name}", lambda activity, s, battery=battery: _sampled(battery, activity, s)
+    tried = f"{len(counters)} RAPL counters, none readable (root can read them)" if counters else "no RAPL counter"
+    tried += f", {len(supplies)} batteries, none with a power reading" if supplies else ", no battery"
+    raise NoGauge(f"this machine does not report what it draws ({tried}); state the watts of a busy core with --power")
 
 
-def _counted(counters: list[Path], what: Callable[[float], None], seconds: float) -> float:
+def _counted(counters: list[Path], activity: Callable[[float], None], seconds: float) -> float:
     before = [_number(path) for path in counters]
-    what(seconds)
+    activity(seconds)
     total_uj = 0.0
     for path, first in zip(counters, before, strict=True):
         last = _number(path)
         if first is None or last is None:
-            raise NoGauge(f"{path} could not be read any more")
-        # The counter begins anew at its greatest value, after some minutes on a busy machine.
+            raise NoGauge(f"{path} became unreadable; try again")
+        # The counter wraps at its greatest value, after some minutes on a busy machine.
         total_uj += (
             last - first if last >= first else last - first + (_number(path.parent / "max_energy_range_uj") or 0)
         )
     return total_uj / seconds / 1000.0
 
 
-def _sampled(battery: Path, what: Callable[[float], None], seconds: float) -> float:
-    """The mean of some readings in the second half: a gauge averages over the past itself."""
-    what(seconds / 2)
-    found: list[float] = []
+def _sampled(battery: Path, activity: Callable[[float], None], seconds: float) -> float:
+    """The mean of readings in the second half, because a gauge averages over the recent past."""
+    activity(seconds / 2)
+    readings: list[float] = []
     for _ in range(4):
-        what(seconds / 8)
+        activity(seconds / 8)
         power_mw = _battery_mw(battery)
         if power_mw is None or _text(battery / "status") != "Discharging":
-            raise NoGauge(f"the battery {battery.name} stopped telling its power; leave it unplugged and try again")
-        found.append(power_mw)
-    return sum(found) / len(found)
+            raise NoGauge(
+                f"the battery {battery.name} stopped reporting its power; leave the charger unplugged and try again"
+            )
+        readings.append(power_mw)
+    return sum(readings) / len(readings)
 
 
 def _battery_mw(battery: Path) -> float | None:
@@ -141,7 +151,7 @@ def _battery_mw(battery: Path) -> float | None:
 
 
 def _is_battery(kind: Path) -> bool:
-    # A mouse has a battery too, but its scope is that device.
+    # A mouse's battery has the scope of that device.
     return _text(kind) == "Battery" and _text(kind.parent / "scope") != "Device"
 
 

@@ -1,4 +1,4 @@
-"""Energy models: the arithmetic, the bundled files, and files with mistakes in them."""
+"""Energy models: the arithmetic, the bundled files, and files with mistakes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ POINT = OperatingPoint(Subnet(0.5, 128), 0.96, 2_000_000, 0.1, 0.2, 7.0)
 TABLE = OperatingTable("cnn", "this machine", "by hand", (POINT,))
 
 
-def test_a_window_costs_its_time_at_the_processors_power() -> None:
+def test_the_energy_of_a_window_is_its_time_at_the_processors_power() -> None:
     assert busy_core(5.0).window_mj(POINT) == pytest.approx(0.5)
     slow = EnergyModel("band", "", Processor(10.0, macs_per_s=20e6))
     assert slow.window_ms(POINT) == pytest.approx(100.0)
     assert slow.window_mj(POINT) == pytest.approx(1.0)
 
 
-def test_a_models_table_tells_the_models_name_and_its_processors_latency() -> None:
+def test_a_table_by_a_model_states_the_models_name_and_its_processors_latency() -> None:
     applied = EnergyModel("band", "a band", Processor(10.0, macs_per_s=20e6)).applied(TABLE)
     assert (applied.points[0].p50_ms, applied.points[0].energy_mj) == pytest.approx((100.0, 1.0))
     assert "'band'" in applied.energy_model
@@ -41,12 +41,12 @@ def test_a_models_table_tells_the_models_name_and_its_processors_latency() -> No
     assert "measured p50 latency x 5 W" in here.energy_model
 
 
-def test_a_fast_processor_is_told_without_an_exponent() -> None:
+def test_a_fast_processor_is_printed_without_an_exponent() -> None:
     applied = read_energy_model("nrf52840_lsm6dso_streaming").applied(TABLE)
     assert applied.machine.endswith("1,000,000 million MACs a second")
 
 
-def test_the_rest_draws_by_rate_gyroscope_and_what_is_sent() -> None:
+def test_the_base_power_depends_on_rate_gyroscope_and_transmitted_data() -> None:
     radio = Radio(event_uj=10.0, byte_uj=0.1, events_per_s=2.0, sample_bytes=2, result_bytes=5)
     sensor = Sensor(accelerometer_mw=((10, 0.1), (50, 0.5)), both_mw=((10, 1.0), (50, 2.0)))
     model = EnergyModel("band", "", Processor(10.0, sleep_mw=0.01), radio, sensor)
@@ -56,7 +56,7 @@ def test_the_rest_draws_by_rate_gyroscope_and_what_is_sent() -> None:
 
 
 @pytest.mark.parametrize("name", energy_model_names())
-def test_every_bundled_model_says_where_each_of_its_numbers_comes_from(name: str) -> None:
+def test_every_bundled_model_states_the_source_of_each_number(name: str) -> None:
     model = read_energy_model(name)
     for part in ("processor", "sensor"):
         values = getattr(model, part)
@@ -89,7 +89,7 @@ def test_every_bundled_model_says_where_each_of_its_numbers_comes_from(name: str
         ("about = ", "is not valid TOML"),
     ],
 )
-def test_a_mistake_in_a_file_is_named_with_what_was_expected(text: str, says: str) -> None:
+def test_a_mistake_in_a_file_is_reported_with_what_was_expected(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         parse_energy_model("mine", text)
 

@@ -1,4 +1,4 @@
-"""Fitting a busy core's power from the kernel's files, of which a folder of real files stands in."""
+"""A busy core's power is measured from the kernel's files, which a folder of real files replaces here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kinestream.energy.fit import fit
 
 
 class Machine:
-    """Draws 3 W idle and 5 W more when busy; its gauges are files in a folder like /sys."""
+    """A machine that draws 3 W idle and 5 W more when busy, with gauges in a folder like /sys."""
 
     def __init__(self, sys: Path) -> None:
         self.sys = sys
@@ -54,22 +54,22 @@ class Machine:
         self.spend(seconds, 3000)
 
 
-def test_the_energy_counter_tells_a_busy_cores_power_even_when_it_wraps(tmp_path: Path) -> None:
+def test_the_energy_counter_gives_a_busy_cores_power_even_when_it_wraps(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
-    machine.range_uj = 45_000_000  # wraps every few stretches
+    machine.range_uj = 45_000_000  # wraps every few periods
     machine.rapl()
-    found = fit(machine.busy, machine.idle, seconds=4.0, rounds=3, sys=tmp_path)
-    assert (found.power_mw, found.idle_mw) == pytest.approx((5000.0, 3000.0))
-    assert "RAPL" in found.gauge
+    result = fit(machine.busy, machine.idle, seconds=4.0, rounds=3, sys=tmp_path)
+    assert (result.power_mw, result.idle_mw) == pytest.approx((5000.0, 3000.0))
+    assert "RAPL" in result.gauge
 
 
 @pytest.mark.parametrize("by_current", [False, True])
-def test_a_discharging_battery_tells_it_too(tmp_path: Path, by_current: bool) -> None:
+def test_a_discharging_battery_gives_it_too(tmp_path: Path, by_current: bool) -> None:
     machine = Machine(tmp_path)
     machine.battery(by_current=by_current)
-    found = fit(machine.busy, machine.idle, seconds=4.0, sys=tmp_path)
-    assert found.power_mw == pytest.approx(5000.0)
-    model = parse_energy_model("mine", found.toml())
+    result = fit(machine.busy, machine.idle, seconds=4.0, sys=tmp_path)
+    assert result.power_mw == pytest.approx(5000.0)
+    model = parse_energy_model("mine", result.toml())
     assert model.processor.power_mw == pytest.approx(5000.0)
     assert "the battery BAT0" in model.about
 
@@ -81,7 +81,7 @@ def test_a_battery_on_its_charger_is_refused_with_what_to_do(tmp_path: Path) -> 
         fit(machine.busy, machine.idle, seconds=1.0, sys=tmp_path)
 
 
-def test_a_mouses_battery_is_none_of_the_machine(tmp_path: Path) -> None:
+def test_a_mouses_battery_does_not_count(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.battery()
     (tmp_path / "class/power_supply/BAT0/scope").write_text("Device\n")
@@ -89,18 +89,18 @@ def test_a_mouses_battery_is_none_of_the_machine(tmp_path: Path) -> None:
         fit(machine.busy, machine.idle, seconds=1.0, sys=tmp_path)
 
 
-def test_a_gauge_that_does_not_move_is_not_believed(tmp_path: Path) -> None:
+def test_a_gauge_that_does_not_react_is_refused(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.rapl()
     with pytest.raises(NoGauge, match="0 mW more when a core is busy"):
         fit(machine.idle, machine.idle, seconds=1.0, sys=tmp_path)
 
 
-def test_the_command_says_plainly_where_nothing_can_be_read(
+def test_the_command_fails_with_one_line_where_nothing_can_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sys").mkdir()
     assert main(["calibrate-energy", "--sys", "sys"]) == 1
-    assert "does not tell what it draws (no RAPL counter, no battery)" in capsys.readouterr().err
+    assert "does not report what it draws (no RAPL counter, no battery)" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.toml"))
