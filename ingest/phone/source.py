@@ -6,29 +6,24 @@ import asyncio
 import logging
 import re
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
-from typing import Literal
 
-from kinestream.core.errors import DecodeError
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
-from .axis_convention import Convention, choose_conversion
+from .axis_convention import Convention
+from .device import Device, system_of
 from .invitation import invitation, push_urls
 from .link import Pulse, phone_link
-from .reorder import PATIENCE_S, Reorder, Turn
+from .reorder import PATIENCE_S
 from .sensor_logger import Message
 from .server import PushServer, TooManyDevices
-from .stream import PhoneStream
 
 _LOG = logging.getLogger(__name__)
 
 MAX_DEVICES = 16
-MAX_EPOCHS = 64
-"""Number of recordings remembered per phone, to recognise late messages."""
 MAX_READY = 4096
 """Maximum number of chunks for a slow reader; the oldest are dropped, which their sample numbers show."""
 TICK_S = 0.25
@@ -68,7 +63,7 @@ class SensorLoggerSource:
         except BaseException:
             self._server.close_listener()
             raise
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, Device] = {}
         self._counts: Counter[str] = Counter()
         self._ready: deque[SampleChunk] = deque()
         self._wake = asyncio.Event()
@@ -115,13 +110,11 @@ class SensorLoggerSource:
                 return
             if len(self._devices) >= MAX_DEVICES:
                 raise TooManyDevices(f"{MAX_DEVICES} phones are connected already")
-            device = self._devices[message.device] = _Device(self._name(message.device), self._open)
-        device.system = _system(agent) or device.system
+            device = self._devices[message.device] = Device(
+                self._name(message.device), self._convention, self._patience_s
+            )
+        device.system = system_of(agent) or device.system
         self._emit(device.take(message, received_s))
-
-    def _open(self, device: _Device, number: int) -> _Epoch:
-        choose = partial(choose_conversion, setting=self._convention, system=device.system)
-        return _Epoch(Reorder(self._patience_s), PhoneStream(device.name, f"{device.name}#{number}", choose))
 
     def _name(self, device: str) -> str:
         """Return a short unique name for the phone."""
@@ -173,102 +166,3 @@ class SensorLoggerSource:
             for device in self._devices.values():
                 self._emit(device.close(self._now()))
         await self._server.close()
-
-
-class _Epoch:
-    """A recording in the app, which is an epoch of the phone's stream."""
-
-    def __init__(self, reorder: Reorder[Message], stream: PhoneStream) -> None:
-        self.reorder, self.stream = reorder, stream
-
-    def push(self, turns: list[Turn[Message]], now_s: float) -> list[SampleChunk]:
-        chunks: list[SampleChunk] = []
-        for message, received_s, lost_before in turns:
-            chunks += self.stream.push(message.batch, received_s, whole=not lost_before, now_s=now_s)
-        return chunks
-
-    def close(self, now_s: float) -> list[SampleChunk]:
-        chunks = self.push(self.reorder.close(), now_s)
-        self.stream.close()
-        return chunks
-
-
-class _Device:
-    """A phone with its current epoch, and earlier ones for late messages."""
-
-    def __init__(self, name: str, open_epoch: Callable[[_Device, int], _Epoch]) -> None:
-        self.name = name
-        self.system: Literal["ios", "android"] | None = None
-        self._open_epoch = open_epoch
-        self._epochs: OrderedDict[str, _Epoch] = OrderedDict()  # by the app's session; the last is the current one
-        self._opened = 0
-        self.pulse = Pulse()
-        self._battery_frac: float | None = None
-        self._counts: Counter[str] = Counter()  # of forgotten epochs
-
-    def take(self, message: Message, now_s: float) -> list[SampleChunk]:
-        self.pulse.beat(now_s)
-        if message.battery_frac is not None:
-            self._battery_frac = message.battery_frac
-        chunks: list[SampleChunk] = []
-        epoch = self._epochs.get(message.session)
-        if epoch is None:
-            if not message.batch:  # a test push has a separate session, but is not a recording
-                self._counts["messages_without_motion"] += 1
-                return []
-            chunks = self.close(now_s)
-            self._opened += 1
-            epoch = self._epochs[message.session] = self._open_epoch(self, self._opened)
-            if len(self._epochs) > MAX_EPOCHS:
-                _, oldest = self._epochs.popitem(last=False)
-                self._counts += oldest.reorder.counts + oldest.stream.counts()
-        if not epoch.reorder.fits(message.number):
-            raise DecodeError(f"message number {message.number} is far ahead of earlier ones; expected the next")
-        return chunks + epoch.push(epoch.reorder.push(message.number, message, now_s), now_s)
-
-    def due(self, now_s: float) -> list[SampleChunk]:
-        epoch = self._current
-        return epoch.push(epoch.reorder.due(now_s), now_s) if epoch else []
-
-    def close(self, now_s: float) -> list[SampleChunk]:
-        return self._current.close(now_s) if self._current else []
-
-    @property
-    def _current(self) -> _Epoch | None:
-        return next(reversed(self._epochs.values()), None)
-
-    def counts(self) -> Counter[str]:
-        total = Counter(self._counts)
-        for epoch in self._epochs.values():
-            total += epoch.reorder.counts + epoch.stream.counts()
-        return total
-
-    def status(self, now_s: float) -> LinkStatus:
-        stream = self._current.stream if self._current else None
-        return phone_link(self.name, stream, self.pulse, self._opened, now_s, self._battery_frac)
-
-    def notices(self) -> list[str]:
-        epoch = self._current
-        if epoch is None:
-            return []
-        stream = epoch.stream
-        if stream.conversion is None:
-            if not stream.unusable_sensors:
-                return [f"{self.name}: waiting for the first seconds"]
-            return [
-                f"{self.name}: no acceleration from {', '.join(stream.unusable_sensors)}: "
-                "switch on Accelerometer, and on an iPhone Gravity"
-            ]
-        age_ms = stream.time().age_ms
-        return [
-            f"{self.name}: {stream.conversion.assumed}; {stream.rate_hz:.2f} Hz, data {age_ms:.0f} ms old on arrival, "
-            f"{epoch.reorder.counts['messages_lost']} messages with about {stream.lost} samples lost"
-        ]
-
-
-def _system(agent: str) -> Literal["ios", "android"] | None:
-    """Return the operating system named in a user agent, which HTTP libraries of apps send."""
-    agent = agent.lower()
-    if "darwin" in agent or "cfnetwork" in agent or "iphone" in agent:
-        return "ios"
-    return "android" if "okhttp" in agent or "android" in agent else None
