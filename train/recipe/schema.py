@@ -73,7 +73,11 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Table ``[data]``: the people to train on and the classes to recognise."""
+    """Table ``[data]``: the people to train on and the classes to recognise.
+
+    >>> Data("hapt + wisdm2019-phone", ("walking", "sitting"), "two datasets", "cite both").datasets
+    ('hapt', 'wisdm2019-phone')
+    """
 
     dataset: str
     """A dataset's name, or several joined by ``+``: ``hapt + wisdm2019-phone``. Several datasets prefix the names of
@@ -149,7 +153,11 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Table ``[training]``: the optimisation of the weights."""
+    """Table ``[training]``: the optimisation of the weights.
+
+    >>> Training(optimizer="adam", weight_decay=0.0, learning_rate=1e-4).schedule
+    'one_cycle'
+    """
 
     epochs: int = 30
     batch_size: int = 128
@@ -217,7 +225,11 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Table ``[augmentation]``: random changes of each training window; 0 switches a change off."""
+    """Table ``[augmentation]``: random changes of each training window; 0 switches a change off.
+
+    >>> Augmentation(rotation_deg=8.0, jitter=0.05).any_rotation
+    0.0
+    """
 
     rotation_deg: float = 0.0
     """Standard deviation of a rotation about a random axis: the sensor worn askew. The same for all triads."""
@@ -248,7 +260,13 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All settings of a training run: the same recipe and data give the same weights on the same machine."""
+    """All settings of a training run: the same recipe and data give the same weights on the same machine.
+
+    >>> from kinestream.train import load_recipe
+    >>> recipe = load_recipe("uci")
+    >>> recipe.name, recipe.train_hop, replace(recipe, seed=1).seed
+    ('uci_cnn', 32, 1)
+    """
 
     name: str
     """The model's name."""

@@ -119,8 +119,8 @@ def test_all_passes_stay_on_the_device_of_the_windows(name, divergence, ensemble
     net = SwitchableNet(PRESETS[name]).to("meta").train()
     x, labels = torch.empty(8, 128, 9, device="meta"), torch.zeros(8, dtype=torch.int64, device="meta")
     weights = torch.ones(6, device="meta")
-    how = {"divergence": divergence, "ensemble": ensemble, "label_smoothing": 0.1, "class_weights": weights}
-    losses = summed_gradients(net, x, labels, FULL, STUDENTS, **how)
+    options = {"divergence": divergence, "ensemble": ensemble, "label_smoothing": 0.1, "class_weights": weights}
+    losses = summed_gradients(net, x, labels, FULL, STUDENTS, **options)
     batch_statistics.record(net, x, [FULL])
     assert {loss.device.type for loss in losses} == {"meta"}
     assert {parameter.grad.device.type for parameter in net.parameters()} == {"meta"}
