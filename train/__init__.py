@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from kinestream.core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .recipe.data_settings import Data
     from .recipe.recipe_toml import load_recipe, recipe_names
-    from .recipe.schema import Augmentation, Data, Network, Recipe, Training
+    from .recipe.schema import Augmentation, Network, Recipe, Training
 
 __all__ = ["Augmentation", "Data", "Network", "Recipe", "Training", "load_recipe", "recipe_names"]
 
@@ -21,6 +22,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         **dict.fromkeys(("load_recipe", "recipe_names"), ".recipe.recipe_toml"),
-        **dict.fromkeys(("Augmentation", "Data", "Network", "Recipe", "Training"), ".recipe.schema"),
+        **dict.fromkeys(("Augmentation", "Network", "Recipe", "Training"), ".recipe.schema"),
+        "Data": ".recipe.data_settings",
     },
 )

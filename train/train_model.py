@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from kinestream.core.signals import Subnet
     from kinestream.replay_data import Dataset, Recording
 
-    from .recipe.schema import Data, Recipe
+    from .recipe.data_settings import Data
+    from .recipe.schema import Recipe
 
 Track = Callable[["Sequence[Recording]"], "Iterable[Recording]"]
 

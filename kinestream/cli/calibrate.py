@@ -114,7 +114,7 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
         return dataset, dataset.subjects, dataset.subjects
     from kinestream.train.data.windows import open_data
     from kinestream.train.judge.model_card import learnt_from, recipe_of
-    from kinestream.train.recipe.schema import OWN_RECORDINGS
+    from kinestream.train.recipe.data_settings import OWN_RECORDINGS
 
     recipe = recipe_of(model)
     if recipe.data.dataset == OWN_RECORDINGS:

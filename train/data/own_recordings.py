@@ -15,7 +15,7 @@ from kinestream.replay_data.datasets.registry import DATASETS
 from kinestream.replay_data.recordings import is_recording, open_recording
 from kinestream.replay_data.tables.table_file import TABLE_SUFFIXES
 
-from ..recipe.schema import OWN_RECORDINGS
+from ..recipe.data_settings import OWN_RECORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

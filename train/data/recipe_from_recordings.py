@@ -12,13 +12,12 @@ import numpy as np
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError, DataDamaged
 from kinestream.core.input_spec import InputSpec
-from kinestream.core.signals import ACC, BODY_ACC, GYRO
-from kinestream.inference.architecture import feature_sizes
-from kinestream.inference.block_kinds import BLOCK_KINDS
 from kinestream.inference.presets import PRESETS
 
+from ..recipe.data_settings import OWN_RECORDINGS, Data
 from ..recipe.recipe_toml import lay_over, load_recipe
-from ..recipe.schema import OWN_RECORDINGS, Data, Network, Recipe
+from ..recipe.schema import Recipe
+from .fitted_network import MANY_WINDOWS, input_for, network_for
 from .own_recordings import common_channels
 from .windows import most_windows
 
@@ -29,14 +28,8 @@ if TYPE_CHECKING:
 
 WINDOW_S = 2.56
 """Default window, as in UCI-HAR: two steps of a slow walker."""
-MIN_LENGTH = 48
-"""Minimum samples in a window: the three layers of a network need that many."""
-RATE_HZ = 50.0
-"""Approximate rate to which a faster sensor is reduced: body motion has no content above 20 Hz."""
 MIN_WINDOWS = 10
 """Minimum windows of a class: with half as many, its recognition rate could not be estimated."""
-MANY_WINDOWS = 4000
-"""Number of windows that justifies a network of full size."""
 STEPS = 1000
 """Optimizer steps of a training run: fewer leave a small network unfinished, more take minutes without gain."""
 VALIDATION_SHARE = 0.2
@@ -83,7 +76,7 @@ def recipe_from_recordings(
         raise ConfigError(f"a window of {window_s:g} s; expected 0.5 to 60 s")
     recordings = list(dataset)
     channels, channel_notices = common_channels(recordings)
-    spec = _input(channels, min(recording.fs_hz for recording in recordings), window_s)
+    spec = input_for(channels, min(recording.fs_hz for recording in recordings), window_s)
     counts = _window_counts(recordings, spec)
     labels, class_notices = _classes(counts, spec, recordings)
     base = load_recipe(network)
@@ -109,7 +102,7 @@ def recipe_from_recordings(
     batch_size = 64 if windows < MANY_WINDOWS else base.training.batch_size
     steps = max(1, round((1 - VALIDATION_SHARE) * windows / batch_size))
     training = replace(base.training, batch_size=batch_size, epochs=min(100, max(10, round(STEPS / steps))))
-    resized = _network(network, base, spec, len(labels), windows)
+    resized = network_for(network, base, spec, len(labels), windows)
     recipe = Recipe(name, resized, data, spec, training, base.augmentation)
     notices = (
         *channel_notices,
@@ -119,21 +112,6 @@ def recipe_from_recordings(
         validation_notice,
     )
     return OwnRecipe(lay_over(recipe, *overlays) if overlays else recipe, notices)
-
-
-def _input(channels: tuple[str, ...], fs_hz: float, window_s: float) -> InputSpec:
-    """The model's input: body acceleration, angular rate, then raw acceleration, in the order of UCI-HAR."""
-    rate = fs_hz / max(1, round(fs_hz / RATE_HZ))
-    columns = [name for names in (BODY_ACC if ACC[0] in channels else (), GYRO, ACC) for name in names]
-    length = max(MIN_LENGTH, 4 * round(window_s * rate / 4))
-    return InputSpec(
-        channels=tuple(name for name in columns if name in channels or name in BODY_ACC),
-        fs_hz=rate,
-        length=length,
-        hop=length // 2,
-        max_gap_s=max(0.25, 5 / rate),
-        lowpass_hz=20.0 if rate > 45 else None,  # a slower sensor has little above 20 Hz
-    )
 
 
 def _window_counts(recordings: Sequence[Recording], spec: InputSpec) -> dict[str, Counter[str]]:
@@ -206,31 +184,6 @@ def _validation(validating: tuple[str, ...], counts: dict[str, Counter[str]]) ->
     return "blocks", (
         f"{reason}: validated on the SAME in other minutes (the last {VALIDATION_SHARE:.0%} of each activity, one "
         "window apart); expect lower accuracy for other people"
-    )
-
-
-def _network(preset: str, base: Recipe, spec: InputSpec, classes: int, windows: int) -> Network:
-    """The preset resized to windows of this shape, with half its channels if there are few windows."""
-    arch = PRESETS[preset]
-    widths = base.network.widths if len(base.network.widths) <= 10 else tuple(n / 10 for n in range(1, 11))
-    grid = base.network.resolutions
-    shares = [grid[i] / grid[-1] for i in np.unique(np.linspace(0, len(grid) - 1, 5).round().astype(int))]
-    resolutions = tuple(sorted({round(share * spec.length) for share in shares}))
-    columns = len(spec.channels)
-    sizes = {}
-    if not BLOCK_KINDS[arch.kind].separable:  # kinet is small enough
-        sizes = {"channels": tuple(n // 2 for n in arch.channels)} if windows < MANY_WINDOWS else {}
-        if spec.length < 96 and arch.stride[0] > 2:
-            sizes |= {"kernel": (5, 1), "stride": (2, 1), "padding": (2, 0)}
-    pool_columns = columns if arch.pool[1] == arch.columns else arch.pool[1]
-    fitted = replace(arch, columns=columns, length=spec.length, classes=classes, pool=(1, pool_columns), **sizes)
-    try:
-        last_length = feature_sizes(fitted, resolutions[0])[-1][0]
-    except ConfigError as error:
-        raise ConfigError(f"network {preset} does not fit these windows ({error}); choose --network uci") from error
-    pool = (min(arch.pool[0], last_length), pool_columns)
-    return Network(
-        preset, widths, resolutions, length=spec.length, columns=columns, classes=classes, pool=pool, **sizes
     )
 
 

@@ -18,7 +18,7 @@ from kinestream.core.signals import UNLABELLED, SampleChunk
 from kinestream.replay_data import Dataset, Entry, Recording, open_dataset
 from kinestream.windowing import training_windows
 
-from ..recipe.schema import OWN_RECORDINGS
+from ..recipe.data_settings import OWN_RECORDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from kinestream.core.input_spec import InputSpec
 
-    from ..recipe.schema import Data, Recipe
+    from ..recipe.data_settings import Data
+    from ..recipe.schema import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import Architecture
 from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
 
-from .protocol_names import PROTOCOL_NAMES
+from .data_settings import Data
 
-OWN_RECORDINGS = "own recordings"
-"""Dataset name of a recipe made for a user's own files; the recipe does not store their paths."""
 SIZES = ("length", "columns", "classes", "channels", "kernel", "stride", "padding", "pool")
 """Fields of a preset that a recipe can override."""
 
@@ -69,86 +67,6 @@ class Network:
     @property
     def subnets(self) -> tuple[Subnet, ...]:
         return tuple(Subnet(width, resolution) for width in self.widths for resolution in self.resolutions)
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Table ``[data]``: the people to train on and the classes to recognise.
-
-    >>> Data("hapt + wisdm2019-phone", ("walking", "sitting"), "two datasets", "cite both").datasets
-    ('hapt', 'wisdm2019-phone')
-    """
-
-    dataset: str
-    """A dataset's name, or several joined by ``+``: ``hapt + wisdm2019-phone``. Several datasets prefix the names of
-    their people and recordings: ``hapt/1``."""
-    labels: tuple[str, ...]
-    """The classes, in the model's order; windows of other activities are left out and counted."""
-    description: str
-    """Description of the data, for the card."""
-    terms: str
-    """Terms of use of the data, for the card."""
-    limits: tuple[str, ...] = ()
-    """Known limits of the model, for the card."""
-    label_map: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Table ``[data.label_map.DATASET]``: the dataset's name of an activity = the class it belongs to. Activities named
-    like their class can be omitted."""
-    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Table ``[data.groups]``: coarser classes and their labels; a group's probability is the sum over its labels."""
-    test_subjects: tuple[str, ...] = ()
-    """People never trained or validated on. A dataset without any here tests on ``test_share`` of its people, drawn
-    with ``split_seed``."""
-    test_share: float = 0.3
-    validation_subjects: int = 4
-    """Number of each dataset's training people who validate, drawn with ``split_seed``."""
-    validate_on: tuple[str, ...] = ()
-    """Names of the people who validate under protocol ``named``."""
-    split_seed: int = 0
-    protocol: str = ""
-    """One of ``PROTOCOL_NAMES``. Empty: ``official`` if ``test_subjects`` are the dataset's own test people, else
-    ``holdout``."""
-    fold: int = 1
-    """Number of the protocol's fold, from 1."""
-    validation_share: float = 0.2
-    """Share of a fold's training people who validate, under protocols ``groups`` and ``loso``; share of each activity's
-    windows under ``blocks``."""
-    train_hop: int = 0
-    """Samples between the starts of two training windows; a shorter hop than the model's gives more windows to draw
-    from. 0: the model's hop."""
-
-    def __post_init__(self) -> None:
-        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
-            raise ConfigError(f"labels {list(self.labels)}: expected at least two, each once")
-        if self.protocol not in ("", *PROTOCOL_NAMES):
-            raise ConfigError(f"protocol '{self.protocol}' is unknown; choose from {', '.join(PROTOCOL_NAMES)}")
-        if self.fold < 1 or not 0 < self.validation_share < 1:
-            raise ConfigError(
-                f"fold is {self.fold}, validation_share {self.validation_share}; "
-                "fold must be at least 1, validation_share between 0 and 1"
-            )
-        if not 0 < self.test_share < 1 or self.validation_subjects < 1 or self.train_hop < 0:
-            raise ConfigError(
-                f"test_share is {self.test_share}, validation_subjects {self.validation_subjects}, train_hop "
-                f"{self.train_hop}; test_share must be between 0 and 1, validation_subjects at least 1, train_hop at "
-                "least 0"
-            )
-        if not all(self.datasets) or len(set(self.datasets)) != len(self.datasets):
-            raise ConfigError(f"dataset '{self.dataset}': expected a name, or different names with ' + ' between them")
-        for dataset, names in self.label_map.items():
-            if dataset not in self.datasets:
-                raise ConfigError(f"label_map names '{dataset}'; the recipe's data is {', '.join(self.datasets)}")
-            if wrong := [name for name in names.values() if name not in self.labels]:
-                raise ConfigError(
-                    f"label_map.{dataset} maps to '{wrong[0]}', which is not among the recipe's labels; "
-                    f"choose from {', '.join(self.labels)}"
-                )
-        members = sorted(label for labels in self.groups.values() for label in labels)
-        if self.groups and members != sorted(self.labels):
-            raise ConfigError(f"groups contain {', '.join(members)}; expected each of the recipe's labels once")
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.dataset.split(" + "))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from .split import Split, split_subjects
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..recipe.schema import Data
+    from ..recipe.data_settings import Data
 
 OFFICIAL_TEST_SUBJECTS: dict[str, tuple[str, ...]] = {"hapt": UCI_TEST_SUBJECTS, "uci-har": UCI_TEST_SUBJECTS}
 """Test people of the datasets whose authors published a split."""

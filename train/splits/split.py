@@ -11,7 +11,7 @@ import numpy as np
 from kinestream.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..recipe.schema import Data
+    from ..recipe.data_settings import Data
 
 
 @dataclass(frozen=True, slots=True)
