@@ -175,7 +175,7 @@ class KeyedApp(App[None]):
             AskScreen("Save the policy as", name, [short_text(policy, self.session.table), "", *changes]), save
         )
 
-    def on_policy_panel_asked(self, event: PolicyPanel.Asked) -> None:
+    def on_policy_panel_type_requested(self, event: PolicyPanel.TypeRequested) -> None:
         def change(text: str | None) -> None:
             if text is not None:
                 event.row.type(text)

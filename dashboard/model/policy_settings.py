@@ -111,6 +111,6 @@ def shown(value: Any) -> str:
     """Return a value as people read it.
 
     >>> shown(None), shown(8.0), shown(True)
-    ('open', '8', 'True')
+    ('open', '8', 'true')
     """
-    return "open" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "open" if value is None else f"{value:g}" if isinstance(value, float) else value_text(value)

@@ -1,4 +1,4 @@
-"""The policy in force and its settings, to be changed with the arrow keys or the mouse."""
+"""The running policy and its settings, changed with the arrow keys or the mouse."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.message import Message
 
 from kinestream.policy import parts_of
+from kinestream.policy.settings_text import value_text
 
 from ..drawing import theme
 from ..model.policy_settings import settings, shown
@@ -19,20 +20,20 @@ from .panel import Panel, Piece
 if TYPE_CHECKING:
     from ..model.control import Control
 
-_MARK = "›"
-_VALUE = 13
-"""Names make room for values of so many cells: the setting of a composition is still known by its beginning."""
+_CURSOR = "›"
+_VALUE_WIDTH = 13
+"""Cells that names leave for values; the name of a composition's setting is still recognisable when cut."""
 
 
 class Row(NamedTuple):
-    """One line: what it is called, what it is now, and how it is changed."""
+    """One line: its name, its value, and the ways to change it."""
 
     name: str
     value: str
     text: str
-    """What a person who types another value finds there."""
+    """The text to edit when the user types another value."""
     is_changed: bool
-    """It is not as it is by default."""
+    """It differs from its default."""
     change: Callable[[int], None]
     type: Callable[[str], None]
 
@@ -50,8 +51,8 @@ class PolicyPanel(Panel, can_focus=True):
         Binding("escape", "leave", "back", show=False),
     ]
 
-    class Asked(Message):
-        """A person wants to type the value of a row."""
+    class TypeRequested(Message):
+        """The user wants to type the value of a row."""
 
         def __init__(self, row: Row) -> None:
             super().__init__()
@@ -72,10 +73,10 @@ class PolicyPanel(Panel, can_focus=True):
     def rows(self) -> list[Row]:
         key = self.session.policy_text, self.session.deadline_ms
         if self._rows[0] != key:
-            self._rows = key, self._made()
+            self._rows = key, self._make_rows()
         return self._rows[1]
 
-    def _made(self) -> list[Row]:
+    def _make_rows(self) -> list[Row]:
         control, text, deadline_ms = self._control, self.session.policy_text, self.session.deadline_ms
         deadline = ("none", "") if deadline_ms is None else (f"{deadline_ms:g} ms", f"{deadline_ms:g}")
         rows = [Row("deadline", *deadline, False, control.change_deadline, control.type_deadline)]
@@ -89,29 +90,29 @@ class PolicyPanel(Panel, can_focus=True):
             Row("limited by", limits, text, len(kinds) > 1, control.change_limit, control.set_policy),
             *rows,
         ]
-        for one in settings(policy, self.session.table):
-            name = one.key if len(kinds) == 1 else f"{one.key}, {one.kind}"
-            typed = "" if one.value is None else str(one.value)
-            change, type_ = partial(control.change, one), partial(control.type, one)
-            rows.append(Row(name, shown(one.value), typed, one.is_changed, change, type_))
+        for setting in settings(policy, self.session.table):
+            name = setting.key if len(kinds) == 1 else f"{setting.key}, {setting.kind}"
+            text = "" if setting.value is None else value_text(setting.value)
+            change, type_ = partial(control.change, setting), partial(control.type, setting)
+            rows.append(Row(name, shown(setting.value), text, setting.is_changed, change, type_))
         return rows
 
     def draw(self, width: int, height: int) -> list[list[Piece]]:
         self._place = min(self._place, len(self.rows) - 1)
         self._top = min(max(self._top, self._place - height + 1), self._place)
-        values = min(max(len(row.value) for row in self.rows), _VALUE)
+        values = min(max(len(row.value) for row in self.rows), _VALUE_WIDTH)
         name_width = min(max(len(row.name) for row in self.rows) + 1, max(1, width - 2 - values))
         lines: list[list[Piece]] = []
         for place, row in list(enumerate(self.rows))[self._top : self._top + height]:
-            chosen = place == self._place and self.has_focus
+            selected = place == self._place and self.has_focus
             short = row.name if len(row.name) < name_width else f"{row.name[: name_width - 2]}… "
-            name = f"{_MARK if chosen else ' '} {short:<{name_width}}"
+            name = f"{_CURSOR if selected else ' '} {short:<{name_width}}"
             colour = theme.WARN if row.is_changed else theme.TEXT
-            value = f"‹ {row.value} ›" if chosen else row.value
+            value = f"‹ {row.value} ›" if selected else row.value
             lines.append(
                 [
-                    (name, f"bold {theme.ACCENT}" if chosen else theme.MUTED),
-                    (value, f"bold {colour}" if chosen else colour),
+                    (name, f"bold {theme.ACCENT}" if selected else theme.MUTED),
+                    (value, f"bold {colour}" if selected else colour),
                 ]
             )
         return lines
@@ -125,13 +126,13 @@ class PolicyPanel(Panel, can_focus=True):
         self.tick()
 
     def action_type(self) -> None:
-        self.post_message(self.Asked(self.rows[self._place]))
+        self.post_message(self.TypeRequested(self.rows[self._place]))
 
     def action_leave(self) -> None:
         self.screen.set_focus(None)
 
     def on_click(self, event: events.Click) -> None:
-        """A row is chosen by a click; another click on it changes its value, on the left half downwards."""
+        """Select a row; a click on the selected row changes its value, on the left half downwards."""
         offset = event.get_content_offset(self)
         if offset is None or not self._top + offset.y < len(self.rows):
             return

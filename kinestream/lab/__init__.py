@@ -5,17 +5,17 @@ from .material import Material, collect
 from .outcome import Outcome
 from .rivals import best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, oracle_outcome
 from .scenario import Phase, Scenario, Supply, parse_scenario, read_scenario, scenario_names
-from .search import Found, search
+from .search import SearchResult, search
 from .subnet_probs import SubnetProbs, compute_probs
 
 __all__ = [
     "Day",
     "Draws",
-    "Found",
     "Material",
     "Outcome",
     "Phase",
     "Scenario",
+    "SearchResult",
     "SubnetProbs",
     "Supply",
     "best_fixed",

@@ -1,4 +1,4 @@
-"""The settings under which a policy makes most of a day: by Optuna where it is installed, else over a grid."""
+"""Search the settings under which a policy does best on a day: by Optuna where it is installed, else over a grid."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ Goal = Literal["accuracy", "energy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The best of a search."""
+class SearchResult:
+    """The best policy of a search."""
 
     policy: Policy
     outcome: Outcome
     tried: int
+    """Settings that were tried."""
     how: str
+    """The way they were chosen, in words."""
 
 
 def score(outcome: Outcome, goal: Goal, accuracy: float) -> float:
-    """The higher, the better.
+    """Return the score of a day's outcome; higher is better.
 
     Args:
-        goal: ``accuracy``: the most right windows; an empty battery makes wrong ones. ``energy``: the least energy at
-            no less than ``accuracy``.
+        goal: ``accuracy``: the most right windows, where windows on an empty battery count as wrong. ``energy``: the
+            least energy at ``accuracy`` or more.
     """
     late = max(outcome.missed - MISSED, 0.0)
     if goal == "accuracy":
@@ -52,8 +54,14 @@ def score(outcome: Outcome, goal: Goal, accuracy: float) -> float:
 def space_of(parts: Sequence[Part], table: OperatingTable) -> list[tuple[int, str, Sequence[Any]]]:
     """Return the settings that can be tried: the number of the part, the key, and its values.
 
-    A setting that a person has given is kept. Settings whose values depend on the table come after the others of
+    Settings that a part already has are kept. Settings whose values depend on the table come after the others of
     their part.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> table = OperatingTable("tiny", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 2.0, 2.2, 1.0),))
+    >>> space_of([Part("latency", {"low": 0.6}), Part("hop")], table)
+    [(0, 'high', (0.85, 0.9, 0.95, 1.0)), (0, 'span', (1, 2, 3, 5)), (1, 'hop', (1, 2, 3, 4, 6, 8))]
     """
     space: list[tuple[int, str, Sequence[Any]]] = []
     for number, part in enumerate(parts):
@@ -76,13 +84,14 @@ def search(
     accuracy: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
     optuna: bool | None = None,
-) -> Found:
-    """Try settings of a policy on a day; the same seed finds the same.
+) -> SearchResult:
+    """Return the best settings of a policy on a day; the same seed gives the same result.
 
     Args:
-        parts: the policies as written. table: what they see.
-        trials: at most so many are tried.
-        optuna: whether to search by it; None: if it is installed.
+        parts: the policies as written.
+        table: the operating table that they see.
+        trials: the most settings to try.
+        optuna: whether to search with Optuna; None: if it is installed.
     """
     space = space_of(parts, table)
     best: list[tuple[float, Policy, Outcome]] = []
@@ -93,20 +102,20 @@ def search(
         tried += 1
         policy = build_policy(_with(parts, space, values), table)
         outcome = day.run(policy)
-        found = score(outcome, goal, accuracy)
-        if not best or found > best[0][0]:
-            best[:] = [(found, policy, outcome)]
+        value = score(outcome, goal, accuracy)
+        if not best or value > best[0][0]:
+            best[:] = [(value, policy, outcome)]
         if progress:
             progress(tried, trials)
-        return found
+        return value
 
-    use = find_spec("optuna") is not None if optuna is None else optuna
+    use_optuna = find_spec("optuna") is not None if optuna is None else optuna
     combinations = int(np.prod([len(values) for _, _, values in space], dtype=float)) if space else 1
     if combinations <= trials:
         how = "all settings of the grid"
         for values in product(*(values for _, _, values in space)):
             attempt(values)
-    elif use:
+    elif use_optuna:
         how = "Optuna"
         _by_optuna(attempt, space, trials, seed)
     else:
@@ -115,14 +124,14 @@ def search(
         for _ in range(trials):
             attempt([values[int(rng.integers(len(values)))] for _, _, values in space])
     _, policy, outcome = best[0]
-    return Found(policy, outcome, tried, how)
+    return SearchResult(policy, outcome, tried, how)
 
 
 def _with(parts: Sequence[Part], space: list[tuple[int, str, Sequence[Any]]], values: Sequence[Any]) -> list[Part]:
     settings = [dict(part.settings) for part in parts]
     for (number, key, _), value in zip(space, values, strict=True):
         settings[number][key] = value
-    return [Part(part.kind, one) for part, one in zip(parts, settings, strict=True)]
+    return [Part(part.kind, given) for part, given in zip(parts, settings, strict=True)]
 
 
 def _by_optuna(

@@ -19,7 +19,7 @@ def table() -> OperatingTable:
     """1, 2 and 4 mJ; 10, 20 and 40 ms."""
     rows = ((THIN, 0.5, 1.0), (MIDDLE, 0.75, 2.0), (WIDE, 1.0, 4.0))
     points = tuple(OperatingPoint(s, accuracy, int(mj), mj * 10, mj * 10, mj) for s, accuracy, mj in rows)
-    return OperatingTable("by_hand", "none", "as set", points)
+    return OperatingTable("by_hand", "none", "by hand", points)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The oracle is never beaten at equal energy, and a search finds what was hidden."""
+"""The oracle is never beaten at equal energy, and a search finds the best settings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def test_the_oracle_shares_the_time_between_two_neighbours(days: Days) -> None:
     assert oracle(day, 0.0) == 0.0
 
 
-def test_there_is_no_oracle_for_a_battery_that_is_empty_too_early_without_any_inference(
-    days: Days, table: OperatingTable
-) -> None:
+def test_a_battery_too_small_for_the_device_alone_has_no_oracle(days: Days, table: OperatingTable) -> None:
     free = replace(table, points=tuple(replace(point, energy_mj=0.0) for point in table.points))
     for costs in (table, free):
         day = days.day(supply=Supply(capacity_j=0.3), table=costs)  # the rest of the day takes 0.4 J
@@ -36,13 +34,13 @@ def test_there_is_no_oracle_for_a_battery_that_is_empty_too_early_without_any_in
         assert isnan(oracle(day, budget_mj(day)))
 
 
-def test_the_oracle_keeps_the_deadlines(days: Days) -> None:
+def test_the_oracle_meets_the_deadlines(days: Days) -> None:
     day = days.day(Phase(deadline_ms=25.0), Phase(from_h=200 / 3600))
     assert oracle(day, 1e9) == pytest.approx((0.75 + 1.0) / 2)
 
 
 LUCK = 0.03
-"""With only four windows over and over, which of them the wide one meets is no small matter."""
+"""Tolerance for chance: with only four windows repeated, it matters which of them the wide subnetwork meets."""
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,7 +62,7 @@ def test_the_battery_policy_ends_the_day_with_a_near_empty_battery_and_near_the_
     assert outcome.accuracy == pytest.approx(oracle(day, budget_mj(day)), abs=0.01)
 
 
-def test_the_rivals_are_the_best_within_the_energy_and_the_cheapest_as_accurate(days: Days) -> None:
+def test_the_rivals_are_the_best_at_no_more_energy_and_the_cheapest_as_accurate(days: Days) -> None:
     day = days.day()
     outcomes = [fixed(day, subnet) for subnet in (THIN, MIDDLE, WIDE)]
     best = best_fixed(outcomes, 1.3)
@@ -77,24 +75,24 @@ def test_the_rivals_are_the_best_within_the_energy_and_the_cheapest_as_accurate(
 
 
 @pytest.mark.parametrize("optuna", [False, True])
-def test_a_search_finds_the_settings_that_cost_least_and_is_the_same_again(
+def test_a_search_finds_the_cheapest_settings_and_is_repeatable(
     days: Days, table: OperatingTable, optuna: bool
 ) -> None:
     if optuna:
         pytest.importorskip("optuna")
     day = days.day(seconds=200)
     parts = parse_policy("persistence:sure=1,margin=1,settle=1,look_s=0.001")  # wide on every window
-    found = [search(day, parts, table, trials=20, seed=5, goal="energy", accuracy=0.7, optuna=optuna) for _ in range(2)]
-    assert write_policy(found[0].policy) == write_policy(found[1].policy)
-    assert found[0].outcome.accuracy >= 0.7
-    assert found[0].outcome.processor_j == pytest.approx(0.4)  # the middle one all the time
-    assert found[0].tried == 20
+    results = [
+        search(day, parts, table, trials=20, seed=5, goal="energy", accuracy=0.7, optuna=optuna) for _ in range(2)
+    ]
+    assert write_policy(results[0].policy) == write_policy(results[1].policy)
+    assert results[0].outcome.accuracy >= 0.7
+    assert results[0].outcome.processor_j == pytest.approx(0.4)  # the middle one all the time
+    assert results[0].tried == 20
 
 
 @pytest.mark.parametrize("gyro", [True, False])
-def test_the_rates_that_save_are_tried_with_the_gyroscope_as_the_model_has_it(
-    table: OperatingTable, gyro: bool
-) -> None:
+def test_only_rates_that_save_with_the_models_gyroscope_are_tried(table: OperatingTable, gyro: bool) -> None:
     ways = (
         (Sensing(50.0, gyro), 6.0),
         (Sensing(25.0, gyro), 5.0),
@@ -107,8 +105,8 @@ def test_the_rates_that_save_are_tried_with_the_gyroscope_as_the_model_has_it(
     assert "fs_hz" not in {key for _, key, _ in space_of(parse_policy("persistence"), table)}
 
 
-def test_what_a_person_has_set_is_kept_and_a_small_grid_is_tried_whole(days: Days, table: OperatingTable) -> None:
-    found = search(days.day(seconds=100), parse_policy("battery:hours=3,leave=0.1"), table, trials=30)
-    assert (found.tried, found.how) == (4, "all settings of the grid")
-    assert "hours=3.0,leave=0.1" in write_policy(found.policy)
+def test_given_settings_are_kept_and_a_small_grid_is_tried_completely(days: Days, table: OperatingTable) -> None:
+    result = search(days.day(seconds=100), parse_policy("battery:hours=3,leave=0.1"), table, trials=30)
+    assert (result.tried, result.how) == (4, "all settings of the grid")
+    assert "hours=3.0,leave=0.1" in write_policy(result.policy)
     assert search(days.day(seconds=100), parse_policy("fixed"), table, trials=30).tried == 1

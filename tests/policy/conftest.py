@@ -1,4 +1,4 @@
-"""A small operating table every policy test can do by heart."""
+"""A small operating table whose figures are easy to work out by hand."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def table() -> OperatingTable:
         point("0.5x-128", 0.96, 4.0, 40.0, 44.0),
         point("0.1x-96", 0.93, 1.0, 10.0, 11.0),
     )
-    return OperatingTable("test_cnn", "as set", "0.1 mJ a millisecond", points)
+    return OperatingTable("test_cnn", "by hand", "0.1 mJ a millisecond", points)

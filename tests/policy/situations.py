@@ -1,4 +1,4 @@
-"""States and predictions of which a test says only what matters to it."""
+"""States and predictions with defaults, so that a test names only the fields that it is about."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def situation(
     coverage: float = 1.0,
     hop_s: float = 1.0,
 ) -> PolicyState:
-    """What a policy sees after these predictions of one stream."""
+    """The state after these predictions of one stream."""
     last = recent[-1].decision if recent else None
     return PolicyState(now_s, 0.0, deadline_ms, battery, last, recent, hop_s, recent, coverage)
 
@@ -48,7 +48,7 @@ def situation(
 def under_load(
     policy: Policy, table: OperatingTable, loads: list[float], deadline_ms: float | None
 ) -> tuple[list[Decision], list[float]]:
-    """The decisions and latencies while every window takes ``load`` times as long as the table says."""
+    """The decisions and latencies while every window takes ``load`` times the table's latency."""
     recent: tuple[Prediction, ...] = ()
     decisions: list[Decision] = []
     latencies_ms: list[float] = []

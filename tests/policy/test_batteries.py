@@ -1,4 +1,4 @@
-"""What batteries say, and that they go on where they were."""
+"""Readings of batteries, and their saved states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_simulated_battery_drains_by_stream_time_and_by_every_inference() -> N
     assert battery.read(2500.0).frac == pytest.approx(0.43 - 0.10)
 
 
-def test_a_clock_that_goes_back_gives_no_charge_back() -> None:
+def test_a_clock_that_jumps_back_does_not_charge_the_battery() -> None:
     battery = SimulatedBattery(capacity_j=100.0, base_mw=10.0)
     battery.read(0.0)
     before = battery.read(1000.0).frac
@@ -31,7 +31,7 @@ def test_a_clock_that_goes_back_gives_no_charge_back() -> None:
     assert battery.read(300.0).frac == pytest.approx(before - 0.01)
 
 
-def test_a_simulated_battery_can_be_charged_anew() -> None:
+def test_a_simulated_battery_can_be_recharged() -> None:
     battery = SimulatedBattery(capacity_j=100.0, frac=0.1, base_mw=10.0)
     battery.read(0.0)
     battery.charge(0.9)
@@ -40,19 +40,19 @@ def test_a_simulated_battery_can_be_charged_anew() -> None:
         battery.charge(1.1)
 
 
-def test_an_empty_battery_stays_at_nothing() -> None:
+def test_an_empty_battery_stays_empty() -> None:
     battery = SimulatedBattery(capacity_j=1.0, base_mw=10.0)
     battery.read(0.0)
     battery.spend(1e6, 1e6)
     assert battery.read(2e6).frac == 0.0
 
 
-def test_a_battery_goes_on_from_its_saved_state() -> None:
-    battery, other = SimulatedBattery(100.0, 0.8, 10.0), SimulatedBattery(100.0, 0.8, 10.0)
+def test_a_battery_continues_from_its_saved_state() -> None:
+    battery, restored = SimulatedBattery(100.0, 0.8, 10.0), SimulatedBattery(100.0, 0.8, 10.0)
     battery.read(0.0)
     battery.spend(700.0, 30.0)
-    other.restore(json.loads(json.dumps(battery.state())))
-    assert other.read(900.0) == battery.read(900.0)
+    restored.restore(json.loads(json.dumps(battery.state())))
+    assert restored.read(900.0) == battery.read(900.0)
     fixed = FixedBattery(0.2)
     fixed.restore(FixedBattery(0.9).state())
     assert fixed.read(0.0).frac == 0.9
@@ -65,19 +65,19 @@ def test_a_fixed_battery_never_drains() -> None:
 
 
 @pytest.mark.parametrize("frac", [-0.1, 1.1, nan])
-def test_a_charge_that_is_no_share_is_refused(frac: float) -> None:
+def test_a_charge_outside_0_to_1_is_refused(frac: float) -> None:
     for make in (FixedBattery, lambda value: SimulatedBattery(frac=value)):
         with pytest.raises(ConfigError, match="from 0 to 1"):
             make(frac)
 
 
-def test_every_battery_is_a_battery() -> None:
+def test_every_battery_has_the_interface_of_a_battery() -> None:
     for battery in (SimulatedBattery(), LaptopBattery(), FixedBattery(0.5)):
         assert isinstance(battery, Battery)
 
 
-def test_the_laptop_says_what_the_machine_says() -> None:
-    """On a machine without a battery both are None."""
+def test_the_laptop_battery_reads_as_the_machine_reports() -> None:
+    """Both are None on a machine without a battery."""
     ask = getattr(psutil, "sensors_battery", lambda: None)
     real, reading = ask(), LaptopBattery().read(0.0)
     assert (reading is None) == (real is None)
@@ -85,7 +85,9 @@ def test_the_laptop_says_what_the_machine_says() -> None:
         assert reading.frac == pytest.approx(real.percent / 100, abs=0.02)
 
 
-def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_operating_system_is_asked_at_most_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     asked: list[float] = []
     now = [0.0]
 
@@ -103,7 +105,7 @@ def test_the_machine_is_asked_at_most_every_few_seconds(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("missing", ["no such function", "no battery", "unreadable"])
-def test_a_machine_that_cannot_tell_has_no_battery(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+def test_a_machine_without_a_gauge_has_no_battery(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     def unreadable() -> None:
         raise FileNotFoundError("/sys/class/power_supply/BAT0/capacity")
 
@@ -117,7 +119,7 @@ def test_a_machine_that_cannot_tell_has_no_battery(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="the folder is Linux's")
-def test_a_battery_whose_files_say_nonsense_or_vanish_cannot_be_read_until_they_are_right_again(
+def test_a_battery_is_unreadable_while_its_files_are_missing_or_damaged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("psutil._pslinux.POWER_SUPPLY_PATH", str(tmp_path))
@@ -144,7 +146,7 @@ def test_a_battery_whose_files_say_nonsense_or_vanish_cannot_be_read_until_they_
     assert battery.read(0.0) is None
 
 
-def test_the_hottest_battery_the_system_can_read_gives_the_temperature(
+def test_the_temperature_is_that_of_the_hottest_readable_battery(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, tenths in (("BAT0", "312\n"), ("BAT1", "405\n"), ("AC", "no number"), ("BAT2", None)):

@@ -1,4 +1,4 @@
-"""A policy somebody else wrote runs, and where it fails the run goes on."""
+"""External policies decide, and a failing one does not stop the run."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def written(folder: Path, code: str) -> str:
     return str(folder / "my_policy.py")
 
 
-def test_a_function_in_a_file_decides(table: OperatingTable, tmp_path: Path) -> None:
+def test_a_function_in_a_file_is_a_policy(table: OperatingTable, tmp_path: Path) -> None:
     policy = make_policy(written(tmp_path, FUNCTION), table)
     day = policy.decide(situation(now_s=12 * 3600.0))
     assert (str(day.subnet), day.reason, dict(day.memory)) == ("1.00x-128", "day: wide", {"own.seen": 1.0})
     assert policy.decide(situation(now_s=23 * 3600.0)).reason == "night: thin"
 
 
-def test_its_settings_are_its_parameters(table: OperatingTable, tmp_path: Path) -> None:
+def test_the_parameters_of_the_function_are_its_settings(table: OperatingTable, tmp_path: Path) -> None:
     text = written(tmp_path, FUNCTION) + ":begins_h=11,word=noon"
     policy = make_policy(text, table)
     assert policy.decide(situation(now_s=12 * 3600.0)).reason == "noon: thin"
@@ -64,7 +64,7 @@ def test_its_settings_are_its_parameters(table: OperatingTable, tmp_path: Path) 
     assert make_policy(write_policy(off), table) == off
 
 
-def test_a_class_in_a_file_decides_under_the_limit_of_another_policy(table: OperatingTable, tmp_path: Path) -> None:
+def test_a_class_in_a_file_is_a_policy_that_others_can_limit(table: OperatingTable, tmp_path: Path) -> None:
     file = written(tmp_path, CLASS)
     assert str(make_policy(f"{file}:share=1", table).decide(situation()).subnet) == "1.00x-128"
     limited = make_policy(f"{file}:share=1+deadline=50", table).decide(situation())
@@ -103,7 +103,7 @@ def test_a_class_in_a_file_decides_under_the_limit_of_another_policy(table: Oper
         ),
     ],
 )
-def test_code_that_fails_is_named_once_and_the_cheapest_runs(
+def test_failing_code_is_reported_once_and_the_cheapest_runs(
     table: OperatingTable, tmp_path: Path, caplog: pytest.LogCaptureFixture, code: str, says: str
 ) -> None:
     policy = make_policy(written(tmp_path, code), table)
@@ -137,7 +137,7 @@ def test_code_that_fails_is_named_once_and_the_cheapest_runs(
         (FUNCTION, ":7", "'7' is not KEY=VALUE"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_in_one_line(
+def test_an_unusable_file_is_refused_in_one_line(
     table: OperatingTable, tmp_path: Path, code: str, settings: str, says: str
 ) -> None:
     file = written(tmp_path, code)
@@ -147,13 +147,13 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
     assert "frozen" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_named(table: OperatingTable) -> None:
+def test_a_missing_file_is_named(table: OperatingTable) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.py: no such file"):
         make_policy("nowhere.py", table)
 
 
 def test_an_installed_package_offers_a_policy(table: OperatingTable, tmp_path: Path) -> None:
-    """A package with an entry point, on the path of another Python as pip would lay it."""
+    """A package with an entry point, laid out as pip does, on the path of another Python."""
     info = tmp_path / "night_watch-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: night-watch\nVersion: 1.0\n")
@@ -177,7 +177,7 @@ def test_an_installed_package_offers_a_policy(table: OperatingTable, tmp_path: P
 
 def test_policies_of_the_same_file_and_settings_are_equal(table: OperatingTable, tmp_path: Path) -> None:
     file = written(tmp_path, FUNCTION)
-    one, other = make_policy(file, table), make_policy(file, table)
-    assert isinstance(one, ExternalPolicy)
-    assert one == other
-    assert one != make_policy(f"{file}:begins_h=3", table)
+    policy, again = make_policy(file, table), make_policy(file, table)
+    assert isinstance(policy, ExternalPolicy)
+    assert policy == again
+    assert policy != make_policy(f"{file}:begins_h=3", table)

@@ -1,4 +1,4 @@
-"""A new policy is one file and one line: everything that lists, reads, writes, steps or searches settings knows it."""
+"""A new policy is one file and one line: everything that reads, writes, steps or searches settings knows it."""
 
 from __future__ import annotations
 

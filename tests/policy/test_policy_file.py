@@ -1,4 +1,4 @@
-"""A policy in a TOML file is made, saved and made again, or one clear line says what is wrong."""
+"""Policies in TOML files: read, saved, read back, and refused in one clear line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ subnet = "0.5x-128"
 """
 
 
-def test_a_file_says_what_the_command_line_can(table: OperatingTable, tmp_path: Path) -> None:
+def test_a_file_can_say_all_that_the_command_line_can(table: OperatingTable, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(GOOD)
     assert make_policy(str(file), table) == make_policy("slowdown:sure=0.99+battery:hours=10+fixed:0.5x-128", table)
@@ -40,7 +40,7 @@ def test_a_file_says_what_the_command_line_can(table: OperatingTable, tmp_path: 
         "slowdown+battery:hours=8,leave=0.1+deadline=20",
     ],
 )  # fmt: skip
-def test_a_saved_policy_is_made_again(table: OperatingTable, tmp_path: Path, text: str) -> None:
+def test_a_saved_policy_is_read_back(table: OperatingTable, tmp_path: Path, text: str) -> None:
     policy = make_policy(text, table)
     save_policy(policy, tmp_path / "p.toml")
     assert make_policy(str(tmp_path / "p.toml"), table) == policy
@@ -77,7 +77,9 @@ def test_a_file_names_a_python_file_beside_it(table: OperatingTable, tmp_path: P
         (None, "No such file or directory"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(table: OperatingTable, tmp_path: Path, content: str | None, says: str) -> None:
+def test_an_error_in_a_file_names_the_file_and_the_place(
+    table: OperatingTable, tmp_path: Path, content: str | None, says: str
+) -> None:
     file = tmp_path / "p.toml"
     if content is not None:
         file.write_text(content, "latin-1")
@@ -87,6 +89,6 @@ def test_a_file_that_is_wrong_says_where(table: OperatingTable, tmp_path: Path, 
     assert "\n" not in str(refused.value)
 
 
-def test_a_policy_that_cannot_be_saved_says_why(table: OperatingTable, tmp_path: Path) -> None:
+def test_a_failure_to_save_names_the_reason(table: OperatingTable, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be saved: No such file or directory"):
         save_policy(make_policy("fixed", table), tmp_path / "nowhere" / "p.toml")

@@ -1,4 +1,4 @@
-"""What a person types becomes a policy or a battery, or one clear line."""
+"""Texts of policies and batteries: read, written, and refused in one clear line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kinestream.policy import (
 )
 
 
-def test_a_written_policy_is_made(table: OperatingTable) -> None:
+def test_a_text_makes_its_policy(table: OperatingTable) -> None:
     assert make_policy("fixed", table) == FixedPolicy(table)
     assert make_policy("fixed:0.5x-128", table) == FixedPolicy(table, Subnet(0.5, 128))
     assert make_policy("fixed:subnet=0.5x-128", table) == FixedPolicy(table, Subnet(0.5, 128))
@@ -35,7 +35,7 @@ def test_a_written_policy_is_made(table: OperatingTable) -> None:
     assert make_policy("battery:hours=30.5", table) == BatteryPolicy(table, 30.5)
 
 
-def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
+def test_every_policy_can_be_made_without_settings(table: OperatingTable) -> None:
     assert [make_policy(kind, table).kind for kind in POLICIES] == list(POLICIES)
 
 
@@ -51,19 +51,21 @@ def test_every_kind_can_be_made_without_settings(table: OperatingTable) -> None:
         ("sensing:fs_hz=25,gyro=false", "sensing:fs_hz=25.0,gyro=false,lose=0.005"),
     ],
 )
-def test_a_policy_is_written_out_whole_and_made_again(table: OperatingTable, text: str, written: str | None) -> None:
+def test_a_policy_is_written_with_all_settings_and_read_back(
+    table: OperatingTable, text: str, written: str | None
+) -> None:
     policy = make_policy(text, table)
     assert written is None or write_policy(policy) == written
     assert make_policy(write_policy(policy), table) == policy
 
 
 @pytest.mark.parametrize("kind", POLICIES)
-def test_every_kind_is_written_out_and_made_again(table: OperatingTable, kind: str) -> None:
+def test_every_policy_is_written_and_read_back(table: OperatingTable, kind: str) -> None:
     policy = make_policy(kind, table)
     assert make_policy(write_policy(policy), table) == policy
 
 
-def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() -> None:
+def test_the_named_subnetworks_are_known_without_a_table() -> None:
     assert named_subnets(parse_policy("persistence:thin=0.1x-96,wide=1x-128+fixed:0.5x-128")) == (
         Subnet(0.1, 96),
         Subnet(1.0, 128),
@@ -107,7 +109,7 @@ def test_the_subnetworks_that_a_policy_names_are_told_before_there_is_a_table() 
         ("fixed:0.3x-128", "no subnetwork 0.30x-128"),
     ],
 )
-def test_a_misspelt_policy_is_named(table: OperatingTable, text: str, says: str) -> None:
+def test_a_wrong_policy_is_refused_with_the_nearest_right_one(table: OperatingTable, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         make_policy(text, table)
 
@@ -127,7 +129,7 @@ def test_files_and_removed_policies_are_replayed_from_recorded_decisions(text: s
     assert is_only_recorded(text) is expected
 
 
-def test_a_written_battery_is_made() -> None:
+def test_a_text_makes_its_battery() -> None:
     assert isinstance(make_battery("laptop"), LaptopBattery)
     assert isinstance(make_battery("simulated"), SimulatedBattery)
     fixed = make_battery("0.35")
@@ -135,7 +137,7 @@ def test_a_written_battery_is_made() -> None:
     assert fixed.frac == 0.35
 
 
-def test_a_simulated_battery_can_be_sized_by_the_hours_it_lasts_idle() -> None:
+def test_a_simulated_battery_can_be_sized_by_its_idle_hours() -> None:
     battery = make_battery("simulated:hours=8,frac=0.25,base_mw=20")
     full, after_an_hour = battery.read(0.0), battery.read(3600.0)
     assert full is not None
@@ -158,6 +160,6 @@ def test_a_simulated_battery_can_be_sized_by_the_hours_it_lasts_idle() -> None:
         ("nan", "from 0 to 1"),
     ],
 )
-def test_a_misspelt_battery_is_named(text: str, says: str) -> None:
+def test_a_wrong_battery_is_refused_with_the_nearest_right_one(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         make_battery(text)

@@ -1,4 +1,4 @@
-"""The settings of a policy, one by one."""
+"""The settings of a policy on the dashboard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find(text: str, key: str) -> Setting:
 
 
 @pytest.mark.parametrize("kind", POLICIES)
-def test_a_policy_as_it_is_by_default_differs_in_nothing_and_needs_no_settings(kind: str) -> None:
+def test_a_default_policy_has_no_differences_and_the_shortest_text(kind: str) -> None:
     policy = make_policy(kind, TABLE)
     assert differences(policy, TABLE) == []
     assert short_text(policy, TABLE) == kind
@@ -38,7 +38,7 @@ def test_the_short_text_makes_the_same_policy(text: str) -> None:
     assert write_policy(make_policy(short_text(policy, TABLE), TABLE)) == write_policy(policy)
 
 
-def test_the_differences_name_what_was_and_what_is() -> None:
+def test_the_differences_name_the_default_and_the_value() -> None:
     assert differences(make_policy("battery:hours=6", TABLE), TABLE) == ["battery.hours: 8 -> 6"]
 
 
@@ -56,19 +56,19 @@ def test_every_setting_of_every_policy_can_be_stepped_up_and_down(kind: str) -> 
         assert any(text.startswith(f"{kind}:{one.key}=") for text in texts), one.key
 
 
-def test_one_setting_is_changed_and_the_rest_stays() -> None:
+def test_changing_a_setting_leaves_the_others_alone() -> None:
     policy = make_policy("slowdown+battery:hours=6,leave=0.1", TABLE)
     text = with_value(policy, TABLE, find("slowdown+battery:hours=6,leave=0.1", "hours"), "4")
     assert text == "slowdown+battery:hours=4,leave=0.1"
 
 
-def test_a_value_the_policy_cannot_take_is_refused() -> None:
+def test_a_value_that_the_policy_does_not_take_is_refused() -> None:
     policy = make_policy("battery", TABLE)
     with pytest.raises(ConfigError, match="hours"):
         with_value(policy, TABLE, find("battery", "hours"), "-1")
 
 
-def test_a_policy_is_put_under_a_limit_and_out_of_it() -> None:
+def test_a_limit_is_added_and_removed() -> None:
     policy = make_policy("battery:hours=6", TABLE)
     text = limited(policy, TABLE, ["slowdown"])
     assert text == "battery:hours=6+slowdown"

@@ -1,4 +1,4 @@
-"""The steps of the keys."""
+"""The steps of the keys for speed, deadline, battery and policy."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from ..synthetic import table
         (math.inf, -1, 100.0),
     ],
 )
-def test_the_speed_goes_up_and_down_its_ladder_and_stays_on_it(value: float, step: int, expected: float) -> None:
+def test_the_speed_steps_up_and_down_and_stops_at_its_ends(value: float, step: int, expected: float) -> None:
     assert stepped(SPEEDS, value, step) == expected
 
 
-def test_the_deadline_goes_from_none_to_one_that_every_subnetwork_meets_and_back() -> None:
+def test_the_deadline_steps_from_none_to_the_first_that_all_subnetworks_meet() -> None:
     operating_table = table()
     first = next_deadline_ms(None, -1, operating_table)
     assert first is not None
@@ -56,7 +56,7 @@ def test_the_battery_steps_to_the_next_five_per_cent(frac: float, step: int, exp
     assert next_battery_frac(frac, step) == pytest.approx(expected)
 
 
-def test_the_policies_are_all_kinds_with_the_first_as_it_was_written() -> None:
+def test_the_policies_begin_with_the_text_of_the_session() -> None:
     offered = policies("latency:low=0.5")
     assert offered[0] == "latency:low=0.5"
     assert sorted(text.partition(":")[0] for text in offered) == sorted(POLICIES)

@@ -1,4 +1,4 @@
-"""State in, decision and reason out; and whole days simulated."""
+"""The battery policy: state in, decision and reason out, and whole simulated days."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def state(battery: BatteryReading | None, hours_gone: float = 0.0, deadline_ms: 
 
 
 def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> BatteryReading:
-    """A battery of 36 J: full, it gives 1 mW for ten hours, 1 mJ for every window of the tests."""
+    """A battery of 36 J: full, it affords 1 mW for ten hours, 1 mJ for every window of the tests."""
     return BatteryReading(frac, 36.0, charging, base_mw)
 
 
@@ -38,13 +38,13 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
             "battery 100%: 10 h to go at 1 mW allows 1 mJ a window; 0.25x-128 for 0% of the time, else 0.10x-96",
         ),
         (state(joules(1.0)), 5, "0.25x-128", "5 h to go at 2 mW allows 2 mJ"),
-        # Between two points both run, the dearer one in the first part of every minute.
+        # Between two points both run, the dearer in the first part of every minute.
         (state(joules(1.0)), 3, "0.50x-128", "allows 3.33 mJ a window; 0.50x-128 for 67% of the time, else 0.25x-128"),
         (state(joules(2.5 / 3), 0.5 + 39 / 3600), 3, "0.50x-128", "0.50x-128 for 67% of the time"),
         (state(joules(2.5 / 3), 0.5 + 41 / 3600), 3, "0.25x-128", "0.50x-128 for 67% of the time"),
         (state(joules(0.5), hours_gone=8.0), 10, "0.50x-128", "battery 50%: 2 h to go at 2.5 mW"),
         (state(joules(1.0)), 1, "1.00x-128", "allows 10 mJ"),
-        # The device's own draw comes off first.
+        # The device's own draw is subtracted first.
         (state(joules(1.0, base_mw=4.0)), 1, "1.00x-128", "allows 6 mJ a window; 1.00x-128 for 50% of the time"),
         (
             state(joules(1.0, base_mw=20.0)),
@@ -59,10 +59,10 @@ def joules(frac: float, base_mw: float = 0.0, charging: bool = False) -> Battery
             "allows 0.5 mJ a window: at best it lasts 5 h; even the cheapest, 0.10x-96, costs 1",
         ),
         (state(joules(0.0)), 10, "0.10x-96", "battery 0%"),
-        # Nothing to save for.
+        # No reason to save.
         (state(joules(0.1, charging=True)), 10, "1.00x-128", "the battery is charging"),
         (state(joules(0.1), hours_gone=10.0), 10, "1.00x-128", "battery 10%: the 10 h are over"),
-        # Nothing known: the cheapest.
+        # Charge unknown: the cheapest.
         (state(None), 10, "0.10x-96", "no battery can be read: the cheapest, to be safe"),
         (state(joules(nan)), 10, "0.10x-96", "the battery reports nan, not a charge from 0 to 1"),
         (state(joules(1.7)), 10, "0.10x-96", "the battery reports 1.7"),
@@ -86,12 +86,12 @@ def test_the_battery_policy(table: OperatingTable, now: PolicyState, hours: floa
     assert because in decision.reason
 
 
-def test_a_deadline_brings_back_what_the_front_leaves_out() -> None:
-    """A point beaten in energy may be the most accurate of those fast enough."""
+def test_a_deadline_brings_back_points_beaten_in_energy() -> None:
+    """A point beaten in energy may be the most accurate of the fast ones."""
     slow = OperatingPoint(Subnet(1.0, 128), 0.97, 3, 90.0, 99.0, 2.0)
     fast = OperatingPoint(Subnet(0.5, 128), 0.96, 2, 40.0, 44.0, 3.0)
     small = OperatingPoint(Subnet(0.1, 96), 0.93, 1, 10.0, 11.0, 1.0)
-    table = OperatingTable("t", "as set", "none", (slow, fast, small))
+    table = OperatingTable("t", "by hand", "none", (slow, fast, small))
     assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0))).subnet == slow.subnet
     assert BatteryPolicy(table, 1, leave=0.0).decide(state(joules(1.0), deadline_ms=50.0)).subnet == fast.subnet
 
@@ -123,10 +123,10 @@ states = st.builds(
 
 @settings(max_examples=50)
 @given(tables, st.floats(1.0, 48.0), states)
-def test_over_a_period_it_spends_the_budget_unless_no_point_is_as_cheap_or_as_dear(
+def test_a_period_spends_the_budget_unless_no_point_is_as_cheap_or_as_dear(
     table: OperatingTable, hours: float, now: PolicyState
 ) -> None:
-    """The period is chosen so that this very moment lies at each fiftieth of it."""
+    """Fifty periods place this moment at every fiftieth of a period."""
     now = replace(now, now_s=max(now.now_s, 1.0))
     phases = [(k + 0.5) / 50 for k in range(50)]
     policies = [BatteryPolicy(table, hours, leave=0.0, period_s=now.now_s / phase) for phase in phases]
@@ -145,10 +145,10 @@ def test_over_a_period_it_spends_the_budget_unless_no_point_is_as_cheap_or_as_de
 
 @given(tables, st.floats(0.1, 48.0), states, fracs, fracs)
 def test_more_charge_never_means_a_cheaper_choice(
-    table: OperatingTable, hours: float, now: PolicyState, one: float, other: float
+    table: OperatingTable, hours: float, now: PolicyState, a_frac: float, b_frac: float
 ) -> None:
     policy = BatteryPolicy(table, hours, leave=0.0)
-    less, more = sorted((one, other))
+    less, more = sorted((a_frac, b_frac))
 
     def energy_mj(frac: float) -> float:
         capacity_j = None if now.battery is None else now.battery.capacity_j
@@ -184,12 +184,12 @@ def drained(
 
 
 def day_table(full_mj: float) -> OperatingTable:
-    """Four points, whose energies are 10, 30, 60 and 100 % of the full network's."""
+    """Four points with 10, 30, 60 and 100 % of the full network's energy."""
     steps = (1, 3, 6, 10)
     points = tuple(
         OperatingPoint(Subnet(k / 10, 128), 0.9 + k / 200 - k * k / 5000, k, k, k, k * full_mj / 10) for k in steps
     )
-    return OperatingTable("t", "as set", "none", points)
+    return OperatingTable("t", "by hand", "none", points)
 
 
 @settings(max_examples=25, deadline=None)
@@ -200,10 +200,10 @@ def day_table(full_mj: float) -> OperatingTable:
     hop_s=st.floats(20.0, 60.0),
     need=st.floats(0.1, 2.0),
 )
-def test_a_day_that_is_possible_is_never_empty_before_its_hour_and_little_is_left(
+def test_on_a_feasible_day_the_battery_lasts_to_the_hour_with_little_left(
     frac: float, hours: float, spare_mw: float, hop_s: float, need: float
 ) -> None:
-    """``need``: the full network's power over what there is; up to ten the cheapest still fits."""
+    """``need``: the full network's power over the power available; up to 10 the cheapest still fits."""
     base_mw = 2.0
     table = day_table(spare_mw * hop_s * need)
     battery = SimulatedBattery((base_mw + spare_mw * 1.001) / 1000 * hours * HOUR_S / frac, frac, base_mw)
@@ -218,10 +218,10 @@ def test_a_day_that_is_possible_is_never_empty_before_its_hour_and_little_is_lef
 
 @settings(max_examples=25, deadline=None)
 @given(told_mw=st.floats(0.0, 4.0), wrong=st.floats(0.5, 1.5), hours=st.floats(2.0, 8.0))
-def test_it_lasts_though_the_battery_counts_in_per_cents_and_device_and_table_are_misjudged(
+def test_the_battery_lasts_despite_a_coarse_gauge_and_wrong_estimates(
     told_mw: float, wrong: float, hours: float
 ) -> None:
-    """Truly 2 mW for the device, and inference at 0.5 to 1.5 times the table's energy; the cheapest would suffice."""
+    """The device draws 2 mW, inference 0.5 to 1.5 times the table's energy; the cheapest would last."""
     hop_s, spare_mw = 30.0, 2.0
     table = day_table(spare_mw * hop_s * 2)
     battery = SimulatedBattery((2.0 + spare_mw) / 1000 * hours * HOUR_S, 1.0, 2.0)
@@ -241,7 +241,7 @@ def test_it_lasts_though_the_battery_counts_in_per_cents_and_device_and_table_ar
 
 
 def test_a_charge_without_capacity_is_spent_by_the_measured_drain() -> None:
-    """Each plan lasts; that of the line alone would have been empty or left much."""
+    """Each plan lasts; the straight line alone would run out early or leave much."""
     for base_mw in (0.5, 2.0, 3.0):
         table = day_table(60 * 4.0)
         battery = SimulatedBattery(4.0 / 1000 * 8 * HOUR_S, 1.0, base_mw)
@@ -253,10 +253,10 @@ def test_a_charge_without_capacity_is_spent_by_the_measured_drain() -> None:
         assert 0 < left < 0.15, base_mw
 
 
-def test_two_neighbours_that_share_the_time_skip_a_point_below_the_line_between_them() -> None:
+def test_time_sharing_skips_a_point_below_the_line_between_its_neighbours() -> None:
     rows = [("0.1x-96", 0.90, 1.0), ("0.3x-96", 0.91, 4.0), ("0.5x-96", 0.95, 5.0), ("1x-96", 0.96, 10.0)]
     points = tuple(OperatingPoint(Subnet.parse(name), accuracy, 1, mj, mj, mj) for name, accuracy, mj in rows)
-    policy = BatteryPolicy(OperatingTable("t", "as set", "none", points), 8000 / 3600, leave=0.0)
+    policy = BatteryPolicy(OperatingTable("t", "by hand", "none", points), 8000 / 3600, leave=0.0)
     reason = policy.decide(state(joules(1.0))).reason
     assert "0.50x-96 for 88% of the time, else 0.10x-96" in reason
 
@@ -273,7 +273,7 @@ def test_two_neighbours_that_share_the_time_skip_a_point_below_the_line_between_
         (60.0, "0.10x-96", "60 C of at most 45 C"),
     ],
 )
-def test_heat_takes_the_budget_away_before_the_limit(
+def test_heat_reduces_the_budget_before_the_limit(
     table: OperatingTable, temperature_c: float | None, chosen: str, because: str
 ) -> None:
     for charging in (False, True):
@@ -283,7 +283,7 @@ def test_heat_takes_the_budget_away_before_the_limit(
         assert charging or because in decision.reason
 
 
-def test_a_low_charge_runs_the_cheapest_and_a_charge_to_be_left_is_not_planned_with(table: OperatingTable) -> None:
+def test_a_low_charge_runs_the_cheapest_and_a_reserve_is_not_spent(table: OperatingTable) -> None:
     decision = BatteryPolicy(table, 0.1, leave=0.0, low=0.2).decide(state(joules(0.2)))
     assert (str(decision.subnet), decision.reason) == (
         "0.10x-96",
@@ -294,7 +294,7 @@ def test_a_low_charge_runs_the_cheapest_and_a_charge_to_be_left_is_not_planned_w
 
 
 def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> list[str]:
-    """The reasons while one window a minute follows the other."""
+    """The reasons at one window a minute."""
     last: Decision | None = None
     reasons: list[str] = []
     for k, reading in enumerate(readings):
@@ -303,7 +303,7 @@ def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> li
     return reasons
 
 
-def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable) -> None:
+def test_a_sudden_rise_of_the_charge_is_doubted_for_two_windows(table: OperatingTable) -> None:
     said = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
     assert said[1].startswith("battery 30% (the 80% it now reports is doubted: no charger)")
     assert said[2].startswith("battery 30% (the 80%")
@@ -314,7 +314,7 @@ def test_a_charge_that_jumps_up_is_doubted_for_two_windows(table: OperatingTable
     assert charged[2].startswith("battery 79%: ")
 
 
-def test_a_battery_that_vanishes_is_missed_and_believed_when_it_is_back(table: OperatingTable) -> None:
+def test_a_lost_battery_is_reported_and_believed_again_on_its_return(table: OperatingTable) -> None:
     policy = BatteryPolicy(table, 10, leave=0.0)
     said = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
     assert said[1] == "the battery can no longer be read: the cheapest, to be safe"
@@ -322,8 +322,8 @@ def test_a_battery_that_vanishes_is_missed_and_believed_when_it_is_back(table: O
     assert said[4].startswith("battery 90%: ")
 
 
-def test_the_measured_drain_replaces_what_the_battery_says_of_the_device(table: OperatingTable) -> None:
-    """It says 0 mW and truly draws 1 mW besides inference: after a per cent that is known."""
+def test_the_measured_drain_replaces_the_reported_one(table: OperatingTable) -> None:
+    """The device reports 0 mW and draws 1 mW besides inference: measured after one per cent of charge."""
     battery = SimulatedBattery(36.0, 1.0, base_mw=1.0)
     last: Decision | None = None
     policy = BatteryPolicy(table, 5, leave=0.0)
@@ -344,6 +344,6 @@ def test_the_measured_drain_replaces_what_the_battery_says_of_the_device(table: 
         ({"leave": 1.0}, "leave"), ({"low": -0.1}, "low"), ({"hot_c": nan}, "hot_c"), ({"period_s": 0.0}, "period_s"),
     ],
 )  # fmt: skip
-def test_a_wish_that_makes_no_sense_is_refused(table: OperatingTable, setting: dict[str, float], says: str) -> None:
+def test_a_setting_outside_its_range_is_refused(table: OperatingTable, setting: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigError, match=f"battery {says}="):
         BatteryPolicy(table, **setting)

@@ -1,4 +1,4 @@
-"""What a battery was seen to do."""
+"""The observed drain of a battery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kinestream.policy.interface import BatteryReading
 from kinestream.policy.rules.battery_drain import observed
 
 
-def test_a_charge_set_by_hand_is_no_drain() -> None:
+def test_a_charge_set_by_hand_does_not_count_as_drain() -> None:
     drain = None
     for i in range(100):
         drain = observed(drain, 2.0 * i, BatteryReading(0.9 - 1e-5 * i, None), 1.0)

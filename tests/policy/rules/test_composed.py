@@ -1,4 +1,4 @@
-"""Each later policy limits the choices of the former."""
+"""Compositions: each later policy limits the choices of those before it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FULL = BatteryReading(1.0, 36.0)
         ("battery:hours=1+deadline=30", situation(battery=FULL), "0.25x-128", "0.25x-128 costs 2 | 2 of 6 meet 30 ms"),
         ("battery:hours=10,leave=0+deadline=100", situation(battery=FULL), "0.10x-96", "allows 1 mJ"),
         ("battery:hours=1+deadline=5", situation(battery=FULL), "0.10x-96", "no subnetwork meets 5 ms; 0.10x-96"),
-        # A load under a battery plan: the deadline would let 1x run, the battery only 0.25x.
+        # A load under a battery plan: the deadline allows 1x, the battery only 0.25x.
         ("slowdown+battery:hours=5", situation(battery=FULL, deadline_ms=100.0), "0.25x-128", "0.25x-128 is expected"),
         ("slowdown+battery:hours=1", situation(battery=FULL, deadline_ms=30.0), "0.25x-128", "of 30 ms | battery 100%"),
-        # The load comes first where it is harder: three times as slow, of 100 ms only 0.25x.
+        # The load limits more: at three times the latency, only 0.25x meets 100 ms.
         (
             "slowdown+battery:hours=1",
             situation(*[predicted(latency_ms=240.0)] * 4, battery=FULL, deadline_ms=100.0),
@@ -57,14 +57,14 @@ def test_a_composition(table: OperatingTable, text: str, now: PolicyState, chose
     assert because in decision.reason
 
 
-def test_the_longest_hop_holds_and_every_part_remembers(table: OperatingTable) -> None:
+def test_the_longest_hop_holds_and_every_part_keeps_its_memory(table: OperatingTable) -> None:
     policy = make_policy("persistence:hop=2+battery:hours=9+loss", table)
     decision = policy.decide(situation(battery=FULL, coverage=0.5))
     assert decision.hop == 4
     assert {name.partition(".")[0] for name in decision.memory} == {"persistence", "battery"}
 
 
-def test_one_policy_is_no_composition(table: OperatingTable) -> None:
+def test_a_composition_needs_two_policies(table: OperatingTable) -> None:
     with pytest.raises(ConfigError, match="two policies or more"):
         ComposedPolicy(table, (FixedPolicy(table),))
 
@@ -98,10 +98,10 @@ texts = st.lists(st.sampled_from(list(POLICIES)), min_size=1, max_size=4, unique
 
 @settings(max_examples=150, deadline=None)
 @given(tables, texts, st.lists(windows, min_size=1, max_size=6))
-def test_whatever_happens_a_subnetwork_of_the_table_runs_and_the_same_again_for_the_same_state(
+def test_every_state_gives_a_subnetwork_of_the_table_and_always_the_same(
     table: OperatingTable, text: str, happens: list[tuple]
 ) -> None:
-    """Batteries that vanish, jump or say nonsense; latencies of nothing; any deadline; every kind under any others."""
+    """Any battery, latency and deadline, nonsense included; every policy under any others."""
     policy, again = make_policy(text, table), make_policy(text, table)
     recent: tuple[Prediction, ...] = ()
     now_s = 0.0
@@ -122,7 +122,7 @@ def test_whatever_happens_a_subnetwork_of_the_table_runs_and_the_same_again_for_
 
 @settings(max_examples=50, deadline=None)
 @given(tables, st.sampled_from([kind for kind in POLICIES if kind != "deadline"]), st.floats(0.1, 250.0), batteries)
-def test_a_deadline_behind_any_policy_is_kept_by_the_table_where_it_can_be(
+def test_a_deadline_limits_any_policy_wherever_the_table_can_meet_it(
     table: OperatingTable, kind: str, ms: float, battery: BatteryReading | None
 ) -> None:
     chosen = table[make_policy(f"{kind}+deadline={ms}", table).decide(situation(battery=battery)).subnet]
@@ -140,7 +140,7 @@ def test_a_policy_under_a_battery_plan_spends_no_more_than_the_plan(
     assert table[under.subnet].energy_mj <= table[plan.subnet].energy_mj
 
 
-def test_what_a_limit_leaves_is_all_a_policy_sees(table: OperatingTable) -> None:
+def test_a_policy_sees_only_the_choices_that_its_limits_leave(table: OperatingTable) -> None:
     left = (table[Subnet(0.25, 128)], table[Subnet(0.9, 128)])
     for kind in POLICIES:
         assert table[make_policy(kind, table).decide(replace(situation(), allowed=left)).subnet] in left, kind

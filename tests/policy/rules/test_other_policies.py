@@ -1,4 +1,4 @@
-"""Persistence, link and deadline: state in, decision and reason out."""
+"""The persistence, loss and deadline policies: state in, decision and reason out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.policy.situations import predicted, situation
 
 
 def after(*labels: str, looked_s: float | None = 90.0, confidence: float = 0.95) -> PolicyState:
-    """At 100 s, after predictions of these labels, the last wide look ``looked_s``."""
+    """The state at 100 s, after predictions of these labels and a last wide window at ``looked_s``."""
     memory = {} if looked_s is None else {LOOKED: looked_s}
     decision = Decision(Subnet(0.1, 96), "", memory=memory)
     return situation(*(predicted(label=label, decision=decision, confidence=confidence) for label in labels))
@@ -50,7 +50,7 @@ def test_persistence(table: OperatingTable, now: PolicyState, chosen: str, becau
     assert because in decision.reason
 
 
-def test_persistence_runs_what_is_named_and_hops_only_while_thin(table: OperatingTable) -> None:
+def test_persistence_runs_the_named_subnetworks_and_hops_only_while_thin(table: OperatingTable) -> None:
     policy = PersistencePolicy(table, thin=Subnet(0.25, 128), wide=Subnet(0.5, 128), hop=4)
     wide, thin = policy.decide(situation()), policy.decide(after(*WALK3))
     assert (str(wide.subnet), wide.hop, dict(wide.memory)) == ("0.50x-128", 1, {LOOKED: 100.0})
@@ -59,7 +59,7 @@ def test_persistence_runs_what_is_named_and_hops_only_while_thin(table: Operatin
     assert str(policy.decide(forbidden).subnet) == "0.10x-96"
 
 
-def test_every_wearer_is_judged_by_their_own_predictions(table: OperatingTable) -> None:
+def test_every_stream_is_judged_by_its_own_predictions(table: OperatingTable) -> None:
     steady = after(*WALK3)
     other = predicted(label="sitting", stream="ankle")
     mixed = replace(steady, recent=(*steady.recent, other), last=other.decision)
@@ -92,7 +92,7 @@ def test_a_poor_link_means_fewer_samples_and_longer_hops(
     assert because in decision.reason
 
 
-def test_one_bad_window_after_seven_good_ones_is_no_poor_link(table: OperatingTable) -> None:
+def test_a_bad_window_after_seven_good_ones_does_not_make_a_poor_link(table: OperatingTable) -> None:
     now = replace(linked(1.0, n=8), coverage=0.7)
     assert LossPolicy(table).decide(now).hop == 1
 

@@ -1,4 +1,4 @@
-"""A slower sensor as a policy's part."""
+"""The sensing policy: a slower sensor, alone and as a part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..situations import situation
 
 @pytest.fixture
 def steerable(table: OperatingTable) -> OperatingTable:
-    """Half the rate costs half a point and saves 1 mW; without gyroscope 30 points, and 5 mW."""
+    """Half the rate costs half a point and saves 1 mW; no gyroscope costs 30 points and saves 5 mW."""
     best = table.front[-1].subnet
     ways = ((Sensing(50.0), 0.97, 6.0), (Sensing(25.0), 0.965, 5.0), (Sensing(50.0, gyro=False), 0.67, 1.0))
     return replace(table, sensing=tuple(SensingRow(way, {best: share}, mw) for way, share, mw in ways))
@@ -32,7 +32,7 @@ def steerable(table: OperatingTable) -> OperatingTable:
         ("sensing:gyro=false", Sensing(50.0, gyro=False), "as set"),
     ],
 )
-def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
+def test_the_sensor_runs_as_set_or_in_the_thriftiest_accurate_mode(
     steerable: OperatingTable, text: str, sensing: Sensing | None, because: str
 ) -> None:
     decision = make_policy(text, steerable).decide(situation())
@@ -40,12 +40,12 @@ def test_the_thriftiest_way_that_is_accurate_enough_or_what_was_asked_for(
     assert because in decision.reason
 
 
-def test_the_thriftiest_of_all_parts_holds(steerable: OperatingTable) -> None:
+def test_the_thriftiest_mode_of_all_parts_holds(steerable: OperatingTable) -> None:
     policy = make_policy("persistence:settle=1,fs_hz=25+sensing:fs_hz=40,gyro=false", steerable)
     assert policy.decide(situation()).sensing == Sensing(40.0, gyro=False)
 
 
-def test_where_the_model_reads_no_gyroscope_a_lower_rate_saves_as_the_table_says(table: OperatingTable) -> None:
+def test_without_a_gyroscope_a_lower_rate_saves_by_the_table(table: OperatingTable) -> None:
     ways = ((Sensing(20.0, gyro=False), 6.0), (Sensing(10.0, gyro=False), 5.0))
     plain = replace(table, sensing=tuple(SensingRow(way, {}, mw) for way, mw in ways))
     for wish, saved_mw in ((Sensing(10.0), 1.0), (Sensing(10.0, gyro=False), 1.0), (Sensing(7.0), 0.0), (None, 0.0)):
@@ -62,6 +62,6 @@ def test_where_the_model_reads_no_gyroscope_a_lower_rate_saves_as_the_table_says
         ("sensing:gyro=perhaps", "is not true or false"),
     ],
 )
-def test_a_wish_that_says_nothing_or_nonsense_is_refused(table: OperatingTable, text: str, says: str) -> None:
+def test_a_wrong_sensing_setting_is_refused(table: OperatingTable, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make_policy(text, table)
