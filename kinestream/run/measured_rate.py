@@ -1,4 +1,4 @@
-"""How fast a stream really comes, against what it announced."""
+"""The measured rate of a stream, beside the announced one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ RATE_TOLERANCE = 0.1
 
 
 class MeasuredRate:
-    """Samples over the time of a stream's unbroken parts."""
+    """Samples per second over the unbroken parts of one stream."""
 
     def __init__(self) -> None:
         self.signal_s = 0.0
-        """By the nominal rate."""
+        """Duration of all samples at the nominal rate."""
         self.nominal_hz = 1.0
         self._steps = 0
         self._span_s = 0.0
         self._last: SampleChunk | None = None
 
     def add(self, chunk: SampleChunk) -> None:
+        """Take the stream's next chunk."""
         n = len(chunk)
         self.signal_s += n / chunk.fs_hz
         self.nominal_hz = chunk.fs_hz
@@ -38,8 +39,10 @@ class MeasuredRate:
 
     @property
     def measured_hz(self) -> float:
+        """The measured rate; the nominal one before two chunks followed each other."""
         return self._steps / self._span_s if self._span_s > 0 else self.nominal_hz
 
     @property
     def is_off(self) -> bool:
+        """Whether the rate differs from the nominal one by more than ``RATE_TOLERANCE``."""
         return self._steps > 100 and abs(self.measured_hz / self.nominal_hz - 1) > RATE_TOLERANCE

@@ -1,7 +1,6 @@
 """A source, a pipeline, and the asynchronous shell between them.
 
-One event loop owns the waiting; the pipeline works in one thread beside it; a bounded queue lies between. When
-the queue is full a replay waits, and a live source drops its oldest chunk and counts the samples.
+One event loop does the waiting; the pipeline works in one thread beside it; a bounded queue lies between.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 from kinestream.core.errors import ConfigError
@@ -24,32 +21,33 @@ from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.policy import SimulatedBattery, make_policy
 
+from .chunk_queue import QUEUE_CHUNKS, ChunkQueue
 from .measured_rate import MeasuredRate
 from .pipeline import Circumstances, Pipeline, added
 from .run_recorder import RunRecorder
 from .tally import ConclusionTally, Tally
 
-QUEUE_CHUNKS = 256
-"""A minute or two of packets: longer, and a late prediction is worth nothing to anybody."""
-
-BATCH_CHUNKS = 32
-"""How many waiting chunks the worker takes at once; handing over costs more than windowing a chunk."""
-
 
 class Session:
-    """One run: from a source through a pipeline to whoever subscribed.
+    """One run: from a source through a pipeline to its subscribers.
 
     Args:
         source: closed when the run ends.
-        pipeline: not to be used elsewhere meanwhile.
+        pipeline: used by nothing else during the run.
         model_name: for messages.
         policy_text: the pipeline's policy as it is written on the command line.
-        limit_s: end after this much signal, to the sample, of the stream that has most; None: when the source ends.
-        recorder: keeps what comes in and what comes out; closed when the run ends.
+        limit_s: end after this much signal of the longest stream, to the sample; None: when the source ends.
+        recorder: stores chunks and predictions; closed when the run ends.
+
+    >>> import asyncio
+    >>> from kinestream import RunOptions, build_run
+    >>> session = build_run(RunOptions("wearer://?seed=1&speed=max", limit_s=10))
+    >>> asyncio.run(session.run())["predictions"]
+    6
     """
 
     exit_status = 0
-    """What the command that ran the session returns."""
+    """The exit status of the command that ran the session."""
 
     def __init__(
         self,
@@ -67,28 +65,23 @@ class Session:
         self.model_name = model_name
         self.policy_text = policy_text
         self.labels = pipeline.engine.model.labels
-        self._limit_s = limit_s
-        self._companions: list[AbstractAsyncContextManager[object]] = []
-        self._recorder = recorder
         self.circumstances: Circumstances | None = None
-        """What the newest prediction depended on besides the samples; None before the first."""
+        """The circumstances of the newest prediction; None before the first."""
         pipeline.observe(self._predicted)
-        self._computed_chunks = 0
+        self._limit_s = limit_s
+        self._recorder = recorder
+        self._companions: list[AbstractAsyncContextManager[object]] = []
         self._tally = Tally(self.labels)
         self._concluder: Concluder | None = None
         self._concluded = ConclusionTally(self.labels)
         self._episodes: EpisodeFinder | None = None
-        self._episodes_told = 0
+        self._episode_count = 0
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
         self._on_prediction: list[Callable[[Prediction], None]] = []
         self._on_episode: list[Callable[[Episode], None]] = []
-        self._queue: deque[SampleChunk] = deque()
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._dropped = 0
-        self._dropped_of: dict[str, tuple[str, int]] = {}  # of each stream: its session, samples dropped in it
-        self._asked: dict[str, Sensing | None] = {}  # of each stream's sensor
+        self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
+        self._stopping = False
+        self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
         self._rates: dict[str, MeasuredRate] = {}
         self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
@@ -120,15 +113,15 @@ class Session:
 
     @property
     def queued(self) -> tuple[int, int]:
-        """How many chunks wait for the pipeline, and how many may."""
+        """Chunks that wait for the pipeline, and how many may."""
         return len(self._queue), QUEUE_CHUNKS
 
     def links(self) -> Sequence[LinkStatus]:
-        """How the links to the sensors stand; none where the source does not tell."""
+        """The state of the links to the sensors; empty where the source does not report it."""
         return self.source.status() if isinstance(self.source, Linked) else ()
 
     def failures(self) -> list[str]:
-        """What has failed for good while the run goes on, a line each."""
+        """Permanent failures of the running session, one line each."""
         return [self._recorder.failure] if self._recorder and self._recorder.failure else []
 
     def subscribe(
@@ -137,7 +130,7 @@ class Session:
         on_prediction: Callable[[Prediction], None] | None = None,
         on_episode: Callable[[Episode], None] | None = None,
     ) -> None:
-        """Call back from now on for every chunk, prediction, and episode that is over, in the event loop's thread."""
+        """Call back for every later chunk, prediction and completed episode, in the event loop's thread."""
         if on_chunk:
             self._on_chunk.append(on_chunk)
         if on_prediction:
@@ -146,23 +139,24 @@ class Session:
             self._on_episode.append(on_episode)
 
     def conclude(self, concluder: Concluder | None, episodes: EpisodeFinder | None = None) -> None:
-        """Tell predictions with their conclusions from now on, and find episodes in them; None: do not."""
+        """Add conclusions to later predictions, and find episodes in them; None: do not."""
         self._concluder, self._episodes = concluder, episodes
 
     def accompany(self, companion: AbstractAsyncContextManager[object]) -> None:
-        """Let something live as long as the run does, in its event loop."""
+        """Keep a context manager open during the run, in its event loop."""
         self._companions.append(companion)
 
     def set_policy(self, text: str) -> None:
-        """Decide by another policy from the next window on.
+        """Use another policy from the next window on.
 
         Raises:
-            ConfigError: no such policy, or a setting of it is wrong; the old one goes on.
+            ConfigError: the policy is unknown or has an invalid setting; the current one stays.
         """
         self.pipeline.policy = make_policy(text, self.table)
         self.policy_text = text
 
     def set_deadline(self, deadline_ms: float | None) -> None:
+        """Change the deadline; None: no deadline. Raises ConfigError: it is not positive."""
         if deadline_ms is not None and not deadline_ms > 0:
             raise ConfigError(f"a deadline of {deadline_ms} ms; expected a positive time, or none")
         self.pipeline.deadline_ms = deadline_ms
@@ -171,7 +165,7 @@ class Session:
         """Set the simulated battery's charge, 0 to 1.
 
         Raises:
-            ConfigError: the battery is not simulated, or the charge is no share.
+            ConfigError: the battery is not simulated, or the charge is out of range.
         """
         battery = self.pipeline.battery
         if not isinstance(battery, SimulatedBattery):
@@ -179,10 +173,9 @@ class Session:
         battery.charge(frac)
 
     def stop(self) -> None:
-        """End the run soon; what is queued is not computed any more."""
-        self._stopping.set()
-        self._arrived.set()
-        self._room.set()
+        """End the run soon, without computing the queued chunks."""
+        self._stopping = True
+        self._queue.close(discard=True)
 
     async def run(self) -> dict[str, Any]:
         """Run until the source ends, the limit is reached, or ``stop``; return ``summary()``.
@@ -201,92 +194,60 @@ class Session:
         reader = asyncio.create_task(self._read())
         try:
             with ThreadPoolExecutor(1, "kinestream-inference") as worker:
-                await self._work(reader, worker)
+                await self._work(worker)
             if reader.done():
-                reader.result()  # raises what ended it
+                reader.result()  # raises the source's error
         finally:
             self._ended_s = time.perf_counter()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             if self._episodes:
-                self._tell_episodes(self._episodes.close())
+                self._deliver_episodes(self._episodes.close())
             if self._recorder:
-                await self._recorder.close(self._computed_chunks, self.counts())
+                await self._recorder.close(self._queue.handled, self.counts())
             await self.source.aclose()
 
     async def _read(self) -> None:
         try:
             async for chunk in self.source.chunks():
-                if self._stopping.is_set():
+                if self._stopping:
                     return
                 chunk, is_last = self._within_limit(chunk)
-                for tell in self._on_chunk:
-                    tell(chunk)
+                for on_chunk in self._on_chunk:
+                    on_chunk(chunk)
                 if self._recorder:
                     await self._recorder.take(chunk)
-                while len(self._queue) >= QUEUE_CHUNKS:
-                    if self.source.live:
-                        self._drop_oldest()
-                        continue
-                    self._room.clear()
-                    await self._room.wait()
-                    if self._stopping.is_set():
-                        return
-                self._queue.append(chunk)
-                self._arrived.set()
+                await self._queue.put(chunk)
                 if is_last:
                     return
         finally:
-            self._arrived.set()
+            self._queue.close()
 
-    async def _work(self, reader: asyncio.Task[None], worker: ThreadPoolExecutor) -> None:
+    async def _work(self, worker: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        while not self._stopping.is_set():
-            if not self._queue:
-                if reader.done():
-                    break
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            batch = [self._take_oldest() for _ in range(min(BATCH_CHUNKS, len(self._queue)))]
-            self._room.set()
+        while batch := await self._queue.take():
+            for chunk in batch:
+                self._rates.setdefault(chunk.stream, MeasuredRate()).add(chunk)
             predictions: list[Prediction] = []
             try:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
-            finally:  # what was good before an error is told
-                self._tell(predictions)
-            if isinstance(self.source, Acknowledging):  # not before: who is killed until here is given it again
+            finally:  # predictions made before an error are delivered
+                self._deliver(predictions)
+            if isinstance(self.source, Acknowledging):  # not earlier: a killed run is sent these chunks again
                 self.source.done(len(batch))
-        self._tell(await loop.run_in_executor(worker, self.pipeline.flush))
+        self._deliver(await loop.run_in_executor(worker, self.pipeline.flush))
 
     def _push(self, batch: list[SampleChunk], predictions: list[Prediction]) -> None:
         for chunk in batch:
             predictions += self.pipeline.push(chunk)
 
     def _predicted(self, prediction: Prediction, circumstances: Circumstances) -> None:
-        """In the pipeline's thread."""
+        """Runs in the pipeline's thread."""
         self.circumstances = circumstances
         if self._recorder:
             self._recorder.predicted(prediction, circumstances)
 
-    def _drop_oldest(self) -> None:
-        chunk = self._queue.popleft()
-        self._dropped += len(chunk)
-        self._computed_chunks += 1
-        if self._recorder:
-            self._recorder.dropped(chunk)
-        session, before = self._dropped_of.get(chunk.stream, (chunk.session, 0))
-        self._dropped_of[chunk.stream] = (chunk.session, len(chunk) + (before if session == chunk.session else 0))
-
-    def _take_oldest(self) -> SampleChunk:
-        """The next chunk, numbered as if what was dropped had never been: it is counted already, and not ``lost``."""
-        chunk = self._queue.popleft()
-        self._computed_chunks += 1
-        self._rates.setdefault(chunk.stream, MeasuredRate()).add(chunk)
-        session, dropped = self._dropped_of.get(chunk.stream, (chunk.session, 0))
-        return replace(chunk, seq=chunk.seq - dropped) if dropped and session == chunk.session else chunk
-
-    def _tell(self, predictions: list[Prediction]) -> None:
+    def _deliver(self, predictions: list[Prediction]) -> None:
         self._ended_s = time.perf_counter()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
@@ -294,13 +255,13 @@ class Session:
             if self._concluder:
                 prediction = self._concluder.conclude(prediction)
                 self._concluded.add(prediction)
-            for tell in self._on_prediction:
-                tell(prediction)
+            for on_prediction in self._on_prediction:
+                on_prediction(prediction)
             if self._episodes:
-                self._tell_episodes(self._episodes.add(prediction))
+                self._deliver_episodes(self._episodes.add(prediction))
 
     def _steer(self, prediction: Prediction) -> None:
-        """Tell the sensor how the policy wants it to run; where it cannot, the pipeline does as if it could."""
+        """Ask the sensor to run as the policy wants; where it cannot, the pipeline thins its samples instead."""
         sensing = prediction.decision.sensing
         if sensing == self._asked.get(prediction.stream):
             return
@@ -308,14 +269,14 @@ class Session:
         if isinstance(self.source, Steerable):
             self.source.sense(prediction.stream, sensing)
 
-    def _tell_episodes(self, episodes: list[Episode]) -> None:
-        self._episodes_told += len(episodes)
+    def _deliver_episodes(self, episodes: list[Episode]) -> None:
+        self._episode_count += len(episodes)
         for episode in episodes:
-            for tell in self._on_episode:
-                tell(episode)
+            for on_episode in self._on_episode:
+                on_episode(episode)
 
     def _within_limit(self, chunk: SampleChunk) -> tuple[SampleChunk, bool]:
-        """The chunk, cut where the limit is reached, and whether it is."""
+        """The chunk, cut at the limit, and whether the limit is reached."""
         if self._limit_s is None:
             return chunk, False
         left_s = self._limit_s - self._read_s.get(chunk.stream, 0.0)
@@ -326,33 +287,33 @@ class Session:
         return chunk, False
 
     def counts(self) -> Mapping[str, int]:
-        """Samples, windows, gaps, lost, dropped, repaired, by kind, so far."""
-        return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._dropped}])
+        """Samples, windows, gaps, lost, dropped and repaired so far, by kind."""
+        return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._queue.dropped}])
 
     def notices(self) -> list[str]:
-        """What a person should know about the streams, a line each."""
-        told = list(self.source.notices()) if isinstance(self.source, Noticing) else []
-        told += self._recorder.notices() if self._recorder else []
-        told += [
+        """What a person should know about the streams, one line each."""
+        lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
+        lines += self._recorder.notices() if self._recorder else []
+        lines += [
             f"{stream}: {rate.measured_hz:.2f} Hz measured, {rate.nominal_hz:g} Hz announced"
             for stream, rate in self._rates.items()
             if rate.is_off
         ]
         fastest_ms = min(point.p95_ms for point in self.table.points)
         if self.deadline_ms is not None and self.deadline_ms < fastest_ms:
-            told.append(
+            lines.append(
                 f"no subnetwork meets the deadline of {self.deadline_ms:g} ms; the fastest keeps {fastest_ms:.2g} ms "
                 "in 95 of 100 windows"
             )
         spec = self.pipeline.spec
         if self._rates and not self._tally.predictions:
-            told.append(
+            lines.append(
                 f"no prediction: {self.model_name} needs {spec.window_s:g} s without a hole longer than "
                 f"{spec.max_gap_s:g} s, and the stream had none"
             )
         elif self.pipeline.battery and self._tally.predictions and self._tally.battery_frac is None:
-            told.append("the battery cannot be read; --battery simulated stands in for one")
-        return told
+            lines.append("the battery cannot be read; --battery simulated stands in for one")
+        return lines
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run so far: plain JSON values."""
@@ -367,7 +328,7 @@ class Session:
             "counts": counts,
             **self._tally.summary(),
             **({"concluded": self._concluder.settings() | self._concluded.summary()} if self._concluder else {}),
-            **({"episodes": self._episodes_told} if self._episodes else {}),
+            **({"episodes": self._episode_count} if self._episodes else {}),
             "signal_s": round(signal_s, 2),
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(signal_s / wall_s, 1) if wall_s > 0 else None,

@@ -1,4 +1,4 @@
-"""What a run came to: accuracy, latency, energy, shares. Fed prediction by prediction, in constant memory."""
+"""Accuracy, latency, energy and shares of a run, added up prediction by prediction in constant memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ REMEMBERED_LATENCIES = 100_000
 class Tally:
     """Adds up predictions.
 
-    ``accuracy`` counts the windows whose samples all carry one label the model knows; ``accuracy_with_transitions``
-    counts also those that straddle a change, judged by the label that more than half of their samples carry. Windows
-    of activities the model was never taught, and those where no label has the majority, are in neither; their
-    numbers are told.
+    ``accuracy`` counts the windows whose samples all carry one label that the model knows. ``accuracy_with_transitions``
+    also counts windows across a change, judged by the label of more than half of their samples. Windows of activities
+    the model does not know, and windows without a majority label, count in neither; their numbers are in the summary.
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -35,6 +34,7 @@ class Tally:
         self.battery_frac: float | None = None
 
     def add(self, prediction: Prediction, deadline_ms: float | None) -> None:
+        """Count a prediction; it is late above ``deadline_ms``."""
         self.predictions += 1
         self._latencies.append(prediction.latency_ms)
         self._subnets[str(prediction.decision.subnet)] += 1
@@ -51,7 +51,7 @@ class Tally:
             of_label[1] += 1
 
     def summary(self) -> dict[str, Any]:
-        """Plain JSON values; a figure that cannot be told is None."""
+        """Plain JSON values; None for a figure that is not known."""
         judged = self._judged
         known = judged["pure"] + judged["mixed"]
         p50, p95, p99 = np.percentile(self._latencies, [50, 95, 99]) if self._latencies else [math.nan] * 3
@@ -75,14 +75,14 @@ class Tally:
 
 
 class ConclusionTally:
-    """Adds up what was concluded, judged as ``Tally`` judges; a window told as unknown is neither right nor wrong."""
+    """Adds up conclusions, judged as ``Tally`` judges; a window concluded ``unknown`` is neither right nor wrong."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = frozenset(labels)
         self._counts = Counter[str]()
 
     def add(self, prediction: Prediction) -> None:
-        """Raises ValueError: nothing was concluded."""
+        """Count a prediction. Raises ValueError: it has no conclusion."""
         if prediction.conclusion is None:
             raise ValueError("a prediction without a conclusion")
         kind = judged_as(prediction, self._labels)
@@ -91,7 +91,7 @@ class ConclusionTally:
         self._counts[f"{kind}_right"] += prediction.conclusion.label == prediction.truth
 
     def summary(self) -> dict[str, Any]:
-        """Plain JSON values: the share of windows that were told a label, and the share of right ones among these."""
+        """Plain JSON values: the share of windows with a label (``told``), and the share of right ones among these."""
         counts = self._counts
         told, right, known = (counts[f"pure{end}"] + counts[f"mixed{end}"] for end in ("_told", "_right", ""))
         return {
@@ -108,8 +108,11 @@ KINDS = ("pure", "mixed", "other", "unlabelled")
 
 
 def judged_as(prediction: Prediction | Window, labels: Container[str]) -> str:
-    """Which of ``KINDS`` a window is, by what its samples are labelled: inside one activity that the model knows, over
-    a change with one in the majority, of an activity it was never taught, or without a label in the majority."""
+    """Which of ``KINDS`` a window is, by the labels of its samples.
+
+    ``pure``: inside one activity that the model knows; ``mixed``: across a change, with one such activity in the
+    majority; ``other``: an activity the model does not know; ``unlabelled``: no label has the majority.
+    """
     if prediction.truth is None or prediction.truth_share <= 0.5:
         return "unlabelled"
     if prediction.truth not in labels:
