@@ -25,13 +25,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "is a new file\nwhose card describes the adaptation; the original stays unchanged: use it to go back.",
         epilog="examples:\n"
         "  kinestream adapt watch my_morning.csv --out my_watch.safetensors\n"
-        "  kinestream adapt uci_cnn sessions/ --subject anna\n"
+        "  kinestream adapt uci_cnn recordings/ --subject anna\n"
         "  kinestream models show my_watch.safetensors",
     )
     parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
     parser.add_argument(
-        "sessions",
-        metavar="SESSIONS",
+        "recordings",
+        metavar="RECORDINGS",
         nargs="+",
         help="labelled CSV or Parquet files, folders of them, or a dataset's name with --subject",
     )
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(f"{model.name}_adapted.safetensors")
     check_out(out, path, in_place=False)
     columns = ColumnMap.parse(args.columns) if args.columns else None
-    dataset, people = open_own_recordings(args.sessions, columns, args.data)
+    dataset, people = open_own_recordings(args.recordings, columns, args.data)
     if args.subject is None and len(people) > 1:
         raise ConfigError(f"the recordings are of {', '.join(people)}; adapt to one of them with --subject")
     subjects = dataset.subjects if args.subject is None else (args.subject,)
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         adapted = adapt(
             model, windows, track=lambda subnets: progress.track(subnets, description="fitting subnetworks")
         )
-    names = [Path(session).name for session in args.sessions]
+    names = [Path(recording).name for recording in args.recordings]
     card: dict[str, Any] = {**adapted_card(model, windows, names, gain), "command": _command(args, names)}
     save_model(out, replace(adapted, name=out.stem, card=card))
     adaptation: dict[str, Any] = card["adapted"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .extras import extra_for
-from .train import PROTOCOL_HELP
+from .train import add_protocol_options
 
 if TYPE_CHECKING:
     import argparse
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
-    from kinestream.train.recipe.protocol_names import PROTOCOL_NAMES
-
     parser = subparsers.add_parser("evaluate", help="accuracy of every subnetwork on the test people")
     parser.add_argument("model", metavar="M", nargs="?", help="name of a bundled model, or a model file")
-    parser.add_argument(
-        "--protocol",
-        choices=PROTOCOL_NAMES,
-        help=f"{PROTOCOL_HELP} (default: the model's own)",
-    )
-    parser.add_argument("--fold", type=int, metavar="N", help="which fold of the protocol, from 1")
+    add_protocol_options(parser, default="the model's own")
     parser.add_argument(
         "--subnet",
         nargs="+",

@@ -25,16 +25,10 @@ MODEL_NAMES = (
     *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
 """Names of the bundled recipes, the paper's networks first; a test compares them with the files."""
-PROTOCOL_HELP = (
-    "how test people are chosen: the dataset's own, the recipe's, or folds of ten groups or of single people; named "
-    "and blocks are for your own recordings; leaky shuffles windows over people, for comparison only"
-)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
-    from kinestream.train.recipe.protocol_names import PROTOCOL_NAMES
-
     parser = subparsers.add_parser(
         "train",
         help="train a switchable network and write its model file",
@@ -80,8 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seed", type=int, metavar="N", help="seed of weights, order and noise (default: the recipe's)"
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: the recipe's)")
-    parser.add_argument("--protocol", choices=PROTOCOL_NAMES, help=f"{PROTOCOL_HELP} (default: the recipe's)")
-    parser.add_argument("--fold", type=int, metavar="N", help="number of the protocol's fold, from 1")
+    add_protocol_options(parser, default="the recipe's")
     parser.add_argument(
         "--out",
         type=Path,
@@ -94,6 +87,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--test", action="store_true", help="after training, measure on the test subjects for the model's card"
     )
     parser.set_defaults(run=run)
+
+
+def add_protocol_options(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """Add ``--protocol`` and ``--fold``; ``default`` names the default protocol in the help."""
+    from kinestream.train.recipe.protocol_names import PROTOCOL_NAMES
+
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOL_NAMES,
+        help="how test people are chosen: the dataset's own, the recipe's, or folds of ten groups or of single people; "
+        "named and blocks are for your own recordings; leaky shuffles windows over people, for comparison only "
+        f"(default: {default})",
+    )
+    parser.add_argument("--fold", type=int, metavar="N", help="number of the protocol's fold, from 1")
 
 
 def run(args: argparse.Namespace) -> int:

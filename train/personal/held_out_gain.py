@@ -58,7 +58,7 @@ def accuracy_of(model: Model, windows: Windows, subnets: Sequence[Subnet]) -> di
 def adapted_card(
     original: Model,
     windows: Windows,
-    sessions: Sequence[str],
+    recordings: Sequence[str],
     gain: dict[str, Any],
     strength: Strength | None = None,
 ) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def adapted_card(
         "from_fingerprint": original.fingerprint,
         "undo": f"use {original.name}, which was not touched",
         "person": ", ".join(dict.fromkeys(windows.subjects)),
-        "sessions": list(sessions),
+        "sessions": list(recordings),  # the key is part of the model file
         "windows": shown,
         "not_shown": [label for label in original.labels if label not in shown],
         "statistics": "pooled with the person's" if pooled else "the original's",
