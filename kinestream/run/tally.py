@@ -17,9 +17,10 @@ REMEMBERED_LATENCIES = 100_000
 class Tally:
     """Adds up predictions.
 
-    ``accuracy`` counts the windows whose samples all carry one label that the model knows. ``accuracy_with_transitions``
-    also counts windows across a change, judged by the label of more than half of their samples. Windows of activities
-    the model does not know, and windows without a majority label, count in neither; their numbers are in the summary.
+    ``accuracy`` counts the windows whose samples all carry one label that the model knows.
+    ``accuracy_with_transitions`` also counts windows across a change, judged by the label of more than half of their
+    samples. Windows of activities the model does not know, and windows without a majority label, count in neither;
+    their numbers are in the summary.
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
