@@ -35,7 +35,7 @@ def can_rerun(folder: Path) -> bool:
 class RerunSession(Session):
     """A recorded run, repeated and compared.
 
-    The policy, deadline and battery are the recorded ones at every moment; setting them has no effect.
+    The policy, deadline and battery are the recorded ones at every moment and cannot be set.
 
     Args:
         folder: the folder that ``--record`` wrote.

@@ -26,13 +26,13 @@ from kinestream.core.signals import (
 
 
 @pytest.mark.parametrize(("text", "subnet"), [("0.5x-128", Subnet(0.5, 128)), (" 1x-96", Subnet(1.0, 96))])
-def test_a_subnetwork_reads_as_the_paper_writes_it(text: str, subnet: Subnet) -> None:
+def test_a_subnetwork_is_parsed_from_the_papers_notation(text: str, subnet: Subnet) -> None:
     assert Subnet.parse(text) == subnet
     assert Subnet.parse(str(subnet)) == subnet
 
 
 @pytest.mark.parametrize("text", ["", "0.5", "0.5x", "x-128", "0.5x-12.5", "0.5x-128 "[::-1]])
-def test_text_that_is_no_subnetwork_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_subnetwork_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match=r"e.g. 0\.5x-128"):
         Subnet.parse(text)
 
@@ -46,7 +46,7 @@ def test_body_acceleration_and_gravity_are_made_from_the_accelerometer() -> None
     assert spec.needed_from((*GYRO, *ACC)) == (*ACC, *GYRO)
 
 
-def test_a_missing_channel_is_named_with_what_there_is() -> None:
+def test_a_missing_channel_is_named_with_the_available_ones() -> None:
     with pytest.raises(InputMismatch, match="needs gyro_x, gyro_y, gyro_z, the source offers acc_x, acc_y, acc_z"):
         InputSpec((*ACC, *GYRO), 50.0, 128, 64).needed_from(ACC)
 
@@ -76,7 +76,7 @@ def point(subnet: str, accuracy: float, energy_mj: float) -> OperatingPoint:
     return OperatingPoint(Subnet.parse(subnet), accuracy, 1000, 1.0, 2.0, energy_mj)
 
 
-def test_the_front_holds_every_point_that_nothing_cheaper_beats() -> None:
+def test_the_front_has_every_point_that_is_more_accurate_than_all_cheaper_ones() -> None:
     points = (
         point("1x-128", 0.97, 5.0),
         point("0.5x-128", 0.96, 2.0),
@@ -93,7 +93,7 @@ def test_a_table_without_accuracies_still_has_a_cheapest_point() -> None:
     assert [str(p.subnet) for p in table.front] == ["0.10x-96"]
 
 
-def test_an_unknown_subnetwork_is_refused_with_what_there_is() -> None:
+def test_an_unknown_subnetwork_is_refused_with_the_known_ones() -> None:
     table = OperatingTable("m", "here", "none", (point("1x-128", 0.9, 5.0), point("0.1x-96", 0.9, 0.2)))
     assert Subnet(1.0, 128) in table
     with pytest.raises(
@@ -102,7 +102,7 @@ def test_an_unknown_subnetwork_is_refused_with_what_there_is() -> None:
         table[Subnet(0.5, 128)]
 
 
-def test_every_error_has_one_root_and_tells_right_from_wrong_use() -> None:
+def test_every_error_has_one_root_and_an_exit_status() -> None:
     assert issubclass(DecodeError, KinestreamError)
     assert (ConfigError("").exit_status, DecodeError("").exit_status) == (2, 1)
 
@@ -111,7 +111,7 @@ def test_a_decoding_error_shows_the_packet_in_hex() -> None:
     assert str(DecodeError("too short", b"\x55\x61")) == "too short [55 61]"
 
 
-def test_a_missing_extra_says_how_to_get_it() -> None:
+def test_a_missing_extra_names_the_command_that_installs_it() -> None:
     assert "pip install '.[train]'" in str(MissingExtra("train", "training"))
 
 
@@ -153,7 +153,7 @@ def test_the_dict_of_a_prediction_has_its_sensing_and_conclusion_where_there_are
     assert record["concluded"] == {"label": "unknown", "confidence": 0.6, "probs": {"walking": 0.6, "sitting": 0.4}}
 
 
-def test_the_values_that_flow_show_themselves_on_one_line_without_their_arrays() -> None:
+def test_the_repr_of_values_is_one_line_without_arrays() -> None:
     x = np.zeros((100, 3), np.float32)
     chunk = SampleChunk("wrist", "1", np.arange(100) / 50, x, ACC, 50.0, 200, 2.0)
     window = Window("wrist", "1", 3, 1.0, 2.98, x, ACC, 50.0, 1.0, 3.0)

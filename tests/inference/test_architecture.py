@@ -1,4 +1,4 @@
-"""The one description of a network: its costs, its sizes, its resizing."""
+"""The architecture of a network: its costs, its sizes, its resizing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from kinestream.inference.presets import PRESETS, RESOLUTIONS, WIDTHS
         ("resnet_unimib", 48_969_984),
     ],
 )
-def test_full_networks_cost_what_the_paper_says_to_the_unit(preset, expected):
+def test_full_networks_have_exactly_the_papers_macs(preset, expected):
     assert macs(PRESETS[preset], Subnet(1.0, PRESETS[preset].length)) == expected
 
 
@@ -69,11 +69,11 @@ def test_full_networks_cost_what_the_paper_says_to_the_unit(preset, expected):
         ("resnet_unimib", "0.1x-112", 0.36),
     ],
 )
-def test_every_published_subnetwork_costs_what_the_paper_says(preset, subnet, millions):
+def test_every_published_subnetwork_has_the_papers_macs(preset, subnet, millions):
     assert round(macs(PRESETS[preset], Subnet.parse(subnet)) / 1e6, 2) == millions
 
 
-def test_the_grids_are_the_papers():
+def test_widths_and_resolutions_are_the_papers():
     assert tuple(round(w, 2) for w in np.arange(0.10, 1.001, 0.05)) == WIDTHS
     assert {name: len(lengths) for name, lengths in RESOLUTIONS.items() if name != "kinet_uci"} == {
         "uci": 9,
@@ -123,17 +123,17 @@ def test_a_stage_of_kinet_halves_the_time_and_then_keeps_it():
     assert linear_inputs(arch, 0.5) == 32 * 4 * 9
 
 
-def test_the_cnn_sees_fewer_and_fewer_samples():
+def test_each_block_of_the_cnn_shortens_the_map():
     assert feature_sizes(PRESETS["uci"], 128) == ((42, 9), (13, 9), (4, 9))
 
 
 @given(st.integers(1, 400), st.data())
-def test_resizing_keeps_order_and_takes_only_what_is_there(length, data):
+def test_resizing_keeps_the_order_and_takes_existing_samples(length, data):
     resolution = data.draw(st.integers(1, length))
-    kept = resize_indices(length, resolution)
-    assert len(kept) == resolution
-    assert 0 <= kept[0] <= kept[-1] < length
-    assert (np.diff(kept) >= 1).all()
+    indices = resize_indices(length, resolution)
+    assert len(indices) == resolution
+    assert 0 <= indices[0] <= indices[-1] < length
+    assert (np.diff(indices) >= 1).all()
 
 
 def test_resizing_to_the_full_length_changes_nothing():

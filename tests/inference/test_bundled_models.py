@@ -1,4 +1,4 @@
-"""A model is found by name or by path; what comes with kinestream can be loaded."""
+"""A model is found by name or by path, and every bundled model loads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.random_models import random_model
 
 @pytest.fixture
 def zoo(tmp_path, monkeypatch):
-    """The same code beside a zoo of our own."""
+    """The module with a zoo made for the test."""
     (tmp_path / "zoo").mkdir()
     monkeypatch.setattr(bundled_models, "__file__", str(tmp_path / "models.py"))
     save_model(tmp_path / "zoo" / "uci_cnn.safetensors", random_model("uci_cnn"))
@@ -35,7 +35,7 @@ def test_a_path_finds_any_file(zoo, tmp_path):
     assert find_model(str(path)) == path
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(zoo):
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(zoo):
     with pytest.raises(ModelError, match=r"no model 'uci_cn' \(did you mean 'uci_cnn'\?\); .*uci_cnn"):
         find_model("uci_cn")
 

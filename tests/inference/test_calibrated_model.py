@@ -14,7 +14,7 @@ RATES = tuple(tuple(0.0 if i == j else 0.01 for j in range(4)) for i in range(4)
 CALIBRATION = Calibration({0.25: 0.7, 0.5: 0.8, 1.0: 1.2}, RATES, 1.5, "of two people")
 
 
-def test_a_file_gives_back_its_calibration_and_the_same_weights(tmp_path):
+def test_a_file_keeps_the_calibration_and_the_weights(tmp_path):
     model = random_model()
     save_model(tmp_path / "m.safetensors", replace(model, calibration=CALIBRATION))
     loaded = load_model(tmp_path / "m.safetensors")
@@ -23,12 +23,12 @@ def test_a_file_gives_back_its_calibration_and_the_same_weights(tmp_path):
         np.testing.assert_array_equal(loaded.tensors[name], tensor)
 
 
-def test_calibrating_leaves_the_fingerprint_so_that_recordings_and_tables_stay_good():
+def test_a_calibration_does_not_change_the_fingerprint():
     model = random_model()
     assert replace(model, calibration=CALIBRATION).fingerprint == model.fingerprint
 
 
-def test_a_model_without_one_says_nothing_of_it_and_gets_the_defaults(tmp_path):
+def test_a_model_without_a_calibration_gets_the_defaults(tmp_path):
     save_model(tmp_path / "m.safetensors", random_model())
     assert "calibration" not in random_model().metadata()
     assert load_model(tmp_path / "m.safetensors").calibration == Calibration()

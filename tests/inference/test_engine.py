@@ -31,13 +31,13 @@ def test_probabilities_sum_to_one_and_the_latency_is_measured(engine, x):
     assert output.latency_ms > 0
 
 
-def test_many_windows_give_what_each_gives_alone(engine, x):
+def test_a_batch_gives_the_probabilities_of_single_windows(engine, x):
     for subnet in engine.model.subnets:
         alone = np.stack([engine.predict(window, subnet).probs for window in x])
         np.testing.assert_allclose(engine.predict_batch(x, subnet), alone, atol=1e-6)
 
 
-def test_switching_back_and_forth_leaves_no_trace(engine, x):
+def test_switching_back_and_forth_does_not_change_probabilities(engine, x):
     alone = {subnet: Engine(engine.model).predict(x[0], subnet).probs for subnet in (NARROW, FULL)}
     for subnet in (NARROW, FULL, FULL, NARROW, FULL):
         engine.predict(x[1], subnet)
@@ -46,9 +46,9 @@ def test_switching_back_and_forth_leaves_no_trace(engine, x):
 
 def test_an_output_belongs_to_its_caller(engine, x):
     first = engine.predict(x[0], FULL).probs
-    kept = first.copy()
+    copy = first.copy()
     engine.predict(x[1], FULL)
-    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first, copy)
     first[:] = 0
     assert engine.predict(x[0], FULL).probs.sum() == pytest.approx(1, abs=1e-6)
 
@@ -60,7 +60,7 @@ def test_the_window_is_not_changed(engine, x):
     np.testing.assert_array_equal(x, before)
 
 
-def test_few_sessions_are_kept_and_the_answers_stay_the_same(engine, x):
+def test_a_small_session_cache_does_not_change_probabilities(engine, x):
     small = Engine(engine.model, max_sessions=2)
     for subnet in (*engine.model.subnets, *reversed(engine.model.subnets)):
         np.testing.assert_array_equal(small.predict(x[0], subnet).probs, engine.predict(x[0], subnet).probs)
@@ -85,7 +85,7 @@ def test_no_windows_give_no_probabilities(engine, x):
     assert engine.predict_batch(x[:0], FULL).shape == (0, 4)
 
 
-def test_float64_and_strided_windows_are_taken(engine, x):
+def test_float64_and_strided_windows_are_accepted(engine, x):
     expected = engine.predict(x[0], FULL).probs
     np.testing.assert_array_equal(engine.predict(x[0].astype(np.float64), FULL).probs, expected)
     np.testing.assert_array_equal(engine.predict(np.asfortranarray(x[0]), FULL).probs, expected)
@@ -106,7 +106,7 @@ def test_a_batch_of_another_shape_is_refused(engine, shape):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_window_with_a_hole_is_refused_and_the_next_one_is_right(engine, x, value):
+def test_a_window_with_nan_is_refused_and_the_next_one_is_correct(engine, x, value):
     expected = engine.predict(x[0], FULL).probs
     broken = x.copy()
     broken[0, 17, 1] = value

@@ -1,4 +1,4 @@
-"""The operating table: measured here, kept, and measured again when it cannot be trusted."""
+"""The operating table: measured, cached, and measured again when the cache is not usable."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def engine() -> Engine:
 
 
 def measured(engine, subnets=None, **options) -> tuple:
-    """The table, and how many subnetworks were measured for it."""
+    """The table, and the number of subnetworks measured for it."""
     calls: list[tuple[int, int]] = []
     table = operating_table(engine, subnets, progress=lambda *call: calls.append(call), **options)
     assert not calls or calls[-1][0] == calls[-1][1] == len(calls)
     return table, len(calls) // ROUNDS
 
 
-def test_every_subnetwork_has_a_row_with_all_its_figures(engine):
+def test_every_subnetwork_has_a_complete_row(engine):
     table, count = measured(engine)
     model = engine.model
     assert count == len(model.subnets) == len(table.points)
@@ -63,12 +63,12 @@ def test_another_power_needs_no_new_measurement(engine):
     assert [row.energy_mj for row in second.points] == [2 * row.energy_mj for row in first.points]
 
 
-def test_asking_for_fresh_figures_measures_again(engine):
+def test_fresh_measures_again(engine):
     measured(engine)
     assert measured(engine, fresh=True)[1] == 6
 
 
-def test_what_else_ran_on_the_machine_for_a_while_is_not_the_subnetworks():
+def test_rounds_slowed_by_other_programs_do_not_count():
     class Disturbed(Engine):
         """Every third round, and so the rows measured in it, is slow."""
 
@@ -84,14 +84,14 @@ def test_what_else_ran_on_the_machine_for_a_while_is_not_the_subnetworks():
     assert set(measure(engine, model.subnets[:2]).values()) == {(0.1, 0.1)}
 
 
-def test_another_model_or_thread_count_is_measured_for_itself(engine):
+def test_another_model_or_thread_count_is_measured_separately(engine):
     measured(engine)
     assert measured(Engine(random_model(seed=1)))[1] == 6
     assert measured(Engine(engine.model, threads=2))[1] == 6
     assert measured(engine)[1] == 0
 
 
-def test_a_part_can_be_measured_and_is_kept_beside_the_rest(engine):
+def test_some_subnetworks_can_be_measured_and_are_cached_with_the_others(engine):
     part = engine.model.subnets[:2]
     table, count = measured(engine, part)
     assert count == 2
@@ -124,7 +124,7 @@ def test_more_subnetworks_than_sessions_are_measured_too(engine):
         "[" * 100_000,
     ],
 )
-def test_a_damaged_cache_is_measured_again_and_mended(engine, cache, content, caplog):
+def test_a_damaged_cache_is_replaced_by_a_new_measurement(engine, cache, content, caplog):
     operating_table(engine)
     (file,) = (cache / "tables").iterdir()
     file.write_text(content, encoding="latin-1")
@@ -135,13 +135,13 @@ def test_a_damaged_cache_is_measured_again_and_mended(engine, cache, content, ca
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
 
-def test_a_cache_that_cannot_be_written_is_said_and_survived(engine, cache, caplog):
+def test_a_cache_that_cannot_be_written_is_logged(engine, cache, caplog):
     cache.write_text("a file where the folder should be")
     assert len(operating_table(engine).points) == 6
     assert "cannot be cached" in caplog.text
 
 
-def test_the_cache_lies_where_the_environment_says(cache, monkeypatch, tmp_path):
+def test_the_environment_chooses_the_cache_folder(cache, monkeypatch, tmp_path):
     assert cache_dir() == cache
     monkeypatch.delenv("KINESTREAM_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -151,7 +151,7 @@ def test_the_cache_lies_where_the_environment_says(cache, monkeypatch, tmp_path)
     assert cache_dir() == tmp_path / ".cache" / "kinestream"
 
 
-def test_a_subnetwork_never_evaluated_has_no_accuracy(engine):
+def test_a_subnetwork_without_evaluation_has_no_accuracy(engine):
     model = dataclasses.replace(engine.model, accuracy={})
     assert math.isnan(operating_table(Engine(model), [model.full]).points[0].accuracy)
 

@@ -1,4 +1,4 @@
-"""A model file is read whole and right, or refused in one line."""
+"""A model file is read completely and correctly, or refused with a one-line message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def refusal(path) -> str:
     return message
 
 
-def test_what_is_loaded_is_what_was_saved(model, path):
+def test_a_loaded_model_equals_the_saved_one(model, path):
     loaded = load_model(path)
     for name in ("name", "architecture", "labels", "input", "widths", "resolutions", "accuracy", "card"):
         assert getattr(loaded, name) == getattr(model, name)
@@ -71,14 +71,14 @@ def test_the_same_model_gives_the_same_bytes(model, path, tmp_path):
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-def test_a_card_comes_back_as_json_has_it(model, tmp_path):
+def test_a_card_is_read_back_as_json_values(model, tmp_path):
     card = {"epochs": {2: "a", 10: "b"}, "shape": (128, 9), "name": "Größe", "share": 0.1}
     save_model(tmp_path / "card.safetensors", dataclasses.replace(model, card=card))
     expected = {"epochs": {"2": "a", "10": "b"}, "shape": [128, 9], "name": "Größe", "share": 0.1}
     assert load_model(tmp_path / "card.safetensors").card == expected
 
 
-def test_another_weight_is_another_fingerprint(model):
+def test_another_weight_changes_the_fingerprint(model):
     changed = {**model.tensors, "linear.bias": model.tensors["linear.bias"] + np.float32(1e-3)}
     assert dataclasses.replace(model, tensors=changed).fingerprint != model.fingerprint
 
@@ -100,7 +100,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert "No such file" in refusal(tmp_path / "gone.safetensors")
 
 
-def test_a_folder_is_no_model(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     assert "cannot be read" in refusal(tmp_path)
 
 
@@ -111,7 +111,7 @@ def test_a_foreign_file_is_not_opened_as_a_model(tmp_path, content):
     assert "not a .safetensors file" in refusal(path)
 
 
-def test_another_programs_safetensors_file_is_recognised(tmp_path):
+def test_another_programs_safetensors_file_is_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"w": np.zeros(3, np.float32)}, path)
     assert "without 'kinestream' metadata" in refusal(path)
@@ -134,7 +134,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(path, data):
 
 @given(st.data())
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_flipped_bit_is_always_noticed(path, data):
+def test_any_flipped_bit_is_detected(path, data):
     content = bytearray(path.read_bytes())
     (header_bytes,) = struct.unpack("<Q", content[:8])
     used = 8 + len(content[8 : 8 + header_bytes].rstrip())  # spaces pad the header, and mean nothing
@@ -181,7 +181,7 @@ def test_another_format_version_is_refused(path, version):
         ({"sha256": "0" * 64}, "SHA-256"),
     ],
 )
-def test_wrong_metadata_is_refused_with_the_word_that_helps(path, changes, word):
+def test_wrong_metadata_is_refused_by_name(path, changes, word):
     rewrite(path, **changes)
     assert word in refusal(path)
 
@@ -189,7 +189,7 @@ def test_wrong_metadata_is_refused_with_the_word_that_helps(path, changes, word)
 @pytest.mark.parametrize(
     "text", ["{", "[]", "3", "[" * 100_000, '{"format_version": NaN}', '{"format_version": 1e999}']
 )
-def test_metadata_that_is_no_json_object_is_refused(path, text):
+def test_metadata_that_is_not_a_json_object_is_refused(path, text):
     save_file(load_file(path), path, {METADATA_KEY: text})
     assert "JSON" in refusal(path)
 
@@ -207,7 +207,7 @@ def test_a_file_without_its_normalisation_is_refused(path):
     assert "input.std is missing" in refusal(path)
 
 
-def test_a_normalisation_that_cannot_be_used_makes_no_model(model):
+def test_an_unusable_normalisation_is_refused(model):
     with pytest.raises(ModelError, match=r"zero or negative"):
         dataclasses.replace(model, std=np.zeros(3, np.float32))
     with pytest.raises(ModelError, match=r"input.mean"):
@@ -226,7 +226,7 @@ def test_a_normalisation_that_cannot_be_used_makes_no_model(model):
         ("stats.block1.bn.var", np.full((3, 2, 8), -1, np.float32), "negative variance"),
     ],
 )
-def test_tensors_that_do_not_fit_make_no_model(model, name, value, word):
+def test_tensors_that_do_not_fit_are_refused(model, name, value, word):
     tensors = {key: tensor for key, tensor in {**model.tensors, name: value}.items() if tensor is not None}
     with pytest.raises(ModelError, match=word):
         dataclasses.replace(model, tensors=tensors)

@@ -1,4 +1,4 @@
-"""The ONNX graphs say what PyTorch says, at every width and resolution."""
+"""The ONNX graphs give the probabilities of PyTorch at every width and resolution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 
 
 def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
-    """An independent reference, written from the networks' description: nothing folded, nothing shared."""
+    """An independent reference written from the networks' description, without folding."""
     torch = pytest.importorskip("torch", reason="PyTorch is the reference")
     functional = torch.nn.functional
     arch, row = model.architecture, (model.widths.index(subnet.width), model.resolutions.index(subnet.resolution))
@@ -31,7 +31,7 @@ def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
         weight = tensors[f"{name}.weight"][:outputs, : y.shape[1]]
         return functional.conv2d(y, weight, None, stride, padding, groups=groups)
 
-    def kept(full):
+    def kept_channels(full):
         channels = max(arch.divisor, int(full * subnet.width + arch.divisor / 2) // arch.divisor * arch.divisor)
         return min(full, channels + arch.divisor * (channels < 0.9 * full * subnet.width))
 
@@ -47,22 +47,24 @@ def torch_probs(model: Model, x: np.ndarray, subnet: Subnet) -> np.ndarray:
             name, before = f"block{number}", y
             if arch.kind == "kinet" and number == 1:
                 y = functional.relu(
-                    norm(conv(y, "stem.conv", (2 * arch.stride[0], 1), arch.padding, kept(full)), "stem.bn")
+                    norm(conv(y, "stem.conv", (2 * arch.stride[0], 1), arch.padding, kept_channels(full)), "stem.bn")
                 )
             elif arch.kind == "kinet":
                 for step in range(arch.depth + 1):
                     name, before, stride = f"stage{number - 1}.block{step}", y, 1 if step else arch.stride
                     y = conv(y, f"{name}.conv1", stride, arch.padding, y.shape[1], groups=y.shape[1])
-                    y = conv(functional.relu(norm(y, f"{name}.bn1")), f"{name}.conv2", 1, 0, kept(full))
+                    y = conv(functional.relu(norm(y, f"{name}.bn1")), f"{name}.conv2", 1, 0, kept_channels(full))
                     y = functional.relu(norm(y, f"{name}.bn2") + (before if step else 0))
             elif arch.kind == "cnn":
-                y = functional.relu(norm(conv(y, f"{name}.conv", arch.stride, arch.padding, kept(full)), f"{name}.bn"))
+                y = functional.relu(
+                    norm(conv(y, f"{name}.conv", arch.stride, arch.padding, kept_channels(full)), f"{name}.bn")
+                )
             else:
                 y = functional.relu(
-                    norm(conv(y, f"{name}.conv1", arch.stride, arch.padding, kept(full)), f"{name}.bn1")
+                    norm(conv(y, f"{name}.conv1", arch.stride, arch.padding, kept_channels(full)), f"{name}.bn1")
                 )
-                y = norm(conv(y, f"{name}.conv2", 1, (1, 0), kept(full)), f"{name}.bn2")
-                shortcut = conv(before, f"{name}.shortcut.conv", arch.stride, arch.padding, kept(full))
+                y = norm(conv(y, f"{name}.conv2", 1, (1, 0), kept_channels(full)), f"{name}.bn2")
+                shortcut = conv(before, f"{name}.shortcut.conv", arch.stride, arch.padding, kept_channels(full))
                 y = functional.relu(y + norm(shortcut, f"{name}.shortcut.bn"))
         y = functional.adaptive_max_pool2d(y, arch.pool).flatten(1)
         y = functional.linear(y, tensors["linear.weight"][:, : y.shape[1]], tensors["linear.bias"])
@@ -109,7 +111,7 @@ def test_probabilities_equal_pytorch_for_the_other_networks(preset):
     assert_equal_to_torch(model, subnets)
 
 
-def test_random_models_are_undecided_enough_to_show_a_difference():
+def test_random_models_are_uncertain_enough_to_show_a_difference():
     model = random_preset("uci")
     x = random_windows(model, 20)
     by_resolution = [Engine(model).predict_batch(x, Subnet(0.5, resolution)) for resolution in (96, 100)]
@@ -123,14 +125,14 @@ def test_pool_bins_are_torchs_adaptive_bins(size, grid):
     bins, bin_of_cell = pool_bins(size, grid)
     values = torch.from_numpy(np.random.default_rng(size * 61 + grid).permutation(size).astype(np.float32))
     expected = torch.nn.functional.adaptive_max_pool1d(values[None, None], grid)[0, 0]
-    found = [max(values[first:last].tolist()) for first, last in (bins[b] for b in bin_of_cell)]
-    assert found == expected.tolist()
+    maxima = [max(values[first:last].tolist()) for first, last in (bins[b] for b in bin_of_cell)]
+    assert maxima == expected.tolist()
     lengths = [last - first for first, last in bins]
     assert max(lengths) <= 2 * min(lengths)  # what _Nodes.pool relies on
 
 
 @pytest.mark.parametrize("subnet", ["0.25x-32", "1.00x-40"])
-def test_a_graph_is_valid_onnx_that_onnxruntime_1_18_knows(subnet):
+def test_a_graph_is_valid_onnx_for_onnxruntime_1_18(subnet):
     proto = build_graph(random_model(), Subnet.parse(subnet))
     onnx.checker.check_model(proto, full_check=True)
     assert (proto.ir_version, proto.opset_import[0].version) == (IR_VERSION, OPSET) == (8, 17)

@@ -1,4 +1,4 @@
-"""Labels given by hand while samples come in."""
+"""Labels given by hand as samples arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = ("walking", "sitting")
 
 
 async def labels_of(source: LabelledSource, act: Callable[[int], None] = lambda number: None) -> list[int | None]:
-    """What each sample is labelled with; ``act`` is told the number of the chunk before it comes."""
+    """The label of each sample; ``act`` is called with a chunk's number before it arrives."""
     given: list[int | None] = []
     act(0)
     number = 0
@@ -37,7 +37,7 @@ async def test_a_live_sample_has_the_label_in_force_when_it_was_taken() -> None:
 
     def act(number: int) -> None:
         nonlocal now
-        now = number * 1.0  # chunks of a second: when one has come, its last second is over
+        now = number * 1.0  # chunks of one second: when a chunk arrives, its second is over
         if number == 1:
             now = 1.5
             source.choose(1)
@@ -62,7 +62,7 @@ async def test_until_the_first_choice_a_source_keeps_its_own_labels() -> None:
     assert given == [2] * 150 + [1] * 50
 
 
-async def test_what_else_the_source_says_is_passed_on() -> None:
+async def test_counts_and_notices_of_the_source_are_passed_on() -> None:
     inner = Chunks(cut(regular(10), 5))
     source = LabelledSource(inner, LABELS, at_first=0)
     (first, _) = [chunk async for chunk in source.chunks()]
@@ -74,7 +74,7 @@ async def test_what_else_the_source_says_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize("labels", [(), ("a", "a"), ("a", "")])
-def test_labels_are_each_once(labels: tuple[str, ...]) -> None:
+def test_a_repeated_label_is_refused(labels: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="each once"):
         LabelledSource(Chunks([]), labels)
 

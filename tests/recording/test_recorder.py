@@ -1,4 +1,4 @@
-"""Recording beside a run: what it keeps, and that no disk stops the run."""
+"""Recording a run: it can be repeated bit for bit, and no disk stops it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def model_file(tmp_path: Path) -> Path:
 
 
 def two_streams(n: int, size: int = 25) -> list[SampleChunk]:
-    """Two sensors in turn, with labels that tie in some windows, and a hole in one of them."""
+    """Chunks of two sensors in turn, with labels that tie in some windows and a gap in one stream."""
     labels = (np.arange(n) // 20 % 2).astype(np.int16)
     one = cut(regular(n, labels=labels, names=("sitting", "walking")), size)
     del one[5]
@@ -55,10 +55,10 @@ def recorded(source: Chunks, folder: Path, model_file: Path, policy: str = "fixe
     settings = {"battery": battery, **more}
     pipeline = Pipeline(ENGINE, make_policy(policy, TABLE), TABLE, **settings)  # type: ignore[arg-type]
     about = describe(source_name=source.name, live=source.live, pipeline=pipeline, model=str(model_file))
-    told: list[str] = []
-    recorder = Recorder(folder, about, live=source.live, on_failure=told.append)
+    failures: list[str] = []
+    recorder = Recorder(folder, about, live=source.live, on_failure=failures.append)
     session = Session(source, pipeline, model_name="tiny", policy_text=policy, recorder=recorder)
-    session.told = told  # type: ignore[attr-defined]
+    session.failures = failures  # type: ignore[attr-defined]
     return session
 
 
@@ -83,7 +83,7 @@ async def test_a_rerun_refuses_another_policy_deadline_or_battery(tmp_path: Path
 
 
 @pytest.mark.parametrize("policy", ["fixed", "latency", "battery:hours=0.01", "slowdown+battery:hours=0.01"])
-async def test_a_run_is_made_again_bit_for_bit(tmp_path: Path, model_file: Path, policy: str) -> None:
+async def test_a_run_is_repeated_bit_for_bit(tmp_path: Path, model_file: Path, policy: str) -> None:
     settings = {"deadline_ms": 0.05, "hop": 7, "channel_map": ChannelMap.parse("-y x z")}
     run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, policy, **settings)
     live: list[Prediction] = []
@@ -101,7 +101,7 @@ async def test_a_run_is_made_again_bit_for_bit(tmp_path: Path, model_file: Path,
 @pytest.mark.parametrize(
     "policy", ["persistence:settle=1,look_s=2,sure=0,margin=0,hop=2", "battery:hours=0.01,period_s=5+loss:age_s=0.001"]
 )
-async def test_a_policy_that_passes_windows_over_does_so_again(tmp_path: Path, model_file: Path, policy: str) -> None:
+async def test_a_policy_that_skips_windows_skips_them_again(tmp_path: Path, model_file: Path, policy: str) -> None:
     run = recorded(Chunks(two_streams(2000)), tmp_path / "r", model_file, policy, hop=7)
     live: list[Prediction] = []
     run.subscribe(on_prediction=live.append)
@@ -113,7 +113,7 @@ async def test_a_policy_that_passes_windows_over_does_so_again(tmp_path: Path, m
     assert (second.equal, second.differing, second.beyond) == (len(live), 0, 0)
 
 
-async def test_a_policy_in_a_file_is_not_run_by_a_replay_which_reads_what_it_decided(
+async def test_a_rerun_reads_the_decisions_of_a_policy_file_and_does_not_run_it(
     tmp_path: Path, model_file: Path
 ) -> None:
     own, traces = tmp_path / "own.py", tmp_path / "ran"
@@ -130,7 +130,7 @@ async def test_a_policy_in_a_file_is_not_run_by_a_replay_which_reads_what_it_dec
     assert not traces.exists()
 
 
-async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path, model_file: Path) -> None:
+async def test_settings_changed_during_the_run_change_again(tmp_path: Path, model_file: Path) -> None:
     run = recorded(Chunks(two_streams(3000)), tmp_path / "r", model_file, "battery:hours=1")
     seen: list[str] = []
 
@@ -154,7 +154,7 @@ async def test_what_a_person_changes_on_the_way_is_changed_again(tmp_path: Path,
 
 async def test_a_battery_that_cannot_be_simulated_is_read_from_the_recording(tmp_path: Path, model_file: Path) -> None:
     class Waning(FixedBattery):
-        """Reads another charge every time, as a real one may."""
+        """A battery with another charge at every reading, like a real one."""
 
         def read(self, now_s: float):
             self.frac = 0.05 + self.frac * 0.9
@@ -165,7 +165,7 @@ async def test_a_battery_that_cannot_be_simulated_is_read_from_the_recording(tmp
     assert (await again(tmp_path / "r")).differing == 0
 
 
-async def test_a_late_pipeline_is_late_in_the_same_places_again(tmp_path: Path, model_file: Path) -> None:
+async def test_a_late_pipeline_drops_the_same_chunks_again(tmp_path: Path, model_file: Path) -> None:
     run = recorded(Chunks(cut(regular(100 * QUEUE_CHUNKS), 25), live=True), tmp_path / "r", model_file)
     await run.run()
     dropped = run.counts()["dropped"]
@@ -177,7 +177,7 @@ async def test_a_late_pipeline_is_late_in_the_same_places_again(tmp_path: Path, 
     assert sum(map(len, RecordingReader(tmp_path / "r").chunks())) == 100 * QUEUE_CHUNKS  # the recording has them all
 
 
-async def test_what_still_waited_when_a_run_was_stopped_is_not_computed_again(tmp_path: Path, model_file: Path) -> None:
+async def test_chunks_still_queued_when_a_run_stopped_are_not_computed(tmp_path: Path, model_file: Path) -> None:
     run = recorded(Chunks(cut(regular(100_000), 5)), tmp_path / "r", model_file)
     run.subscribe(on_prediction=lambda _: run.stop())
     await asyncio.wait_for(run.run(), 30)
@@ -186,7 +186,7 @@ async def test_what_still_waited_when_a_run_was_stopped_is_not_computed_again(tm
     assert second.counts()["samples"] == run.counts()["samples"]
 
 
-async def test_a_prediction_that_comes_out_otherwise_is_told(tmp_path: Path, model_file: Path) -> None:
+async def test_a_different_prediction_is_reported(tmp_path: Path, model_file: Path) -> None:
     run = recorded(Chunks(two_streams(1000)), tmp_path / "r", model_file)
     await run.run()
     samples = next((tmp_path / "r").glob("samples-*.parquet"))
@@ -201,7 +201,7 @@ async def test_a_prediction_that_comes_out_otherwise_is_told(tmp_path: Path, mod
     assert "NOT the recorded ones: first window 0 of s, in" in second.verdict()
 
 
-async def test_a_reason_in_other_words_is_no_difference(
+async def test_a_reason_in_other_words_is_not_a_difference(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await recorded(Chunks(two_streams(1000)), tmp_path / "r", model_file).run()
@@ -226,7 +226,7 @@ async def test_another_model_under_the_same_name_is_refused(tmp_path: Path, mode
         RerunSession(tmp_path / "r")
 
 
-async def test_a_live_source_is_not_held_up_by_a_slow_disk_and_what_is_missing_is_counted(
+async def test_a_slow_disk_does_not_delay_a_live_source_and_missing_samples_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "QUEUE_ITEMS", 20)
@@ -235,9 +235,9 @@ async def test_a_live_source_is_not_held_up_by_a_slow_disk_and_what_is_missing_i
     for chunk in cut(regular(5000), 5):
         await recorder.take(chunk)
     await recorder.close(1000, {})
-    kept = sum(map(len, RecordingReader(tmp_path / "r").chunks()))
+    recorded = sum(map(len, RecordingReader(tmp_path / "r").chunks()))
     assert recorder.not_recorded > 0
-    assert kept + recorder.not_recorded == 5000
+    assert recorded + recorder.not_recorded == 5000
     assert RecordingReader(tmp_path / "r").counts() == {"not_recorded": recorder.not_recorded}
     assert f"lacks {recorder.not_recorded} samples" in recorder.notices()[0]
 
@@ -253,7 +253,7 @@ async def test_a_replay_waits_for_a_slow_disk_and_loses_nothing(
 
 
 class Forever(Chunks):
-    """A live source that goes on until it is told that recording has failed and then half as long again."""
+    """A live source that continues until recording has failed, and then for half as long."""
 
     def __init__(self, folder: Path, spoil) -> None:
         super().__init__(cut(regular(200_000), 25), live=True)
@@ -266,7 +266,7 @@ class Forever(Chunks):
             if number == 40:
                 await asyncio.sleep(0.6)  # something is on the disk by now
                 self._spoil(self._folder)
-            if self.failed_at is None and session.told:
+            if self.failed_at is None and session.failures:
                 self.failed_at = number
             if self.failed_at is not None and number > self.failed_at * 1.5:
                 return
@@ -275,29 +275,29 @@ class Forever(Chunks):
 
 
 async def spoiled(folder: Path, model_file: Path, spoil) -> Session:
-    """A run whose folder was spoiled on the way."""
+    """A finished run whose folder was spoiled meanwhile."""
     source = Forever(folder, spoil)
     source.session = session = recorded(source, folder, model_file)  # type: ignore[attr-defined]
     await asyncio.wait_for(session.run(), 60)
     assert source.failed_at is not None
     assert session.counts()["samples"] > 25 * source.failed_at  # the run went on
-    (told,) = session.told  # type: ignore[attr-defined]
-    assert told.startswith("NOT RECORDING ANY MORE: ")
-    assert told in session.summary()["notices"]
+    (failure,) = session.failures  # type: ignore[attr-defined]
+    assert failure.startswith("NOT RECORDING ANY MORE: ")
+    assert failure in session.summary()["notices"]
     assert session.summary()["recording"]["not_recorded"] > 0
     return session
 
 
-async def test_a_folder_that_is_deleted_on_the_way_does_not_stop_the_run(tmp_path: Path, model_file: Path) -> None:
+async def test_deleting_the_folder_does_not_stop_the_run(tmp_path: Path, model_file: Path) -> None:
     await spoiled(tmp_path / "r", model_file, shutil.rmtree)
 
 
-async def test_a_folder_that_is_moved_away_keeps_what_it_had(tmp_path: Path, model_file: Path) -> None:
+async def test_a_folder_that_is_moved_away_keeps_its_data(tmp_path: Path, model_file: Path) -> None:
     await spoiled(tmp_path / "r", model_file, lambda folder: folder.rename(tmp_path / "elsewhere"))
     assert recover(tmp_path / "elsewhere").kept["samples"] >= 40 * 25
 
 
-async def test_a_folder_that_becomes_read_only_keeps_what_it_had(
+async def test_a_folder_that_becomes_read_only_keeps_its_data(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probe = tmp_path / "probe"
@@ -310,7 +310,7 @@ async def test_a_folder_that_becomes_read_only_keeps_what_it_had(
     assert recover(tmp_path / "r").kept["samples"] >= 40 * 25
 
 
-async def test_a_next_segment_that_cannot_be_made_keeps_what_there_was(
+async def test_a_segment_that_cannot_be_created_leaves_the_earlier_data(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kinestream.replay_data.recordings.writer.SEGMENT_BYTES", 200_000)
@@ -321,21 +321,21 @@ async def test_a_next_segment_that_cannot_be_made_keeps_what_there_was(
 
 
 @pytest.mark.parametrize("text", ["fixed", "fixed:0.5x-32", "latency:low=0.31,high=0.9,span=5", "battery:hours=2.5"])
-def test_a_policy_is_written_as_it_can_be_made_again(text: str) -> None:
+def test_a_written_policy_gives_the_same_policy(text: str) -> None:
     policy = make_policy(text, TABLE)
     assert make_policy(write_policy(policy), TABLE) == policy
 
 
-async def test_a_disk_that_hangs_does_not_keep_the_run_from_ending(
+async def test_a_hanging_disk_does_not_keep_the_run_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
     monkeypatch.setattr("kinestream.replay_data.recordings.seal.pq.write_table", lambda *_, **__: answers.wait())
     monkeypatch.setattr(recording, "CLOSE_WITHIN_S", 0.3)
-    told: list[str] = []
-    recorder = Recorder(tmp_path / "r", describe(source_name="s", live=True), live=True, on_failure=told.append)
+    failures: list[str] = []
+    recorder = Recorder(tmp_path / "r", describe(source_name="s", live=True), live=True, on_failure=failures.append)
     await recorder.take(regular(500))
     await recorder.close(1, {})
-    assert told == [recorder.failure] == recorder.notices()
-    assert "does not answer" in told[0]
+    assert failures == [recorder.failure] == recorder.notices()
+    assert "does not answer" in failures[0]
     answers.set()  # lets the recorder's thread end

@@ -1,4 +1,4 @@
-"""Streams to test with, cut into chunks of any size."""
+"""Test streams, divided into chunks of any size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stream(
     names: tuple[str, ...] = ("walking", "sitting", "lying"),
     session: str = "one",
 ) -> SampleChunk:
-    """A whole stream as one chunk; random samples where none are given."""
+    """A whole stream as one chunk, with random samples by default."""
     if x is None:
         x = np.random.default_rng(0).normal(size=(len(t), len(CHANNELS))).astype(np.float32)
     received_s = float(t[-1]) if len(t) else 0.0
@@ -56,7 +56,7 @@ def windows_of(spec: InputSpec, chunks: list[SampleChunk]) -> list[Window]:
 
 
 def content(windows: list[Window]) -> list[tuple[object, ...]]:
-    """All of a window that must not depend on chunking, to the last bit."""
+    """The content of windows that must not depend on chunking, to the last bit."""
     return [
         (w.session, w.index, w.t_start_s, w.t_end_s, w.x.tobytes(), w.coverage, w.truth, w.truth_share) for w in windows
     ]

@@ -56,9 +56,9 @@ def test_start_forgets_the_signal_before() -> None:
     assert filter_.push(x).tobytes() == first.tobytes()
 
 
-def test_a_restored_filter_goes_on_where_the_state_was_taken() -> None:
+def test_a_restored_filter_continues_where_the_state_was_taken() -> None:
     x = np.random.default_rng(3).normal(size=(200, 2))
-    one, two = LowPass(3, 5, 50, 2), LowPass(3, 5, 50, 2)
-    one.push(x[:77])
-    two.restore(one.state())
-    assert two.push(x[77:]).tobytes() == one.push(x[77:]).tobytes()
+    filtered, restored = LowPass(3, 5, 50, 2), LowPass(3, 5, 50, 2)
+    filtered.push(x[:77])
+    restored.restore(filtered.state())
+    assert restored.push(x[77:]).tobytes() == filtered.push(x[77:]).tobytes()

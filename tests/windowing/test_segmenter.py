@@ -37,22 +37,22 @@ def test_a_window_comes_with_the_push_of_its_last_sample() -> None:
 
 
 def lossy() -> SampleChunk:
-    """A fifth of the samples is missing, so that a window is complete before its number of samples has come."""
-    kept = np.random.default_rng(1).random(400) > 0.2
-    return stream((np.arange(400) / 50)[kept])
+    """A stream without a fifth of its samples, so that a window is complete before its number of samples arrives."""
+    received = np.random.default_rng(1).random(400) > 0.2
+    return stream((np.arange(400) / 50)[received])
 
 
 def handed_out(segmenter: Segmenter, chunks: list[SampleChunk], *, look: bool = False) -> list[tuple[int, int]]:
-    """Which window came with which chunk; ``look``: made to look at every chunk."""
-    found: list[tuple[int, int]] = []
+    """The window returned for each chunk; ``look`` makes the segmenter process every chunk."""
+    indices: list[tuple[int, int]] = []
     for number, chunk in enumerate(chunks):
         windows = segmenter.push(chunk) + (segmenter.flush() if look else [])
-        found += [(number, window.index) for window in windows]
-    return found
+        indices += [(number, window.index) for window in windows]
+    return indices
 
 
 @pytest.mark.parametrize("first_s", [0.0, math.nan, 5e8, -1e9])
-def test_no_window_is_late_whatever_the_first_time_was(first_s: float) -> None:
+def test_no_window_is_late_for_any_start_time(first_s: float) -> None:
     chunks = cut(lossy(), 1)
     chunks[0].t[0] = first_s
     empty = replace(chunks[0], t=np.empty(0), x=np.empty((0, len(CHANNELS)), np.float32))
@@ -69,7 +69,7 @@ def test_no_window_is_late_after_a_restore() -> None:
     assert handed_out(two, chunks[20:]) == handed_out(one, chunks[20:])
 
 
-def test_a_window_belongs_to_its_owner_and_cannot_be_written() -> None:
+def test_a_window_is_read_only_and_never_overwritten() -> None:
     segmenter = Segmenter(PLAIN)
     whole = regular(40 * 128)
     first = segmenter.push(cut(whole, 128)[0])[0]
@@ -90,7 +90,7 @@ def test_the_chunks_are_never_changed() -> None:
 
 @st.composite
 def difficult_streams(draw: st.DrawFn) -> SampleChunk:
-    """Drift, jitter, losses, gaps, clocks set back, samples out of order or twice, and values that are none."""
+    """Streams with drift, jitter, losses, gaps, clocks set back, unordered or repeated samples, and invalid values."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     fs_hz = draw(st.sampled_from([50.0, 49.3, 52.0, 40.0, 100.0, 104.0, 208.0]))
     n = draw(st.integers(300, 1500))
@@ -122,7 +122,7 @@ def difficult_streams(draw: st.DrawFn) -> SampleChunk:
 
 @settings(max_examples=60, deadline=None)
 @given(difficult_streams(), st.lists(st.integers(1, 90), min_size=1, max_size=5), st.sampled_from([PLAIN, NINE]))
-def test_windows_are_the_same_to_the_last_bit_however_the_stream_was_cut(
+def test_windows_are_equal_to_the_last_bit_for_any_chunking(
     whole: SampleChunk, sizes: list[int], spec: InputSpec
 ) -> None:
     counts = []
@@ -139,13 +139,13 @@ def test_windows_are_the_same_to_the_last_bit_however_the_stream_was_cut(
 
 @settings(max_examples=15, deadline=None)
 @given(difficult_streams())
-def test_no_window_is_late_however_difficult_the_stream(whole: SampleChunk) -> None:
+def test_no_window_is_late_in_a_difficult_stream(whole: SampleChunk) -> None:
     chunks = cut(whole, 1)
     assert handed_out(Segmenter(PLAIN), chunks) == handed_out(Segmenter(PLAIN), chunks, look=True)
 
 
 @pytest.mark.parametrize("every", [3, 700])
-def test_a_very_long_chunk_gives_the_windows_of_many_short_ones(every: int) -> None:
+def test_a_very_long_chunk_gives_the_windows_of_short_chunks(every: int) -> None:
     t = np.arange(10_000) / 50 + np.arange(10_000) // every * 0.3
     whole = stream(t)
     one, two = Segmenter(PLAIN), Segmenter(PLAIN)
@@ -155,7 +155,7 @@ def test_a_very_long_chunk_gives_the_windows_of_many_short_ones(every: int) -> N
     assert one.counts()["gaps"] == 9_999 // every
 
 
-def test_a_stream_far_slower_than_it_says_does_not_fill_the_memory() -> None:
+def test_a_stream_far_slower_than_announced_does_not_fill_the_memory() -> None:
     chunk = stream(np.arange(100) / 4, fs_hz=100_000.0)  # at the gap limit: each sample completes 25,000 points
     tracemalloc.start()
     try:
@@ -214,14 +214,14 @@ def test_resampling_keeps_a_slow_wave(fs_hz: float) -> None:
 DELAYS_S = np.linspace(0, 0.05, 51)
 
 
-def test_going_down_in_rate_does_not_fold_fast_motion_into_slow() -> None:
+def test_reducing_the_rate_does_not_alias() -> None:
     t = np.arange(1000) / 100
     x = np.repeat(np.sin(2 * np.pi * 45 * t)[:, None], 6, axis=1).astype(np.float32)  # would fold to 5 Hz at 50 Hz
     windows = windows_of(PLAIN, [stream(t, x, 100.0)])
     assert max(np.abs(window.x).max() for window in windows[1:]) < 0.02
 
 
-def test_gravity_is_split_from_body_acceleration_causally() -> None:
+def test_gravity_is_separated_from_body_acceleration_causally() -> None:
     t = np.arange(1000) / 50
     x = np.zeros((1000, 6), np.float32)
     x[:, 2] = 9.81
@@ -233,7 +233,7 @@ def test_gravity_is_split_from_body_acceleration_causally() -> None:
     np.testing.assert_allclose(last[:, 8], 9.81, rtol=1e-5)  # total acceleration
 
 
-def test_a_source_that_brings_body_acceleration_is_taken_at_its_word() -> None:
+def test_a_sources_own_body_acceleration_is_used_directly() -> None:
     spec = replace(NINE, lowpass_hz=None)
     x = np.random.default_rng(0).normal(size=(200, 9)).astype(np.float32)
     chunk = SampleChunk("s", "one", np.arange(200) / 50, x, spec.channels, 50.0, 0, 4.0)
@@ -261,13 +261,13 @@ def test_lost_samples_are_counted_by_sequence_number() -> None:
     assert segmenter.counts()["lost"] == 50
 
 
-def test_no_window_spans_two_sessions_and_the_numbering_starts_anew() -> None:
+def test_no_window_spans_two_sessions_and_numbering_restarts() -> None:
     one, two = regular(200), replace(regular(200), session="two")
     windows = windows_of(PLAIN, [*cut(one, 30), *cut(two, 30)])
     assert [(w.session, w.index) for w in windows] == [("one", 0), ("one", 1), ("two", 0), ("two", 1)]
 
 
-def test_values_that_no_sensor_reads_are_dropped_bridged_and_counted() -> None:
+def test_invalid_values_are_dropped_bridged_and_counted() -> None:
     whole = regular(200)
     whole.x[20, 3] = np.nan
     whole.x[90, 0] = np.inf
@@ -298,7 +298,7 @@ def test_a_clock_set_back_starts_a_new_stretch() -> None:
     assert [w.t_start_s < 0 for w in windows] == [False, False, True, True]
 
 
-def test_the_truth_is_what_most_samples_carry() -> None:
+def test_the_truth_is_the_most_frequent_label() -> None:
     labels = np.zeros(192, np.int16)
     labels[120:] = 1
     labels[150:160] = UNLABELLED
@@ -312,14 +312,14 @@ def test_an_unlabelled_window_has_no_truth() -> None:
     assert (window.truth, window.truth_share) == (None, 0.0)
 
 
-def test_labels_may_begin_in_the_middle_of_a_session() -> None:
+def test_labels_can_begin_in_the_middle_of_a_session() -> None:
     whole = regular(128, labels=np.zeros(128, np.int16))
     first, second = cut(whole, 64)
     (window,) = windows_of(PLAIN, [replace(first, labels=None), second])
     assert (window.truth, window.truth_share) == ("walking", 0.5)
 
 
-def test_labels_that_come_with_their_names_later_break_nothing() -> None:
+def test_label_names_that_arrive_later_are_not_a_gap() -> None:
     whole = regular(128, labels=np.zeros(128, np.int16))
     first, second = cut(whole, 64)
     (window,) = windows_of(PLAIN, [replace(first, labels=None, label_names=()), second])
@@ -341,7 +341,7 @@ def test_a_change_within_a_session_is_a_gap_and_counted(change: dict[str, Any]) 
     ("first_hz", "then_hz"), [(50.0, 25.0), (25.0, 50.0), (100.0, 50.0), (100.0, 25.0), (26.0, 104.0)]
 )
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_change_of_rate_is_no_gap(first_hz: float, then_hz: float, size: int) -> None:
+def test_a_change_of_rate_is_not_a_gap(first_hz: float, then_hz: float, size: int) -> None:
     t = np.concatenate((np.arange(round(6 * first_hz)) / first_hz, 6 + np.arange(round(6 * then_hz)) / then_hz))
     x = np.repeat(t[:, None], 6, axis=1).astype(np.float32)
     whole, n = stream(t, x, first_hz), round(6 * first_hz)
@@ -357,7 +357,7 @@ def test_a_change_of_rate_is_no_gap(first_hz: float, then_hz: float, size: int) 
         np.testing.assert_allclose(grid, np.arange(len(grid)) / 50, atol=1e-4)
 
 
-def test_a_rate_too_slow_is_refused_in_the_middle_of_a_session_too() -> None:
+def test_a_rate_that_becomes_too_slow_is_refused() -> None:
     chunks = cut(regular(200), 100)
     segmenter = Segmenter(PLAIN)
     segmenter.push(chunks[0])
@@ -367,7 +367,7 @@ def test_a_rate_too_slow_is_refused_in_the_middle_of_a_session_too() -> None:
 
 @pytest.mark.parametrize("at", [1, 40, 127, 128, 300, 777])
 @pytest.mark.parametrize("fs_hz", [50.0, 104.0])
-def test_a_restored_segmenter_gives_the_windows_that_would_have_come(at: int, fs_hz: float) -> None:
+def test_a_restored_segmenter_gives_the_same_windows(at: int, fs_hz: float) -> None:
     t = np.arange(1500) / fs_hz
     t[600:] += 0.1
     t[900:] += 5

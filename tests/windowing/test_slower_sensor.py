@@ -12,14 +12,14 @@ from tests.windowing.streams import PLAIN, cut, regular, stream
 
 
 def begun(chunk: SampleChunk) -> Sensed:
-    """One that knows the session: a new session begins as was last asked, whatever the time."""
+    """A ``Sensed`` within a session; a new session would begin with the last request at any time."""
     sensed = Sensed()
     sensed.push(chunk.part(0, 0))
     return sensed
 
 
 def run(sensed: Sensed, chunks: list[SampleChunk]) -> SampleChunk:
-    """What is left of the chunks, as one; their times and numbers must go on."""
+    """The reduced chunks joined into one; their times and numbers must continue."""
     parts = [part for chunk in chunks for part in sensed.push(chunk) if len(part)]
     for before, after in itertools.pairwise(parts):
         assert after.seq == before.seq + len(before)
@@ -30,14 +30,14 @@ def run(sensed: Sensed, chunks: list[SampleChunk]) -> SampleChunk:
     return replace(parts[-1], t=t, x=x, seq=parts[0].seq, labels=labels)
 
 
-def test_a_sensor_nobody_asked_anything_brings_the_very_same_chunks() -> None:
+def test_without_a_request_the_same_chunks_pass() -> None:
     sensed, chunks = Sensed(), cut(regular(200), 33)
     assert all(sensed.push(chunk)[0] is chunk for chunk in chunks)
     assert sensed.thinned == 0
 
 
 @pytest.mark.parametrize("size", [1, 7, 37, 1000])
-def test_a_slower_sensor_brings_every_kth_sample_from_the_asked_time_on_however_it_is_cut(size: int) -> None:
+def test_a_slower_sensor_gives_every_kth_sample_from_the_requested_time_on(size: int) -> None:
     whole = regular(1000, labels=(np.arange(1000) // 100).astype(np.int16) % 3)
     sensed = begun(whole)
     sensed.ask(Sensing(25.0), from_s=4.01)
@@ -53,7 +53,7 @@ def test_a_slower_sensor_brings_every_kth_sample_from_the_asked_time_on_however_
     assert left.x.tobytes() == run(once, [whole]).x.tobytes()
 
 
-def test_what_is_too_fast_for_the_lower_rate_is_filtered_out_first() -> None:
+def test_motion_too_fast_for_the_lower_rate_is_filtered_out() -> None:
     t = np.arange(1000) / 50
     x = np.repeat(np.sin(2 * np.pi * 22 * t)[:, None], 6, axis=1).astype(np.float32)  # would fold to 3 Hz at 25 Hz
     sensed = Sensed()
@@ -61,7 +61,7 @@ def test_what_is_too_fast_for_the_lower_rate_is_filtered_out_first() -> None:
     assert np.abs(run(sensed, [stream(t, x)]).x[50:]).max() < 0.1
 
 
-def test_the_sensor_goes_back_to_its_own_rate_and_gyroscope() -> None:
+def test_the_sensor_returns_to_its_own_rate_and_gyroscope() -> None:
     whole = regular(1000)
     sensed = begun(whole)
     sensed.ask(Sensing(25.0, gyro=False), 4.0)
@@ -74,7 +74,7 @@ def test_the_sensor_goes_back_to_its_own_rate_and_gyroscope() -> None:
     assert (left.x[~slow] == np.concatenate((whole.x[:200], whole.x[600:]))).all()
 
 
-def test_a_lost_packet_is_as_lost_as_before() -> None:
+def test_a_lost_packet_is_still_counted_as_lost() -> None:
     chunks = cut(regular(1000), 50)
     del chunks[10]
     sensed, segmenter = Sensed(), Segmenter(PLAIN, any_rate=True)
@@ -87,7 +87,7 @@ def test_a_lost_packet_is_as_lost_as_before() -> None:
     assert segmenter.counts()["samples"] + sensed.thinned == 950
 
 
-def test_a_device_that_does_it_itself_passes_and_its_sleeping_gyroscope_reads_zero() -> None:
+def test_a_device_that_follows_passes_and_its_sleeping_gyroscope_reads_zero() -> None:
     whole = regular(1000)
     sensed = begun(whole)
     first, then = whole.part(0, 200), whole.part(200, 1000)
@@ -111,7 +111,7 @@ def test_a_new_session_begins_as_it_was_last_asked() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 3, 9, 20])
-def test_a_restored_one_goes_on_to_the_last_bit(at: int) -> None:
+def test_a_restored_sensor_continues_to_the_last_bit(at: int) -> None:
     chunks = cut(regular(1000), 37)
     one = begun(chunks[0])
     one.ask(Sensing(25.0, gyro=False), 3.0)
