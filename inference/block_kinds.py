@@ -52,20 +52,20 @@ def block_kind(name: str, *, separable: bool = False) -> Callable[[Build], Build
 
 
 @block_kind("cnn")
-def plain_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+def plain_blocks(arch: Architecture, channels: tuple[int, ...]) -> tuple[Block, ...]:
     """Return blocks of one convolution."""
     layers = (
         ConvLayer(f"block{number}.conv", f"block{number}.bn", c_in, c_out, arch.kernel, arch.stride, arch.padding)
-        for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1)
+        for number, (c_in, c_out) in enumerate(pairwise((1, *channels)), start=1)
     )
     return tuple(Block((layer,)) for layer in layers)
 
 
 @block_kind("resnet")
-def residual_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+def residual_blocks(arch: Architecture, channels: tuple[int, ...]) -> tuple[Block, ...]:
     """Return blocks of two convolutions with a convolution as shortcut."""
     blocks: list[Block] = []
-    for number, (c_in, c_out) in enumerate(pairwise((1, *kept)), start=1):
+    for number, (c_in, c_out) in enumerate(pairwise((1, *channels)), start=1):
         name = f"block{number}"
         first = (c_in, c_out, arch.kernel, arch.stride, arch.padding)
         second = ConvLayer(f"{name}.conv2", f"{name}.bn2", c_out, c_out, (3, 1), (1, 1), (1, 0))
@@ -75,12 +75,12 @@ def residual_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, .
 
 
 @block_kind("kinet", separable=True)
-def separable_blocks(arch: Architecture, kept: tuple[int, ...]) -> tuple[Block, ...]:
+def separable_blocks(arch: Architecture, channels: tuple[int, ...]) -> tuple[Block, ...]:
     """Return a plain convolution, then stages: a block that shortens and widens the map, ``depth`` residual blocks."""
     stem_stride = (2 * arch.stride[0], arch.stride[1])
-    stem = ConvLayer("stem.conv", "stem.bn", 1, kept[0], arch.kernel, stem_stride, arch.padding)
+    stem = ConvLayer("stem.conv", "stem.bn", 1, channels[0], arch.kernel, stem_stride, arch.padding)
     blocks = [Block((stem,))]
-    for stage, (c_in, c_out) in enumerate(pairwise(kept), start=1):
+    for stage, (c_in, c_out) in enumerate(pairwise(channels), start=1):
         for number in range(arch.depth + 1):
             name = f"stage{stage}.block{number}"
             c, stride = (c_out, (1, 1)) if number else (c_in, arch.stride)

@@ -90,11 +90,11 @@ def _fold(model: Model, layer: ConvLayer, row: Pair) -> Conv:
 
     Computed in float64, so that folding rounds only once.
     """
-    tensors, kept = model.tensors, slice(layer.out_channels)
-    mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][kept].astype(np.float64) for moment in ("mean", "var"))
-    scale = tensors[f"{layer.norm}.weight"][kept] / np.sqrt(var + BN_EPS)
+    tensors, outputs = model.tensors, slice(layer.out_channels)
+    mean, var = (tensors[f"stats.{layer.norm}.{moment}"][row][outputs].astype(np.float64) for moment in ("mean", "var"))
+    scale = tensors[f"{layer.norm}.weight"][outputs] / np.sqrt(var + BN_EPS)
     inputs = layer.weight_shape[1]
-    weight = tensors[f"{layer.conv}.weight"][kept, :inputs] * scale[:, None, None, None]
-    bias = tensors[f"{layer.norm}.bias"][kept] - mean * scale
+    weight = tensors[f"{layer.conv}.weight"][outputs, :inputs] * scale[:, None, None, None]
+    bias = tensors[f"{layer.norm}.bias"][outputs] - mean * scale
     groups = layer.in_channels if layer.depthwise else 1
     return Conv(weight.astype(np.float32), bias.astype(np.float32), layer.stride, layer.padding, groups)
