@@ -1,4 +1,4 @@
-"""The command line. Each module here adds its commands; what they need is loaded when they run."""
+"""The command line. Each module adds its commands; a command loads what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from . import (
 
 EXAMPLES = """\
 examples:
-  kinestream demo                                     the built-in wearer on the dashboard
-  kinestream data list                                which recordings are known, and where they are expected
+  kinestream demo                                     a synthetic wearer on the dashboard
+  kinestream data list                                the known datasets, and where they are expected
   kinestream replay hapt --subject 2 --speed 10       a recorded person, ten times faster
-  kinestream replay walk.csv --policy fixed:0.5x-128  your own recording, one subnetwork
+  kinestream replay walk.csv --policy fixed:0.5x-128  your own recording on one subnetwork
   kinestream run zmq+tcp://127.0.0.1:5556 --json      a live stream, predictions as JSON lines
   kinestream run zmq+tcp://127.0.0.1:5556 --record monday; kinestream replay monday
-                                                      keep a run, and make it again to the last bit
+                                                      record a run, and repeat it bit for bit
   kinestream table uci_cnn                            what each subnetwork costs on this machine
 """
 
@@ -46,8 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="kinestream",
-        description="Recognise activities in a stream of motion samples with one network that is cut,\n"
-        "window by window, to the width and resolution the moment can afford.",
+        description="Recognise activities live from a wearable motion sensor. One neural network shrinks\n"
+        "window by window, to save battery or meet a deadline.",
         epilog=EXAMPLES,
         formatter_class=RawDescriptionRichHelpFormatter,
     )
@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _format(commands: argparse._SubParsersAction, formatter: type[argparse.HelpFormatter]) -> None:
-    """The same help for every command and the commands within it."""
+    """Use one help format for every command and its subcommands."""
     for command in commands.choices.values():
         command.formatter_class = formatter
         for action in command._actions:
@@ -95,6 +95,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has gone; Python would complain again when it flushes at exit.
+        # The reader of our output (`| head`) is gone; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

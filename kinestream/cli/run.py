@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from .output import JsonLines, Lines
 
 PATIENCE_S = 3.0
-"""How long a source may keep silent before that is said."""
+"""How long a source may be silent before a line says so."""
 
 
 def add_parser(commands: Any) -> None:
     demo = commands.add_parser(
         "demo",
-        help="the built-in wearer through the bundled model, on the dashboard",
-        description="Watch a generated wearer being recognised; no download, no sensor. Without a terminal: JSON.",
+        help="a synthetic wearer, recognised on the dashboard",
+        description="Recognise a synthetic wearer; no download, no sensor. Without a terminal: JSON.",
         epilog="examples:\n  kinestream demo\n  kinestream demo --seed 7 --speed 4\n  kinestream demo --json",
     )
-    demo.add_argument("--seed", type=int, default=1, help="another seed is another person (default 1)")
-    # So small a battery that a press of `b` shows: full, it affords the full network, half full a thin one.
+    demo.add_argument("--seed", type=int, default=1, help="each seed is another person (default 1)")
+    # A small battery, so that a press of `b` has an effect: full, it affords the full network; half full, a thin one.
     add_run_options(demo, policy="battery:hours=2", battery="simulated:capacity_j=35,base_mw=2")
     demo.set_defaults(run=_demo, deadline=2.0)
 
     replay = commands.add_parser(
         "replay",
-        help="a recorded dataset, file or session, as if it came in live",
+        help="a dataset, a file or a recording, as if it came in live",
         description="Play recordings through the pipeline and judge the predictions by their labels.\n"
-        "A recorded session runs again as it ran, and every prediction is compared, unless a model or policy is named.",
+        "A recorded run repeats, and every prediction is compared, unless a model or policy is named.",
         epilog="examples:\n"
         "  kinestream replay hapt --subject 2 --dashboard\n"
         "  kinestream replay hapt --speed max --policy fixed:0.35x-128\n"
@@ -58,15 +58,15 @@ def add_parser(commands: Any) -> None:
 
     run = commands.add_parser(
         "run",
-        help="a live source: a Bluetooth sensor, a phone, ZeroMQ, the built-in wearer",
+        help="a live source: a Bluetooth sensor, a phone, ZeroMQ, a synthetic wearer",
         description="Recognise a live stream until it ends or Ctrl-C.",
         epilog="examples:\n"
         "  kinestream run ble://polar --dashboard                 any Polar; kinestream scan shows what is near\n"
         "  kinestream run ble://polar,thingy52 --record morning\n"
         "  kinestream run phone:// --model phone_acc\n"
         "  kinestream run zmq+tcp://127.0.0.1:5556 --json\n"
-        "  kinestream run relay://0.0.0.0:5557                    what 'kinestream relay' sends\n"
-        "  kinestream run morning --policy fixed:0.5x-128         a recording, decided otherwise\n"
+        "  kinestream run relay://0.0.0.0:5557                    samples from 'kinestream relay'\n"
+        "  kinestream run morning --policy fixed:0.5x-128         a recording, under another policy\n"
         "  kinestream run 'wearer://?seed=3&loss=0.01'",
     )
     run.add_argument(
@@ -105,7 +105,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _on_terminal() -> bool:
-    """Whether a person sits there, or looks on through ``serve``; the dashboard draws on standard error."""
+    """Whether a person watches, at a terminal or through ``serve``; the dashboard draws on standard error."""
     return in_browser() or all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
@@ -119,7 +119,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPublisher | None]:
-    """The socket of ``--emit``, made first: a wrong address is told before anything is measured."""
+    """The socket of ``--emit``, opened first: a wrong address is refused before anything is measured."""
     if args.emit is None:
         return nullcontext()
     from kinestream.outputs.prediction_publisher import PredictionPublisher
@@ -128,7 +128,7 @@ def _emitter(args: argparse.Namespace) -> AbstractContextManager[PredictionPubli
 
 
 def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket | None]:
-    """That of ``--metrics``, made first for the same reason."""
+    """The socket of ``--metrics``, opened first for the same reason."""
     if args.metrics is None:
         return nullcontext()
     from kinestream.outputs.prometheus import listen
@@ -177,7 +177,7 @@ async def _run(session: Session, writer: JsonLines | Lines) -> int:
     try:
         await session.run()
     except KinestreamError:
-        if session.summary()["predictions"]:  # what was good until then is worth its figures
+        if session.summary()["predictions"]:  # predictions before the error have figures too
             _conclude(session, writer)
         raise
     finally:
@@ -187,7 +187,7 @@ async def _run(session: Session, writer: JsonLines | Lines) -> int:
 
 
 async def _say_when_waiting(session: Session) -> None:
-    """A source that has nothing to say yet is no error, but a person should know that it is awaited."""
+    """A silent source is not an error, but a person should know that the run waits for it."""
     await asyncio.sleep(PATIENCE_S)
     if not session.counts().get("samples"):
         say(f"waiting for samples from {session.source_name}; Ctrl-C ends it")
@@ -196,7 +196,7 @@ async def _say_when_waiting(session: Session) -> None:
 def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     from .output import JsonLines
 
-    if isinstance(writer, JsonLines):  # lines for people have them in the summary
+    if isinstance(writer, JsonLines):  # the lines for people have the notices in their summary
         for notice in session.notices():
             say(notice)
     writer.summary(session.summary())

@@ -1,4 +1,4 @@
-"""The options that name a source and describe a run, and what they come to."""
+"""The command-line options of a source and of a run, and the values they stand for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _PolicyNames:
-    """The names of the policies, looked up only when a help is printed: they cost 0.2 s of imports."""
+    """The names of the policies, looked up when help is printed: their import takes 0.2 s."""
 
     def __str__(self) -> str:
         from kinestream.policy import POLICIES
@@ -23,7 +23,8 @@ class _PolicyNames:
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recordings lie (default $KINESTREAM_DATA)")
+    """Add the options that say how to open a source."""
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the recordings (default $KINESTREAM_DATA)")
     parser.add_argument("--subject", nargs="+", default=[], metavar="N", help="only these people of a dataset or file")
     parser.add_argument(
         "--columns",
@@ -31,13 +32,14 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what; subject=who', and "
         "rate=50 where there is no time",
     )
-    parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default as the address says, else 1)")
-    parser.add_argument("--loop", action="store_true", help="begin again at the end")
-    parser.add_argument("--together", action="store_true", help="play the recordings side by side as many streams")
+    parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default: the address's, else 1)")
+    parser.add_argument("--loop", action="store_true", help="start over at the end")
+    parser.add_argument("--together", action="store_true", help="play the recordings side by side, each as a stream")
     parser.add_argument("--insecure", action="store_true", help="sockets may leave this machine without keys")
 
 
 def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, battery: str | None = None) -> None:
+    """Add the options of a source and of a run."""
     add_source_options(parser)
     group = parser.add_argument_group("what runs")
     names = ("--model", "--model_name", "--model-name")
@@ -46,7 +48,7 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
         "--policy",
         default=policy,
         metavar="P",
-        help="%(policies)s; with settings: fixed:0.5x-128, battery:hours=8; joined, the later limit the former: "
+        help="%(policies)s; with settings: fixed:0.5x-128, battery:hours=8; joined, the last limits the first: "
         "slowdown+battery:hours=8; a policy.toml or your own my_policy.py "
         f"(docs/policies.md; default {policy or 'fixed'})",
     )
@@ -56,31 +58,29 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
         "--battery", default=battery, metavar="B", help="simulated[:hours=3,frac=0.5], laptop, or a charge such as 0.4"
     )
     group.add_argument(
-        "--energy", metavar="E", help="estimate by this energy model (kinestream energy), or its file.toml"
+        "--energy", metavar="E", help="energy model for the estimates (kinestream energy), or a file.toml"
     )
-    group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default the model's)")
-    group.add_argument("--max-gap", type=float, metavar="SECONDS", help="longest hole that is interpolated")
+    group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default: the model's)")
+    group.add_argument("--max-gap", type=float, metavar="SECONDS", help="the longest gap that is interpolated")
     group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
-    group.add_argument("--smooth", action="store_true", help="conclude from all windows so far (docs/decisions.md)")
+    group.add_argument("--smooth", action="store_true", help="smooth over the windows so far (docs/decisions.md)")
     group.add_argument(
         "--unknown", type=float, metavar="P", help="conclude 'unknown' below this calibrated probability, e.g. 0.7"
     )
-    group.add_argument(
-        "--episodes", action="store_true", help="tell also from when to when each activity went on, when it is over"
-    )
+    group.add_argument("--episodes", action="store_true", help="print each activity's start and end when it is over")
     group.add_argument(
         "--min-episode", type=float, metavar="SECONDS", help="the shortest episode (default 10; implies --episodes)"
     )
     group.add_argument("--limit", type=float, metavar="SECONDS", help="stop after this much signal")
-    group.add_argument("--record", type=Path, metavar="DIR", help="keep samples, predictions and decisions in a folder")
-    group.add_argument("--emit", metavar="tcp://HOST:PORT", help="offer predictions to other programs (docs/wire.md)")
-    group.add_argument("--metrics", metavar="[HOST]:PORT", help="tell Prometheus the figures of the run, e.g. :9100")
-    group.add_argument("--ascii", action="store_true", help="draw the dashboard with nothing but ASCII characters")
-    group.add_argument("--json", action="store_true", help="one JSON object a prediction, a summary at the end")
+    group.add_argument("--record", type=Path, metavar="DIR", help="record samples, predictions and decisions")
+    group.add_argument("--emit", metavar="tcp://HOST:PORT", help="publish predictions to other programs (docs/wire.md)")
+    group.add_argument("--metrics", metavar="[HOST]:PORT", help="serve the run's figures to Prometheus, e.g. :9100")
+    group.add_argument("--ascii", action="store_true", help="draw the dashboard in ASCII only")
+    group.add_argument("--json", action="store_true", help="one JSON object per prediction, a summary at the end")
 
 
 def source_options(args: argparse.Namespace) -> SourceOptions:
-    """What ``add_source_options`` read."""
+    """The values of ``add_source_options``."""
     from kinestream.launch.open_source import SourceOptions, parse_speed
 
     return SourceOptions(
@@ -104,7 +104,7 @@ def source_of(args: argparse.Namespace) -> Source:
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:
-    """What ``add_run_options`` read."""
+    """The values of ``add_run_options``."""
     from kinestream.launch.run_options import RunOptions
 
     return RunOptions(
