@@ -18,6 +18,7 @@ from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingPoint, OperatingTable, SensingRow
 from kinestream.core.signals import Subnet
+from kinestream.core.user_folders import user_folder
 from kinestream.energy.energy_model import busy_core
 
 from .architecture import macs
@@ -166,11 +167,7 @@ def machine() -> str:
 
 def cache_dir() -> Path:
     """Return ``$KINESTREAM_CACHE``, else ``kinestream`` in the user's cache folder."""
-    own = os.environ.get("KINESTREAM_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kinestream"
+    return user_folder("KINESTREAM_CACHE", unix=("XDG_CACHE_HOME", ".cache"))
 
 
 def _cache_path(engine: Engine) -> Path:

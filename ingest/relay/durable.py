@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import struct
 import sys
@@ -12,6 +11,7 @@ from zlib import crc32
 
 from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError
+from kinestream.core.user_folders import user_folder
 
 _SLOT = struct.Struct("<QQI")
 _SLOT_STEP = 512
@@ -20,11 +20,7 @@ _SLOT_STEP = 512
 
 def state_folder() -> Path:
     """Return ``$KINESTREAM_STATE``, else ``kinestream`` in the user's folder for state."""
-    own = os.environ.get("KINESTREAM_STATE")
-    if own:
-        return Path(own)
-    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "kinestream"
+    return user_folder("KINESTREAM_STATE", unix=("XDG_STATE_HOME", ".local/state"), windows="LOCALAPPDATA")
 
 
 class Mark:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
 
 from kinestream.core.errors import ConfigError, DataDamaged
+from kinestream.core.user_folders import user_folder
 
 from .address import ZmqAddress
 
@@ -37,11 +37,8 @@ _HOW = "make keys with 'kinestream keys new', and admit another machine with 'ki
 
 def keys_folder() -> Path:
     """Return ``$KINESTREAM_KEYS``, else ``kinestream/keys`` in the user's configuration folder."""
-    own = os.environ.get("KINESTREAM_KEYS")
-    if own:
-        return Path(own)
-    base = os.environ.get("APPDATA" if sys.platform == "win32" else "XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "kinestream" / "keys"
+    unix = ("XDG_CONFIG_HOME", ".config")
+    return user_folder("KINESTREAM_KEYS", unix=unix, windows="APPDATA", name="kinestream/keys")
 
 
 @dataclass(frozen=True, slots=True)

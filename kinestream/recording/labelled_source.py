@@ -29,6 +29,12 @@ class LabelledSource:
         clock: the clock of a live source's times.
     Raises:
         ConfigError: there is no label, or a label is listed twice.
+
+    >>> from kinestream.replay_data import Wearer
+    >>> source = LabelledSource(Wearer(seed=1), ["walking", "sitting"])
+    >>> source.choose(1)
+    >>> source.label
+    'sitting'
     """
 
     def __init__(
