@@ -151,7 +151,7 @@ class Response:
     def parse(cls, data: bytes) -> Response:
         """
         Raises:
-            DecodeError: it is no response.
+            DecodeError: the data is not a response.
         """
         if len(data) < 4 or data[0] != RESPONSE:
             raise DecodeError("no control point response; expected f0, operation, type, status, ...", data)
