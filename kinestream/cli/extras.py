@@ -1,4 +1,4 @@
-"""What a command says when an optional part is not installed."""
+"""Turns a missing optional package into an error that names its extra."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from kinestream.core.errors import MissingExtra
 
 _MODULES = {"train": ("torch", "matplotlib")}
-"""What each extra brings."""
+"""The modules that each extra installs."""
 
 
 @contextmanager
 def extra_for(extra: str, command: str) -> Iterator[None]:
-    """Around the imports of a command.
+    """A context for the imports of a command.
 
     Raises:
-        MissingExtra: one of them lacks a module that the extra brings.
+        MissingExtra: an import needs a module of the extra, and it is not installed.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, while an event loop runs."""
+"""Reads single keys from the terminal while an event loop runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 POLL_S = 0.05
-"""Windows has no way to be told of a key; it is asked this often."""
+"""Polling interval on Windows, where a key press cannot wake the event loop."""
 
 
 @contextlib.asynccontextmanager
 async def keys(on_key: Callable[[str], None]) -> AsyncIterator[bool]:
-    """Call back for every key pressed; gives whether there is a keyboard, which there is only at a terminal.
+    """Call back with every key pressed; yields whether there is a keyboard, that is, a terminal.
 
-    Ctrl-C goes on to be an interrupt. The terminal is as it was when this ends, however it ends.
+    Ctrl-C still interrupts. On exit the terminal has its former settings.
     """
     if not sys.stdin.isatty():
         yield False
@@ -36,7 +36,7 @@ async def keys(on_key: Callable[[str], None]) -> AsyncIterator[bool]:
 
         def read() -> None:
             pressed = os.read(descriptor, 64).decode(errors="ignore")
-            if not pressed:  # the terminal has gone; it would be readable for ever
+            if not pressed:  # the terminal is gone and would stay readable forever
                 loop.remove_reader(descriptor)
             for key in pressed:
                 on_key(key)

@@ -1,4 +1,4 @@
-"""Predictions and summaries as JSON lines, and as lines for people."""
+"""Prints predictions, episodes and summaries, as JSON lines or as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kinestream.interpret.episodes import Episode
 
 
 def episode_record(episode: Episode) -> dict[str, Any]:
-    """One episode that is over as plain JSON values, on the clock of the predictions."""
+    """A finished episode as plain JSON values, on the clock of the predictions."""
     return {
         "episode": episode.label,
         "stream": episode.stream,
@@ -26,7 +26,7 @@ def episode_record(episode: Episode) -> dict[str, Any]:
 
 
 class JsonLines:
-    """One object a line; whole lines only, each visible at once to whoever reads."""
+    """One JSON object per line, flushed line by line."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
@@ -46,30 +46,29 @@ class JsonLines:
 
 
 class Lines:
-    """A line a prediction, as a person reads it, with what was concluded if anything was; the summary as a small table.
+    """One line of text per prediction, with its conclusion if there is one; the summary as a small table.
 
     Args:
-        live: the predictions come as they happen, so that episodes can be told by the clock on the wall.
+        live: predictions arrive as they happen, so episodes get the time of day.
     """
 
     def __init__(self, out: TextIO | None = None, *, live: bool = False) -> None:
         self._out = out or sys.stdout
         self._live = live
-        self._wall_s: dict[str, float] = {}  # of each stream: what to add to its times to have the wall clock's
+        self._wall_s: dict[str, float] = {}  # by stream: offset from its clock to the time of day
 
     def prediction(self, prediction: Prediction) -> None:
-        told = prediction.conclusion or prediction
-        if prediction.truth is None:
-            judged = ""
-        else:
-            mark = "=" if told.label == prediction.truth else "?" if told.label == UNKNOWN else "!"
-            judged = f"{mark} {prediction.truth}"
+        shown = prediction.conclusion or prediction
+        truth = ""
+        if prediction.truth is not None:
+            mark = "=" if shown.label == prediction.truth else "?" if shown.label == UNKNOWN else "!"
+            truth = f"{mark} {prediction.truth}"
         if self._live:
             self._wall_s[prediction.stream] = time.time() - prediction.t_end_s
         self._out.write(
-            f"{prediction.stream:<14} {_clock(prediction.t_end_s):>10}  {told.label:<20}"
-            f"{told.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
-            f"{prediction.latency_ms:7.2f} ms  {judged}\n"
+            f"{prediction.stream:<14} {_clock(prediction.t_end_s):>10}  {shown.label:<20}"
+            f"{shown.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
+            f"{prediction.latency_ms:7.2f} ms  {truth}\n"
         )
         self._out.flush()
 
@@ -88,10 +87,10 @@ class Lines:
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
-    """The figures of a run, a line each; only those that are known."""
+    """The known figures of a run, one line each."""
     counts: Mapping[str, int] = summary["counts"]
     latency = summary["latency_ms"]
-    told = ", ".join(
+    counted = ", ".join(
         f"{kind} {count}" for kind, count in counts.items() if count or kind in ("gaps", "lost", "dropped")
     )
     missed = summary["missed_deadlines"]
@@ -103,7 +102,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
             "signal",
             f"{summary['signal_s']:.0f} s in {summary['wall_s']:.1f} s: {summary['realtime_factor']} x real time",
         ),
-        ("counts", told),
+        ("counts", counted),
         ("accuracy", _accuracy(summary)),
         ("concluded", _conclusions(summary["concluded"]) if "concluded" in summary else ""),
         ("episodes", str(summary.get("episodes", ""))),
@@ -124,38 +123,38 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:
-    told = []
+    parts = []
     if summary["accuracy"] is not None:
-        told.append(
+        parts.append(
             f"{summary['accuracy']:.2%} of {summary['windows_inside_one_activity']} windows inside one activity"
         )
     if summary["accuracy_with_transitions"] is not None:
-        told.append(
+        parts.append(
             f"{summary['accuracy_with_transitions']:.2%} of {summary['windows_with_transitions']} with transitions"
         )
     if summary["windows_of_other_activities"]:
-        told.append(f"{summary['windows_of_other_activities']} with a label that the model does not know, not judged")
-    return "; ".join(told)
+        parts.append(f"{summary['windows_of_other_activities']} with a label that the model does not know, not judged")
+    return "; ".join(parts)
 
 
 def _conclusions(concluded: Mapping[str, Any]) -> str:
-    """How right conclusions were, and how many windows were told a label at all."""
-    how = [
+    """The accuracy of the conclusions, and the share of windows with a label."""
+    settings = [
         "smoothed" if concluded["smoothed"] else "each window alone",
         "calibrated" if concluded["calibrated"] else "NOT calibrated (kinestream calibrate)",
     ]
-    told = [", ".join(how)]
+    parts = [", ".join(settings)]
     for ending, words in (("", "inside one activity"), ("_with_transitions", "with transitions")):
         share, accuracy = concluded[f"told{ending}"], concluded[f"accuracy{ending}"]
         if accuracy is not None:
-            told.append(f"{accuracy:.2%} of {'windows' if share == 1.0 else f'the {share:.1%} told a label'} {words}")
+            parts.append(f"{accuracy:.2%} of {'windows' if share == 1.0 else f'the {share:.1%} with a label'} {words}")
     if concluded["unknown"]:
-        told.append(f"{concluded['unknown']} windows unknown")
-    return "; ".join(told)
+        parts.append(f"{concluded['unknown']} windows unknown")
+    return "; ".join(parts)
 
 
 def _clock(seconds: float) -> str:
-    """1:02:03.4 of the stream's own time."""
-    minutes, rest = divmod(round(max(0.0, seconds), 1), 60)  # rounded first: there is no 0:60.0
+    """The stream's own time as ``1:02:03.4``."""
+    minutes, rest = divmod(round(max(0.0, seconds), 1), 60)  # rounded first, so that 0:60.0 cannot occur
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -1,4 +1,4 @@
-"""``kinestream tune``: a policy tried on a scripted day over recordings, its settings searched, its rivals beside."""
+"""``kinestream tune``: tries a policy on a scripted day, searches its settings, and compares it with rivals."""
 
 from __future__ import annotations
 
@@ -21,52 +21,50 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "tune",
         help="try a policy on a scripted day over recordings, and search its settings",
-        description="A day of battery, load, deadline and link in seconds: every subnetwork is asked once\n"
-        "about every window, then policies are tried on its answers, beside every fixed subnetwork and an oracle.",
+        description="Simulate a day of battery, load, deadline and link in seconds: every subnetwork runs once on\n"
+        "every window, then policies decide on the results and are compared with every fixed subnetwork and an oracle.",
         epilog="examples:\n"
         "  kinestream tune hapt --policy battery --scenario commute --subject 7 17 26 28\n"
         "  kinestream tune monday --policy slowdown+battery --scenario day.toml --save mine.toml --picture day.svg\n"
         "  kinestream replay hapt --policy mine.toml --battery simulated",
     )
-    parser.add_argument(
-        "source", metavar="RECORDING|DATASET", nargs="?", help="as for replay: labelled, or accuracy is not told"
-    )
+    parser.add_argument("source", metavar="RECORDING|DATASET", nargs="?", help="as for replay; accuracy needs labels")
     parser.add_argument("--policy", metavar="P", default="battery", help="as for run (default %(default)s)")
     parser.add_argument(
-        "--scenario", metavar="S", default="commute", help="a bundled day or its file.toml (default %(default)s)"
+        "--scenario", metavar="S", default="commute", help="a bundled day or a TOML file (default %(default)s)"
     )
-    parser.add_argument("--scenarios", action="store_true", help="list the bundled days and stop")
+    parser.add_argument("--scenarios", action="store_true", help="list the bundled days and exit")
     parser.add_argument("--model", metavar="M", default="uci_cnn", help="a model (default %(default)s)")
     parser.add_argument(
         "--energy", metavar="E", default="nrf52840_lsm6dso", help="an energy model (default %(default)s)"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where datasets lie (default $KINESTREAM_DATA)")
-    parser.add_argument("--subject", nargs="+", metavar="S", default=[], help="only these people's recordings")
-    parser.add_argument("--columns", metavar="MAP", help="of a CSV or Parquet file, as for replay")
-    parser.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try; 0: as given (default 30)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets (default $KINESTREAM_DATA)")
+    parser.add_argument("--subject", nargs="+", metavar="S", default=[], help="only the recordings of these people")
+    parser.add_argument("--columns", metavar="MAP", help="the columns of a CSV or Parquet file, as for replay")
+    parser.add_argument("--trials", type=int, default=30, metavar="N", help="settings to try; 0: none (default 30)")
     parser.add_argument(
         "--goal",
         choices=("accuracy", "energy"),
         default="accuracy",
-        help="what to search for: the most right windows, or the least energy at an accuracy (default %(default)s)",
+        help="the most right windows, or the least energy at an accuracy (default %(default)s)",
     )
     parser.add_argument(
         "--lose",
         type=float,
         default=0.5,
         metavar="POINTS",
-        help="for --goal energy: how far below the most accurate fixed subnetwork (default %(default)s)",
+        help="for --goal energy: allowed loss against the most accurate fixed subnetwork (default %(default)s)",
     )
-    parser.add_argument("--sleepless", action="store_true", help="the gyroscope never sleeps while windows are skipped")
-    parser.add_argument("--seed", type=int, default=0, help="of the day and the search (default %(default)s)")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the found policy as TOML")
+    parser.add_argument("--sleepless", action="store_true", help="keep the gyroscope on while windows are skipped")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the day and of the search (default %(default)s)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the best policy as TOML")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw accuracy over energy, .svg or .png")
-    parser.add_argument("--json", action="store_true", help="print JSON, every fixed subnetwork included")
+    parser.add_argument("--json", action="store_true", help="print JSON, including every fixed subnetwork")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try, search, compare; the table goes to standard output, what is going on to standard error."""
+    """Try, search and compare; the table goes to standard output, progress to standard error."""
     import math
     from dataclasses import replace
 
@@ -85,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         for name in lab.scenario_names():
             print(f"{name:<14} {lab.read_scenario(name).about}")
         return 0
-    # All that can be wrong at once is looked at before anything is computed.
+    # Every option is checked before the computation, which takes time.
     if args.source is None:
         raise ConfigError("name a recording or a dataset (kinestream data list), or --scenarios to list the days")
     if args.trials < 0:
@@ -105,46 +103,46 @@ def run(args: argparse.Namespace) -> int:
     def opened() -> Source:
         return open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
 
-    def answers_to(material: lab.Material, what: str) -> lab.SubnetProbs:
-        return lab.compute_probs(engine, material, cache=cache_dir() / "lab", progress=_progress(what))
+    def probs_of(material: lab.Material, task: str) -> lab.SubnetProbs:
+        return lab.compute_probs(engine, material, cache=cache_dir() / "lab", progress=_progress(task))
 
     source = opened()
     if source.live or math.isinf(getattr(source, "duration_s", 0.0)):
-        raise ConfigError(f"{source.name} never ends; record some of it (kinestream record) and tune on that")
+        raise ConfigError(f"{source.name} never ends; record a part of it (kinestream record) and tune on that")
     material = lab.collect(source, model)
-    answers = answers_to(material, "asking subnetworks")
+    probs = probs_of(material, "running subnetworks")
     table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))
-    worth = dict.fromkeys([*candidates(model), *named_subnets(parts)])
-    seen = replace(table, points=tuple(table[subnet] for subnet in worth))
+    useful = dict.fromkeys([*candidates(model), *named_subnets(parts)])
+    policy_table = replace(table, points=tuple(table[subnet] for subnet in useful))
     reads_gyro = not set(GYRO).isdisjoint(model.input.channels)
     base_mw = energy.base_mw(Sensing(model.input.fs_hz, reads_gyro), 1 / material.hop_s)
     asleep_mw = energy.base_mw(Sensing(model.input.fs_hz, gyro=False), 1 / material.hop_s)
     draws = lab.Draws(base_mw, None if args.sleepless else asleep_mw)
 
     def otherwise(sensing: Sensing) -> lab.SubnetProbs:
-        return answers_to(lab.collect(opened(), model, sensing).like(material), f"asking them at {sensing}")
+        return probs_of(lab.collect(opened(), model, sensing).like(material), f"running them at {sensing}")
 
-    day = lab.Day(scenario, material, answers, table, draws, seed=args.seed, otherwise=otherwise)
+    day = lab.Day(scenario, material, probs, table, draws, seed=args.seed, otherwise=otherwise)
     fixed = [lab.fixed(day, subnet) for subnet in model.subnets]
-    policy = build_policy(parts, seen)
+    policy = build_policy(parts, policy_table)
     policies = [day.run(policy, "as given")]
     how = ""
     if args.trials:
         needed = max(outcome.accuracy for outcome in fixed) - args.lose / 100
-        found = lab.search(
+        best = lab.search(
             day,
             parts,
-            seen,
+            policy_table,
             trials=args.trials,
             seed=args.seed,
             goal=args.goal,
             accuracy=needed,
             progress=_progress("trying settings"),
         )
-        policy, how = found.policy, f"{found.tried} tried, {found.how}"
-        policies.append(replace(found.outcome, name="found"))
+        policy, how = best.policy, f"{best.tried} tried, {best.how}"
+        policies.append(replace(best.outcome, name="found"))
     rows = report.rows_of(policies, fixed, str(most_accurate(model)), lab.oracle_outcome(day, lab.budget_mj(day)))
-    told = {
+    about = {
         "source": args.source,
         "scenario": scenario.name,
         "hours": scenario.hours,
@@ -159,9 +157,9 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.json:
         table_rows = [{**report.as_json(row.outcome), "note": row.note} for row in rows]
-        print(json.dumps({**told, "rows": table_rows, "fixed": [report.as_json(outcome) for outcome in fixed]}))
+        print(json.dumps({**about, "rows": table_rows, "fixed": [report.as_json(outcome) for outcome in fixed]}))
     else:
-        _print(told, rows)
+        _print(about, rows)
     if args.save:
         save_policy(policy, args.save)
     if args.picture:
@@ -170,13 +168,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _for_the_day(parts: tuple[Part, ...], hours: float) -> list[Part]:
-    """A battery that was not told how long to last shall last the day."""
+    """The parts with battery policies set to last the day unless they name their hours."""
     return [
         replace(part, settings={"hours": hours, **part.settings}) if part.kind == "battery" else part for part in parts
     ]
 
 
-def _print(told: dict[str, Any], rows: list[Any]) -> None:
+def _print(about: dict[str, Any], rows: list[Any]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -191,24 +189,26 @@ def _print(told: dict[str, Any], rows: list[Any]) -> None:
     console = Console(highlight=False, markup=False)
     console.print(table)
     console.print(
-        "accuracy: windows inside one activity; changes: also those over a change; network: energy of inference"
+        "accuracy: windows inside one activity; changes: also windows over a change; network: energy of inference"
     )
     for row in rows:
         if row.note:
             console.print(f"{row.outcome.name}: {row.note}")
-    console.print(f"as given: {told['given']}", soft_wrap=True)
-    if told["search"]:
-        console.print(f"found: {told['policy']}", soft_wrap=True)
-    recorded = f"{told['windows_recorded']} recorded windows, played over and over in random order"
-    console.print(f"{told['scenario']}: {told['windows_of_the_day']} windows of {told['model']} out of {recorded}")
-    console.print(f"energy {told['energy_model']}", soft_wrap=True)
-    if told["search"]:
-        console.print(f"search: {told['search']}; judged on the recordings it was searched on")
+    console.print(f"as given: {about['given']}", soft_wrap=True)
+    if about["search"]:
+        console.print(f"found: {about['policy']}", soft_wrap=True)
+    recorded = f"{about['windows_recorded']} recorded windows, repeated in random order"
+    console.print(f"{about['scenario']}: {about['windows_of_the_day']} windows of {about['model']} from {recorded}")
+    console.print(f"energy {about['energy_model']}", soft_wrap=True)
+    if about["search"]:
+        console.print(f"search: {about['search']}; judged on the recordings it searched")
 
 
-def _progress(what: str) -> Any:
+def _progress(task: str) -> Any:
+    """A callback that shows the progress of a task on a terminal."""
+
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{what}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            print(f"\r{task}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return show

@@ -163,9 +163,7 @@ async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation |
         steps = plan(orientation, set(GYRO) <= set(feed.channels))
         total_s = len(steps) * (pause_s + args.seconds)
         if not attended:
-            _say(
-                f"{len(steps)} steps of {args.seconds:g} s with a pause of {pause_s:g} s before each: {total_s:g} s in all"
-            )
+            _say(f"{len(steps)} steps of {args.seconds:g} s, {pause_s:g} s before each: {total_s:g} s in total")
         recorded: dict[str, Stretch] = {}
         for number, step in enumerate(steps, start=1):
             for _ in range(TRIES if attended else 1):

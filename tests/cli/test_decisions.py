@@ -21,7 +21,7 @@ TIMED = {"latency_ms", "age_ms", "wall_s", "realtime_factor", "energy_mj"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file, and a recording of three activities that it was never taught."""
+    """A model file, and a recording of three activities that it did not learn."""
     folder = tmp_path_factory.mktemp("decisions")
     save_model(folder / "tiny.safetensors", random_model())
     rng = np.random.default_rng(0)
@@ -49,12 +49,12 @@ def replay(folder: Path, source: str = "day.csv", *more: object) -> list[dict[st
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_conclusions_and_episodes_stand_beside_predictions_that_stay_as_they_were(folder: Path) -> None:
+def test_conclusions_and_episodes_leave_the_predictions_unchanged(folder: Path) -> None:
     *raw, _ = replay(folder)
     *lines, summary = replay(folder, "day.csv", "--smooth", "--unknown", "0.5", "--episodes", "--min-episode", "4")
-    told = [line for line in lines if "label" in line]
+    windows = [line for line in lines if "label" in line]
     episodes = [line for line in lines if "episode" in line]
-    for plain, line in zip(raw, told, strict=True):
+    for plain, line in zip(raw, windows, strict=True):
         assert {k: v for k, v in plain.items() if k not in TIMED} == {
             k: v for k, v in line.items() if k not in TIMED | {"concluded"}
         }
@@ -62,20 +62,20 @@ def test_conclusions_and_episodes_stand_beside_predictions_that_stay_as_they_wer
         assert sum(concluded["probs"].values()) == pytest.approx(1, abs=1e-4)
         assert (concluded["label"] == "unknown") == (concluded["confidence"] < 0.5)
     assert len(episodes) == summary["episodes"] > 0
-    assert all(one["t_end"] - one["t_start"] >= 4 - 1e-6 for one in episodes)
-    unknown = sum(line["concluded"]["label"] == "unknown" for line in told)
+    assert all(episode["t_end"] - episode["t_start"] >= 4 - 1e-6 for episode in episodes)
+    unknown = sum(line["concluded"]["label"] == "unknown" for line in windows)
     assert summary["concluded"]["unknown"] == unknown
     assert (summary["concluded"]["smoothed"], summary["concluded"]["calibrated"]) == (True, False)
 
 
-def test_a_recorded_run_is_repeated_to_the_last_bit_and_can_be_smoothed_then(folder: Path) -> None:
+def test_a_recorded_run_is_repeated_to_the_last_bit_and_can_be_smoothed(folder: Path) -> None:
     replay(folder, "day.csv", "--record", folder / "kept")
     *lines, summary = replay(folder, "kept", "--smooth")
     assert summary["compared"] == {"equal": len(lines), "differing": 0, "beyond": 0}
     assert all("concluded" in line for line in lines)
 
 
-def test_lines_for_people_tell_conclusions_and_episodes(folder: Path) -> None:
+def test_text_lines_show_conclusions_and_episodes(folder: Path) -> None:
     model = ("--model", folder / "tiny.safetensors", "--speed", "max")
     out, _ = kinestream(folder, "replay", folder / "day.csv", *model, "--unknown", "1", "--episodes")
     windows = [line for line in out.splitlines() if " ms " in line and "p50" not in line]
@@ -105,12 +105,12 @@ def test_a_model_is_calibrated_from_own_recordings_and_keeps_its_weights(folder:
         (("--min-episode", "-1"), "negative"),
     ],
 )
-def test_an_impossible_wish_is_told_in_a_line(folder: Path, more: tuple[str, ...], said: str) -> None:
+def test_an_impossible_option_is_refused_in_one_line(folder: Path, more: tuple[str, ...], said: str) -> None:
     _, err = kinestream(folder, "replay", folder / "day.csv", "--model", folder / "tiny.safetensors", *more, status=2)
     assert said in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_model_that_does_not_say_whom_it_learnt_from_asks_for_recordings(folder: Path) -> None:
+def test_a_model_without_a_recipe_needs_recordings_to_be_calibrated(folder: Path) -> None:
     _, err = kinestream(folder, "calibrate", folder / "tiny.safetensors", status=2)
     assert "has no recipe; use a model made by kinestream train" in err

@@ -34,7 +34,7 @@ PREDICTION = Prediction(
 )
 
 
-def test_what_is_not_known_is_null_in_json() -> None:
+def test_unknown_values_are_null_in_json() -> None:
     out = io.StringIO()
     JsonLines(out).prediction(PREDICTION)
     record = json.loads(out.getvalue())
@@ -51,7 +51,7 @@ def test_a_summary_without_a_known_energy_is_still_json() -> None:
     assert json.loads(out.getvalue())["energy_mj"] is None
 
 
-def test_windows_that_the_model_has_no_name_for_are_told_to_people() -> None:
+def test_the_summary_counts_windows_of_unknown_activities() -> None:
     tally = Tally(PREDICTION.labels)
     tally.add(replace(PREDICTION, truth="swimming", truth_share=1.0), None)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
@@ -60,7 +60,7 @@ def test_windows_that_the_model_has_no_name_for_are_told_to_people() -> None:
 
 
 @pytest.mark.parametrize(("deadline_ms", "late"), [(0.1, "; 1 of 1 missed the deadline"), (1e3, "")])
-def test_windows_that_came_late_are_told_to_people(deadline_ms: float, late: str) -> None:
+def test_the_summary_counts_missed_deadlines(deadline_ms: float, late: str) -> None:
     tally = Tally(PREDICTION.labels)
     tally.add(PREDICTION, deadline_ms)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
@@ -82,7 +82,7 @@ def test_a_line_for_people_marks_a_wrong_prediction() -> None:
     assert "! sitting" in out.getvalue()
 
 
-def test_an_episode_is_told_by_the_streams_clock_and_a_live_one_by_the_clock_on_the_wall() -> None:
+def test_an_episode_has_the_streams_clock_and_a_live_one_the_time_of_day() -> None:
     episode = Episode("s", "one", "walking", 3603.54, 3723.54, 60, 0.9)
     played, live = io.StringIO(), io.StringIO()
     Lines(played).episode(episode)

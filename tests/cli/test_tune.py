@@ -51,7 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 TUNE = ["tune", "walk.csv", "--model", "tiny.safetensors", "--scenario", "day.toml", "--trials", "4"]
 
 
-def test_it_prints_the_policy_beside_its_rivals_and_saves_what_it_found(
+def test_tune_prints_the_policy_beside_its_rivals_and_saves_the_best_one(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
@@ -70,14 +70,14 @@ def test_it_prints_the_policy_beside_its_rivals_and_saves_what_it_found(
     assert main([*TUNE, "--policy", "mine.toml", "--trials", "0"]) == 0
 
 
-def test_its_json_tells_every_fixed_subnetwork_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_includes_every_fixed_subnetwork(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TUNE, "--policy", "persistence:hop=2", "--goal", "energy", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {row["name"] for row in told["fixed"]} >= {"0.25x-32", "1.00x-40"}
-    assert told["rows"][0]["name"] == "as given"
-    assert 0 <= told["rows"][0]["accuracy"] <= 1
-    assert told["rows"][-1]["name"] == "oracle"
-    assert told["windows_of_the_day"] == int(0.33 * 3600 / 0.4)
+    report = json.loads(capsys.readouterr().out)
+    assert {row["name"] for row in report["fixed"]} >= {"0.25x-32", "1.00x-40"}
+    assert report["rows"][0]["name"] == "as given"
+    assert 0 <= report["rows"][0]["accuracy"] <= 1
+    assert report["rows"][-1]["name"] == "oracle"
+    assert report["windows_of_the_day"] == int(0.33 * 3600 / 0.4)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_its_json_tells_every_fixed_subnetwork_too(here: Path, capsys: pytest.Ca
         ([], "name a recording"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(
+def test_a_mistake_is_reported_in_one_line(
     here: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
 ) -> None:
     assert main(["tune", *words]) == 2
@@ -115,9 +115,9 @@ def test_the_days_and_energy_models_can_be_listed_and_shown(capsys: pytest.Captu
 
 def test_a_table_can_be_estimated_by_a_model_but_not_by_two(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "tiny.safetensors", "--energy", "nrf52840_lsm6dso", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert "'nrf52840_lsm6dso'" in told["energy_model"]
-    first = told["points"][0]
+    report = json.loads(capsys.readouterr().out)
+    assert "'nrf52840_lsm6dso'" in report["energy_model"]
+    first = report["points"][0]
     assert first["energy_mj"] == pytest.approx(first["macs"] / 25.6e6 * 9.9, rel=1e-4)
     assert main(["table", "tiny.safetensors", "--energy", "laptop", "--power", "3"]) == 2
 
