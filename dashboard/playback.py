@@ -38,6 +38,7 @@ class PlaybackControl:
 
     @property
     def playback(self) -> Playback | None:
+        """The session's playback; None for a live source."""
         return self._session.playback
 
     def end(self) -> None:
@@ -52,6 +53,7 @@ class PlaybackControl:
         return self.playback
 
     def pause(self) -> None:
+        """Pause a playing recording, or resume a paused one."""
         playback = self._active_playback()
         if playback is not None:
             self._step = None
@@ -84,6 +86,7 @@ class PlaybackControl:
         self._note(f"to {clock(to_s)}")
 
     def speed(self, step: int) -> None:
+        """Play at the next higher (1) or lower (-1) speed."""
         playback = self._active_playback()
         if playback is not None:
             playback.speed = value_steps.stepped(value_steps.SPEEDS, playback.speed, step)
@@ -91,9 +94,11 @@ class PlaybackControl:
 
     @property
     def has_activities(self) -> bool:
+        """Whether the recording knows where activities begin."""
         return isinstance(self.playback, ActivityPlayback)
 
     def next_activity(self) -> None:
+        """Jump to the start of the next activity."""
         playback = self._active_playback()
         if isinstance(playback, ActivityPlayback):
             playback.next_activity()

@@ -35,6 +35,15 @@ class TraceRing:
     The drawing clock follows the samples' own clock, but a jump (a gap, a seek, the next recording) moves it by at
     most ``LONGEST_BLANK_S`` and never back, so that the trace stays on screen. The samples lie in a linear buffer of
     twice the length, so a view is always contiguous.
+
+    >>> import numpy as np
+    >>> from kinestream.core.signals import ACC, SampleChunk
+    >>> ring = TraceRing(ACC, fs_hz=2.0)
+    >>> for first in (0, 6):  # samples 2 to 5 never arrived
+    ...     t = np.arange(first, first + 2) / 2.0
+    ...     ring.push(SampleChunk("wrist", "one", t, np.zeros((2, 3), np.float32), ACC, 2.0, first, t[-1]))
+    >>> ring.holes()
+    [Hole(start_s=0.5, end_s=2.5, lost=4, new_epoch=False)]
     """
 
     LONGEST_BLANK_S = 2.0

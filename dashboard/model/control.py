@@ -60,6 +60,7 @@ class Control:
         return policy.subnet if isinstance(policy, FixedPolicy) else None
 
     def set_policy(self, text: str) -> None:
+        """Use the policy with this text from the next window on."""
         try:
             self.session.set_policy(text)
         except ConfigError as error:
@@ -134,6 +135,7 @@ class Control:
             self.set_policy(f"{policy_settings.short_text(policy, self.session.table)}+hop")
 
     def change_deadline(self, step: int) -> None:
+        """Make the deadline one step longer (1) or shorter (-1)."""
         deadline_ms = value_steps.next_deadline_ms(self.session.deadline_ms, step, self.session.table)
         self._set_deadline(deadline_ms)
 
@@ -155,6 +157,7 @@ class Control:
             self._set_deadline(deadline_ms)
 
     def change_battery(self, step: int) -> None:
+        """Raise (1) or lower (-1) the simulated battery's charge by one step."""
         stream = self._state.stream
         charge = stream.prediction.battery_frac if stream and stream.prediction else None
         windows = stream.prediction_count if stream else 0

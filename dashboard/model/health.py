@@ -22,7 +22,17 @@ class _Arrival(NamedTuple):
 
 
 class StreamHealth:
-    """Rate, loss and age of one stream, from the numbers and times of its chunks."""
+    """Rate, loss and age of one stream, from the numbers and times of its chunks.
+
+    >>> import numpy as np
+    >>> from kinestream.core.signals import ACC, SampleChunk
+    >>> health = StreamHealth()
+    >>> for first in (0, 50, 150):  # samples 100 to 149 never arrived
+    ...     t = np.arange(first, first + 50) / 50.0
+    ...     health.push(SampleChunk("wrist", "one", t, np.zeros((50, 3), np.float32), ACC, 50.0, first, t[-1]), 0.0)
+    >>> health.lost, round(health.rate_hz)
+    (50, 50)
+    """
 
     def __init__(self) -> None:
         self.fs_hz = 0.0

@@ -24,7 +24,9 @@ class CircumstancesLike(Protocol):
     """The inputs of a prediction other than its samples."""
 
     @property
-    def state(self) -> PolicyState: ...
+    def state(self) -> PolicyState:
+        """The policy's input."""
+        ...
 
 
 class SessionLike(Protocol):
@@ -36,10 +38,14 @@ class SessionLike(Protocol):
         ...
 
     @property
-    def model_name(self) -> str: ...
+    def model_name(self) -> str:
+        """The model as the user named it."""
+        ...
 
     @property
-    def table(self) -> OperatingTable: ...
+    def table(self) -> OperatingTable:
+        """The model's operating table on this machine."""
+        ...
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -47,7 +53,9 @@ class SessionLike(Protocol):
         ...
 
     @property
-    def deadline_ms(self) -> float | None: ...
+    def deadline_ms(self) -> float | None:
+        """The deadline in force; None without one."""
+        ...
 
     @property
     def policy_text(self) -> str:
@@ -103,11 +111,17 @@ class SessionLike(Protocol):
         """Use another policy from the next window on.
 
         Raises:
-            ConfigError: the policy is unknown or has an invalid setting.
+            ConfigError: the policy is unknown, has an invalid setting, or the session repeats a recorded run.
         """
         ...
 
-    def set_deadline(self, deadline_ms: float | None) -> None: ...
+    def set_deadline(self, deadline_ms: float | None) -> None:
+        """Set the deadline for later windows; None removes it.
+
+        Raises:
+            ConfigError: the deadline is not positive, or the session repeats a recorded run.
+        """
+        ...
 
     def set_battery(self, frac: float) -> None:
         """Set the simulated battery's charge, 0 to 1.
@@ -121,10 +135,14 @@ class SessionLike(Protocol):
         """Return the counts so far: samples, windows, gaps, lost, dropped, ..."""
         ...
 
-    def summary(self) -> Mapping[str, object]: ...
+    def summary(self) -> Mapping[str, object]:
+        """Return the run's summary so far."""
+        ...
 
     async def run(self) -> object:
         """Run until the source ends or ``stop()`` is called; the result is not used."""
         ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End the run soon, without processing queued chunks."""
+        ...

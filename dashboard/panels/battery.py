@@ -39,7 +39,7 @@ class BatteryPanel(Panel):
         energy: list[Piece] = [(f"{number(prediction.energy_mj)} mJ", theme.TEXT), (" for this window", theme.MUTED)]
         frac = prediction.battery_frac
         if frac is None:
-            return [[("no battery", theme.MUTED)], energy]
+            return [[("battery unknown", theme.MUTED)], energy]
         colour = theme.level(frac, 0.3, 0.1)
         room = max(1, width - 8)
         filled = bar(frac, room)

@@ -40,6 +40,7 @@ class DecisionPanel(Panel):
         self.border_subtitle = "/ filters"
 
     def filter(self, words: str) -> None:
+        """Show only lines with these words; an empty text shows all lines."""
         self.words = words
         self.border_title = Content(f"Decisions matching '{words}'" if words else self.TITLE)
         self.tick()

@@ -63,6 +63,7 @@ class GridPanel(Panel, can_focus=True):
         self._scale = Scale(METRICS[metric], self.session.table)
 
     def next_metric(self) -> None:
+        """Colour the grid by the next metric."""
         self._colour_by((self._metric + 1) % len(METRICS))
         self.tick()
 

@@ -30,7 +30,15 @@ METRICS = (
 
 
 class Scale:
-    """The scale of one metric from a table's worst point to its best."""
+    """The scale of one metric from a table's worst point to its best.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> points = [OperatingPoint(Subnet(w, 128), 0.5 + 0.4 * w, 1, 1.0, 1.0, 1.0) for w in (0.25, 0.5, 1.0)]
+    >>> scale = Scale(METRICS[0], OperatingTable("model", "a machine", "none", tuple(points)))
+    >>> scale.worst, scale.best, round(scale.share(points[1]), 2)
+    ('60%', '90%', 0.33)
+    """
 
     def __init__(self, metric: Metric, table: OperatingTable) -> None:
         self._metric = metric

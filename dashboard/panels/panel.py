@@ -51,6 +51,7 @@ class Panel(Widget):
 
     @property
     def stream(self) -> StreamState | None:
+        """The shown stream; None before the first chunk."""
         return self.state.stream
 
     def drawing_key(self) -> Hashable:

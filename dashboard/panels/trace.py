@@ -42,6 +42,7 @@ class TracePanel(Panel):
         self._ranges: dict[str, tuple[float, float]] = {}
 
     def next_sensor(self) -> None:
+        """Show the traces of the next sensor."""
         self._sensor_index += 1
 
     def drawing_key(self) -> Hashable:

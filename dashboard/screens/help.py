@@ -32,11 +32,13 @@ class HelpScreen(ModalScreen[None]):
         self._keys = keys
 
     def compose(self) -> ComposeResult:
-        rows = [(key, what, theme.ACCENT) for key, what in self._keys]
-        signs = [(sign, what, theme.WARN) for sign, what in _LEGEND]
-        lines = [Content.assemble((f"{left:>6}", f"bold {colour}"), "  ", what) for left, what, colour in rows]
-        lines += [Content(), *(Content.assemble((f"{a:>6}", f"bold {c}"), "  ", what) for a, what, c in signs)]
+        lines = [_line(key, meaning, theme.ACCENT) for key, meaning in self._keys]
+        lines += [Content(), *(_line(sign, meaning, theme.WARN) for sign, meaning in _LEGEND)]
         with VerticalScroll(classes="page") as page:
             yield Static(Content("\n").join(lines), id="help")
         page.border_title = "Keys and signs"
         page.border_subtitle = "esc closes"
+
+
+def _line(sign: str, meaning: str, colour: str) -> Content:
+    return Content.assemble((f"{sign:>6}", f"bold {colour}"), "  ", meaning)

@@ -68,7 +68,7 @@ async def test_setting_a_real_battery_is_refused_and_changes_nothing() -> None:
             note.message for note in app._notifications
         ]
         assert "you" not in text(app, DecisionPanel)
-        assert "no battery" in text(app, BatteryPanel)
+        assert "battery unknown" in text(app, BatteryPanel)
 
 
 async def test_h_predicts_fewer_windows_and_shift_h_more() -> None:
