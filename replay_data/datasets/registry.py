@@ -14,7 +14,7 @@ from kinestream.core.errors import ConfigError
 
 from ..recording import Dataset
 from ..tables.column_map import ColumnMap
-from ..tables.table_file import TABLE_SUFFIXES
+from ..tables.formats import FORMATS, is_table
 from . import hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
 from .archive import FileTree, find_tree
 from .homes import Home
@@ -147,7 +147,7 @@ def known_dataset(name: str) -> KnownDataset:
     if name not in DATASETS:
         raise ConfigError(
             f"no dataset '{name}'{did_you_mean(name, DATASETS)}; known: {', '.join(DATASETS)}; to replay, name one of "
-            "these, a .csv, .tsv or .parquet file, or a recording's folder"
+            f"these, a file that ends in {', '.join(FORMATS)}, or a recording's folder"
         )
     return DATASETS[name]
 
@@ -165,7 +165,7 @@ def open_dataset(name_or_path: str, data_dir: Path | None = None, columns: Colum
     (<Dataset walk.csv: 1 recordings of 1 people>, 50.0)
 
     Args:
-        name_or_path: one of ``DATASETS``, or a path that ends in one of ``TABLE_SUFFIXES``.
+        name_or_path: one of ``DATASETS``, or the path of a file of one of ``tables.formats.FORMATS``.
         data_dir: the folder that holds a named dataset's archive or extracted files, or a parent of that folder;
             default: ``default_data_dir()``.
         columns: the meaning of a file's columns, where their names leave it open.
@@ -175,7 +175,7 @@ def open_dataset(name_or_path: str, data_dir: Path | None = None, columns: Colum
         DataMissing: the data is not there; the message names the folder searched and the command that fetches it.
         DataDamaged: the files violate their format.
     """
-    if name_or_path not in DATASETS and Path(name_or_path).suffix.lower() in TABLE_SUFFIXES:
+    if name_or_path not in DATASETS and is_table(Path(name_or_path)):
         from ..tables.open_table import open_table
 
         return open_table(Path(name_or_path), columns)

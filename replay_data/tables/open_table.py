@@ -53,7 +53,7 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
     """The recordings in one file, one per subject; the file is read here, once.
 
     Args:
-        path: ``.parquet``, or text with commas, semicolons or tabs between the columns.
+        path: a file of one of ``formats.FORMATS``; a file with another suffix is read as CSV.
         columns: the meaning of the columns, where their names leave it open.
 
     Raises:

@@ -1,22 +1,23 @@
-"""Reads the columns of a CSV or Parquet file as numbers and texts, with the problem of each value."""
+"""Reads the columns of a table file of any format as numbers and texts, with the problem of each value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from kinestream.core.errors import DataDamaged, DataMissing
 
+from .formats import FORMATS, open_csv
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-PARQUET_SUFFIXES = (".parquet", ".pq")
-TABLE_SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
+T = TypeVar("T")
 PROBLEMS = ("missing_value", "not_a_number", "not_finite")
 """Problems of a number; ``Numbers.problem`` is 1 + the index here, 0 without a problem."""
 _MISSING, _TEXT, _NOT_FINITE = range(1, 4)
@@ -42,102 +43,38 @@ class TableFile:
         if not path.is_file():
             raise DataMissing(f"no file {path}; expected a CSV or Parquet file")
         self.path = path
-        self.header: list[str] = []
         self.line: NDArray[np.int64] = np.empty(0, np.int64)
-        """(n,) line number of each row in the file (the header is line 1); in Parquet the row number, from 1."""
+        """(n,) line number of each row in the file (in CSV the header is line 1), else the row number from 1."""
         self.position: NDArray[np.int64] = np.empty(0, np.int64)
         """(n,) number of rows, complete or not, before each row."""
         self.short_rows = 0
         """Number of rows with more or fewer values than the header; they are left out."""
         self._columns: dict[str, pa.ChunkedArray] = {}
-        self._is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
-        self._delimiter = ","
-        self._lines_above = 0
-        """Lines before the header: comments, and Excel's ``sep=;``."""
-        self._reading(self._read_header)
+        self._content = self._reading(lambda: FORMATS.get(path.suffix.lower(), open_csv)(path))
+        self.header = self._content.header
 
     def read(self, names: Iterable[str]) -> None:
         """Load the named columns."""
         wanted = list(dict.fromkeys(names))
-        self._reading(lambda: self._read_parquet(wanted) if self._is_parquet else self._read_csv(wanted))
+        rows = self._reading(lambda: self._content.read(wanted))
+        self._columns = {name: rows.table[name] for name in wanted}
+        self.position = np.arange(len(rows.table)) if rows.position is None else rows.position
+        self.line = self.position + 1 if rows.line is None else rows.line
+        self.short_rows = rows.short_rows
 
-    def _reading(self, read: Callable[[], None]) -> None:
+    def _reading(self, read: Callable[[], T]) -> T:
         import pyarrow as pa  # takes 0.2 s to import, and only tables need it
 
         try:
-            read()
+            return read()
         except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataDamaged(
                 f"{self.path} cannot be read as a table ({reason}); check that it is complete and in UTF-8"
             ) from error
 
-    def _read_header(self) -> None:
-        if self._is_parquet:
-            import pyarrow.parquet as pq
-
-            self.header = pq.read_schema(self.path).names
-            return
-        import csv
-
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            line, below = file.readline(), file.readline()
-            while line.startswith("sep=") or (line.startswith("#") and not _same_columns(line, below)):
-                self._lines_above += 1
-                line, below = below, file.readline()
-        self._delimiter = max(",;\t", key=line.count)
-        self.header = next(csv.reader([line], delimiter=self._delimiter), [])
-        if not line.strip():
-            raise DataDamaged(f"{self.path} has no header; expected the names of the columns in its first line")
-        duplicates = sorted({name for name in self.header if self.header.count(name) > 1})
-        if duplicates:
-            raise DataDamaged(f"{self.path} has more than one column '{duplicates[0]}'; give each its own name")
-
-    def _read_parquet(self, wanted: list[str]) -> None:
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(self.path, columns=wanted)
-        self._columns = {name: table[name] for name in wanted}
-        self.position = np.arange(len(table))
-        self.line = self.position + 1
-
-    def _read_csv(self, wanted: list[str]) -> None:
-        import pyarrow as pa
-        import pyarrow.csv as pc
-
-        short: list[int] = []
-
-        def skip(row: pc.InvalidRow) -> str:
-            short.append(row.number)
-            return "skip"
-
-        table = pc.read_csv(
-            self.path,
-            # With threads, Arrow does not report the line number of a row.
-            read_options=pc.ReadOptions(use_threads=False, skip_rows=self._lines_above),
-            parse_options=pc.ParseOptions(
-                delimiter=self._delimiter, ignore_empty_lines=False, invalid_row_handler=skip
-            ),
-            convert_options=pc.ConvertOptions(
-                include_columns=self.header,
-                column_types=dict.fromkeys(self.header, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-        blank = np.ones(len(table), np.bool_)
-        for column in table.columns:
-            blank &= column.is_null().to_numpy()
-        lines = np.setdiff1d(np.arange(2, len(table) + len(short) + 2), short, assume_unique=True)
-        blanks_before = np.cumsum(blank)
-        self.line = lines[~blank] + self._lines_above
-        self.position = (lines - 2 - blanks_before)[~blank]
-        self.short_rows = len(short)
-        mask = pa.array(~blank)
-        self._columns = {name: table[name].filter(mask) for name in wanted}
-
     def is_date(self, name: str) -> bool:
-        """Whether the column holds dates or durations: as a Parquet type, or as text like 2024-01-31."""
+        """Whether the column holds dates or durations: as a type of the file, or as text like 2024-01-31."""
         import pyarrow as pa
 
         column = self._columns[name]
@@ -156,8 +93,7 @@ class TableFile:
         try:
             if pa.types.is_string(column.type):
                 column = pc.call_function("utf8_trim_whitespace", [column])
-                if self._delimiter != "," and not self._has(column, ".") and self._has(column, ","):
-                    # Spreadsheets with a decimal comma separate columns by semicolons or tabs.
+                if self._content.decimal_comma and not self._has(column, ".") and self._has(column, ","):
                     column = pc.call_function("replace_substring", [column], pc.ReplaceSubstringOptions(",", "."))
             values = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -203,12 +139,6 @@ class TableFile:
         return np.array(
             ["" if value is None else str(value).strip() for value in self._columns[name].to_pylist()], np.str_
         )
-
-
-def _same_columns(line: str, below: str) -> bool:
-    """Whether a line that starts like a comment is a header, as numpy writes it: ``# t,ax,ay,az``."""
-    delimiter = max(",;\t", key=below.count)
-    return delimiter in below and line.count(delimiter) == below.count(delimiter)
 
 
 def _number(value: object) -> float | None:

@@ -13,7 +13,7 @@ from kinestream.core.errors import ConfigError, DataDamaged, DataMissing
 from kinestream.replay_data import ColumnMap, Dataset, Entry, Recording, open_dataset
 from kinestream.replay_data.datasets.registry import DATASETS
 from kinestream.replay_data.recordings import is_recording, open_recording
-from kinestream.replay_data.tables.table_file import TABLE_SUFFIXES
+from kinestream.replay_data.tables.formats import FORMATS, is_table
 
 from ..recipe.data_settings import OWN_RECORDINGS
 
@@ -96,13 +96,13 @@ def _open(place: str | Path, columns: ColumnMap | None, data_dir: Path | None) -
         sources = list(_open_folder(path, path.resolve().name, columns))
         if not sources:
             raise DataMissing(
-                f"no recording in {path}; expected files that end in {', '.join(TABLE_SUFFIXES)}, or folders that "
+                f"no recording in {path}; expected files that end in {', '.join(FORMATS)}, or folders that "
                 "kinestream recorded"
             )
         yield from sources
     elif path.is_file():
-        if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise ConfigError(f"{path} is not a recording; expected a file that ends in {', '.join(TABLE_SUFFIXES)}")
+        if not is_table(path):
+            raise ConfigError(f"{path} is not a recording; expected a file that ends in {', '.join(FORMATS)}")
         yield _open_table(path, path.stem, columns)
     elif str(place) in DATASETS:
         yield OpenedSource(str(place), open_dataset(str(place), data_dir), True)
@@ -121,7 +121,7 @@ def _open_folder(folder: Path, name: str, columns: ColumnMap | None) -> Iterator
     for inner in sorted(folder.iterdir()):
         if inner.is_dir() and not inner.name.startswith("."):
             yield from _open_folder(inner, f"{name}/{inner.name}", columns)
-        elif inner.suffix.lower() in TABLE_SUFFIXES:
+        elif is_table(inner):
             yield _open_table(inner, f"{name}/{inner.stem}", columns)
 
 
