@@ -113,7 +113,7 @@ def test_a_gyroscope_put_to_sleep_by_a_policy_reads_nothing_and_no_window_is_los
     same = {one.t_start_s: one.probs.tobytes() == other.probs.tobytes() for one, other in zip(*told, strict=True)}
     assert same[0.0]
     assert not any(equal for start_s, equal in same.items() if start_s > 2.1)
-    assert "by hand" in asleep[-1].decision.reason
+    assert "as set" in asleep[-1].decision.reason
 
 
 def test_a_slower_device_is_taken_where_a_policy_asked_for_it_and_refused_else() -> None:
