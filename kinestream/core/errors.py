@@ -7,7 +7,15 @@ from __future__ import annotations
 
 
 class KinestreamError(Exception):
-    """The root of all errors that kinestream raises on purpose; the command line prints its message and exits."""
+    """The root of all errors that kinestream raises on purpose; the command line prints its message and exits.
+
+    >>> import kinestream
+    >>> try:
+    ...     kinestream.Subnet.parse("wide")
+    ... except KinestreamError as error:
+    ...     print(error)
+    'wide' is not ...
+    """
 
     exit_status = 1
 

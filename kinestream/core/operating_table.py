@@ -13,7 +13,12 @@ from .signals import Sensing, Subnet
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """One row of the table: one subnetwork."""
+    """One row of the table: one subnetwork.
+
+    >>> point = OperatingPoint(Subnet(0.5, 96), accuracy=0.95, macs=72_000, p50_ms=0.2, p95_ms=0.3, energy_mj=1.0)
+    >>> point.subnet
+    Subnet(width=0.5, resolution=96)
+    """
 
     subnet: Subnet
     accuracy: float

@@ -105,7 +105,12 @@ class SampleChunk:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``length`` samples on a model's uniform grid, ready for the network."""
+    """``length`` samples on a model's uniform grid, ready for the network.
+
+    >>> x = np.zeros((128, 3), np.float32)
+    >>> Window("wrist", "0", 0, 0.0, 2.54, x, ACC, 50.0, coverage=1.0, received_s=2.6)
+    <Window 0 of 'wrist': 0.00 to 2.54 s, 128 x 3 at 50 Hz>
+    """
 
     stream: str
     session: str
@@ -136,7 +141,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subnet:
-    """A subnetwork: how wide it is, and how many samples of the window it reads."""
+    """A subnetwork: how wide it is, and how many samples of the window it reads.
+
+    >>> print(Subnet(0.5, 96))
+    0.50x-96
+    >>> Subnet.parse("0.5x-96")
+    Subnet(width=0.5, resolution=96)
+    """
 
     width: float
     """Share of each layer's channels, 0 to 1."""
@@ -210,7 +221,15 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The activity in one window, as one subnetwork recognises it."""
+    """The activity in one window, as one subnetwork recognises it.
+
+    >>> import kinestream
+    >>> (prediction,) = kinestream.load("uci_kinet").predict(np.tile([0, 0, 9.8, 0, 0, 0], (128, 1)))
+    >>> prediction
+    <Prediction lying 90%: 0.00 to 2.54 s of 'data' by 1.00x-128>
+    >>> prediction.to_dict()["t_end"]
+    2.54
+    """
 
     stream: str
     session: str

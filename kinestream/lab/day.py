@@ -39,7 +39,11 @@ NOBODY = -1
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What the device draws without inference."""
+    """What the device draws without inference.
+
+    >>> Draws(base_mw=2.0).wake_s
+    0.3
+    """
 
     base_mw: float
     """While samples are needed."""
@@ -61,6 +65,21 @@ class Day:
             for each. Without it a policy's wish for another way changes nothing.
     Raises:
         ConfigError: the table lacks a subnetwork that answered.
+
+    >>> import math
+    >>> from kinestream import lab
+    >>> from kinestream.inference import Engine, find_model, load_model, operating_table
+    >>> from kinestream.policy import make_policy
+    >>> from kinestream.replay_data import Wearer
+    >>> model = load_model(find_model("uci_kinet"))
+    >>> engine, subnets = Engine(model), model.subnets[-2:]
+    >>> material = lab.collect(Wearer(seed=1, duration_s=60, speed=math.inf), model)
+    >>> table = operating_table(engine, subnets)
+    >>> scenario = lab.parse_scenario("mine", "hours = 0.1")
+    >>> day = Day(scenario, material, lab.compute_probs(engine, material, subnets), table, lab.Draws(1.0))
+    >>> outcome, rival = day.run(make_policy(f"fixed:{model.full}", table)), lab.fixed(day, model.full)
+    >>> outcome.accuracy == rival.accuracy <= lab.oracle(day, lab.budget_mj(day))
+    True
     """
 
     def __init__(

@@ -67,6 +67,13 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
     Raises:
         InputMismatch: the source lacks a channel of this model.
         DataMissing: there is not one window in it.
+
+    >>> import math
+    >>> from kinestream.inference import find_model, load_model
+    >>> from kinestream.replay_data import Wearer
+    >>> material = collect(Wearer(seed=1, duration_s=10, speed=math.inf), load_model(find_model("uci_kinet")))
+    >>> len(material), material.hop_s
+    (6, 1.28)
     """
     windows = asyncio.run(_windows(source, model, sensing and model.input.bearable(sensing)))
     if not windows:

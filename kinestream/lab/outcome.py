@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one day."""
+    """The result of one day.
+
+    >>> Outcome("0.1x-96", 0.90, 0.89, 0.0, 10.0, 4.0, 8.0, False, 0.1, 1000, 0).processor_j
+    4.0
+    """
 
     name: str
     accuracy: float

@@ -136,13 +136,29 @@ def _best_plan(parts: list[tuple[np.ndarray, np.ndarray]], budget: float) -> flo
 
 
 def best_fixed(outcomes: list[Outcome], energy_j: float) -> Outcome | None:
-    """The most accurate fixed subnetwork that drew at most ``energy_j``; ties: the cheapest. None if all drew more."""
+    """The most accurate fixed subnetwork that drew at most ``energy_j``; ties: the cheapest. None if all drew more.
+
+    >>> from dataclasses import replace
+    >>> from kinestream.lab import Outcome
+    >>> thin = Outcome("0.1x-96", 0.90, 0.89, 0.0, 10.0, 4.0, 8.0, False, 0.1, 1000, 0)
+    >>> wide = replace(thin, name="1.0x-128", accuracy=0.97, energy_j=20.0)
+    >>> best_fixed([thin, wide], energy_j=15.0).name
+    '0.1x-96'
+    """
     within = [outcome for outcome in outcomes if outcome.energy_j <= energy_j * (1 + 1e-9)]
     return max(within, key=lambda o: (o.accuracy, -o.energy_j), default=None)
 
 
 def cheapest_as_accurate(outcomes: list[Outcome], accuracy: float) -> Outcome | None:
-    """The cheapest fixed subnetwork with at least this accuracy; None if there is none."""
+    """The cheapest fixed subnetwork with at least this accuracy; None if there is none.
+
+    >>> from dataclasses import replace
+    >>> from kinestream.lab import Outcome
+    >>> thin = Outcome("0.1x-96", 0.90, 0.89, 0.0, 10.0, 4.0, 8.0, False, 0.1, 1000, 0)
+    >>> wide = replace(thin, name="1.0x-128", accuracy=0.97, energy_j=20.0)
+    >>> cheapest_as_accurate([thin, wide], accuracy=0.95).name
+    '1.0x-128'
+    """
     enough = [outcome for outcome in outcomes if outcome.accuracy >= accuracy]
     return min(enough, key=lambda o: o.energy_j, default=None)
 

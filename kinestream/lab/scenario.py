@@ -13,7 +13,11 @@ from kinestream.core.toml_file import bundled_names, check_keys, parse_toml, rea
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The conditions from ``from_h`` until the next phase."""
+    """The conditions from ``from_h`` until the next phase.
+
+    >>> Phase(from_h=2, load=3.0, deadline_ms=20).extra_mw
+    0.0
+    """
 
     from_h: float = 0.0
     load: float = 1.0
@@ -34,7 +38,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """The battery at the start of the day."""
+    """The battery at the start of the day.
+
+    >>> Supply(frac=0.5, lasts_h=8).tells_capacity
+    True
+    """
 
     frac: float = 1.0
     """Charge, above 0 to 1."""

@@ -42,6 +42,10 @@ def build_pipeline(
 
     Raises:
         ConfigError: the policy or a setting of it is wrong.
+
+    >>> from kinestream.inference import Engine, find_model, load_model
+    >>> build_pipeline(Engine(load_model(find_model("uci_kinet"))), "fixed:1x-128")
+    <Pipeline of uci_kinet: FixedPolicy, 0 streams>
     """
     parts = parse_policy(policy_text)
     table = table_for(engine, parts, everything=everything, progress=progress)

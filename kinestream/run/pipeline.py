@@ -64,6 +64,14 @@ class Pipeline:
         channel_map: how the sensor is turned against the model's axes.
         clock: reads the clock of the samples' times, so that a prediction's age includes how long its chunk waited;
             None: the age is that of the chunk on arrival, plus the latency.
+
+    >>> from kinestream.inference import Engine, find_model, load_model
+    >>> from kinestream.launch.build_pipeline import build_pipeline
+    >>> from kinestream.replay_data import Wearer
+    >>> pipeline = build_pipeline(Engine(load_model(find_model("uci_kinet"))), "fixed:1x-128")
+    >>> predictions = [p for _, chunk in Wearer(seed=1, duration_s=10).packets() for p in pipeline.push(chunk)]
+    >>> len(predictions), predictions[0].labels[:2]
+    (6, ('walking', 'walking_upstairs'))
     """
 
     def __init__(
