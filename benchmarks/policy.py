@@ -31,7 +31,7 @@ from kinestream.core.signals import Sensing, Subnet
 from kinestream.energy.energy_model import EnergyModel, read_energy_model
 from kinestream.inference import Engine, candidates, find_model, load_model, macs
 from kinestream.inference.measure import cache_dir
-from kinestream.lab import Day, Draws, Material, Outcome, Phase, Scenario, Supply
+from kinestream.lab import Day, DevicePower, Material, Outcome, Phase, Scenario, Supply
 from kinestream.launch.open_source import SourceOptions, open_source
 from kinestream.policy import BatteryPolicy, make_policy, parse_policy, write_policy
 
@@ -64,7 +64,7 @@ class People:
     table: OperatingTable
     seen: OperatingTable
     """What policies choose from: the rows worth it by the validation people."""
-    draws: Draws
+    draws: DevicePower
 
     @property
     def hours(self) -> float:
@@ -90,7 +90,7 @@ def people(model_name: str, dataset: str, part: str, data: Path, energy: EnergyM
     table = energy.applied(OperatingTable(model.name, energy.name, "", tuple(nothing)))
     seen = replace(table, points=tuple(table[subnet] for subnet in candidates(model)))
     rate = 1 / material.hop_s
-    draws = Draws(
+    draws = DevicePower(
         energy.base_mw(Sensing(model.input.fs_hz), rate), energy.base_mw(Sensing(model.input.fs_hz, gyro=False), rate)
     )
     return People(material, answers, table, seen, draws)
@@ -287,9 +287,9 @@ def _foreseeable(day: Day) -> bool:
     phases, hours = day.scenario.phases, day.scenario.hours
     least = min(point.energy_mj for point in day.table.points) / day.material.hop_s
     most = max(point.energy_mj for point in day.table.points) / day.material.hop_s
-    left_j = day.given_j
+    left_j = day.initial_j
     for phase, end in zip(phases, [*(p.from_h for p in phases[1:]), hours], strict=True):
-        rest_mw = day.draws.base_mw + phase.extra_mw
+        rest_mw = day.power.base_mw + phase.extra_mw
         even_mw = left_j / (hours - phase.from_h) / 3.6
         left_j -= min(max(even_mw, rest_mw + least), rest_mw + most) * (end - phase.from_h) * 3.6
     return left_j >= -1e-6

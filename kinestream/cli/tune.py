@@ -117,12 +117,12 @@ def run(args: argparse.Namespace) -> int:
     reads_gyro = not set(GYRO).isdisjoint(model.input.channels)
     base_mw = energy.base_mw(Sensing(model.input.fs_hz, reads_gyro), 1 / material.hop_s)
     asleep_mw = energy.base_mw(Sensing(model.input.fs_hz, gyro=False), 1 / material.hop_s)
-    draws = lab.Draws(base_mw, None if args.sleepless else asleep_mw)
+    draws = lab.DevicePower(base_mw, None if args.sleepless else asleep_mw)
 
-    def otherwise(sensing: Sensing) -> lab.SubnetProbs:
+    def probs_under(sensing: Sensing) -> lab.SubnetProbs:
         return probs_of(lab.collect(opened(), model, sensing).like(material), f"running them at {sensing}")
 
-    day = lab.Day(scenario, material, probs, table, draws, seed=args.seed, otherwise=otherwise)
+    day = lab.Day(scenario, material, probs, table, draws, seed=args.seed, probs_under=probs_under)
     fixed = [lab.fixed(day, subnet) for subnet in model.subnets]
     policy = build_policy(parts, policy_table)
     policies = [day.run(policy, "as given")]

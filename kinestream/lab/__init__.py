@@ -1,6 +1,6 @@
 """Tries policies on recorded days in seconds, and searches their settings."""
 
-from .day import Day, Draws
+from .day import Day, DevicePower
 from .material import Material, collect
 from .outcome import Outcome
 from .rivals import best_fixed, budget_mj, cheapest_as_accurate, fixed, oracle, oracle_outcome
@@ -10,7 +10,7 @@ from .subnet_probs import SubnetProbs, compute_probs
 
 __all__ = [
     "Day",
-    "Draws",
+    "DevicePower",
     "Material",
     "Outcome",
     "Phase",

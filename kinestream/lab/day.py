@@ -1,8 +1,8 @@
-"""One scripted day over recorded windows: a policy decides window after window, as it would in the pipeline.
+"""One scripted day over recorded windows: a policy decides window by window, as in the pipeline.
 
-Nothing is inferred here: what each subnetwork says of each window is looked up. Latencies are the table's, times the
-script's load, times log-normal noise with a seed; energies are the table's, whatever the load, because a core that is
-shared computes no more. While windows are passed over, the last label holds; while the battery is empty, there is none.
+No network runs here: the probabilities of every subnetwork are looked up. Latencies are the table's, times the
+script's load, times log-normal noise with a seed. Energies are the table's whatever the load, because a shared core
+computes no more. Skipped windows keep the last label; with an empty battery there is none.
 """
 
 from __future__ import annotations
@@ -33,38 +33,40 @@ if TYPE_CHECKING:
     from .subnet_probs import SubnetProbs
 
 STREAM = "day"
-NOBODY = -1
-"""What is said of a window when the battery is empty, or nothing has been predicted yet."""
+"""The name of the one stream."""
+NO_LABEL = -1
+"""The label of a window with an empty battery, or before the first prediction."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
-    """What the device draws without inference.
+class DevicePower:
+    """The device's power without inference.
 
-    >>> Draws(base_mw=2.0).wake_s
+    >>> DevicePower(base_mw=2.0).wake_s
     0.3
     """
 
     base_mw: float
-    """While samples are needed."""
+    """While it samples."""
     asleep_mw: float | None = None
-    """While no coming window needs the gyroscope, which sleeps; None: it never does."""
+    """While no coming window needs the gyroscope, which sleeps then; None: it never sleeps."""
     wake_s: float = 0.3
-    """How long before it is needed it wakes: data sheets say 35 to 80 ms to turn on, the rest is for the filters."""
+    """How early the gyroscope wakes: data sheets give 35 to 80 ms to turn on, the rest is for the filters."""
 
 
 class Day:
-    """A scenario laid out over material: the same for every policy tried on it.
+    """A scenario laid out over recorded windows, the same for every policy tried on it.
 
     Args:
-        answers: what the subnetworks say of the material.
-        table: latency, energy and (validation) accuracy of each subnetwork; what policies see.
-        draws: sensor, radio and the sleeping processor.
-        seed: of the order of the recordings and of the noise.
-        otherwise: what the subnetworks say of the same windows when the sensor is run another way; asked at most once
-            for each. Without it a policy's wish for another way changes nothing.
+        material: the windows.
+        probs: every subnetwork's probabilities for them.
+        table: latency, energy and validation accuracy of each subnetwork, as policies see it.
+        power: sensor, radio and the sleeping processor.
+        seed: for the order of the recordings and the noise.
+        probs_under: the probabilities for the same windows under another sensor setting, called at most once for each.
+            Without it a policy's request for another setting changes nothing.
     Raises:
-        ConfigError: the table lacks a subnetwork that answered.
+        ConfigError: the table lacks a subnetwork of ``probs``.
 
     >>> import math
     >>> from kinestream import lab
@@ -76,7 +78,7 @@ class Day:
     >>> material = lab.collect(Wearer(seed=1, duration_s=60, speed=math.inf), model)
     >>> table = operating_table(engine, subnets)
     >>> scenario = lab.parse_scenario("mine", "hours = 0.1")
-    >>> day = Day(scenario, material, lab.compute_probs(engine, material, subnets), table, lab.Draws(1.0))
+    >>> day = Day(scenario, material, lab.compute_probs(engine, material, subnets), table, lab.DevicePower(1.0))
     >>> outcome, rival = day.run(make_policy(f"fixed:{model.full}", table)), lab.fixed(day, model.full)
     >>> outcome.accuracy == rival.accuracy <= lab.oracle(day, lab.budget_mj(day))
     True
@@ -86,37 +88,37 @@ class Day:
         self,
         scenario: Scenario,
         material: Material,
-        answers: SubnetProbs,
+        probs: SubnetProbs,
         table: OperatingTable,
-        draws: Draws,
+        power: DevicePower,
         *,
         seed: int = 0,
-        otherwise: Callable[[Sensing], SubnetProbs] | None = None,
+        probs_under: Callable[[Sensing], SubnetProbs] | None = None,
     ) -> None:
-        self._otherwise = otherwise
-        self._sensed: dict[Sensing | None, SubnetProbs] = {None: answers}
-        self.scenario, self.material, self.answers, self.table, self.draws = scenario, material, answers, table, draws
-        self.subnets: tuple[Subnet, ...] = answers.subnets
-        self.best: NDArray[np.int64] = answers.best
-        """(subnets, n) what each says of each window of the material."""
+        self._probs_under = probs_under
+        self._probs_of: dict[Sensing | None, SubnetProbs] = {None: probs}
+        self.scenario, self.material, self.probs, self.table, self.power = scenario, material, probs, table, power
+        self.subnets: tuple[Subnet, ...] = probs.subnets
+        self.best: NDArray[np.int64] = probs.best
+        """(subnets, n) the label each subnetwork gives each window of the material."""
         missing = [subnet for subnet in self.subnets if subnet not in table]
         if missing:
-            raise ConfigError(f"{table.model}: the operating table lacks {missing[0]}; measure it anew")
+            raise ConfigError(f"{table.model}: the operating table lacks {missing[0]}; measure it again")
         self.full = table[max(self.subnets)]
         hop_s = material.hop_s
         self.steps = n = max(int(scenario.hours * 3600 / hop_s), 1)
         rng = np.random.default_rng(seed)
         self.window: NDArray[np.int64] = _order(material, rng, n)
-        """(steps,) which window comes when: whole sessions one after another, in random order, over and over."""
+        """(steps,) the window of each step: whole epochs in random order, repeated."""
         at_h = np.arange(n) * hop_s / 3600
         self.phase: NDArray[np.int64] = np.searchsorted([p.from_h for p in scenario.phases], at_h, side="right") - 1
         noise = rng.normal(0.0, scenario.noise, n) if scenario.noise else np.zeros(n)
-        self.slower: NDArray[np.float64] = np.array([p.load for p in scenario.phases])[self.phase] * np.exp(noise)
-        """(steps,) latency over the table's."""
+        self.slowdown: NDArray[np.float64] = np.array([p.load for p in scenario.phases])[self.phase] * np.exp(noise)
+        """(steps,) latency relative to the table's."""
         self.deadline_ms = [
             p.deadline_ms if p.deadline is None else p.deadline * self.full.p50_ms for p in scenario.phases
         ]
-        """Of each phase."""
+        """One value a phase."""
         self.capacity_j = self._capacity_j()
         self.window_hops = round(material.window_s / hop_s)
         self.truth = material.truth[self.window]
@@ -128,31 +130,31 @@ class Day:
             return None
         if supply.lasts_h is None:
             return supply.capacity_j
-        full_mw = self.draws.base_mw + self.full.energy_mj / self.material.hop_s
+        full_mw = self.power.base_mw + self.full.energy_mj / self.material.hop_s
         return full_mw / 1000.0 * supply.lasts_h * 3600.0
 
     @property
-    def given_j(self) -> float:
-        """The energy in the battery at the beginning; infinite without one."""
+    def initial_j(self) -> float:
+        """Energy in the battery at the start; infinite without a battery."""
         supply = self.scenario.supply
         return float("inf") if supply is None or self.capacity_j is None else supply.frac * self.capacity_j
 
     def run(self, policy: Policy, name: str | None = None) -> Outcome:
-        """What the policy makes of the day."""
+        """The outcome of the day under a policy."""
         rows = {subnet: row for row, subnet in enumerate(self.subnets)}
-        labels = self.material.labels or tuple(f"{code}" for code in range(self.answers.probs.shape[2]))
+        labels = self.material.labels or tuple(f"{code}" for code in range(self.probs.probs.shape[2]))
         phases, supply = self.scenario.phases, self.scenario.supply
-        hop_s, capacity_j, left_j = self.material.hop_s, self.capacity_j, self.given_j
+        hop_s, capacity_j, left_j = self.material.hop_s, self.capacity_j, self.initial_j
         loop = DecisionLoop(hop_s)
-        said = np.full(self.steps, NOBODY)
+        predicted = np.full(self.steps, NO_LABEL)
         counts: Counter[Subnet] = Counter()
         last: Decision | None = None
-        answers, sensing = self.answers, None
-        held = NOBODY
+        probs, sensing = self.probs, None
+        label = NO_LABEL
         missed = due = switches = 0
         energy_j = processor_j = 0.0
         empty_step: int | None = None
-        for k, (window, slower) in enumerate(zip(self.window.tolist(), self.slower.tolist(), strict=True)):
+        for k, (window, slowdown) in enumerate(zip(self.window.tolist(), self.slowdown.tolist(), strict=True)):
             phase = phases[self.phase[k]]
             drawn_j = (self.base_mw(loop.to_skip(STREAM), sensing) + phase.extra_mw) * hop_s / 1000.0
             if capacity_j is not None:
@@ -160,12 +162,12 @@ class Day:
                 left_j = min(left_j, capacity_j)
             if left_j <= 0:
                 empty_step = k if empty_step is None else empty_step
-                held = NOBODY
+                label = NO_LABEL
                 loop.wake(STREAM)
                 continue
             energy_j += drawn_j
             if loop.skips(STREAM):
-                said[k] = held
+                predicted[k] = label
                 continue
             now_s = (k + 1) * hop_s
             deadline_ms = self.deadline_ms[self.phase[k]]
@@ -184,7 +186,7 @@ class Day:
             )
             decision = policy.decide(state)
             point, row = self.table[decision.subnet], rows[decision.subnet]
-            latency_ms = point.p50_ms * slower
+            latency_ms = point.p50_ms * slowdown
             if deadline_ms is not None:
                 due += 1
                 missed += latency_ms > deadline_ms
@@ -192,8 +194,8 @@ class Day:
             processor_j += point.energy_mj / 1000.0
             switches += last is not None and last.subnet != decision.subnet
             counts[decision.subnet] += 1
-            probs = answers.probs[row, window]
-            held = said[k] = int(probs.argmax())
+            window_probs = probs.probs[row, window]
+            label = predicted[k] = int(window_probs.argmax())
             loop.conclude(
                 Prediction(
                     stream=STREAM,
@@ -201,9 +203,9 @@ class Day:
                     index=k,
                     t_start_s=now_s - hop_s,
                     t_end_s=now_s,
-                    label=labels[held],
-                    confidence=float(probs[held]),
-                    probs=probs,
+                    label=labels[label],
+                    confidence=float(window_probs[label]),
+                    probs=window_probs,
                     labels=labels,
                     decision=decision,
                     latency_ms=latency_ms,
@@ -213,14 +215,14 @@ class Day:
                 )
             )
             last = decision
-            if decision.sensing != sensing and self._otherwise:  # from the next window on
-                answers, sensing = self._answers(decision.sensing), decision.sensing
+            if decision.sensing != sensing and self._probs_under:  # from the next window on
+                probs, sensing = self._probs(decision.sensing), decision.sensing
         if left_j <= 0 and empty_step is None:
             empty_step = self.steps
         total = sum(counts.values())
         return self.outcome(
             name or policy.kind,
-            said,
+            predicted,
             missed=missed / due if due else 0.0,
             energy_j=energy_j + processor_j,
             processor_j=processor_j,
@@ -231,27 +233,27 @@ class Day:
             predictions=total,
         )
 
-    def _answers(self, sensing: Sensing | None) -> SubnetProbs:
-        if sensing not in self._sensed:
+    def _probs(self, sensing: Sensing | None) -> SubnetProbs:
+        if sensing not in self._probs_of:
             assert sensing
-            assert self._otherwise
-            self._sensed[sensing] = self._otherwise(sensing)
-        return self._sensed[sensing]
+            assert self._probs_under
+            self._probs_of[sensing] = self._probs_under(sensing)
+        return self._probs_of[sensing]
 
-    def base_mw(self, resting: int, sensing: Sensing | None = None) -> float:
-        """Mean power over one hop without inference, when so many windows, this one included, are passed over."""
-        draws, spare = self.draws, resting - self.window_hops
-        base_mw = draws.base_mw - self.table.saved_mw(sensing)
-        if draws.asleep_mw is None or spare < 0:
+    def base_mw(self, to_skip: int, sensing: Sensing | None = None) -> float:
+        """Mean power over one hop without inference, when this many windows, this one included, are skipped."""
+        power, spare = self.power, to_skip - self.window_hops
+        base_mw = power.base_mw - self.table.saved_mw(sensing)
+        if power.asleep_mw is None or spare < 0:
             return base_mw
-        awake = min(draws.wake_s / self.material.hop_s, 1.0) if spare == 0 else 0.0
-        asleep_mw = min(draws.asleep_mw, base_mw)
+        awake = min(power.wake_s / self.material.hop_s, 1.0) if spare == 0 else 0.0
+        asleep_mw = min(power.asleep_mw, base_mw)
         return asleep_mw + awake * (base_mw - asleep_mw)
 
     def outcome(
         self,
         name: str,
-        said: NDArray[np.int64],
+        predicted: NDArray[np.int64],
         *,
         missed: float,
         energy_j: float,
@@ -262,8 +264,8 @@ class Day:
         shares: Mapping[str, float],
         predictions: int,
     ) -> Outcome:
-        """The outcome of a day on which ``said`` (steps,) was said."""
-        right = (said == self.truth) & (said != NOBODY)
+        """The outcome of a day with these labels, (steps,)."""
+        right = (predicted == self.truth) & (predicted != NO_LABEL)
         known = self.truth >= 0
         pure = self.pure & known
         elapsed_h = self.steps * self.material.hop_s / 3600
@@ -272,7 +274,7 @@ class Day:
         elif empty_step is not None:
             hours = empty_step * self.material.hop_s / 3600
         else:
-            hours = self.given_j / energy_j * elapsed_h if energy_j else float("inf")
+            hours = self.initial_j / energy_j * elapsed_h if energy_j else float("inf")
         return Outcome(
             name=name,
             accuracy=float(right[pure].mean()) if pure.any() else float("nan"),
@@ -291,13 +293,13 @@ class Day:
 
 def _order(material: Material, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     edges = np.flatnonzero(np.diff(material.session)) + 1
-    sessions = np.split(np.arange(len(material)), edges)
+    epochs = np.split(np.arange(len(material)), edges)
     parts: list[NDArray[np.int64]] = []
     total = 0
     while total < n:
-        for number in rng.permutation(len(sessions)):
-            parts.append(sessions[number])
-            total += len(sessions[number])
+        for number in rng.permutation(len(epochs)):
+            parts.append(epochs[number])
+            total += len(epochs[number])
             if total >= n:
                 break
     return np.concatenate(parts)[:n]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinestream.core.source import Source
     from kinestream.inference import Model
 
-NOBODY_KNOWS = -1
+NO_TRUTH = -1
 """The truth of a window that cannot be judged: without a label, or of an activity the model was never taught."""
 
 
@@ -33,7 +33,7 @@ class Material:
     session: NDArray[np.int64]
     """(n,) the number of the unbroken stretch each belongs to."""
     truth: NDArray[np.int64]
-    """(n,) index into the model's labels, or ``NOBODY_KNOWS``."""
+    """(n,) index into the model's labels, or ``NO_TRUTH``."""
     pure: NDArray[np.bool_]
     """(n,) whether all samples carry that label."""
     hop_s: float
@@ -81,7 +81,7 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
     kinds = [_judged(window, model.labels) for window in windows]
     known = {label: code for code, label in enumerate(model.labels)}
     truth = [
-        known[window.truth] if kind and window.truth is not None else NOBODY_KNOWS
+        known[window.truth] if kind and window.truth is not None else NO_TRUTH
         for window, kind in zip(windows, kinds, strict=True)
     ]
     names = [f"{window.stream}/{window.session}" for window in windows]

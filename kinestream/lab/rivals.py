@@ -10,7 +10,7 @@ import numpy as np
 
 from kinestream.core.signals import Subnet
 
-from .day import NOBODY, Day
+from .day import NO_LABEL, Day
 from .outcome import Outcome
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def fixed(day: Day, subnet: Subnet, hop: int = 1) -> Outcome:
     alive, left_j = _alive(day, drawn_j, charged_j, spent_j)
     drawn_j[~alive] = 0.0
     last_predicted = np.maximum.accumulate(np.where(predicted, np.arange(day.steps), 0))
-    said = np.where(alive, day.best[row][day.window[last_predicted]], NOBODY)
+    said = np.where(alive, day.best[row][day.window[last_predicted]], NO_LABEL)
     limits = np.array([inf if ms is None else ms for ms in day.deadline_ms])[day.phase]
     due = alive & predicted & np.isfinite(limits)
-    late = (point.p50_ms * day.slower > limits)[due]
+    late = (point.p50_ms * day.slowdown > limits)[due]
     processor_j = float(spent_j[alive].sum())
     dead = np.flatnonzero(~alive)
     return day.outcome(
@@ -57,9 +57,9 @@ def _alive(
     if day.capacity_j is None:
         return np.ones(day.steps, bool), inf
     if not charged_j.any():
-        before_j = day.given_j - np.cumsum(drawn_j) - (np.cumsum(spent_j) - spent_j)
+        before_j = day.initial_j - np.cumsum(drawn_j) - (np.cumsum(spent_j) - spent_j)
         return before_j > 0, float(before_j[-1] - spent_j[-1])
-    alive, left_j = np.ones(day.steps, bool), day.given_j
+    alive, left_j = np.ones(day.steps, bool), day.initial_j
     for k, (drawn, charged, spent) in enumerate(zip(drawn_j, charged_j, spent_j, strict=True)):
         left_j = min(left_j + charged - (drawn if left_j > 0 else 0.0), day.capacity_j)
         alive[k] = left_j > 0
@@ -75,8 +75,8 @@ def budget_mj(day: Day) -> float:
     if day.capacity_j is None:
         return inf
     phases = day.scenario.phases
-    drawn_mw = np.array([day.draws.base_mw + p.extra_mw - p.charge_mw for p in phases])[day.phase]
-    return day.given_j * 1000.0 - float(drawn_mw.sum()) * day.material.hop_s
+    drawn_mw = np.array([day.power.base_mw + p.extra_mw - p.charge_mw for p in phases])[day.phase]
+    return day.initial_j * 1000.0 - float(drawn_mw.sum()) * day.material.hop_s
 
 
 def oracle(day: Day, processor_mj: float) -> float:
@@ -104,7 +104,7 @@ def oracle(day: Day, processor_mj: float) -> float:
             continue
         feasible = np.ones(len(day.subnets), bool)
         if deadline_ms is not None:
-            feasible = p50_ms * np.median(day.slower[steps]) <= deadline_ms
+            feasible = p50_ms * np.median(day.slowdown[steps]) <= deadline_ms
             feasible[p50_ms.argmin()] = True
         parts.append((right[feasible][:, steps & pure].sum(1).astype(float), energy_mj[feasible] * int(steps.sum())))
     return _best_plan(parts, processor_mj) / int(pure.sum())
@@ -169,12 +169,12 @@ def oracle_outcome(day: Day, processor_mj: float) -> Outcome:
     without_j = rest_j(day)
     nothing = day.outcome(
         "oracle",
-        np.full(day.steps, NOBODY),
+        np.full(day.steps, NO_LABEL),
         missed=0.0,
         energy_j=without_j + spent_j,
         processor_j=spent_j,
         empty_step=None,
-        left_j=day.given_j - without_j - spent_j,
+        left_j=day.initial_j - without_j - spent_j,
         switches=0,
         shares={},
         predictions=day.steps,
@@ -184,5 +184,5 @@ def oracle_outcome(day: Day, processor_mj: float) -> Outcome:
 
 def rest_j(day: Day) -> float:
     """The energy that the device draws over the whole day without inference, in J."""
-    drawn_mw = np.array([day.draws.base_mw + p.extra_mw for p in day.scenario.phases])[day.phase]
+    drawn_mw = np.array([day.power.base_mw + p.extra_mw for p in day.scenario.phases])[day.phase]
     return float(drawn_mw.sum()) * day.material.hop_s / 1000.0

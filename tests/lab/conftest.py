@@ -9,7 +9,7 @@ import pytest
 
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import Sensing, Subnet
-from kinestream.lab import Day, Draws, Material, Phase, Scenario, SubnetProbs, Supply
+from kinestream.lab import Day, DevicePower, Material, Phase, Scenario, SubnetProbs, Supply
 
 THIN, MIDDLE, WIDE = Subnet(0.1, 96), Subnet(0.5, 96), Subnet(1.0, 128)
 
@@ -47,11 +47,11 @@ class Days:
         *phases: Phase,
         seconds: int = 400,
         supply: Supply | None = None,
-        draws: Draws | None = None,
+        power: DevicePower | None = None,
         noise: float = 0.0,
         seed: int = 0,
         table: OperatingTable | None = None,
-        otherwise: Callable[[Sensing], SubnetProbs] | None = None,
+        probs_under: Callable[[Sensing], SubnetProbs] | None = None,
     ) -> Day:
         scenario = Scenario("test", "", seconds / 3600, phases or (Phase(),), supply, noise)
         return Day(
@@ -59,9 +59,9 @@ class Days:
             self.material,
             self.probs,
             table or self.table,
-            draws or Draws(1.0),
+            power or DevicePower(1.0),
             seed=seed,
-            otherwise=otherwise,
+            probs_under=probs_under,
         )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kinestream.core.operating_table import OperatingTable, SensingRow
 from kinestream.core.signals import Decision, Sensing, Subnet
-from kinestream.lab import Draws, Phase, SubnetProbs, Supply, fixed
+from kinestream.lab import DevicePower, Phase, SubnetProbs, Supply, fixed
 from kinestream.policy import FixedPolicy, PolicyState, make_policy
 from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
@@ -51,17 +51,17 @@ def test_passed_over_windows_cost_nothing_and_keep_the_last_label(days: Days) ->
     assert (outcome.predictions, outcome.accuracy) == (100, 0.5)
 
 
-def test_a_slower_sensor_answers_otherwise_and_draws_less_from_the_next_window_on(days: Days) -> None:
+def test_a_slower_sensor_changes_predictions_and_power_from_the_next_window_on(days: Days) -> None:
     rows = (SensingRow(Sensing(50.0), {}, 10.0), SensingRow(Sensing(25.0), {}, 4.0))
     table = replace(days.table, sensing=rows)
     asked: list[Sensing] = []
 
-    def otherwise(sensing: Sensing) -> SubnetProbs:
+    def probs_under(sensing: Sensing) -> SubnetProbs:
         asked.append(sensing)
         wrong = np.where(np.arange(2) == 1 - days.material.truth[:, None], 0.9, 0.1)
         return replace(days.probs, probs=np.broadcast_to(wrong, days.probs.probs.shape).astype(np.float32))
 
-    day = days.day(table=table, otherwise=otherwise, draws=Draws(10.0))
+    day = days.day(table=table, probs_under=probs_under, power=DevicePower(10.0))
     outcome = day.run(policy := Every(WIDE, sensing=Sensing(25.0)))
     assert asked == [Sensing(25.0)]
     assert outcome.accuracy == 1 / 400
@@ -73,7 +73,7 @@ def test_a_slower_sensor_answers_otherwise_and_draws_less_from_the_next_window_o
 
 def test_the_gyroscope_sleeps_only_while_no_coming_window_needs_it(days: Days) -> None:
     """Of every four seconds, the window asked next needs two, and the sensor wakes half a second before."""
-    day = days.day(draws=Draws(10.0, 2.0, wake_s=0.5))
+    day = days.day(power=DevicePower(10.0, 2.0, wake_s=0.5))
     outcome = day.run(Every(WIDE, hop=4))
     assert outcome.energy_j - outcome.processor_j == pytest.approx(100 * (2 * 10 + 2 + (10 + 2) / 2) / 1000, rel=0.02)
     awake = day.run(Every(WIDE, hop=2))
@@ -148,7 +148,7 @@ def test_the_quick_way_for_a_fixed_subnetwork_gives_what_the_policy_gives(
     days: Days, subnet: Subnet, capacity_j: float, extra_mw: float, charge_mw: float, hop: int
 ) -> None:
     phases = (Phase(deadline_ms=35.0), Phase(from_h=0.03, extra_mw=extra_mw, charge_mw=charge_mw, load=2.0))
-    day = days.day(*phases, supply=Supply(capacity_j=capacity_j), draws=Draws(3.0, 1.0), noise=0.2)
+    day = days.day(*phases, supply=Supply(capacity_j=capacity_j), power=DevicePower(3.0, 1.0), noise=0.2)
     if hop > 1 and fixed(day, subnet, hop).empty:
         return  # a policy begins anew when a charger revives it, in another rhythm
     slow, quick = day.run(Every(subnet, hop)), fixed(day, subnet, hop)

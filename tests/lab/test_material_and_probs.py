@@ -12,7 +12,7 @@ import pytest
 from kinestream.core.errors import DataMissing
 from kinestream.core.signals import ACC, GYRO, SampleChunk, Sensing
 from kinestream.inference import Engine, operating_table
-from kinestream.lab import Day, Draws, Phase, Scenario, collect, compute_probs
+from kinestream.lab import Day, DevicePower, Phase, Scenario, collect, compute_probs
 from kinestream.policy import FixedPolicy, make_policy
 from kinestream.replay_data import Player, Recording
 from kinestream.run.pipeline import Pipeline
@@ -91,7 +91,7 @@ def test_an_external_policy_sees_the_activities_by_the_models_names(tmp_path: Pa
         "    return min(table.points, key=lambda p: p.macs if known and all(known) else -p.macs).subnet\n"
     )
     material, table = collect(player(), MODEL), operating_table(ENGINE)
-    day = Day(Scenario("", "", 0.05, (Phase(),)), material, compute_probs(ENGINE, material), table, Draws(1.0))
+    day = Day(Scenario("", "", 0.05, (Phase(),)), material, compute_probs(ENGINE, material), table, DevicePower(1.0))
     shares = day.run(make_policy(str(tmp_path / "named.py"), table)).shares
     assert shares[str(min(table.points, key=lambda point: point.macs).subnet)] > 0.99  # all but the first window
 
