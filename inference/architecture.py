@@ -121,7 +121,12 @@ def feature_sizes(arch: Architecture, resolution: int) -> tuple[Pair, ...]:
 
 
 def macs(arch: Architecture, subnet: Subnet) -> int:
-    """Return the multiply-accumulates of one window in convolutions and linear layer, as the paper counts them."""
+    """Return the multiply-accumulates of one window in convolutions and linear layer, as the paper counts them.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> macs(load_model(find_model("uci_kinet")).architecture, Subnet(0.15, 64))
+    72000
+    """
     total = linear_inputs(arch, subnet.width) * arch.classes
     sizes = feature_sizes(arch, subnet.resolution)
     for (time, columns), block in zip(sizes, blocks(arch, subnet.width), strict=True):

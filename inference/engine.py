@@ -32,7 +32,11 @@ BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The output of one subnetwork for one window."""
+    """The output of one subnetwork for one window.
+
+    >>> int(Output(np.array([0.75, 0.25], np.float32), latency_ms=0.2).probs.argmax())
+    0
+    """
 
     probs: NDArray[np.float32]
     """(classes,) in the order of the model's labels; sums to 1."""

@@ -69,6 +69,11 @@ def operating_table(
 
     Raises:
         ConfigError: the model has no such subnetwork, or ``power_w`` is not a positive number.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> table = operating_table(Engine(load_model(find_model("uci_kinet"))), [Subnet(1.0, 128)])
+    >>> table[Subnet(1.0, 128)].p50_ms > 0
+    True
     """
     energy = energy or busy_core(power_w)
     model = engine.model

@@ -74,6 +74,10 @@ def load_model(path: Path | str) -> Model:
 
     Raises:
         ModelError: the file is missing or damaged, or of another kind or version; the message says which.
+
+    >>> from kinestream.inference import find_model
+    >>> load_model(find_model("uci_kinet")).labels[:2]
+    ('walking', 'walking_upstairs')
     """
     path = Path(path)
     try:

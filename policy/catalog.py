@@ -59,7 +59,11 @@ register(SensingPolicy)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One policy as it was written, before there is a table."""
+    """One policy as it was written, before there is a table.
+
+    >>> Part("battery", {"hours": 8}).kind
+    'battery'
+    """
 
     kind: str
     settings: Mapping[str, Any] = field(default_factory=dict)

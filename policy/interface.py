@@ -48,7 +48,11 @@ class BatteryReading:
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """Everything known when the next window is about to run."""
+    """Everything known when the next window is about to run.
+
+    >>> PolicyState(2.56, 0.0, deadline_ms=20.0, battery=None, last=None, recent=(), hop_s=1.28).memory
+    {}
+    """
 
     now_s: float
     """Stream time of this window's end; it must run on evenly over epochs."""

@@ -60,6 +60,16 @@ def save_policy(policy: Policy, path: Path) -> None:
 
     Raises:
         ConfigError: the file cannot be written.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> table = OperatingTable("tiny", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 2.0, 2.2, 1.0),))
+    >>> import tempfile
+    >>> from kinestream.policy import make_policy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_policy(make_policy("deadline=20", table), Path(folder) / "mine.toml")
+    ...     [part.kind for part in read_policy_file(Path(folder) / "mine.toml")]
+    ['deadline']
     """
     first, *limits = (_table(part, path) for part in parts_of(policy))
     tables = {**first, "limit": limits} if limits else first

@@ -63,6 +63,12 @@ def build_policy(parts: Sequence[Part], table: OperatingTable) -> Policy:
 
     Raises:
         ConfigError: an unknown key (the nearest known one is named), or a value out of range.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> table = OperatingTable("tiny", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 2.0, 2.2, 1.0),))
+    >>> build_policy(parse_policy("deadline=20"), table).ms
+    20.0
     """
     policies = tuple(_build(part, table) for part in parts)
     return policies[0] if len(policies) == 1 else ComposedPolicy(table, policies)
@@ -129,7 +135,14 @@ def is_only_recorded(text: str) -> bool:
 
 
 def write_policy(policy: Policy) -> str:
-    """The text from which ``make_policy`` makes this policy again, all its settings written out."""
+    """The text from which ``make_policy`` makes this policy again, all its settings written out.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> table = OperatingTable("tiny", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 2.0, 2.2, 1.0),))
+    >>> write_policy(make_policy("deadline=20", table))
+    'deadline:ms=20.0'
+    """
     texts: list[str] = []
     for part in parts_of(policy):
         written = ",".join(f"{name}={value_text(value)}" for name, value in settings_of(part).items())

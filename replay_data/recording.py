@@ -68,7 +68,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording that is known but not read yet; ``load`` reads it."""
+    """A recording that is known but not read yet; ``load`` reads it.
+
+    >>> from kinestream.replay_data import simulate
+    >>> Entry("monday", subject="7", load=lambda: simulate(1, 10.0)).load().fs_hz
+    50.0
+    """
 
     name: str
     subject: str

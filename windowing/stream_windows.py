@@ -57,6 +57,13 @@ class StreamWindows:
 
 
 def windows_of(spec: InputSpec, chunks: Iterable[SampleChunk], sensing: Sensing | None = None) -> list[Window]:
-    """Return all windows of one finite stream."""
+    """Return all windows of one finite stream.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> from kinestream.replay_data import Wearer
+    >>> chunks = [chunk for _, chunk in Wearer(seed=1, duration_s=10).packets()]
+    >>> len(windows_of(load_model(find_model("uci_kinet")).input, chunks))
+    6
+    """
     stream = StreamWindows(spec, sensing)
     return [window for chunk in chunks for window in stream.push(chunk)] + stream.flush()

@@ -125,6 +125,9 @@ def encode_end(end: EndOfStream) -> list[bytes]:
 
     Raises:
         ConfigError: a name does not fit the format.
+
+    >>> encode_end(EndOfStream("wrist", "a", 500))[0]
+    b'imu/wrist'
     """
     session = name_bytes(end.session)
     header = _HEADER.pack(MAGIC, VERSION, _END, 0, len(session), 0, 0, 0, end.seq, 0.0, 0.0, 0.0)
@@ -138,6 +141,9 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
 
     Raises:
         DecodeError: the message violates the format; no other exception, for any bytes.
+
+    >>> decode(encode_end(EndOfStream("wrist", "a", 500))).stream
+    'wrist'
     """
     if len(frames) != 3:
         raise DecodeError(f"a message of {len(frames)} frames; expected topic, header and payload")

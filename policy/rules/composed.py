@@ -24,6 +24,16 @@ class ComposedPolicy:
 
     Raises:
         ConfigError: fewer than two policies, or one kind twice.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> from kinestream.policy import PolicyState, make_policy
+    >>> rows = [(0.5, 0.9, 1.0), (1.0, 0.95, 4.0)]  # width, accuracy, and both ms and mJ
+    >>> points = [OperatingPoint(Subnet(width, 128), share, 1, cost, cost, cost) for width, share, cost in rows]
+    >>> policy = make_policy("persistence+deadline=2", OperatingTable("tiny", "by hand", "none", tuple(points)))
+    >>> state = PolicyState(0.0, 0.0, deadline_ms=None, battery=None, last=None, recent=(), hop_s=1.0)
+    >>> print(policy.decide(state).subnet)
+    0.50x-128
     """
 
     kind: ClassVar[str] = "composed"
@@ -75,5 +85,13 @@ def _thriftiest(wanted: Iterable[Sensing | None]) -> Sensing | None:
 
 
 def parts_of(policy: Policy) -> tuple[Policy, ...]:
-    """The policies that a policy is composed of; the policy itself where it is not a composition."""
+    """The policies that a policy is composed of; the policy itself where it is not a composition.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> table = OperatingTable("tiny", "by hand", "none", (OperatingPoint(Subnet(1.0, 128), 0.9, 1, 2.0, 2.2, 1.0),))
+    >>> from kinestream.policy import make_policy
+    >>> [part.kind for part in parts_of(make_policy("persistence+deadline=20", table))]
+    ['persistence', 'deadline']
+    """
     return policy.parts if isinstance(policy, ComposedPolicy) else (policy,)

@@ -24,6 +24,16 @@ class LatencyPolicy:
     seen now, stays below the upper edge: so the policy cannot swing between two points.
 
     Source: the demonstration under time-varying CPU load in Qin et al., IEEE TAI 2024 (band 50-70 ms).
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> from kinestream.policy import PolicyState, make_policy
+    >>> rows = [(0.5, 0.9, 1.0), (1.0, 0.95, 4.0)]  # width, accuracy, and both ms and mJ
+    >>> points = [OperatingPoint(Subnet(width, 128), share, 1, cost, cost, cost) for width, share, cost in rows]
+    >>> policy = make_policy("latency", OperatingTable("tiny", "by hand", "none", tuple(points)))
+    >>> state = PolicyState(0.0, 0.0, deadline_ms=2.0, battery=None, last=None, recent=(), hop_s=1.0)
+    >>> print(policy.decide(state).subnet)
+    0.50x-128
     """
 
     kind: ClassVar[str] = "latency"

@@ -48,6 +48,16 @@ class PersistencePolicy:
 
     Raises:
         ConfigError: a setting outside its range, or a subnetwork the table does not have.
+
+    >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
+    >>> from kinestream.core.signals import Subnet
+    >>> from kinestream.policy import PolicyState, make_policy
+    >>> rows = [(0.5, 0.9, 1.0), (1.0, 0.95, 4.0)]  # width, accuracy, and both ms and mJ
+    >>> points = [OperatingPoint(Subnet(width, 128), share, 1, cost, cost, cost) for width, share, cost in rows]
+    >>> policy = make_policy("persistence", OperatingTable("tiny", "by hand", "none", tuple(points)))
+    >>> state = PolicyState(0.0, 0.0, deadline_ms=None, battery=None, last=None, recent=(), hop_s=1.0)
+    >>> print(policy.decide(state).subnet)
+    1.00x-128
     """
 
     kind: ClassVar[str] = "persistence"
