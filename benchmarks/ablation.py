@@ -1,10 +1,10 @@
-"""What each part of the recipe ``uci`` is worth: one change at a time, judged on the VALIDATION people.
+"""The contribution of each part of the recipe ``uci``: one change at a time, scored on the VALIDATION people.
 
     python -m benchmarks.ablation --data ../shared/data --json benchmarks/results/ablation.json
 
-Every variant trains for ``EPOCHS`` epochs on the recipe's training people and is scored on the four people who
-validate, at six subnetworks. No test person is read. What the file holds already is not computed again; ``--only``
-trains the variants named, ``--seeds`` more than one of each.
+Every variant trains for ``EPOCHS`` epochs on the recipe's training people and is scored on the four validation people
+at six subnetworks. Test people are never read. Results already in the file are not recomputed; ``--only`` trains only
+the named variants, ``--seeds`` several seeds of each.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "random sensor rate": {"augmentation": {"rate": 0.5}},
     "without overlapping windows": {"data": {"train_hop": 0}},
 }
-"""What each changes, by the recipe's tables and keys."""
+"""The changes of each variant, by the recipe's tables and keys."""
 
 
 def changed(recipe: Recipe, change: Mapping[str, Mapping[str, Any]]) -> Recipe:

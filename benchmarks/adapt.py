@@ -1,11 +1,11 @@
-"""What a few labelled minutes of one person gain: ``kinestream adapt``, one test person after the other.
+"""The gain from a few labelled minutes of one person: ``kinestream adapt``, one test person at a time.
 
     python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json
 
-Each person no model has seen is adapted to alone (leave one out): the earliest minutes of each activity are learnt
-from, and what comes after the longest of these, one window's length apart from it, is tested, the same windows before
-and after. The strength was chosen with ``--search``, on the people who validated the models, among whom no test person
-is; the figures of that search stand in the same file, under ``search``. Rows of models that are not named stay.
+The model adapts to each test person alone: it learns from the earliest minutes of each activity and is tested, before
+and after, on the same windows, which start one window's length after the longest of these stretches. ``--search`` chose
+the strength on the models' validation people, which include no test person; its figures are in the same file, under
+``search``. Rows of models that are not named remain.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ STRENGTHS = tuple(
     for layer in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, inf)
     if layer >= 1 or statistics >= 1600
 )
-"""What the search tries; two infinities are the original."""
+"""The strengths to try; two infinities are the original model."""
 MIN_TESTED = 4
 """Windows left of each activity, or a person has too little for that many minutes."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """One person's windows: those to learn from, by minutes, and those to be tested on."""
+    """One person's windows to learn from, by minutes, and to test on."""
 
     name: str
     learn: dict[float, Windows]
@@ -164,7 +164,7 @@ def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[
     """Mean gain of every strength over validation people, minutes and subnetworks, by model; best on the whole first.
 
     Args:
-        known: rows of an earlier search; what is in them is not tried again.
+        known: rows of an earlier search, which are not computed again.
     """
     gains = {(row["statistics_windows"], row["last_layer"]): dict(row["gains"]) for row in known}
     for model in models:

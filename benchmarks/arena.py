@@ -1,11 +1,11 @@
-"""Our switchable networks under the protocol of WHAR Arena on HAPT: where they stand beside 17 published ones.
+"""Our switchable networks under the protocol of WHAR Arena on HAPT, to compare with 17 published networks.
 
     python -m benchmarks.arena --data ../shared/data --json benchmarks/results/arena_hapt.json
 
 Trains the recipe ``arena_hapt``, and kinet by ``benchmarks/recipes/arena_kinet.toml`` over it, once for each of its ten
 folds and scores every subnetwork on the fold's test people, once. The figure to compare is the mean macro-F1 over the
-folds. A fold that the file holds is not trained again, and a killed fold goes on after its last epoch. In the end every
-subnetwork is timed beside the TinierHAR-like network.
+folds. Folds already in the file are not trained again, and an interrupted fold continues after its last epoch. At the
+end every subnetwork is timed beside the TinierHAR-like network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RECIPES: dict[str, tuple[Path, ...]] = {
 
 
 def fold_of(recipe: Recipe, overlays: Sequence[Path], fold: int, runs: Path, data_dir: Path | None) -> Model:
-    """The fold's model: read if its run is over, else trained, or trained on."""
+    """The fold's model: read if its run is complete, else trained from its last epoch."""
     recipe = replace(recipe, data=replace(recipe.data, fold=fold))
     run_dir = runs / f"{recipe.name}_{fold}"
     finished = run_dir / f"{recipe.name}.safetensors"

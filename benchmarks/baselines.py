@@ -1,4 +1,4 @@
-"""What the paper draws beside its switchable network, under the protocol and the training of the recipe ``uci``:
+"""The paper's baselines of a switchable network, under the protocol and the training of the recipe ``uci``:
 
 - ``independent``: a static network of each configuration's width, trained at its length, nothing shared;
 - ``resolution-only``: the independent full networks tested at other lengths, with the batch-norm statistics of the full
@@ -11,9 +11,9 @@ and how much computing a switchable network saves at the accuracy of the indepen
     python -m benchmarks.baselines --data ../shared/data --json benchmarks/results/baselines.json
     python -m benchmarks.baselines --saved RUN/uci_cnn.safetensors ... --json benchmarks/results/baselines.json
 
-UCI-HAR rebuilt from HAPT, official subjects. Every network meets the test people once, when its training is over;
-what the file holds already is not computed again. ``--saved`` takes the models of several seeds of one network and asks
-of each independent network which subnetwork replaces it, and what that saves in multiply-accumulates and measured time.
+UCI-HAR rebuilt from HAPT, official subjects. Every network is scored on the test people once, after training; results
+already in the file are not recomputed. ``--saved`` takes the models of several seeds of one network and finds, for each
+independent network, the subnetwork that replaces it and its saving in multiply-accumulates and measured time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ OURS, PAPERS = "independent", "independent, paper's training"
 
 
 def judge(net: SwitchableNet, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]) -> dict[str, float]:
-    """Accuracy and macro-F1 on the test people, accuracy on those who validate."""
+    """Accuracy and macro-F1 on the test people, accuracy on the validation people."""
     found = {name: score(net, x[name], parts[name].labels, at) for name in ("test", "validation")}
     return {
         "accuracy": found["test"].accuracy,
@@ -104,7 +104,7 @@ def lengths(
 
 
 def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], seed: int, run_dir: Path) -> None:
-    """Train one network that is cut in width alone; a killed run goes on where it stood."""
+    """Train one network that is cut in width alone; an interrupted run continues."""
     network = replace(recipe.network, resolutions=recipe.network.resolutions[-1:])
     recipe = replace(recipe, name="uci_cnn_width_only", network=network, seed=seed)
     resume = (run_dir / "config.toml").exists()
@@ -130,9 +130,9 @@ def means(models: Sequence[Model]) -> dict[Subnet, tuple[float, float]]:
 def saved(
     results: ResultFile, models: Sequence[Model], reference: Model, rounds: int, *, against: str = OURS
 ) -> dict[str, Any]:
-    """What the cheapest and the fastest subnetwork as accurate as the independent full network save.
+    """The saving of the cheapest and the fastest subnetwork that are as accurate as the independent full network.
 
-    ``chosen`` is read off the validation people, mean against mean, and its test accuracy is what it is;
+    ``chosen`` compares means on the validation people, and its test accuracy is reported as measured;
     ``read_off_test`` is the cheapest that reaches the test accuracy itself, as the paper's own figure was made.
 
     Args:
@@ -191,7 +191,9 @@ def main() -> None:
     parser.add_argument("--paper", action="store_true", help="only the full network, trained as the paper does")
     parser.add_argument("--json", type=Path, help="where the figures go, and are looked for first")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where width-only keeps its run folder")
-    parser.add_argument("--saved", type=Path, nargs="+", metavar="MODEL", help="train nothing; compute what these save")
+    parser.add_argument(
+        "--saved", type=Path, nargs="+", metavar="MODEL", help="train nothing; compute the saving of these"
+    )
     parser.add_argument("--reference", type=Path, help="with --saved of another network: a model of the recipe uci")
     parser.add_argument("--rounds", type=int, default=40, help="of timing (default %(default)s)")
     args = parser.parse_args()

@@ -1,11 +1,11 @@
-"""What it costs to read Bluetooth sensors: the processor's time of the source, through bleak's BlueZ backend.
+"""CPU time of reading Bluetooth sensors, through bleak's BlueZ backend.
 
     python benchmarks/ble.py [--devices 4] [--rate 200] [--seconds 20]
 
-A private D-Bus daemon and a small org.bluez (tests/ble) stand in for the radio, in processes of their own, so that what
-is measured is this process alone: bleak, decoding, clocks and chunks. Beside it, bleak alone: the same notifications
-read the same way and only counted, which is the least that any program on bleak spends. The two take turns, because
-both cost twice as much on a busy machine as on a quiet one. Linux, with dbus-daemon installed.
+A private D-Bus daemon and a small org.bluez (tests/ble) replace the radio in separate processes, so the figures cover
+this process alone: bleak, decoding, clocks and chunks. The baseline is bleak alone, which reads the same notifications
+and only counts them: the minimum for any program on bleak. The two take turns, because both cost twice as much on a
+busy machine as on a quiet one. Needs Linux with dbus-daemon.
 """
 
 from __future__ import annotations

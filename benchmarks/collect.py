@@ -1,9 +1,9 @@
-"""Gather tested runs of one model that differ in their seed into the small file that is committed.
+"""Collect the tested runs of one model with different seeds in the small file that is committed.
 
     python benchmarks/collect.py runs/uci_0 runs/uci_1 ... [--json FILE]
 
-Seeds the file holds already stay; one that is named again is replaced. By default the file is
-``benchmarks/results/MODEL_seeds.json``; ``README.md`` beside it tells the layout.
+Seeds already in the file remain, unless a run with the same seed replaces them. The default file is
+``benchmarks/results/MODEL_seeds.json``; ``README.md`` beside it describes the layout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEPT = ("windows", "leaky", "accuracy", "scores")
 
 
 def entry(run: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a run folder's figures."""
+    """The figures of a run folder that the file keeps."""
     test = without_counts(run["test"])
     told = {"protocol": test["definition"], "protocol_name": test["protocol"], "command": run["command"]}
     return told | {key: test[key] for key in KEPT}

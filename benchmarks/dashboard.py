@@ -1,13 +1,13 @@
-"""What the dashboard costs: CPU share of one core at ten refreshes a second, and how late predictions are with it.
+"""The cost of the dashboard: CPU share of one core at ten refreshes a second, and the delay of predictions.
 
     python benchmarks/dashboard.py                                          the figures
     python benchmarks/dashboard.py --picture docs/images/dashboard.svg      the picture
 
 Each figure is of a whole process (live wearer at 100 Hz, so that every refresh has new samples; windowing, network,
-policy; four predictions a second): CPU time over wall time, and how much longer than the fastest one predictions took
-from the moment their last packet was due until they were handed out, by the machine's clock. Beside each process on a
-terminal, which discards what it is sent, another one runs without a screen at the same time: whatever else keeps the
-machine busy holds up both, and the difference is the dashboard's.
+policy; four predictions a second): CPU time over wall time, and the delay from the moment a prediction's last packet
+was due until the prediction was delivered, beyond the fastest prediction's, by the machine's clock. Each process draws
+on a terminal that discards its output, while another runs without a screen: other load on the machine delays both, and
+the difference is due to the dashboard.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def make_session(model: str, source: str, hop_s: float | None = None) -> Session
 
 
 def drain(session: Session, windows: int) -> None:
-    """Let the battery fall by jumps on the way to the picture, as somebody pressing ``b`` does, so that it shows."""
+    """Let the battery fall by jumps on the way to the picture, as the key ``b`` does, so that the picture shows it."""
     charges = {windows // 3 * i + i * i: frac for i, frac in enumerate((0.7, 0.52, 0.46))}
     seen = 0
 
@@ -99,7 +99,7 @@ class Cost(NamedTuple):
 
 
 async def measured(session: Session, seconds: float) -> Cost:
-    """What the running session costs, after a warm-up."""
+    """The cost of the running session, after a warm-up."""
     delays_ms: list[float] = []
     due: deque[tuple[float, float]] = deque()  # the last sample of each packet, and when it should come
 

@@ -1,12 +1,12 @@
-"""What calibration, smoothing, "unknown" and episodes are worth, over whole recordings as they come live.
+"""The effect of calibration, smoothing, "unknown" and episodes, over whole recordings as in a live run.
 
     python -m benchmarks.decisions --data ../shared/data --json benchmarks/results/decisions.json
 
 Every window of the test people's recordings goes through the pipeline and then through the same code that runs behind
 ``--smooth``, ``--unknown`` and ``--episodes``. Temperatures, rates and evidence are those in the model file, which
-``kinestream calibrate`` learnt from training and validation people; nothing is chosen here. What could have been learnt
-otherwise (which activity follows which) is compared on the validation people, who chose the rest too, with
-``--part validation``; it stands in the same file, under ``validation``.
+``kinestream calibrate`` learnt from training and validation people; nothing is chosen here. ``--part validation``
+compares an alternative (learning which activity follows which) on the validation people, as all other choices; its
+figures are in the same file, under ``validation``.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def errors_of(streams: Iterable[Stream]) -> dict[str, float]:
 
 
 def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
-    """After each change to another known activity, how many windows that show it were told otherwise first.
+    """The number of windows with another label before the first correct one, after each change of known activity.
 
-    ``missed``: activities that were never told while they went on.
+    ``missed``: activities that were never recognised while they lasted.
     """
     delays: list[int] = []
     missed = 0
@@ -113,7 +113,7 @@ def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
 
 
 def jumps_of(streams: Iterable[Stream]) -> dict[str, float]:
-    """How often what is told changes, and how often the truth did, in an hour."""
+    """Changes of the concluded label and of the true label per hour."""
     told = true = windows = 0
     hop_s = 0.0
     for stream in streams:

@@ -36,7 +36,7 @@ def static_calibration(means: Array) -> tuple[Array, Array]:
     """The phone's offset (3,) in m/s^2 and gain (3,), from its readings at rest.
 
     All readings at rest must have the length of gravity: the classic multi-position calibration. Not every position
-    occurs (nobody lies upside down), so a mild preference for no error settles what the data leave open.
+    occurs (people do not lie upside down), so a mild preference for no error settles what the data leave open.
     """
 
     def residual(p: Array) -> Array:
@@ -103,7 +103,7 @@ def components(vectors: Array, keep: int) -> tuple[Array, Array, Array]:
 
     Args:
         vectors: of mean zero, with the parameters of one or more activities side by side. Each counts alike, whatever
-            its unit, except that gravity's direction counts for more: it alone tells the postures apart.
+            its unit, except that gravity's direction counts for more: it alone distinguishes the postures.
     Returns:
         (keep, size) components times their standard deviation; (vectors, keep) scores, each of variance 1;
         (size,) the standard deviation that is left out.
@@ -119,7 +119,7 @@ def components(vectors: Array, keep: int) -> tuple[Array, Array, Array]:
 
 
 def vector(bout: Bout) -> Array:
-    """(SIZE,) one bout's parameters; ``wearer_model.BoutParameters.unpack`` is the way back."""
+    """(SIZE,) one bout's parameters; ``BoutParameters.unpack`` is the inverse."""
     log_amplitude = np.log(amplitudes(bout.spectra) + 1e-6)
     waves = (bout.harmonics.real, bout.harmonics.imag)
     return np.concatenate([bout.direction, [bout.log_stride_hz], log_amplitude.ravel(), *map(np.ravel, waves)])
@@ -166,7 +166,7 @@ def fit(data_dir: Path) -> dict[str, Array]:
 
 
 def transition_amplitude(transitions: Sequence[Array]) -> Array:
-    """(BANDS, 6) noise amplitude while somebody sits down, lies down or gets up, the turn itself taken out."""
+    """(BANDS, 6) noise amplitude while a person sits down, lies down or gets up, without the turn itself."""
     spectra = []
     for x in transitions:
         slow = np.vander(np.linspace(-1, 1, len(x)), 6)

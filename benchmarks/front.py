@@ -1,12 +1,12 @@
-"""Accuracy against measured latency of several models, and which of them owns each stretch of their joint front.
+"""Accuracy against measured latency of several models, and the model that leads each stretch of their joint front.
 
     python benchmarks/front.py [MODEL ...] [--rounds 12] [--all] [--reach] [--json FILE]
 
-Every subnetwork of every model is timed in one run, all taking turns within every round, so that the machine's noise
-meets all alike: one window at a time, ONNX Runtime, one core. A point is on the joint front if nothing faster is as
-accurate on the validation people, by the table in the model file. Test accuracy is printed where the model's card has
-it, and chooses nothing. ``--reach`` tells for each of some test figures the fastest subnetwork of each model that
-reaches it in the mean over the seeds of ``benchmarks/results/MODEL_seeds.json``.
+Every subnetwork of every model is timed in one run; all take turns within every round, so the machine's noise affects
+all equally: one window at a time, ONNX Runtime, one core. A point is on the joint front if nothing faster is as
+accurate on the validation people, by the table in the model file. Test accuracy is printed if the model's card has
+it, but chooses nothing. ``--reach`` prints, for several test accuracies, the fastest subnetwork of each model that
+reaches them in the mean over the seeds of ``benchmarks/results/MODEL_seeds.json``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def interleaved_us(models: list[Model], rounds: int) -> dict[tuple[str, Subnet],
 
 
 def points(models: list[Model], rounds: int) -> list[Point]:
-    """What every subnetwork gains and costs, fastest first; those without a validation accuracy are left out."""
+    """The accuracy and latency of every subnetwork, fastest first; those without a validation accuracy are left out."""
     found = []
     for (name, subnet), us in interleaved_us(models, rounds).items():
         model = next(model for model in models if model.name == name)

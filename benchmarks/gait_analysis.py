@@ -1,7 +1,7 @@
-"""What a bout is made of: the phase of the stride, its harmonics, how strides differ, and the noise left.
+"""The components of a bout: stride phase, harmonics, differences between strides, and residual noise.
 
-A stride is two steps. Its phase is followed by matching the bout's own mean stride, so that a pace that wanders does
-not blur the higher harmonics.
+A stride is two steps. Its phase is tracked by matching the bout's own mean stride, so that a varying pace does not blur
+the higher harmonics.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The whole program, as a user starts it: real-time factor, accuracy, time to the first prediction, memory, help.
+"""The whole program as a user starts it: real-time factor, accuracy, time to the first prediction, memory, help.
 
     python benchmarks/replay.py --data ../shared/data/hapt
 
 Replays the continuous recordings of the nine official test people, unpaced, pinned to one core where the system
-allows it, and checks that two replays print the same bytes but for timings.
+allows it, and checks that two replays print the same bytes except for timings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file of measured figures that grows run by run: what is in it is not computed again.
+"""A file of measured figures that grows with every run; figures in it are not recomputed.
 
 Laid out as ``benchmarks/results/README.md`` says: one row for each thing measured, its lists as long as ``seeds``.
 """
@@ -14,12 +14,12 @@ from kinestream.core.atomic_file import write_atomically
 
 
 class ResultFile:
-    """Rows found by name and subnetwork, written whole after every figure; read anew before each, so that two runs
+    """Rows found by name and subnetwork, written whole after every figure; read again before each, so that two runs
     may fill one file.
 
     Args:
         path: None keeps the rows in memory only.
-        about: title, command and protocol, and whatever else describes the file; replaces what it said before.
+        about: title, command and protocol, and whatever else describes the file; replaces the previous description.
     """
 
     def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:

@@ -1,12 +1,12 @@
-"""Small static rivals, trained here under our protocol, beside what one switchable network does at every latency.
+"""Small static rivals, trained under our protocol, compared with one switchable network at every latency.
 
     python -m benchmarks.rivals --data ../shared/data --json benchmarks/results/rivals.json
 
 A network after the published description of TinierHAR (same windows, split, optimizer and augmentation as the recipe
 of ``uci_cnn``, but ``EPOCHS`` of its epochs: small and recurrent, it learns slower, and a starved rival proves nothing)
 and a random forest of 500 trees on standard features (needs scikit-learn). Validation people choose nothing here; the
-test people are predicted once a seed, and what the file holds already is not computed again. Latencies of one window on
-one core are measured anew in every run, all in turn.
+test people are predicted once per seed, and results already in the file are not recomputed. Latencies of one window on
+one core are measured again in every run, all in turn.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Call = Callable[[], object]
 
 
 def figures(probs: NDArray[np.floating], windows: Windows) -> dict[str, float]:
-    """What (n, classes) probabilities are worth."""
+    """The scores of (n, classes) probabilities."""
     found = score_of(probs, windows.labels, windows.subjects)
     return {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
 

@@ -1,11 +1,11 @@
-"""How well sample times survive a Bluetooth link: ours beside what others do, over the same simulated packets.
+"""Accuracy of sample times after a Bluetooth link: our method and others', on the same simulated packets.
 
     python benchmarks/timing.py [--seeds 5] [--json]
 
-Ten minutes of a sensor that is said to run at 52 Hz and runs at 52.62, its clock 40 ppm fast. A notification leaves
-at the next connection event, one every 48.75 ms; one in twenty needs another event; about twice a minute nothing gets
-through for 50 to 400 ms; one in a hundred is never sent. The error of a sample is the time it was given minus the time
-it was taken; its median over the run is the constant part of the latency, which nobody can see, and is taken off.
+Ten minutes of a sensor with a nominal rate of 52 Hz and a true rate of 52.62, its clock 40 ppm fast. A notification
+leaves at the next connection event, one every 48.75 ms; one in twenty needs another event; about twice a minute nothing
+gets through for 50 to 400 ms; one in a hundred is never sent. The error of a sample is its assigned time minus its true
+time; the median over the run is the constant part of the latency, which cannot be observed, and is subtracted.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def nominal(link: Link, notifications: list[Notification]) -> tuple[NDArray[np.f
 
 def recursive(by_number: bool) -> Timer:
     """Recursive least squares of arrival on the sample's index, forgetting half in 90 s: what liblsl's
-    post-processing does (dejitter), with the index as received, or told by a counter."""
+    post-processing does (dejitter), with the index as received, or from a counter."""
 
     def run(link: Link, notifications: list[Notification]) -> tuple[NDArray[np.float64], int | None]:
         forget = 2.0 ** (-1 / (link.nominal_hz * 90.0))

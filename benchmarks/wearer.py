@@ -1,4 +1,4 @@
-"""How real the built-in wearer is, both ways, and how fast it moves.
+"""Realism of the built-in wearer in both directions, and its speed.
 
     python benchmarks/wearer.py --data ../shared/data             # both, training included: about ten minutes
     python benchmarks/wearer.py --data ../shared/data --no-train  # only the first

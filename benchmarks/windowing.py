@@ -2,7 +2,7 @@
 
     python benchmarks/windowing.py
 
-One core; 6 channels, window 128, hop 64, windows thrown away. The machine's noise hits all rows alike:
+One core; 6 channels, window 128, hop 64, windows thrown away. The machine's noise affects all rows equally:
 compare ratios. ``numpy limit`` copies each chunk into a buffer and takes the window as a view, with no check
 of any kind: the most that Python can do.
 """

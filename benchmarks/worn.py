@@ -1,4 +1,4 @@
-"""What a model loses when its sensor is worn turned, or samples at another rate than it was made for.
+"""The accuracy a model loses if its sensor is turned, or samples at another rate than in training.
 
     python benchmarks/worn.py [--model uci_cnn] [--data ../shared/data] [--json FILE]
 
@@ -6,8 +6,8 @@ The recordings of the model's own test people go through the live code: turned b
 (``ChannelMap``), or resampled as if the sensor had run at another rate, then windowed and put to the network. The
 subnetworks are the full one, the full one at the lowest resolution, and the smallest.
 
-A rate the model refuses (``InputMismatch``) is shown as refused; beside it stands what would have come out had the
-sensor passed for one just fast enough.
+A rate that the model refuses (``InputMismatch``) is marked as refused, with the accuracy that the sensor would have had
+if it had been accepted as just fast enough.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def main() -> None:
 
 
 def about(model: Model, found_as: str, whose: str) -> dict[str, object]:
-    """Whose figures these are, who made the model, and how to make them again."""
+    """The model of these figures, its origin, and the command that reproduces them."""
     recipe = recipe_of(model)
     return {
         "model": model.name,

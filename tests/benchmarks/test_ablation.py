@@ -1,4 +1,4 @@
-"""The ablation changes one thing at a time, and never looks at a test person."""
+"""The ablation changes one thing at a time and never reads a test person."""
 
 from dataclasses import asdict, replace
 

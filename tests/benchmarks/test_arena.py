@@ -1,4 +1,4 @@
-"""The arena's run: folds that are over are not trained again, and every row is timed beside the rival."""
+"""The arena's run: complete folds are not trained again, and every row is timed beside the rival."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from kinestream.train import load_recipe
 from tests.random_models import random_model
 
 
-def test_the_model_of_a_fold_that_is_over_is_read(tmp_path):
+def test_the_model_of_a_complete_fold_is_read(tmp_path):
     recipe = replace(load_recipe("arena_hapt"), name="made_up")
     model = random_model("made_up")
     (tmp_path / "made_up_3").mkdir()

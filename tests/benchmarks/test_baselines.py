@@ -1,4 +1,4 @@
-"""What a switchable network saves at the accuracy of an independent one: read off the right people, counted right."""
+"""The saving of a switchable network at the accuracy of an independent network."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def independent(validation: float, test: float, name: str = "independent") -> Re
     return results
 
 
-def test_the_operating_point_is_chosen_on_the_validation_people_and_told_with_its_test_accuracy(cnn):
+def test_the_operating_point_is_chosen_on_validation_people_and_reported_with_its_test_accuracy(cnn):
     validation = {"0.10x-128": 0.9, "0.20x-128": 0.96, "0.50x-128": 0.97, "1.00x-128": 0.98}
     test = {"0.10x-128": 0.99, "0.20x-128": 0.94, "0.50x-128": 0.96, "1.00x-128": 0.97}
     found = saved(independent(0.955, 0.955), [told(cnn, validation, test)], cnn, rounds=1)
@@ -49,7 +49,7 @@ def test_several_seeds_count_as_their_mean(cnn):
     assert found["seeds"] == 2
 
 
-def test_the_fastest_point_may_be_another_than_the_cheapest(cnn):
+def test_the_fastest_point_can_differ_from_the_cheapest(cnn):
     right = {str(subnet): 0.97 for subnet in cnn.subnets}
     found = saved(independent(0.96, 0.96), [told(cnn, right, right)], cnn, rounds=2)
     assert found["chosen"]["macs"]["subnet"] == "0.10x-96"
@@ -61,7 +61,7 @@ def test_without_the_independent_network_there_is_nothing_to_compare(cnn):
         saved(ResultFile(None, {}), [cnn], cnn, rounds=1)
 
 
-def test_an_independent_network_trained_as_the_papers_is_another_measure(cnn):
+def test_a_network_trained_by_the_papers_recipe_is_a_separate_row(cnn):
     model = told(cnn, {"0.20x-96": 0.9}, {"0.20x-96": 0.9})
     found = saved(independent(0.8, 0.8, PAPERS), [model], cnn, rounds=1, against=PAPERS)
     assert found["against"] == PAPERS

@@ -1,4 +1,4 @@
-"""Which subnetworks lead a joint front, and which of them reaches a test accuracy first."""
+"""The subnetworks that lead a joint front, and the fastest that reaches a test accuracy."""
 
 import json
 
@@ -11,12 +11,12 @@ def point(us: float, validation: float, width: float = 0.5) -> Point:
     return Point("net", Subnet(width, 128), macs=1, us=us, accuracy=validation, test=None)
 
 
-def test_the_front_holds_what_is_better_than_everything_faster():
+def test_the_front_holds_points_better_than_everything_faster():
     points = [point(1, 0.8), point(2, 0.8), point(3, 0.7), point(4, 0.9)]
     assert front(points) == [points[0], points[3]]
 
 
-def test_a_figure_is_reached_by_the_fastest_whose_test_mean_is_as_high():
+def test_the_fastest_subnetwork_with_a_sufficient_test_mean_is_found():
     points = [point(1, 0.99, 0.1), point(2, 0.8, 0.5), point(3, 0.9, 1.0)]
     test = {"0.10x-128": 0.94, "0.50x-128": 0.96, "1.00x-128": 0.97}
     assert fastest(points, test, 0.95) == points[1]
@@ -25,7 +25,7 @@ def test_a_figure_is_reached_by_the_fastest_whose_test_mean_is_as_high():
     assert fastest(points, {}, 0.5) is None
 
 
-def test_the_seeds_of_a_model_are_averaged_and_a_model_without_any_has_none(tmp_path, monkeypatch):
+def test_the_seeds_of_a_model_are_averaged_and_a_model_without_seeds_has_no_mean(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "RESULTS", tmp_path)
     seeds = {"0": {"accuracy": {"1.00x-128": 0.5}}, "1": {"accuracy": {"1.00x-128": 0.75}}}
     (tmp_path / "net_seeds.json").write_text(json.dumps(seeds))

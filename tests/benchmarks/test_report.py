@@ -1,4 +1,4 @@
-"""The report: what it reads, what it says of figures, and that it never falls over what is missing."""
+"""The report reads committed results, describes them correctly, and tolerates missing or damaged files."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_committed_file_is_read() -> None:
     assert sorted(results.read) == sorted(path.name for path in COMMITTED.glob("*.json"))
 
 
-def test_the_page_is_sound_and_asks_for_nothing_from_elsewhere(committed: tuple[str, Path]) -> None:
+def test_the_page_is_valid_and_loads_nothing_from_elsewhere(committed: tuple[str, Path]) -> None:
     reader = Closed()
     reader.feed(committed[0])
     assert reader.open == []
@@ -169,7 +169,7 @@ def test_one_seed_has_no_deviation() -> None:
     assert Spread.of([]) is None
 
 
-def test_a_leaky_figure_is_marked_and_never_stands_for_the_model(tmp_path: Path) -> None:
+def test_a_leaky_figure_is_marked_and_never_represents_the_model(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", uci_cnn_leaky=metrics(right=10, protocol="leaky"), uci_cnn=metrics(right=8))
     group = main_group(read_results(folder), "uci_cnn")
     assert group is not None
@@ -180,7 +180,7 @@ def test_a_leaky_figure_is_marked_and_never_stands_for_the_model(tmp_path: Path)
     assert 'class="mark apart"' not in marked
 
 
-def test_a_run_by_the_papers_recipe_stands_below_ours_and_never_in_its_mean(tmp_path: Path) -> None:
+def test_a_run_by_the_papers_recipe_is_listed_below_ours_and_not_averaged_with_it(tmp_path: Path) -> None:
     files = {"uci_cnn": metrics(right=8), "uci_cnn_paper": metrics(right=7, model="uci_cnn_paper")}
     folder = write(tmp_path / "in", **files)
     results = read_results(folder)
@@ -216,7 +216,7 @@ def test_a_run_without_figures_is_refused_by_name(tmp_path: Path) -> None:
         read_results(None, [tmp_path / "run"])
 
 
-def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="nowhere"):
         read_results(tmp_path / "nowhere")
 
@@ -231,7 +231,7 @@ def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         ("17", "not"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_left_out_with_the_reason(tmp_path: Path, content: str, reason: str) -> None:
+def test_an_invalid_file_is_left_out_with_the_reason(tmp_path: Path, content: str, reason: str) -> None:
     folder = write(tmp_path / "in", uci_kinet_seeds={"0": seed(0.9)})
     (folder / "broken_seeds.json").write_text(content)
     results = read_results(folder)
@@ -249,7 +249,7 @@ def test_a_row_in_percent_is_left_out_and_the_others_stay(tmp_path: Path) -> Non
     assert "91.0" in results.left_out["rivals.json, row 2"]
 
 
-def test_what_a_file_says_is_shown_as_text(tmp_path: Path) -> None:
+def test_the_content_of_a_file_is_shown_as_text(tmp_path: Path) -> None:
     row = {"name": "<b>bold</b>", "accuracy": [0.9], "note": "a < b & c"}
     folder = write(tmp_path / "in", something=table(row), ablation=table(row, part="validation"))
     text = page(folder, tmp_path / "out")
@@ -257,7 +257,7 @@ def test_what_a_file_says_is_shown_as_text(tmp_path: Path) -> None:
     assert "a &lt; b &amp; c" in text
 
 
-def test_a_change_to_the_recipe_is_told_against_the_complete_one(tmp_path: Path) -> None:
+def test_a_change_to_the_recipe_is_compared_with_the_complete_recipe(tmp_path: Path) -> None:
     told = [("complete", 0.95, 0.90), ("without EMA", 0.94, 0.91)]
     rows = [
         {"name": name, "subnet": subnet, "accuracy": [share]}
@@ -269,7 +269,7 @@ def test_a_change_to_the_recipe_is_told_against_the_complete_one(tmp_path: Path)
     assert re.findall(r">([+-][\d.]+)<", row) == ["-1.00", "+1.00"]
 
 
-def test_what_adapting_gains_is_told_against_no_minutes(tmp_path: Path) -> None:
+def test_the_gain_of_adapting_is_compared_with_no_minutes(tmp_path: Path) -> None:
     rows = [{"name": "uci_cnn", "minutes": m, "accuracy": a} for m, a in ((5, [0.9, 1.0]), (0, [0.8, 0.9]))]
     text = page(write(tmp_path / "in", adapt=table(*rows, over="people")), tmp_path / "out")
     assert "+10.00" in text
@@ -287,7 +287,7 @@ def test_the_front_shown_of_the_arena_is_chosen_on_validation_people(tmp_path: P
     assert shown == ["1.00x-128", "0.50x-128"]
 
 
-def test_latency_is_drawn_and_what_is_far_too_slow_is_told(tmp_path: Path) -> None:
+def test_latency_is_drawn_and_far_too_slow_points_are_mentioned(tmp_path: Path) -> None:
     front_rows = [
         {"name": "uci_cnn", "network": "cnn", "subnet": subnet, "macs": 9, "latency_us": us, "test": None}
         for subnet, us in (("1.00x-128", 200.0), ("0.10x-96", 20.0))
@@ -312,7 +312,7 @@ def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path
     assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
 
 
-def test_a_sensor_worn_otherwise_stands_beside_the_network_trained_for_it(tmp_path: Path) -> None:
+def test_a_turned_sensor_is_listed_beside_the_network_trained_for_it(tmp_path: Path) -> None:
     def worn(share: float, trained: str) -> dict[str, Any]:
         ways = [{"worn": how, "windows": 9, "accuracy": {"1.00x-80": share}} for how in ("as recorded", "turned")]
         return {"command": "python benchmarks/worn.py", "trained": trained, "protocol": "nine people", "ways": ways}
@@ -357,14 +357,14 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_whatever_a_file_holds_it_is_read_or_left_out_with_a_reason(values: object) -> None:
+def test_any_file_is_read_or_left_out_with_a_reason(values: object) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "any.json").write_text(json.dumps(values))
         results = read_results(Path(folder))
     assert ("any.json" in results.read) != ("any.json" in results.left_out)
 
 
-def test_what_was_published_costs_what_the_networks_cost() -> None:
+def test_published_costs_equal_those_of_the_networks() -> None:
     presets = {
         ("uci", "cnn"): "uci",
         ("uci", "resnet"): "resnet_uci",
@@ -380,7 +380,7 @@ def test_what_was_published_costs_what_the_networks_cost() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1))
-def test_nothing_at_most_as_costly_beats_a_point_of_the_front(points: list[tuple[int, int]]) -> None:
+def test_no_point_of_equal_or_lower_cost_beats_a_point_of_the_front(points: list[tuple[int, int]]) -> None:
     kept = front(points)
     assert set(kept) <= set(points)
     for cost, gain in points:
@@ -389,7 +389,7 @@ def test_nothing_at_most_as_costly_beats_a_point_of_the_front(points: list[tuple
     assert len({gain for _, gain in kept}) == len(kept)
 
 
-def test_collected_seeds_are_what_the_runs_measured(tmp_path: Path) -> None:
+def test_collected_seeds_equal_the_figures_of_the_runs(tmp_path: Path) -> None:
     runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
     entries = collect(runs, {"2": seed(0.7)})
     assert list(entries) == ["0", "1", "2"]
@@ -400,7 +400,7 @@ def test_collected_seeds_are_what_the_runs_measured(tmp_path: Path) -> None:
     assert group.measure(Subnet(1.0, 128), "macro_f1") == "84.95 ± 7.00 (2 of 3)"
 
 
-def test_what_evaluate_prints_is_read_as_what_the_runs_measured(tmp_path: Path) -> None:
+def test_the_output_of_evaluate_is_read_as_the_figures_of_the_runs(tmp_path: Path) -> None:
     runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
     one = {"model": "watch", **metrics(right=7, model="watch")["test"]}
     results = read_results(write(tmp_path / "in", folds=pool_runs(runs), watch=one))

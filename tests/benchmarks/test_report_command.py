@@ -1,4 +1,4 @@
-"""``python -m benchmarks.report`` as a person types it."""
+"""``python -m benchmarks.report`` from the command line."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def report(*words: str, folder: Path, without: str = "") -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=env)
 
 
-def test_the_page_is_written_and_what_was_left_out_is_told(tmp_path):
+def test_the_page_is_written_and_omissions_are_listed(tmp_path):
     results = tmp_path / "benchmarks" / "results"
     results.mkdir(parents=True)
     (results / "broken.json").write_text("{")
@@ -39,7 +39,7 @@ def test_a_missing_results_folder_is_refused_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_without_a_run_is_wrong_use(tmp_path):
+def test_a_folder_without_a_run_is_refused(tmp_path):
     done = report("runs/none", folder=tmp_path)
     assert done.returncode == 2
     assert "metrics.json" in done.stderr

@@ -1,4 +1,4 @@
-"""A file of figures that is filled run by run."""
+"""A file of figures that grows with every run."""
 
 import json
 
@@ -7,7 +7,7 @@ from benchmarks.result_file import ResultFile
 ABOUT = {"title": "made up", "command": "none", "protocol": "none"}
 
 
-def test_figures_of_several_seeds_stand_in_one_row(tmp_path):
+def test_figures_of_several_seeds_share_one_row(tmp_path):
     path = tmp_path / "deep" / "figures.json"
     results = ResultFile(path, ABOUT)
     results.add("net", "0.10x-96", 0, {"accuracy": 0.5, "macro_f1": 0.25}, macs=7)
@@ -28,7 +28,7 @@ def test_figures_of_several_seeds_stand_in_one_row(tmp_path):
     }
 
 
-def test_what_the_file_holds_is_found_by_the_next_run(tmp_path):
+def test_the_next_run_finds_the_figures_in_the_file(tmp_path):
     path = tmp_path / "figures.json"
     ResultFile(path, ABOUT).add("net", "0.10x-96", 0, {"accuracy": 0.5})
     again = ResultFile(path, ABOUT | {"title": "renamed"})

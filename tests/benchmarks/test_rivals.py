@@ -47,7 +47,7 @@ def test_features_of_a_known_wave_are_known() -> None:
     assert np.isfinite(found).all()
 
 
-def test_correlated_columns_are_seen_as_such() -> None:
+def test_correlated_columns_are_detected() -> None:
     x = np.random.default_rng(0).normal(size=(5, 64, 1)).astype(np.float32)
     found = window_features(np.concatenate([x, -2 * x], axis=2), 50.0)
     np.testing.assert_allclose(found[:, -1], -1, atol=1e-5)
@@ -69,7 +69,7 @@ def quick(**training) -> Recipe:
     return replace(recipe, training=replace(recipe.training, **how))
 
 
-def test_a_static_network_learns_what_there_is_to_learn() -> None:
+def test_a_static_network_learns_separable_classes() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import fit_static
     from benchmarks.rivals_models.tinier_har import TinierHar
@@ -82,7 +82,7 @@ def test_a_static_network_learns_what_there_is_to_learn() -> None:
     assert right.mean() > 0.9
 
 
-def test_a_network_in_the_shape_of_a_subnetwork_costs_what_it_costs() -> None:
+def test_a_network_in_the_shape_of_a_subnetwork_costs_the_same() -> None:
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import StaticNet
     from kinestream.inference.architecture import macs

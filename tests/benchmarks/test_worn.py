@@ -1,4 +1,4 @@
-"""The benchmark of turned and slower sensors measures what it says."""
+"""The benchmark of turned and slower sensors measures correctly."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_another_rate_samples_the_same_motion_at_its_own_times(fs_hz):
     assert change == pytest.approx(6.0, abs=1 / 50 + 1 / fs_hz)
 
 
-def test_what_a_slower_sensor_cannot_hold_is_gone_and_not_folded_down():
+def test_frequencies_above_a_slower_sensors_limit_are_removed_without_aliasing():
     t = np.arange(600) / 50
     fast = np.sin(2 * np.pi * 20 * t)[:, None].astype(np.float32)
     got = at_rate(SampleChunk("s", "s", t, fast, ("acc_x",), 50.0, 0, 12.0), 25.0)
@@ -57,13 +57,13 @@ def test_a_rate_the_model_refuses_is_refused_unless_let_through():
     assert {truth for _, truth in found} == {"walking", "sitting"}
 
 
-def test_every_turn_is_another_and_none_is_no_turn():
+def test_all_turns_differ_and_none_is_the_identity():
     maps = [ChannelMap.parse(axes) for axes in TURNS.values()]
     assert len(set(maps)) == 6
     assert ChannelMap() not in maps
 
 
-def test_the_table_shows_what_was_lost_against_the_first_row():
+def test_the_table_shows_the_loss_against_the_first_row():
     subnet = Subnet(1.0, 128)
     first = Row("as recorded", 10, {subnet: 0.9}, {})
     lost = replace(first, worn="sensor at 25 Hz", accuracy={subnet: 0.65}, refused=True)
