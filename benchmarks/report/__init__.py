@@ -1,1 +1,1 @@
-"""The report: measured figures beside the published ones, as one HTML page."""
+"""The report: the measured and the published figures on one HTML page."""

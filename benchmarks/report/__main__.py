@@ -1,4 +1,4 @@
-"""``python -m benchmarks.report``: every measured figure beside the published ones, as one HTML page."""
+"""``python -m benchmarks.report``: the measured and the published figures on one HTML page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def main() -> int:
-    """Write the page. Its path goes to standard output, the files left out to standard error."""
+    """Write the page; print its path, and the files left out to standard error. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="folders of finished runs to add")
-    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS, help="the JSON files (default: ours)")
+    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="folder of a finished run to add")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs/report"), help="page and PNGs (default %(default)s)"
+        "--results",
+        type=Path,
+        metavar="DIR",
+        default=RESULTS,
+        help="folder of JSON files (default: the committed ones)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs/report"),
+        help="folder for the page and its PNGs (default %(default)s)",
     )
     args = parser.parse_args()
     try:

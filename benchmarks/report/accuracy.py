@@ -1,22 +1,17 @@
-"""The report's sections on accuracy: beside what was published, over the grid, class by class."""
+"""The report's sections on accuracy: against published figures, of other models, and by class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kinestream.core.signals import Subnet
-from kinestream.train.judge.plots import heat_map
 
 from . import page as html
-from .plots import keep
 from .values import Group, Results, Spread, in_short, main_group, models_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Published = Mapping[str, Any]
 
@@ -31,18 +26,18 @@ TRAINED_AS = {
     "unimib_cnn": "unimib",
     "unimib_resnet": "resnet_unimib",
 }
-"""The models that have a published twin, and kinet: what trains them."""
-BY_THE_PAPER = "_paper"
-"""Ends the name of the same networks trained by the paper's recipe instead of ours."""
+"""The training name (``--model_name``) of each model with a published counterpart, and of kinet."""
+PAPER_RECIPE = "_paper"
+"""The suffix of a model trained by the paper's recipe instead of ours."""
 
 
 def beside_published(results: Results, published: Published) -> str:
-    """One table for each dataset of the paper: our mean over seeds, and the published figure."""
+    """One table for each of the paper's datasets: our mean over seeds and the published figure."""
     parts: list[str] = []
     for dataset, title in DATASETS.items():
         models = {network: f"{dataset}_{network}" for network in NETWORKS if f"{dataset}_{network}" in TRAINED_AS}
         groups = {network: main_group(results, model) for network, model in models.items()}
-        ours = next((group.first.words for group in groups.values() if group), "")
+        ours = next((group.first.definition for group in groups.values() if group), "")
         marks = html.mark("apart", "people apart") if ours else ""
         theirs = published["paper"]["protocols"][dataset]
         leaks = html.mark("leaky") if "leaky" in theirs else ""
@@ -53,7 +48,7 @@ def beside_published(results: Results, published: Published) -> str:
             head = _head(NETWORKS[network], models[network], dataset, group, len(header))
             rows += [head, *_subnet_rows(group, figures, _alone(results, dataset, network))]
             if figures:
-                model, name = f"{models[network]}{BY_THE_PAPER}", f"{NETWORKS[network]}, by the paper's recipe"
+                model, name = f"{models[network]}{PAPER_RECIPE}", f"{NETWORKS[network]}, by the paper's recipe"
                 by_paper = main_group(results, model)
                 rows.append(_head(name, model, dataset, by_paper, len(header)))
                 rows += _subnet_rows(by_paper, figures, {}) if by_paper else []
@@ -75,39 +70,39 @@ def beside_published(results: Results, published: Published) -> str:
 
 
 def _alone(results: Results, dataset: str, network: str) -> dict[Subnet | None, Spread | None]:
-    """Our networks trained for one configuration each; only for UCI-HAR."""
+    """The accuracy of our networks trained for one configuration each; only for UCI-HAR."""
     baselines = results.tables.get("baselines")
     rows = baselines.rows if baselines and dataset == "uci" else ()
     return {r.subnet: Spread.of(r.accuracy) for r in rows if r.name == "independent" and r.network == network}
 
 
 def _rival(rival: Published) -> str:
-    told = f"{escape(rival['name'])}, {escape(rival['source'])} ({escape(rival['protocol'])})"
+    heading = f"{escape(rival['name'])}, {escape(rival['source'])} ({escape(rival['protocol'])})"
     cells = (f"{rival['accuracy']:.2f}", None, None)
-    return f'<tr><th colspan="3">{told}</th>{"".join(html.number(cell, "theirs") for cell in cells)}</tr>'
+    return f'<tr><th colspan="3">{heading}</th>{"".join(html.number(cell, "theirs") for cell in cells)}</tr>'
 
 
 def _head(name: str, model: str, dataset: str, group: Group | None, columns: int) -> str:
-    """The line above a network's subnetworks: what was run, or what to run."""
+    """The heading row above a network's subnetworks: the command that was run, or the one to run."""
     if group is None:
-        base = model.removesuffix(BY_THE_PAPER)
+        base = model.removesuffix(PAPER_RECIPE)
         recipe = "--recipe paper " if base != model else ""
         train = f"kinestream train --model_name {TRAINED_AS[base]} {recipe}--test --out runs/{model}"
-        why, before = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
-        return html.missing(name, columns, f"{before}{train} && python -m benchmarks.report runs/{model}", why)
+        reason, fetch = ("not measured yet", "") if dataset == "uci" else ("data not available here", _fetch(dataset))
+        return html.missing(name, columns, f"{fetch}{train} && python -m benchmarks.report runs/{model}", reason)
     held = html.mark("held", "validation people") if group.first.part != "test" else ""
     epochs = f", {group.first.epochs} epochs" if group.first.epochs else ""
-    how = f"{group.over}, each on {group.first.windows} windows{epochs} {held} {html.code(group.first.command)}"
-    return f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{how}</td></tr>'
+    text = f"{group.over}, each on {group.first.windows} windows{epochs} {held} {html.code(group.first.command)}"
+    return f'<tr class="gist"><th>{name}</th><td colspan="{columns - 1}">{text}</td></tr>'
 
 
 def _subnet_rows(group: Group | None, figures: Published, alone: Mapping[Subnet | None, Spread | None]) -> list[str]:
-    """A network's figures beside those that were published; where none were, of the ends of its grid."""
+    """A network's figures beside the published ones; without published ones, its full and smallest subnetwork."""
     rows: list[str] = []
-    told = {Subnet.parse(text): values for text, values in figures.items()}
-    corners = [] if group is None or told else [group.subnets[-1], group.subnets[0]]
-    for subnet in [*told, *corners]:
-        values = told.get(subnet, {})
+    published = {Subnet.parse(name): values for name, values in figures.items()}
+    ends = [] if group is None or published else [group.subnets[-1], group.subnets[0]]
+    for subnet in [*published, *ends]:
+        values = published.get(subnet, {})
         cost = values["macs"] * 1e6 if values else group.first.macs(subnet) if group else None
         spread = group.accuracy(subnet) if group else None
         rows.append(
@@ -128,48 +123,31 @@ def _fetch(dataset: str) -> str:
 
 
 def other_models(results: Results) -> str:
-    """Models without a published twin: full and smallest subnetwork."""
+    """The full and smallest subnetwork of each model without a published counterpart."""
     rows: list[str] = []
     for model in models_of(results):
         group = main_group(results, model)
-        if model.removesuffix(BY_THE_PAPER) in TRAINED_AS or group is None:
+        if model.removesuffix(PAPER_RECIPE) in TRAINED_AS or group is None:
             continue
         for subnet in dict.fromkeys((group.subnets[-1], group.subnets[0])):
-            f1 = group.measure(subnet, "macro_f1")
-            cells = (html.number(group.accuracy(subnet)), html.number(f1), html.cell(group.over))
-            rows.append(html.row(f"{model} {subnet}", *cells, html.words(in_short(group.first.words))))
-    return html.table(["model", ">accuracy, %", ">macro F1, %", "over", "whose windows"], rows)
-
-
-def heat_maps(results: Results, out: Path) -> str:
-    """Accuracy over the whole grid, a picture for every model."""
-    parts: list[str] = []
-    for model in models_of(results):
-        group = main_group(results, model)
-        if group is None:
-            continue
-        means = group.means()
-        if len(means) != len({s.width for s in means}) * len({s.resolution for s in means}) or len(means) < 4:
-            continue
-        part = f"{group.first.part} people"
-        title = f"{model}: accuracy (%), {part}, {group.over}"
-        svg = keep(lambda means=means, title=title: heat_map(means, title), out, f"heat_map_{model}")
-        parts.append(html.picture(svg, in_short(group.first.words)))
-    return "\n".join(parts)
+            numbers = map(html.number, (group.accuracy(subnet), group.macro_f1(subnet)))
+            protocol = html.words(in_short(group.first.definition))
+            rows.append(html.row(f"{model} {subnet}", *numbers, html.cell(group.over), protocol))
+    return html.table(["model", ">accuracy, %", ">macro F1, %", "over", "windows of"], rows)
 
 
 def classes(results: Results) -> str:
-    """Every model's classes and confusion, at full width and at the smallest subnetwork."""
+    """The class scores and confusion of every model, for its full and its smallest subnetwork."""
     parts: list[str] = []
     for model in models_of(results):
         group = main_group(results, model)
-        told = sorted({s for run in group.runs for s in run.scores if "confusion" in run.scores[s]}) if group else []
+        subnets = sorted({s for run in group.runs for s in run.scores if "confusion" in run.scores[s]}) if group else []
         parts.append(f"<h3>{escape(model)}</h3>")
-        if group is None or not told:
+        if group is None or not subnets:
             command = f"kinestream evaluate {model} --json > benchmarks/results/{model}.json"
             parts.append(html.nothing("classes and confusion", command))
             continue
-        parts += [_confusion(group, subnet) for subnet in dict.fromkeys((told[-1], told[0]))]
+        parts += [_confusion(group, subnet) for subnet in dict.fromkeys((subnets[-1], subnets[0]))]
     return "\n".join(parts)
 
 
@@ -182,13 +160,13 @@ def _confusion(group: Group, subnet: Subnet) -> str:
     rows: list[str] = []
     for label, letter, line in zip(labels, letters, counts, strict=True):
         values = ([s["classes"][label][kind] for s in runs] for kind in ("precision", "recall", "f1"))
-        told = [Spread.of([value for value in found if value is not None]) for found in values]
+        spreads = [Spread.of([value for value in measured if value is not None]) for measured in values]
         shares = line / max(1, line.sum())
         cells = [_shaded(int(n), float(share)) for n, share in zip(line, shares, strict=True)]
-        rows.append(html.row(f"{letter} {escape(label)}", *map(html.number, told), *cells))
+        rows.append(html.row(f"{letter} {escape(label)}", *map(html.number, spreads), *cells))
     header = ["class", ">precision", ">recall", ">F1", *(f">{letter}" for letter in letters)]
-    over = f"{len(runs)} run" + ("s, windows added up" if len(runs) > 1 else "")
-    caption = f"{subnet}: percent of each class, and what its windows were taken for ({over})"
+    over = f"{len(runs)} run" + ("s, windows summed" if len(runs) > 1 else "")
+    caption = f"{subnet}: scores of each class in percent, and the labels its windows received ({over})"
     return html.folded(caption, html.table(header, rows, "confusion"))
 
 

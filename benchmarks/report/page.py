@@ -1,4 +1,4 @@
-"""One HTML page without anything from elsewhere: sections, tables, pictures, and marks that say whose a figure is."""
+"""A self-contained HTML page: sections, tables, pictures, and badges that show the origin of a figure."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def table(header: Sequence[str], rows: Iterable[str], kind: str = "") -> str:
     """A table that scrolls sideways on a narrow screen.
 
     Args:
-        header: text of the columns; one that starts with ``>`` stands over numbers.
-        rows: each made by ``row`` or ``missing``.
+        header: the column titles; ``>`` at the start marks a column of numbers.
+        rows: made by ``row`` or ``missing``.
     """
     heads = "".join(
         f'<th class="n">{escape(text[1:])}</th>' if text.startswith(">") else f"<th>{escape(text)}</th>"
@@ -82,7 +82,7 @@ def table(header: Sequence[str], rows: Iterable[str], kind: str = "") -> str:
 
 
 def row(heading: str, *cells: str, kind: str = "") -> str:
-    """A row: HTML of its heading, then cells made by ``cell``, ``number`` and ``words``."""
+    """A row: the HTML of its heading, then cells made by ``cell``, ``number`` and ``words``."""
     return f'<tr class="{kind}"><th>{heading}</th>{"".join(cells)}</tr>'
 
 
@@ -91,12 +91,12 @@ def cell(html: str) -> str:
 
 
 def number(value: object, kind: str = "") -> str:
-    """A number's cell; a dash for None."""
+    """A cell with a number; a dash for None."""
     return f'<td class="n {kind}">{"–" if value is None else escape(str(value))}</td>'
 
 
 def words(text: str) -> str:
-    """A cell of long text."""
+    """A cell with long text."""
     return f'<td class="words">{escape(text)}</td>'
 
 
@@ -104,15 +104,15 @@ def code(command: str) -> str:
     return f"<code>{escape(command)}</code>" if command else ""
 
 
-def missing(what: str, columns: int, command: str, why: str = "not measured yet") -> str:
-    """The row of a figure that is not there, with the command that makes it."""
-    told = f'<td colspan="{columns - 1}">{escape(why)}; to fill it: {code(command)}</td>'
-    return f'<tr class="missing"><th>{escape(what)}</th>{told}</tr>'
+def missing(figure: str, columns: int, command: str, reason: str = "not measured yet") -> str:
+    """The row of a missing figure, with the command that makes it."""
+    hint = f'<td colspan="{columns - 1}">{escape(reason)}; to fill it: {code(command)}</td>'
+    return f'<tr class="missing"><th>{escape(figure)}</th>{hint}</tr>'
 
 
-def nothing(what: str, command: str) -> str:
-    """A section of which nothing is there."""
-    return table(["", ""], [missing(what, 2, command)])
+def nothing(figures: str, command: str) -> str:
+    """The content of a section without any figure, with the command that makes them."""
+    return table(["", ""], [missing(figures, 2, command)])
 
 
 def mark(kind: str, text: str = "") -> str:
@@ -129,7 +129,7 @@ def picture(svg: str, caption: str) -> str:
 
 
 def folded(summary: str, html: str) -> str:
-    """What few will read, one click away."""
+    """Details that stay hidden until the reader clicks the summary."""
     return f"<details><summary>{escape(summary)}</summary>{html}</details>"
 
 

@@ -1,4 +1,4 @@
-"""The report's pictures: drawn once, kept as a PNG and as SVG whose colours follow the page's light or dark mode."""
+"""The report's pictures, each as a PNG and as SVG whose colours follow the page's light or dark mode."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLORS = {
     "length": "#8f6a00",
     "rival": "#4d4b46",
 }
-"""Told apart by people who see no red or no green; shape and label say the same once more."""
+"""Distinguishable without red or without green; markers and labels repeat the distinction."""
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", SURFACE: "surface", **{c: name for name, c in COLORS.items()}}
 MARKERS = {"cnn": "o", "resnet": "s", "kinet": "^", "width": "v", "length": "P", "rival": "D"}
 RC: dict[Any, Any] = {
@@ -53,7 +53,7 @@ RC: dict[Any, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one kind, with what joins them."""
+    """Points of one kind, and the line through them."""
 
     label: str
     color: str
@@ -61,26 +61,26 @@ class Series:
     points: Sequence[tuple[float, float]]
     """(cost, share)"""
     joined: str = "front"
-    """``front``: a line through the Pareto front; ``line``: through all; ``none``: each point stands for itself."""
+    """``front``: a line through the Pareto front; ``line``: through all points; ``none``: no line."""
     published: bool = False
-    """By others: hollow and dashed."""
+    """Whether others published it: hollow and dashed."""
 
 
 def keep(draw: Callable[[], Figure], folder: Path, name: str) -> str:
-    """The picture as SVG for the page; ``folder/name.png`` holds the same."""
+    """The picture as SVG for the page; also written to ``folder/name.png``."""
     with matplotlib.rc_context(RC):
         figure = draw()
         figure.savefig(folder / f"{name}.png", dpi=150, facecolor=SURFACE)
-        figure.set_layout_engine("none")  # as it lies now: laying it out again would take as long as drawing it
+        figure.set_layout_engine("none")  # reuse the layout: computing it again takes as long as drawing
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)  # several pictures share the page's names
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)  # ids must be unique on the page
     for color, variable in VARIABLES.items():
         svg = svg.replace(color, f"var(--{variable})")
     width = round(float(re.search(r'width="([\d.]+)pt"', svg)[1]) * 4 / 3)  # type: ignore[index]
-    # Smaller than this its words cannot be read: a narrow screen scrolls sideways instead.
+    # A smaller picture is unreadable; a narrow screen scrolls sideways instead.
     return svg.strip().replace("<svg ", f'<svg role="img" style="width:{width}px;min-width:{0.8 * width:.0f}px" ', 1)
 
 
@@ -88,27 +88,27 @@ def accuracy_against(series: Sequence[Series], cost: str, tick: Callable[[float]
     """Accuracy in percent against a cost on a logarithmic axis, the labels beside the lines.
 
     Args:
-        cost: what the horizontal axis shows. tick: writes a cost.
-        low: the least share shown.
+        cost: the label of the horizontal axis. tick: formats a cost.
+        low: the lowest share shown.
     """
     figure = Figure(figsize=(6.9, 4.3), layout="constrained")
     axes = figure.subplots()
     axes.set_xscale("log")
     ends: list[tuple[float, float, Series]] = []
-    for one in series:
-        points = sorted(one.points)
-        line = front(points) if one.joined == "front" else points
-        color, marker = COLORS[one.color], MARKERS[one.color]
-        if one.joined == "front":
+    for kind in series:
+        points = sorted(kind.points)
+        line = front(points) if kind.joined == "front" else points
+        color, marker = COLORS[kind.color], MARKERS[kind.color]
+        if kind.joined == "front":
             x, y = zip(*points, strict=True)
             axes.plot(x, np.multiply(y, 100), marker, color=color, ms=2.5, alpha=0.35, mew=0)
         x, y = np.array(line).T
-        style = "none" if one.joined == "none" else "--" if one.published else "-"
-        face = SURFACE if one.published else color
-        axes.plot(x, 100 * y, ls=style, marker=marker, color=color, ms=5.5 if one.published else 4.5, mfc=face, lw=1.6)
-        ends.append((float(x[-1]), float(100 * y[-1]), one))
+        style = "none" if kind.joined == "none" else "--" if kind.published else "-"
+        face = SURFACE if kind.published else color
+        axes.plot(x, 100 * y, ls=style, marker=marker, color=color, ms=5.5 if kind.published else 4.5, mfc=face, lw=1.6)
+        ends.append((float(x[-1]), float(100 * y[-1]), kind))
     bottom = 100 * low
-    top = max(100 * share for one in series for _, share in one.points)
+    top = max(100 * share for kind in series for _, share in kind.points)
     axes.set_ylim(bottom, top + 0.08 * (top - bottom))
     axes.set_xlabel(cost)
     axes.set_ylabel("accuracy (%)")
@@ -123,12 +123,12 @@ def accuracy_against(series: Sequence[Series], cost: str, tick: Callable[[float]
 def dots(
     rows: Sequence[str], columns: Sequence[tuple[str, str, Sequence[float | None]]], axis: str, zero: bool = False
 ) -> Figure:
-    """One line a row, one dot a column, those of a row joined: what a change makes of a figure.
+    """A line per row with a joined dot per column: the effect of a change on a figure.
 
     Args:
         columns: (label, key of ``COLORS``, a share for every row) each.
-        axis: what is shown, in percent.
-        zero: mark no change.
+        axis: the axis label; values are in percent.
+        zero: draw a line at zero.
     """
     figure = Figure(figsize=(6.9, 1.15 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -152,7 +152,7 @@ def dots(
 
 
 def gains(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Figure:
-    """What minutes of labelled data gain: (label, key of ``COLORS``, (minutes, gained share) pairs) each."""
+    """Gain against minutes of labelled data; a line is (label, key of ``COLORS``, (minutes, gained share) pairs)."""
     figure = Figure(figsize=(6.9, 3.6), layout="constrained")
     axes = figure.subplots()
     ends: list[tuple[float, float, Series]] = []
@@ -169,7 +169,7 @@ def gains(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Fi
 
 
 def _label(axes: Axes, ends: Sequence[tuple[float, float, Series]], apart: float = 0.062) -> None:
-    """Each line's name right of the axes, at the height of its end or as near as the others leave room."""
+    """Write each line's name right of the axes, as close to the height of its end as the other names allow."""
     bottom, top = axes.get_ylim()
     height: dict[int, float] = {i: min(max((end[1] - bottom) / (top - bottom), 0), 1) for i, end in enumerate(ends)}
     order = sorted(height, key=lambda i: height[i])
@@ -179,14 +179,14 @@ def _label(axes: Axes, ends: Sequence[tuple[float, float, Series]], apart: float
     for i in reversed(order):
         height[i] = min(height[i], ceiling)
         ceiling = height[i] - apart
-    for i, (x, y, one) in enumerate(ends):
+    for i, (x, y, line) in enumerate(ends):
         axes.annotate(
-            one.label,
+            line.label,
             xy=(x, y),
             xytext=(1.03, height[i]),
             textcoords="axes fraction",
             va="center",
-            color=COLORS[one.color],
-            style="italic" if one.published else "normal",
-            arrowprops={"arrowstyle": "-", "color": COLORS[one.color], "lw": 0.6, "alpha": 0.6, "shrinkA": 1},
+            color=COLORS[line.color],
+            style="italic" if line.published else "normal",
+            arrowprops={"arrowstyle": "-", "color": COLORS[line.color], "lw": 0.6, "alpha": 0.6, "shrinkA": 1},
         )

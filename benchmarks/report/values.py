@@ -1,4 +1,4 @@
-"""What the report is made of: runs, comparisons, ways to wear a sensor, and the means and fronts of them."""
+"""The values of the report: runs, comparisons, ways to wear a sensor, and their means and fronts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Spread:
 
     mean: float
     sd: float | None
-    """Of a sample: divided by one less; None for a single value."""
+    """The sample standard deviation (n - 1); None for a single value."""
     n: int
 
     @classmethod
@@ -32,30 +32,29 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One trained network, judged once."""
+    """One evaluation of one trained network."""
 
     model: str
     protocol: str
-    """Its name: official, holdout, groups, loso, leaky."""
-    words: str
-    """Whose windows judged, in words."""
+    """official, holdout, groups, loso or leaky."""
+    definition: str
+    """The sentence that defines the scores: whose windows, cut how."""
     part: str
     """``test``, or ``validation`` for a run that was never tested."""
     leaky: bool
     seen: bool
-    """Some of the people who judged were in training."""
+    """Whether some of the test people were in training."""
     seed: int
     fold: int
     folds: int
     windows: int | None
     accuracy: Mapping[Subnet, float]
     scores: Mapping[Subnet, Mapping[str, Any]]
-    """All measures, classes and the confusion, of some subnetworks."""
+    """All measures, the classes and the confusion of some subnetworks."""
     architecture: Architecture | None
     epochs: int | None
-    """What the recipe allows."""
+    """The epochs of the recipe."""
     command: str
-    file: str
 
     def macs(self, subnet: Subnet) -> int | None:
         return None if self.architecture is None else macs(self.architecture, subnet)
@@ -70,19 +69,16 @@ class Row:
     subnet: Subnet | None
     macs: float | None
     latency_us: float | None
-    seeds: tuple[int, ...]
     accuracy: tuple[float, ...]
-    """One a seed, fold or person; shares."""
+    """A share for each seed, fold or person."""
     macro_f1: tuple[float, ...]
     validation: tuple[float, ...]
-    """Accuracy on the people who validate."""
+    """Accuracies on the validation people."""
     minutes: float | None
-    """Of labelled data per class, where a model was adapted."""
+    """Minutes of labelled data per class, where a model was adapted."""
     interval: tuple[float, ...]
-    """Low and high end of the 95 % interval of what adapting gained; empty where not told."""
+    """Low and high end of the 95 % interval of the gain from adapting; empty if not given."""
     note: str
-    command: str
-    protocol: str
     leaky: bool
 
 
@@ -98,7 +94,7 @@ class Table:
     machine: str
     rows: tuple[Row, ...]
     more: Mapping[str, Any]
-    """What else the file says."""
+    """The file's other keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +109,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """What one model is worth with its sensor worn in several ways."""
+    """The accuracy of one model with its sensor worn in several ways."""
 
     ways: tuple[Way, ...]
-    """As recorded first."""
+    """The way it was recorded comes first."""
     command: str
     trained: str
     """The command that trained the model, with its seed."""
@@ -125,19 +121,19 @@ class Worn:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that was found, by the name of its file without ``.json``."""
+    """Everything that was read; tables and ways to wear a sensor by file name without ``.json``."""
 
     runs: list[Run] = field(default_factory=list)
     tables: dict[str, Table] = field(default_factory=dict)
     worn: dict[str, Worn] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    """File, or file and row: why it is not in the report."""
+    """The reason for each file, or row of a file, that the report leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs of one model under one protocol, judged on the same kind of people: its seeds, its folds, or both."""
+    """Comparable runs of one model under one protocol: its seeds, its folds, or both."""
 
     runs: tuple[Run, ...]
 
@@ -147,7 +143,7 @@ class Group:
 
     @property
     def over(self) -> str:
-        """What the spread is over, counted: ``2 seeds``."""
+        """What the spread covers: ``2 seeds``."""
         folds, seeds = len({run.fold for run in self.runs}), len({run.seed for run in self.runs})
         if folds > 1:
             return f"{len(self.runs)} runs: {folds} of {self.first.folds} folds, {_counted(seeds, 'seed')}"
@@ -160,10 +156,10 @@ class Group:
     def accuracy(self, subnet: Subnet) -> Spread | None:
         return Spread.of([run.accuracy[subnet] for run in self.runs if subnet in run.accuracy])
 
-    def measure(self, subnet: Subnet, name: str) -> str | None:
-        """Of the scores told in full, ``macro_f1`` or ``calibration_error``; says so if not every run told them."""
-        told = [run.scores[subnet].get(name) for run in self.runs if subnet in run.scores]
-        spread = Spread.of([value for value in told if value is not None])
+    def macro_f1(self, subnet: Subnet) -> str | None:
+        """The macro F1 in percent, with the number of runs that have one if some have none; None without any."""
+        values = [run.scores[subnet].get("macro_f1") for run in self.runs if subnet in run.scores]
+        spread = Spread.of([value for value in values if value is not None])
         few = spread is not None and spread.n < len(self.runs)
         return None if spread is None else f"{spread}" + (f" ({spread.n} of {len(self.runs)})" if few else "")
 
@@ -173,50 +169,50 @@ class Group:
 
 
 def grouped(runs: Iterable[Run]) -> list[Group]:
-    """Runs that may stand in one mean."""
+    """Groups of runs that share a mean: same model, protocol and kind of people."""
     groups: dict[tuple[str, str, bool, bool, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.model, run.protocol, run.leaky, run.seen, run.part), []).append(run)
-    return [Group(tuple(sorted(found, key=lambda run: (run.fold, run.seed)))) for found in groups.values()]
+    return [Group(tuple(sorted(members, key=lambda run: (run.fold, run.seed)))) for members in groups.values()]
 
 
 PREFERRED = ("official", "holdout", "groups", "loso")
-"""Which protocol a model's figure is shown under, where it was judged under several."""
+"""The order in which a model's main protocol is chosen."""
 
 
 def main_group(results: Results, model: str) -> Group | None:
-    """The runs that stand for a model: test people of whom none was in training."""
-    own = [g for g in grouped(results.runs) if g.first.model == model and not g.first.leaky and not g.first.seen]
-    own.sort(key=lambda g: (g.first.part != "test", [*PREFERRED, g.first.protocol].index(g.first.protocol)))
-    return own[0] if own else None
+    """The runs that represent a model: their test people were not in training."""
+    candidates = [g for g in grouped(results.runs) if g.first.model == model and not g.first.leaky and not g.first.seen]
+    candidates.sort(key=lambda g: (g.first.part != "test", [*PREFERRED, g.first.protocol].index(g.first.protocol)))
+    return candidates[0] if candidates else None
 
 
 def models_of(results: Results) -> list[str]:
-    """Those of UCI-HAR first."""
+    """The models' names, those of UCI-HAR first."""
     return sorted({run.model for run in results.runs}, key=lambda name: (not name.startswith("uci_"), name))
 
 
-def in_short(words: str) -> str:
-    """The sentence that defines a figure, up to how its windows were cut."""
-    return words.split("; windows of")[0]
+def in_short(definition: str) -> str:
+    """The definition of a score without the way its windows are cut."""
+    return definition.split("; windows of")[0]
 
 
 def on_front(rows: Iterable[Row]) -> list[Row]:
-    """The rows that nothing faster (where none was timed: of fewer MACs) beats on the people who validate."""
-    told = [row for row in rows if row.validation]
-    cost = {id(row): row.latency_us or row.macs or 0.0 for row in told}
-    kept = set(front((cost[id(row)], fmean(row.validation)) for row in told))
-    return [row for row in told if (cost[id(row)], fmean(row.validation)) in kept]
+    """The rows that no faster row (without times: no row of fewer MACs) beats on the validation people."""
+    validated = [row for row in rows if row.validation]
+    cost = {id(row): row.latency_us or row.macs or 0.0 for row in validated}
+    best = set(front((cost[id(row)], fmean(row.validation)) for row in validated))
+    return [row for row in validated if (cost[id(row)], fmean(row.validation)) in best]
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (cost, gain) pairs that gain more than everything at most as costly, cheapest first."""
-    kept: list[tuple[float, float]] = []
+    """The (cost, gain) pairs that gain more than all pairs of the same or a lower cost, cheapest first."""
+    best: list[tuple[float, float]] = []
     for cost, gain in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not kept or gain > kept[-1][1]:
-            kept.append((cost, gain))
-    return kept
+        if not best or gain > best[-1][1]:
+            best.append((cost, gain))
+    return best
 
 
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" + ("" if n == 1 else "s")

@@ -1,4 +1,4 @@
-"""The report's section on a sensor turned, or sampling at another rate."""
+"""The report's section on a turned sensor, and on other sampling rates."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROBUST = "_robust"
-"""Marks, in the name of a file of ways to wear a sensor, the model trained to bear them."""
+"""Part of the file name for a model trained with turned sensors."""
 
 
 def worn(results: Results, out: Path) -> str:
-    """Every model turned and at other rates, beside its variant trained for that."""
-    robust = {name.replace(ROBUST, ""): found for name, found in results.worn.items() if ROBUST in name}
-    plain = {name: found for name, found in results.worn.items() if ROBUST not in name}
-    parts = [_worn(name, found, robust.get(name), out) for name, found in plain.items()]
+    """Every model with its sensor turned and at other rates, next to the variant trained for that."""
+    robust = {name.replace(ROBUST, ""): results.worn[name] for name in results.worn if ROBUST in name}
+    plain = {name: measured for name, measured in results.worn.items() if ROBUST not in name}
+    parts = [_worn(name, measured, robust.get(name), out) for name, measured in plain.items()]
     command = "python benchmarks/worn.py --model uci_cnn --json benchmarks/results/worn_uci_cnn.json"
-    return "\n".join(parts) or html.nothing("turned and at other rates", command)
+    return "\n".join(parts) or html.nothing("turned sensors and other rates", command)
 
 
 def _worn(name: str, plain: Worn, robust: Worn | None, out: Path) -> str:
     ways, subnets = plain.ways, list(plain.ways[0].accuracy)
     shown = [subnets[0], subnets[-1]]
-    sets = [name, *([f"{name}, trained robust"] if robust else [])]
-    header = ["worn", ">windows", *(f">{who} {subnet}" for who in sets for subnet in shown)]
-    later = {way.how: way for way in robust.ways} if robust else {}
+    models = [name, *([f"{name}, trained robust"] if robust else [])]
+    header = ["worn", ">windows", *(f">{model} {subnet}" for model in models for subnet in shown)]
+    robust_ways = {way.how: way for way in robust.ways} if robust else {}
     rows: list[str] = []
     for way in ways:
-        found = [way, *([later.get(way.how)] if robust else [])]
-        cells = [html.number(_percent(one and one.accuracy.get(s))) for one in found for s in shown]
-        note = " <em>(refused; if it were let through)</em>" if way.refused else ""
+        measured = [way, *([robust_ways.get(way.how)] if robust else [])]
+        cells = [html.number(_percent(entry and entry.accuracy.get(s))) for entry in measured for s in shown]
+        note = " <em>(the model refuses this rate; measured with the check off)</em>" if way.refused else ""
         rows.append(html.row(escape(way.how) + note, html.number(way.windows), *cells))
     full = shown[0]
     columns = [("as shipped", "cnn", [way.accuracy.get(full) for way in ways])]
     if robust:
-        told = [later[way.how].accuracy.get(full) if way.how in later else None for way in ways]
-        columns.append(("trained to be turned", "kinet", told))
+        shares = [robust_ways[way.how].accuracy.get(full) if way.how in robust_ways else None for way in ways]
+        columns.append(("trained with turned sensors", "kinet", shares))
     svg = keep(lambda: dots([way.how for way in ways], columns, "accuracy (%)"), out, f"worn_{name}")
-    caption = f"{name}, full network. {plain.protocol}. A rate the model refuses is shown as if let through."
-    commands = [f"{html.code(one.trained)}, then {html.code(one.command)}" for one in (plain, robust) if one]
+    caption = f"{name}, full network. {plain.protocol}. Rates the model refuses are measured with the check off."
+    commands = [f"{html.code(m.trained)}, then {html.code(m.command)}" for m in (plain, robust) if m]
     return f"<h3>{escape(name)}</h3>{html.picture(svg, caption)}" + html.folded(
         "All figures, %", html.table(header, rows) + "".join(map(html.paragraph, commands))
     )

@@ -1,4 +1,4 @@
-"""The report reads committed results, describes them correctly, and tolerates missing or damaged files."""
+"""The report: the files it reads, the figures it shows, and its tolerance of missing or invalid ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from kinestream.inference.architecture import macs
 from kinestream.inference.presets import PRESETS
 from kinestream.train import load_recipe
 from kinestream.train.judge.scores import score_of, to_json
-from kinestream.train.pool_folds import pool_runs
 
 pytest.importorskip("matplotlib", reason="the report draws with matplotlib")
 from benchmarks.report.report import make_report, published_figures
@@ -39,16 +38,16 @@ def seed(accuracy: float, **more: Any) -> dict[str, Any]:
 
 
 def scores(right: int) -> dict[str, Any]:
-    """Of ten windows of two people, of which so many are taken for what they are."""
+    """The scores of ten windows of two people with ``right`` correct predictions."""
     import numpy as np
 
     truth = np.arange(10) % 2
-    taken = np.where(np.arange(10) < right, truth, 1 - truth)
-    return to_json(score_of(np.eye(len(LABELS))[taken], truth, np.arange(10) // 5), LABELS)
+    predicted = np.where(np.arange(10) < right, truth, 1 - truth)
+    return to_json(score_of(np.eye(len(LABELS))[predicted], truth, np.arange(10) // 5), LABELS)
 
 
 def metrics(number: int = 0, right: int = 9, *, model: str = "uci_cnn", protocol: str = "official") -> dict[str, Any]:
-    """A run folder's ``metrics.json``, as far as the report reads it."""
+    """The parts of a run folder's ``metrics.json`` that the report reads."""
     test = {
         "protocol": protocol,
         "definition": f"made up; protocol {protocol}: two people",
@@ -81,8 +80,8 @@ def page(folder: Path, out: Path, *runs: Path) -> str:
     return make_report(folder, out, runs)[0].read_text("utf-8")
 
 
-class Closed(HTMLParser):
-    """Fails on a tag that is closed in the wrong order or never."""
+class TagChecker(HTMLParser):
+    """Fails on a tag closed in the wrong order; ``open`` holds the tags never closed."""
 
     EMPTY = frozenset({"meta", "br"})
 
@@ -112,24 +111,24 @@ def test_every_committed_file_is_read() -> None:
     assert sorted(results.read) == sorted(path.name for path in COMMITTED.glob("*.json"))
 
 
-def test_the_page_is_valid_and_loads_nothing_from_elsewhere(committed: tuple[str, Path]) -> None:
-    reader = Closed()
+def test_the_page_is_well_formed_and_loads_nothing_from_elsewhere(committed: tuple[str, Path]) -> None:
+    reader = TagChecker()
     reader.feed(committed[0])
     assert reader.open == []
-    elsewhere = [a for a in reader.addresses if not a.startswith(("#", "data:"))]
-    assert all(a.startswith("https://") for a in elsewhere)  # links to publications, to be clicked
+    links = [address for address in reader.addresses if not address.startswith(("#", "data:"))]
+    assert all(link.startswith("https://") for link in links)  # to publications
     assert "<script" not in committed[0]
     assert not re.search(r"url\((?!#)|@import|<link|<img", committed[0])
 
 
-def test_the_pictures_of_a_page_share_no_name_and_follow_its_colors(committed: tuple[str, Path]) -> None:
+def test_pictures_have_unique_ids_and_the_colours_of_the_page(committed: tuple[str, Path]) -> None:
     text, out = committed
     svgs = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(svgs) == len(list(out.glob("*.png"))) > 5
-    names = [name for svg in svgs for name in set(re.findall(r'\bid="([^"]+)"', svg))]
-    assert len(names) == len(set(names))
+    ids = [name for svg in svgs for name in set(re.findall(r'\bid="([^"]+)"', svg))]
+    assert len(ids) == len(set(ids))
     for svg in svgs:
-        assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) <= set(names)
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) <= set(ids)
     assert "var(--cnn)" in text
     assert "#0072b2" not in "".join(svgs)
 
@@ -139,7 +138,7 @@ def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:
     assert page(folder, tmp_path / "one") == page(folder, tmp_path / "two")
 
 
-def test_an_empty_folder_gives_the_commands_that_fill_it(tmp_path: Path) -> None:
+def test_an_empty_folder_gives_the_commands_that_make_the_figures(tmp_path: Path) -> None:
     text = page(write(tmp_path / "in"), tmp_path / "out")
     for command in (
         "kinestream data fetch wisdm &amp;&amp; kinestream train --model_name wisdm --test",
@@ -154,17 +153,17 @@ def test_an_empty_folder_gives_the_commands_that_fill_it(tmp_path: Path) -> None
     ):
         assert command in text
     assert text.count("data not available here") >= 4
-    assert "96.71" in text  # what was published stays
+    assert "96.71" in text  # a published figure
 
 
-def test_seeds_become_a_mean_with_the_deviation_of_a_sample(tmp_path: Path) -> None:
+def test_seeds_become_a_mean_with_the_sample_deviation(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.90), "1": seed(0.92)})
     text = page(folder, tmp_path / "out")
     assert "91.00 ± 1.41" in text
     assert "2 seeds, each on 10 windows, 30 epochs" in text
 
 
-def test_one_seed_has_no_deviation() -> None:
+def test_a_single_seed_has_no_deviation() -> None:
     assert str(Spread.of([0.9])) == "90.00"
     assert Spread.of([]) is None
 
@@ -175,12 +174,12 @@ def test_a_leaky_figure_is_marked_and_never_represents_the_model(tmp_path: Path)
     assert group is not None
     assert group.means()[Subnet(1.0, 128)] == 0.8
     text = page(folder, tmp_path / "out")
-    marked = next(row for row in text.split("<tr") if "<th>uci_cnn</th>" in row and "100.00" in row)
-    assert 'class="mark leaky"' in marked
-    assert 'class="mark apart"' not in marked
+    leaky = next(row for row in text.split("<tr") if "<th>uci_cnn</th>" in row and "100.00" in row)
+    assert 'class="mark leaky"' in leaky
+    assert 'class="mark apart"' not in leaky
 
 
-def test_a_run_by_the_papers_recipe_is_listed_below_ours_and_not_averaged_with_it(tmp_path: Path) -> None:
+def test_a_run_by_the_papers_recipe_is_shown_below_ours_and_kept_out_of_its_mean(tmp_path: Path) -> None:
     files = {"uci_cnn": metrics(right=8), "uci_cnn_paper": metrics(right=7, model="uci_cnn_paper")}
     folder = write(tmp_path / "in", **files)
     results = read_results(folder)
@@ -190,10 +189,10 @@ def test_a_run_by_the_papers_recipe_is_listed_below_ours_and_not_averaged_with_i
     assert (ours.means()[Subnet(1.0, 128)], theirs.means()[Subnet(1.0, 128)]) == (0.8, 0.7)
     text = page(folder, tmp_path / "out")
     assert text.index("80.00") < text.index("CNN, by the paper's recipe") < text.index("70.00")
-    assert "kinestream train --model_name resnet_uci --recipe paper --test" in text  # the run that is missing
+    assert "kinestream train --model_name resnet_uci --recipe paper --test" in text  # the missing run
 
 
-def test_published_figures_are_marked_in_every_table_they_share_with_ours(tmp_path: Path) -> None:
+def test_published_figures_are_marked_in_tables_that_also_hold_ours(tmp_path: Path) -> None:
     row = {"name": "kinet", "subnet": "0.35x-128", "macro_f1": [0.83, 0.85], "seeds": [1, 2]}
     folder = write(tmp_path / "in", arena_hapt=table(row, over="folds"))
     text = page(folder, tmp_path / "out")
@@ -204,19 +203,19 @@ def test_published_figures_are_marked_in_every_table_they_share_with_ours(tmp_pa
     assert text.index("<th>CNN-HAR</th>") < text.index("kinet 0.35x-128") < text.index("<th>TinierHAR</th>")
 
 
-def test_a_run_named_again_replaces_the_seed_of_the_file(tmp_path: Path) -> None:
+def test_a_run_folder_replaces_the_same_seed_of_a_file(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", uci_cnn_seeds={"0": seed(0.5), "1": seed(0.6)})
     write(tmp_path / "run", metrics=metrics(0, right=9))
     (group,) = grouped(read_results(folder, [tmp_path / "run"]).runs)
     assert [run.accuracy[Subnet(1.0, 128)] for run in group.runs] == [0.9, 0.6]
 
 
-def test_a_run_without_figures_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_run_without_figures_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"run has no metrics\.json"):
         read_results(None, [tmp_path / "run"])
 
 
-def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match="nowhere"):
         read_results(tmp_path / "nowhere")
 
@@ -227,7 +226,7 @@ def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
         ("{", "Expecting"),
         ('{"0": {"windows": 3}}', "no key 'protocol'"),
         ('{"0": {"protocol": "x", "accuracy": {"full": 0.9}}}', "'full' is not a subnetwork"),
-        ('{"0": {"protocol": "x", "accuracy": {"1.00x-128": 97.1}}}', "97.1 is no share between 0 and 1"),
+        ('{"0": {"protocol": "x", "accuracy": {"1.00x-128": 97.1}}}', "97.1 is not a share between 0 and 1"),
         ("17", "not"),
     ],
 )
@@ -242,14 +241,14 @@ def test_an_invalid_file_is_left_out_with_the_reason(tmp_path: Path, content: st
     assert "broken_seeds.json" in text
 
 
-def test_a_row_in_percent_is_left_out_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_row_in_percent_is_left_out_and_the_other_rows_stay(tmp_path: Path) -> None:
     rows = ({"name": "good", "accuracy": 0.9}, {"name": "bad", "accuracy": [91.0]})
     results = read_results(write(tmp_path, rivals=table(*rows)))
     assert [row.name for row in results.tables["rivals"].rows] == ["good"]
     assert "91.0" in results.left_out["rivals.json, row 2"]
 
 
-def test_the_content_of_a_file_is_shown_as_text(tmp_path: Path) -> None:
+def test_the_text_of_a_file_is_escaped(tmp_path: Path) -> None:
     row = {"name": "<b>bold</b>", "accuracy": [0.9], "note": "a < b & c"}
     folder = write(tmp_path / "in", something=table(row), ablation=table(row, part="validation"))
     text = page(folder, tmp_path / "out")
@@ -258,10 +257,10 @@ def test_the_content_of_a_file_is_shown_as_text(tmp_path: Path) -> None:
 
 
 def test_a_change_to_the_recipe_is_compared_with_the_complete_recipe(tmp_path: Path) -> None:
-    told = [("complete", 0.95, 0.90), ("without EMA", 0.94, 0.91)]
+    recipes = [("complete", 0.95, 0.90), ("without EMA", 0.94, 0.91)]
     rows = [
         {"name": name, "subnet": subnet, "accuracy": [share]}
-        for name, *shares in told
+        for name, *shares in recipes
         for subnet, share in zip(("1.00x-128", "0.10x-96"), shares, strict=True)
     ]
     text = page(write(tmp_path / "in", ablation=table(*rows, part="validation")), tmp_path / "out")
@@ -269,25 +268,25 @@ def test_a_change_to_the_recipe_is_compared_with_the_complete_recipe(tmp_path: P
     assert re.findall(r">([+-][\d.]+)<", row) == ["-1.00", "+1.00"]
 
 
-def test_the_gain_of_adapting_is_compared_with_no_minutes(tmp_path: Path) -> None:
+def test_the_gain_from_adapting_is_against_zero_minutes(tmp_path: Path) -> None:
     rows = [{"name": "uci_cnn", "minutes": m, "accuracy": a} for m, a in ((5, [0.9, 1.0]), (0, [0.8, 0.9]))]
     text = page(write(tmp_path / "in", adapt=table(*rows, over="people")), tmp_path / "out")
     assert "+10.00" in text
     assert (tmp_path / "out" / "adapt.png").exists()
 
 
-def test_the_front_shown_of_the_arena_is_chosen_on_validation_people(tmp_path: Path) -> None:
-    told = [("1.00x-128", 300, 0.80, 0.9), ("0.50x-128", 100, 0.84, 0.8), ("0.10x-96", 100, 0.99, 0.7)]
+def test_the_front_of_the_arena_is_chosen_on_validation_people(tmp_path: Path) -> None:
+    measured = [("1.00x-128", 300, 0.80, 0.9), ("0.50x-128", 100, 0.84, 0.8), ("0.10x-96", 100, 0.99, 0.7)]
     rows = [
-        {"name": "ours", "subnet": subnet, "latency_us": us, "macro_f1": [f1], "validation": [chosen]}
-        for subnet, us, f1, chosen in told
+        {"name": "ours", "subnet": subnet, "latency_us": us, "macro_f1": [f1], "validation": [validation]}
+        for subnet, us, f1, validation in measured
     ]
     results = read_results(write(tmp_path, arena_hapt=table(*rows, over="folds")))
     shown = [str(row.subnet) for row in on_front(results.tables["arena_hapt"].rows)]
     assert shown == ["1.00x-128", "0.50x-128"]
 
 
-def test_latency_is_drawn_and_far_too_slow_points_are_mentioned(tmp_path: Path) -> None:
+def test_latency_is_drawn_and_a_far_slower_rival_is_listed_below(tmp_path: Path) -> None:
     front_rows = [
         {"name": "uci_cnn", "network": "cnn", "subnet": subnet, "macs": 9, "latency_us": us, "test": None}
         for subnet, us in (("1.00x-128", 200.0), ("0.10x-96", 20.0))
@@ -299,7 +298,7 @@ def test_latency_is_drawn_and_far_too_slow_points_are_mentioned(tmp_path: Path) 
     files = {"front": table(*front_rows), "rivals": table(*rivals), "uci_cnn_seeds": {"0": seed(0.9)}}
     text = page(write(tmp_path / "in", **files), tmp_path / "out")
     assert (tmp_path / "out" / "accuracy_latency.png").exists()
-    assert "Too slow to be drawn: random forest: 85.00 ± 1.41 % in 60,000 us." in text
+    assert "Too slow for the picture: random forest: 85.00 ± 1.41 % in 60,000 us." in text
 
 
 def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path) -> None:
@@ -307,12 +306,12 @@ def test_compute_saved_names_the_subnetwork_and_how_it_was_chosen(tmp_path: Path
     saved = [{"name": "uci_cnn", "against": "the other", "seeds": 5, "chosen": {"macs": chosen, "time": None}}]
     text = page(write(tmp_path / "in", baselines=table(compute_saved=saved)), tmp_path / "out")
     row = next(row for row in text.split("<tr") if "uci_cnn, least macs, against the other" in row)
-    for told in ("chosen on validation people", "0.35x-104", "12.5x in MACs, 4.0x in time", "97.00"):
-        assert told in row
+    for text_of_row in ("chosen on validation people", "0.35x-104", "12.5x in MACs, 4.0x in time", "97.00"):
+        assert text_of_row in row
     assert ">–<" in next(row for row in text.split("<tr") if "uci_cnn, least time" in row)
 
 
-def test_a_turned_sensor_is_listed_beside_the_network_trained_for_it(tmp_path: Path) -> None:
+def test_a_turned_sensor_is_shown_next_to_the_network_trained_for_it(tmp_path: Path) -> None:
     def worn(share: float, trained: str) -> dict[str, Any]:
         ways = [{"worn": how, "windows": 9, "accuracy": {"1.00x-80": share}} for how in ("as recorded", "turned")]
         return {"command": "python benchmarks/worn.py", "trained": trained, "protocol": "nine people", "ways": ways}
@@ -321,15 +320,14 @@ def test_a_turned_sensor_is_listed_beside_the_network_trained_for_it(tmp_path: P
     text = page(write(tmp_path / "in", **files), tmp_path / "out")
     row = next(row for row in text.split("<tr") if "<th>turned" in row)
     assert row.index("91.0") < row.index("72.0")
-    for told in ("nine people", "train it</code>", "train it robust</code>", "python benchmarks/worn.py"):
-        assert told in text
+    for detail in ("nine people", "train it</code>", "train it robust</code>", "python benchmarks/worn.py"):
+        assert detail in text
 
 
 KEYS = [
     "0",
     "1",
     "rows",
-    "runs",
     "model",
     "test",
     "protocol",
@@ -357,14 +355,14 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_any_file_is_read_or_left_out_with_a_reason(values: object) -> None:
+def test_any_json_file_is_either_read_or_left_out_with_a_reason(values: object) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "any.json").write_text(json.dumps(values))
         results = read_results(Path(folder))
     assert ("any.json" in results.read) != ("any.json" in results.left_out)
 
 
-def test_published_costs_equal_those_of_the_networks() -> None:
+def test_the_published_macs_are_those_of_our_networks() -> None:
     presets = {
         ("uci", "cnn"): "uci",
         ("uci", "resnet"): "resnet_uci",
@@ -375,21 +373,21 @@ def test_published_costs_equal_those_of_the_networks() -> None:
     }
     paper = published_figures()["paper"]
     for (dataset, network), preset in presets.items():
-        for subnet, told in paper[dataset][network].items():
-            assert macs(PRESETS[preset], Subnet.parse(subnet)) / 1e6 == pytest.approx(told["macs"], abs=0.006)
+        for subnet, figures in paper[dataset][network].items():
+            assert macs(PRESETS[preset], Subnet.parse(subnet)) / 1e6 == pytest.approx(figures["macs"], abs=0.006)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1))
 def test_no_point_of_equal_or_lower_cost_beats_a_point_of_the_front(points: list[tuple[int, int]]) -> None:
-    kept = front(points)
-    assert set(kept) <= set(points)
+    best = front(points)
+    assert set(best) <= set(points)
     for cost, gain in points:
-        assert max(g for c, g in kept if c <= cost) >= gain
-    assert kept == sorted(kept, key=lambda point: point[1])
-    assert len({gain for _, gain in kept}) == len(kept)
+        assert max(g for c, g in best if c <= cost) >= gain
+    assert best == sorted(best, key=lambda point: point[1])
+    assert len({gain for _, gain in best}) == len(best)
 
 
-def test_collected_seeds_equal_the_figures_of_the_runs(tmp_path: Path) -> None:
+def test_collected_seeds_hold_the_figures_of_the_runs(tmp_path: Path) -> None:
     runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
     entries = collect(runs, {"2": seed(0.7)})
     assert list(entries) == ["0", "1", "2"]
@@ -397,22 +395,17 @@ def test_collected_seeds_equal_the_figures_of_the_runs(tmp_path: Path) -> None:
     assert [run.accuracy[Subnet(1.0, 128)] for run in group.runs] == [0.8, 0.9, 0.7]
     confusion = group.runs[0].scores[Subnet(1.0, 128)]["confusion"]
     assert [row[:2] for row in confusion[:2]] == [[4, 1], [1, 4]]
-    assert group.measure(Subnet(1.0, 128), "macro_f1") == "84.95 ± 7.00 (2 of 3)"
+    assert group.macro_f1(Subnet(1.0, 128)) == "84.95 ± 7.00 (2 of 3)"
 
 
-def test_the_output_of_evaluate_is_read_as_the_figures_of_the_runs(tmp_path: Path) -> None:
-    runs = [write(tmp_path / name, metrics=metrics(i, right=8 + i)) for i, name in enumerate(("a", "b"))]
-    one = {"model": "watch", **metrics(right=7, model="watch")["test"]}
-    results = read_results(write(tmp_path / "in", folds=pool_runs(runs), watch=one))
-    group, watch = main_group(results, "uci_cnn"), main_group(results, "watch")
-    assert group is not None
+def test_the_output_of_evaluate_is_read_like_a_run(tmp_path: Path) -> None:
+    output = {"model": "watch", **metrics(right=7, model="watch")["test"]}
+    watch = main_group(read_results(write(tmp_path / "in", watch=output)), "watch")
     assert watch is not None
-    assert [run.accuracy[Subnet(0.1, 96)] for run in group.runs] == [0.8, 0.9]
-    assert (group.over, group.measure(Subnet(0.1, 96), "macro_f1")) == ("2 seeds", "84.95 ± 7.00")
     assert watch.means() == {Subnet(1.0, 128): 0.7, Subnet(0.1, 96): 0.7}
 
 
-def test_seeds_judged_on_other_windows_are_not_collected_together(tmp_path: Path) -> None:
+def test_seeds_tested_on_different_windows_are_not_collected_together(tmp_path: Path) -> None:
     run = write(tmp_path / "a", metrics=metrics(0))
     with pytest.raises(ConfigError, match="judged on 11 windows"):
         collect([run], {"2": seed(0.7, windows=11)})
