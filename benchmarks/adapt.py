@@ -155,8 +155,8 @@ def rows_of(model: Model, data_dir: Path | None) -> Iterator[dict[str, Any]]:
                 }
                 if m:
                     row |= {"gain": round(float(np.mean(gains)), 5), "gain_interval_95": interval(gains)}
-                    told = f"{np.mean(base):7.2%} -> {row['mean']:7.2%}  gain {100 * row['gain']:+.2f} points"
-                    print(f"{name:32} {subnet!s:12} {m:3g} min {len(people):2d} people {told}", flush=True)
+                    change = f"{np.mean(base):7.2%} -> {row['mean']:7.2%}  gain {100 * row['gain']:+.2f} points"
+                    print(f"{name:32} {subnet!s:12} {m:3g} min {len(people):2d} people {change}", flush=True)
                 yield row
 
 
@@ -209,15 +209,15 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     models = [load_model(find_model(name)) for name in args.models]
-    told = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else {}
+    content = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else {}
     if args.search:
-        told["search"] = search(models, args.data, told.get("search", []))
-        for row in told["search"]:
+        content["search"] = search(models, args.data, content.get("search", []))
+        for row in content["search"]:
             print(row)
-        save(args.json, told)
+        save(args.json, content)
         return
     strength, renewed = Strength(), {model.name for model in models}
-    told = {
+    content = {
         "title": "Adapting a model to one person",
         "command": "python -m benchmarks.adapt --data ../shared/data --json benchmarks/results/adapt.json",
         "protocol": "each test person of each model alone: the earliest minutes of every activity are learnt from, "
@@ -226,18 +226,18 @@ def main() -> None:
         "sessions as what was learnt from: another day may gain less",
         "over": "people",
         "strength": dict(zip(("statistics_windows", "last_layer"), _key(strength), strict=True)),
-        "rows": [row for row in told.get("rows", []) if row["name"].split(",")[0] not in renewed],
-        "search": told.get("search", []),
+        "rows": [row for row in content.get("rows", []) if row["name"].split(",")[0] not in renewed],
+        "search": content.get("search", []),
     }
     for model in models:
-        told["rows"] += rows_of(model, args.data)
-        save(args.json, told)
+        content["rows"] += rows_of(model, args.data)
+        save(args.json, content)
 
 
-def save(path: Path | None, told: dict[str, Any]) -> None:
+def save(path: Path | None, content: dict[str, Any]) -> None:
     """One key a line, one row a line."""
     if path is not None:
-        lines = [f"{json.dumps(key)}: {_lines(value)}" for key, value in told.items()]
+        lines = [f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
         path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
 
 

@@ -146,8 +146,8 @@ def main() -> None:
             service.stdin.close()
     waited_ms, dropped = max(found["waited_ms_p95"] for found in ours), sum(found["dropped"] for found in ours)
     if args.json:
-        told = {"devices": args.devices, "waited_ms_p95": waited_ms, "dropped": dropped}
-        print(json.dumps({**told, "source": whole(ours), "bleak_alone": whole(bare)}))
+        circumstances = {"devices": args.devices, "waited_ms_p95": waited_ms, "dropped": dropped}
+        print(json.dumps({**circumstances, "source": whole(ours), "bleak_alone": whole(bare)}))
         return
     for title, found in (("bleak alone, counting", whole(bare)), ("bleak and the source", whole(ours))):
         print(

@@ -26,8 +26,8 @@ KEPT = ("windows", "leaky", "accuracy", "scores")
 def entry(run: dict[str, Any]) -> dict[str, Any]:
     """The figures of a run folder that the file keeps."""
     test = without_counts(run["test"])
-    told = {"protocol": test["definition"], "protocol_name": test["protocol"], "command": run["command"]}
-    return told | {key: test[key] for key in KEPT}
+    shared = {"protocol": test["definition"], "protocol_name": test["protocol"], "command": run["command"]}
+    return shared | {key: test[key] for key in KEPT}
 
 
 def collect(run_dirs: list[Path], held: dict[str, Any]) -> dict[str, Any]:
@@ -39,9 +39,11 @@ def collect(run_dirs: list[Path], held: dict[str, Any]) -> dict[str, Any]:
     pool_runs(run_dirs)  # refuses runs that do not belong together
     runs = [read_scores(run_dir) for run_dir in run_dirs]
     found = {str(run["test"]["seeds"]["training"]): entry(run) for run in runs}
-    for seed, told in held.items():
-        if told["windows"] != next(iter(found.values()))["windows"]:
-            raise ConfigError(f"seed {seed} in the file was judged on {told['windows']} windows; choose another --json")
+    for seed, seed_entry in held.items():
+        if seed_entry["windows"] != next(iter(found.values()))["windows"]:
+            raise ConfigError(
+                f"seed {seed} in the file was judged on {seed_entry['windows']} windows; choose another --json"
+            )
     return dict(sorted({**held, **found}.items(), key=lambda pair: int(pair[0])))
 
 
@@ -57,7 +59,7 @@ def main() -> int:
     except KinestreamError as error:
         print(f"collect: {error}", file=sys.stderr)
         return error.exit_status
-    lines = (f"{json.dumps(seed)}: {json.dumps(told, ensure_ascii=False)}" for seed, told in seeds.items())
+    lines = (f"{json.dumps(seed)}: {json.dumps(seed_entry, ensure_ascii=False)}" for seed, seed_entry in seeds.items())
     path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
     print(f"{path}: seeds {', '.join(seeds)}")
     return 0

@@ -118,8 +118,8 @@ def show_reach(found: list[Point], models: list[Model]) -> None:
     tests = {name: seed_means(name) for name in own}
     for figure in FIGURES:
         reached = [fastest(own[name], tests[name], figure) for name in own]
-        told = ["-" if point is None else f"{point.subnet!s}, {point.us:.1f} us" for point in reached]
-        print(f"{100 * figure:>10.1f} %{'':<20}" + "".join(f"{text:>26}" for text in told))
+        cells = ["-" if point is None else f"{point.subnet!s}, {point.us:.1f} us" for point in reached]
+        print(f"{100 * figure:>10.1f} %{'':<20}" + "".join(f"{text:>26}" for text in cells))
 
 
 def as_json(found: list[Point], models: list[Model]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""How fast a model runs, and what switching between its subnetworks costs; all in one run, on one core.
+"""Speed of a model and cost of switching between its subnetworks; all in one run, on one core.
 
     python benchmarks/inference.py [--model uci_cnn]
 
-Rows that are compared take turns within every round, so the machine's noise hits both alike: compare ratios.
-Where PyTorch is not installed, its row is left out.
+Rows that are compared take turns within every round, so the machine's noise affects both equally: compare ratios.
+Without PyTorch its row is omitted.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     python benchmarks/ingest.py
     python benchmarks/ingest.py --only decoders
 
-The socket: encode, send, receive, decode; our format beside others in the same run. Each message is a chunk of
-25 samples x 6 channels, behind a topic frame to subscribe to. PUSH to PULL over TCP loopback in one thread,
-100 messages in flight; ZeroMQ works in threads of its own, so a CPU-second counts those too. The last row is the
-real thing: ``ZmqPublisher`` to ``ZmqSource`` in one asyncio loop. Ours checks what it sends and receives, the others
-do not. The machine's noise hits all rows alike: compare ratios. Below the rows: a ``ZmqSource`` alone, fed by another
-process, whose chunks are cut into a model's windows.
+The socket: encode, send, receive, decode; our format beside others in the same run. Each message is a chunk of 25
+samples x 6 channels, behind a topic frame to subscribe to. PUSH to PULL over TCP loopback in one thread, 100 messages
+in flight; ZeroMQ has its own threads, which a CPU-second includes. The last row is the real path: ``ZmqPublisher`` to
+``ZmqSource`` in one asyncio loop. Ours checks what it sends and receives, the others do not. The machine's noise
+affects all rows equally: compare ratios. Below the rows: a ``ZmqSource`` alone, fed by another process, whose chunks
+are cut into a model's windows.
 
 The decoders: each sensor's known packets (tests/ingest/devices/vectors.json) again and again through its decoder, in
 one thread. Packets that carry only a battery level are left out.
@@ -120,7 +120,7 @@ def known_packets() -> list[tuple[str, Decoder, str, bytes, int]]:
     for vector in json.loads(VECTORS.read_text(encoding="utf-8")):
         decoder = find_profile(vector["profile"]).plan(Settings(**vector["settings"])).decoder()
         packets = [(char, bytes.fromhex(data)) for char, data in vector["packets"]]
-        for char, data in packets[:-1]:  # what a frame needs to have been told before
+        for char, data in packets[:-1]:  # packets that the frame depends on
             decoder.decode(char, data)
         char, data = packets[-1]
         if vector["samples"] and decoder.decode(char, data):
@@ -146,7 +146,7 @@ def decoders(rounds: int) -> None:
 
 
 def push_prepared(port: int, n: int) -> None:
-    """In a process of its own: send ``n`` chunks that were encoded before the first is sent."""
+    """In a separate process: send ``n`` chunks that were encoded before the first is sent."""
     plain, t = make_chunk(), np.arange(25) / 50.0
     messages = [encode(replace(plain, t=25 * k / 50.0 + t, seq=25 * k)) for k in range(n)]
     messages.append(encode_end(EndOfStream(plain.stream, plain.session, 25 * n)))

@@ -1,11 +1,11 @@
-"""What each adaptive policy gains over the best fixed subnetwork, on people nobody has learnt or chosen from.
+"""The gain of each adaptive policy over the best fixed subnetwork, on people unused in training and tuning.
 
     python -m benchmarks.policy --data ../shared/data --json benchmarks/results/policy.json [--only PART ...]
 
-Parts: ``levers`` (what a slower sensor, or one without gyroscope, costs on the validation people), ``gains`` (settings
-searched on the validation people, judged on the test people), ``battery`` (1,000 random days), ``load`` (the
-paper's demonstration). Real predictions of every subnetwork on every window, asked once and kept; latencies and
-energies by the energy model named in the file, an estimate. A part writes its own rows anew and leaves the others.
+Parts: ``levers`` (the cost of a slower sensor, or of one without gyroscope, on the validation people), ``gains``
+(settings searched on the validation people, judged on the test people), ``battery`` (1,000 random days), ``load`` (the
+paper's demonstration). Real predictions of every subnetwork on every window, computed once and kept; latencies and
+energies are estimates of the energy model named in the file. A part rewrites its own rows and keeps the others.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ P95 = 1.086
 
 @dataclass(frozen=True)
 class People:
-    """Some people's windows and what every subnetwork says of them."""
+    """Some people's windows and every subnetwork's predictions of them."""
 
     material: Material
     answers: lab.SubnetProbs
@@ -97,7 +97,7 @@ def people(model_name: str, dataset: str, part: str, data: Path, energy: EnergyM
 
 
 def levers(model_name: str, energy: EnergyModel) -> list[dict[str, Any]]:
-    """What the sensor run otherwise costs, on the validation people by the model's file, and saves."""
+    """The cost of other sensor settings on the validation people, from the model's file, and their saving."""
     model = load_model(find_model(model_name))
     streaming = read_energy_model("nrf52840_lsm6dso_streaming")
     rows = []
@@ -122,7 +122,7 @@ def levers(model_name: str, energy: EnergyModel) -> list[dict[str, Any]]:
 
 
 def gains(model_name: str, dataset: str, data: Path, energy: EnergyModel) -> list[dict[str, Any]]:
-    """Each policy's settings from the validation people, and what they are worth on the test people."""
+    """Each policy's settings from the validation people, and their result on the test people."""
     learnt, judged = (people(model_name, dataset, part, data, energy) for part in ("validation", "test"))
     rows = []
     for text, kind in (
@@ -179,14 +179,14 @@ def _row(
     grids: list[list[Outcome]],
     chosen: Outcome,
 ) -> dict[str, Any]:
-    """The policy beside what a person could have fixed.
+    """The policy compared with the best fixed choices.
 
     ``beforehand``: the fixed choice most accurate on the validation people of those that cost no more there than the
     policy, kept deadline and battery there. ``afterwards``: the same chosen on the test people themselves. Both with a
     prediction for every window, and with any of ``HOPS``.
     """
     best = next(o for o in grids[1] if o.name == chosen.name)
-    told = {
+    row_values = {
         "name": f"{model}: {name}",
         "model": model,
         "policy": name,
@@ -207,7 +207,7 @@ def _row(
         afterwards = max(within, key=lambda o: o.accuracy, default=None)
         enough = [o for o in judged if _fair(o, outcome.missed) and o.accuracy >= outcome.accuracy]
         cheapest = min(enough, key=lambda o: o.energy_j, default=None)
-        told |= {
+        row_values |= {
             **_told(f"{kind}_beforehand_", beforehand),
             **_told(f"{kind}_afterwards_", afterwards),
             f"{kind}_gain_beforehand": beforehand and round(outcome.accuracy - beforehand.accuracy, 5),
@@ -215,7 +215,7 @@ def _row(
             f"{kind}_saved_against_cheapest_as_accurate": cheapest
             and round(1 - outcome.energy_j / cheapest.energy_j, 4),
         }
-    return told
+    return row_values
 
 
 def _told(prefix: str, outcome: Outcome | None) -> dict[str, Any]:
@@ -231,10 +231,10 @@ def _told(prefix: str, outcome: Outcome | None) -> dict[str, Any]:
 
 
 def battery(data: Path, energy: EnergyModel, count: int, held: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Random days: how often it is empty before the hour, and how far it stays below the oracle.
+    """Random days: how often the battery is empty before the end, and the distance to the oracle.
 
     Args:
-        held: the rows as far as they were made before; days in them are not lived again.
+        held: the rows of an earlier run; their days are not simulated again.
     Returns:
         The rows, again after every 50 days.
     """
@@ -263,7 +263,7 @@ def _lived(name: str, held: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _summed(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with what its days come to; days that no plan without foresight survives are only counted."""
+    """The row with the totals of its days; days that no plan without foresight survives are only counted."""
     fair = np.array(row["foreseeable"], bool)
     early, below = np.array(row["minutes_early"])[fair], np.array(row["below_oracle"])[fair]
     return row | {
@@ -280,9 +280,9 @@ def _summed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _foreseeable(day: Day) -> bool:
-    """Whether the battery lasts under a plan that spends evenly what it has, and learns of other uses when they begin.
+    """Whether the battery lasts if a plan spends its charge evenly and learns of other uses when they start.
 
-    Uses that begin late and draw more than is left by then empty the battery whatever a plan does that cannot foresee.
+    Late uses that draw more than is left empty the battery under any plan that cannot foresee them.
     """
     phases, hours = day.scenario.phases, day.scenario.hours
     least = min(point.energy_mj for point in day.table.points) / day.material.hop_s

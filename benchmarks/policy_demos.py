@@ -1,15 +1,15 @@
-"""The paper's two demonstrations, with its rule and ours: deadlines that change, and a load that comes and goes.
+"""The paper's two demonstrations, with its rule and ours: changing deadlines and a varying load.
 
     python benchmarks/policy_demos.py [--model uci_cnn] [--measured] [--images docs/images]
 
 Deadlines of 70, 45, 20 and 10 ms for 20 s each; then a deadline of 70 ms (the paper's band of 50 to 70 ms) while other
 programs take 0, 30, 60 and 0 % of the processor for 20 s each. Ten windows a second.
 
-Simulated by default, so that the figures are the same on every machine: the model's subnetworks take as long as the
-paper measured on a Raspberry Pi for as large a share of its network, times the load (a processor of which 60 % is
+Simulated by default, so the figures are the same on every machine: the model's subnetworks take as long as the
+paper measured on a Raspberry Pi for the same share of its network, times the load (a processor of which 60 % is
 taken needs 1 / 0.4 of the time), times a jitter whose 95th percentile is 1.1. With ``--measured`` every window is a
 real prediction on this machine and its real time; deadlines are scaled to the full network's measured p50, and the
-load is the only thing that is still assumed.
+load is the only remaining assumption.
 """
 
 from __future__ import annotations

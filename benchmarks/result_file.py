@@ -30,8 +30,8 @@ class ResultFile:
 
     def find(self, name: str, subnet: object = None) -> dict[str, Any] | None:
         """The row, or None."""
-        told = None if subnet is None else str(subnet)
-        return next((row for row in self.rows if row["name"] == name and row.get("subnet") == told), None)
+        subnet_name = None if subnet is None else str(subnet)
+        return next((row for row in self.rows if row["name"] == name and row.get("subnet") == subnet_name), None)
 
     def has(self, name: str, subnet: object, seed: int) -> bool:
         """Whether the row holds the figures of this seed, fold or person."""

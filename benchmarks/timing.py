@@ -181,7 +181,7 @@ class Score:
     missing: int
     """Samples that never came, between the first and the last that did."""
     miscounted: int | None
-    """Samples told as lost, less those missing; None: the method does not look."""
+    """Samples reported as lost minus samples missing; None: the method does not detect losses."""
 
 
 def score(link: Link, timer: Timer, seed: int) -> Score:
@@ -252,8 +252,8 @@ def main() -> None:
         assert isinstance(p95, list)
         assert counts is None or isinstance(counts, list)
         spread = f"{np.median(p95):.2f} ({min(p95):.2f} to {max(p95):.2f})"
-        told = "" if counts is None else ", ".join(f"{count:+d}" if count else "0" for count in counts)
-        print(f"  {row['method']!s:32} {spread:>28} {target or '':>7} {told:>20}", flush=True)
+        miscounts = "" if counts is None else ", ".join(f"{count:+d}" if count else "0" for count in counts)
+        print(f"  {row['method']!s:32} {spread:>28} {target or '':>7} {miscounts:>20}", flush=True)
 
 
 if __name__ == "__main__":

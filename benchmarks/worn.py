@@ -133,11 +133,11 @@ def table(model: Model, people: Sequence[Recording], groups: dict[str, tuple[str
     for worn, axes in TURNS.items():
         rows.append(measure(engine, subnets, groups, people, f"turned {worn}", ChannelMap.parse(axes)))
     for fs_hz in RATES_HZ:
-        told = f"sensor at {fs_hz:g} Hz"
+        condition = f"sensor at {fs_hz:g} Hz"
         try:
-            rows.append(measure(engine, subnets, groups, people, told, fs_hz=fs_hz))
+            rows.append(measure(engine, subnets, groups, people, condition, fs_hz=fs_hz))
         except InputMismatch:
-            rows.append(measure(engine, subnets, groups, people, told, fs_hz=fs_hz, forced=True))
+            rows.append(measure(engine, subnets, groups, people, condition, fs_hz=fs_hz, forced=True))
     return rows
 
 
@@ -177,10 +177,10 @@ def main() -> None:
         print(show(rows) + "\n", flush=True)
         if args.json:
             path = args.json if len(data.datasets) == 1 else args.json.with_stem(f"{args.json.stem}_{name}")
-            told = about(model, args.model, f"{len(test)} test people of {name}") | {
+            content = about(model, args.model, f"{len(test)} test people of {name}") | {
                 "ways": [as_json(row) for row in rows]
             }
-            path.write_text(json.dumps(told, indent=1) + "\n")
+            path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def about(model: Model, found_as: str, whose: str) -> dict[str, object]:
