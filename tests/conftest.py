@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of the original recordings; a test that needs it is skipped where it is absent."""
+    """The folder of the original recordings; skips the test if there is no such folder."""
     folder = Path(os.environ.get("KINESTREAM_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no recordings: neither $KINESTREAM_DATA nor {folder.name}/ beside the project")
@@ -27,16 +27,16 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nobodys_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No keys are found but those a test makes: what holds here must not hang on whose machine this is."""
+def no_user_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the user's keys: a test finds only the keys it makes, so results do not depend on the machine."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KINESTREAM_KEYS", str(tmp_path_factory.mktemp("nobody") / "keys"))
+        environment.setenv("KINESTREAM_KEYS", str(tmp_path_factory.mktemp("no_user") / "keys"))
         yield
 
 
 @pytest.fixture
 def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a system bus of the test's own; bleak and child processes find it in the environment."""
+    """The address of a private system bus; bleak and child processes read it from the environment."""
     if sys.platform != "linux" or shutil.which("dbus-daemon") is None:
         pytest.skip("needs dbus-daemon (Debian: apt install dbus)")
     from tests.ble.daemon import private_bus
@@ -48,8 +48,8 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def bluez(bus: str) -> Iterator[BlueZ]:
-    """An empty air around a powered adapter."""
-    from tests.ble.bluez import BlueZ  # dbus-fast is for Linux only
+    """A BlueZ with a powered adapter and no devices in range."""
+    from tests.ble.bluez import BlueZ  # dbus-fast needs Linux
 
     with BlueZ(bus) as service:
         yield service

@@ -1,4 +1,4 @@
-"""Models with random weights and statistics: all that inference does is tested without any training."""
+"""Models with random weights and statistics, to test inference without training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def random_model(
     *,
     seed: int = 0,
 ) -> Model:
-    """A model whose activations stay near one, so that no class is certain and every weight matters."""
+    """A model whose activations stay near one: no class is certain and every weight matters."""
     rng = np.random.default_rng(seed)
     tensors = {}
     for tensor, shape in parameter_shapes(architecture).items():
@@ -47,11 +47,11 @@ def random_model(
 
 
 def random_preset(preset: str) -> Model:
-    """A random model of one of the paper's networks, at all its widths and lengths."""
+    """A random model of one of the paper's networks, with all its widths and resolutions."""
     return random_model(preset, PRESETS[preset], WIDTHS, RESOLUTIONS[preset])
 
 
 def random_windows(model: Model, n: int, *, seed: int = 1) -> np.ndarray:
-    """(n, length, columns) windows in the model's range."""
+    """Random (n, length, columns) windows in the model's range."""
     noise = np.random.default_rng(seed).standard_normal((n, model.input.length, len(model.mean)))
     return (model.mean + model.std * noise).astype(np.float32)

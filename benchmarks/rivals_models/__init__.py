@@ -1,1 +1,1 @@
-"""Networks and features that kinestream is compared with."""
+"""The networks and features of the rivals in the benchmarks."""

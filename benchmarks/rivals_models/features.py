@@ -1,4 +1,4 @@
-"""Standard features of a window for classical classifiers: what a random forest is given to see."""
+"""Standard features of a window, the input of classical classifiers such as a random forest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def window_features(x: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
-    """(n, features) of (n, length, columns) windows.
+    """The (n, features) features of (n, length, columns) windows.
 
-    Of each column: mean, standard deviation, least, greatest, median, interquartile range, mean absolute change,
-    energy, dominant frequency and its share of the power, spectral entropy. And the correlation of every two columns.
+    Per column: mean, standard deviation, minimum, maximum, median, interquartile range, mean absolute change, energy,
+    dominant frequency and its share of the power, spectral entropy. Per pair of columns: correlation.
 
-    Source: the families of features of UCI-HAR (Anguita et al., ESANN 2013), computed on the raw columns.
+    Source: the feature families of UCI-HAR (Anguita et al., ESANN 2013), computed on the raw columns.
     """
     n, length, columns = x.shape
     x64 = x.astype(np.float64)

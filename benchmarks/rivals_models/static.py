@@ -1,4 +1,4 @@
-"""Training of a network that is never cut: the rivals a switchable one has to be measured against."""
+"""Training of static networks, the rivals of a switchable network."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class StaticNet(nn.Module):
-    """One subnetwork's shape as a network of its own, with weights for nothing else.
+    """A separate network in the shape of one subnetwork.
 
-    It costs what the subnetwork costs and is initialised for the channels it has. Its batch norm has no running
+    It has the subnetwork's cost and is initialised for its own number of channels. Its batch norm has no running
     statistics: ``settle`` records them once the weights are final, as for a switchable network.
     """
 
@@ -46,8 +46,11 @@ class StaticNet(nn.Module):
         return self.net(x, self.subnet)
 
     def settle(self, sample: Tensor, resolutions: Iterable[int] = ()) -> None:
-        """Record the statistics from (n, length, columns) normalised training windows: of the network's own length,
-        and of others it was not trained at."""
+        """Record batch-norm statistics from (n, length, columns) normalised training windows.
+
+        Args:
+            resolutions: further resolutions, at which the network was not trained.
+        """
         subnets = {self.subnet, *(Subnet(1.0, resolution) for resolution in resolutions)}
         batch_statistics.record(self.net, sample, sorted(subnets))
 
@@ -61,14 +64,14 @@ def fit_static(
     device: torch.device = PROCESSOR,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> tuple[Net, Tensor, Tensor]:
-    """The network, trained by the recipe: its optimizer, schedule, augmentation and averaged weights, one pass a step.
+    """Train a network by the recipe: optimizer, schedule, augmentation and averaged weights, one pass per step.
 
     Args:
         make_net: called once, after seeding; the network maps (n, length, columns) to (n, classes) logits.
     Returns:
         The network, ready to evaluate on the processor, and mean and std, (columns,) each, of its input.
     Raises:
-        KinestreamError: the loss is no number any more.
+        KinestreamError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)

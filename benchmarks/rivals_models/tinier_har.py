@@ -1,7 +1,7 @@
-"""A small static rival: a network after the published description of TinierHAR.
+"""A small static rival: a network built from the published description of TinierHAR.
 
-Source: TinierHAR (arXiv 2507.07949); written from the description, which leaves open where batch norms and biases
-stand. This reading gives exactly the published 9,589 parameters at 128 x 9 samples and 6 classes.
+Source: TinierHAR (arXiv 2507.07949). The description does not state the places of batch norms and biases; those chosen
+here give exactly the published 9,589 parameters at 128 x 9 samples and 6 classes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class TinierHar(nn.Module):
     """Depthwise-separable convolutions along time, a bidirectional GRU, attention over time, one linear layer.
 
     Args:
-        columns: sensor columns. classes: how many activities.
+        columns: number of sensor columns. classes: number of activities.
     """
 
     def __init__(self, columns: int, classes: int) -> None:
@@ -41,7 +41,7 @@ class TinierHar(nn.Module):
 
 
 class _Block(nn.Module):
-    """A residual depthwise-separable convolution of 5 samples, each column on its own."""
+    """A residual depthwise-separable convolution over 5 samples, the same for every column."""
 
     def __init__(self, before: int, after: int, *, pool: bool) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ def test_the_model_of_a_complete_fold_is_read(tmp_path):
 
 def test_every_row_is_timed_and_so_is_the_rival(tmp_path):
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
-    models, path = {"one": random_model(), "other": random_model()}, tmp_path / "figures.json"
+    models, path = {"first": random_model(), "second": random_model()}, tmp_path / "figures.json"
     results = ResultFile(path, {"title": "made up"})
     for name, model in models.items():
         for subnet in model.subnets:
@@ -45,6 +45,6 @@ def test_calls_take_turns_and_the_slower_one_takes_longer():
     pytest.importorskip("torch", reason="the rival is a PyTorch network")
     order: list[str] = []
     calls = {"idle": lambda: order.append("idle"), TINIER: tinier_call(9, 6, 128)}
-    found = median_us(calls, rounds=2, runs=1)
+    time_us = median_us(calls, rounds=2, runs=1)
     assert order == ["idle"] * 4
-    assert found["idle"] < found[TINIER]
+    assert time_us["idle"] < time_us[TINIER]

@@ -44,10 +44,10 @@ def test_the_next_run_finds_the_figures_in_the_file(tmp_path):
 
 def test_two_runs_fill_one_file(tmp_path):
     path = tmp_path / "figures.json"
-    one, other = ResultFile(path, ABOUT), ResultFile(path, ABOUT)
-    one.add("net", "0.10x-96", 0, {"accuracy": 0.5})
-    other.add("forest", None, 0, {"accuracy": 0.25})
-    one.add("net", "0.10x-96", 1, {"accuracy": 0.75})
+    first, second = ResultFile(path, ABOUT), ResultFile(path, ABOUT)
+    first.add("net", "0.10x-96", 0, {"accuracy": 0.5})
+    second.add("forest", None, 0, {"accuracy": 0.25})
+    first.add("net", "0.10x-96", 1, {"accuracy": 0.75})
     rows = ResultFile(path, ABOUT).rows
     assert [(row["name"], row["seeds"]) for row in rows] == [("net", [0, 1]), ("forest", [0])]
 

@@ -30,27 +30,27 @@ def test_every_parameter_of_tinier_har_learns() -> None:
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
         if not name.endswith("wise.bias") and name != "attention.bias" and "shortcut.0.bias" not in name:
-            # A bias before a batch norm, and one before a softmax over time, cannot change anything.
+            # A bias before a batch norm or before a softmax over time has no effect.
             assert parameter.grad.abs().sum() > 0, name
 
 
-def test_features_of_a_known_wave_are_known() -> None:
+def test_the_features_of_a_sine_wave_have_their_exact_values() -> None:
     t = np.arange(128) / 64
     wave = np.stack([np.sin(2 * np.pi * 4 * t), 3 + 0 * t], axis=1)[None].astype(np.float32)
-    found = window_features(wave, 64.0)
-    assert found.shape == (1, 11 * 2 + 1)
-    by_family = found[0, :22].reshape(11, 2)
+    features = window_features(wave, 64.0)
+    assert features.shape == (1, 11 * 2 + 1)
+    by_family = features[0, :22].reshape(11, 2)
     np.testing.assert_allclose(by_family[0], [0, 3], atol=1e-6)  # mean
     np.testing.assert_allclose(by_family[1], [np.sqrt(0.5), 0], atol=1e-6)  # standard deviation
     assert by_family[8, 0] == 4.0  # dominant frequency
     assert by_family[9, 0] == pytest.approx(1.0, abs=1e-5)  # all power in it
-    assert np.isfinite(found).all()
+    assert np.isfinite(features).all()
 
 
 def test_correlated_columns_are_detected() -> None:
     x = np.random.default_rng(0).normal(size=(5, 64, 1)).astype(np.float32)
-    found = window_features(np.concatenate([x, -2 * x], axis=2), 50.0)
-    np.testing.assert_allclose(found[:, -1], -1, atol=1e-5)
+    features = window_features(np.concatenate([x, -2 * x], axis=2), 50.0)
+    np.testing.assert_allclose(features[:, -1], -1, atol=1e-5)
 
 
 def two_paces(n: int = 256, length: int = 128) -> Windows:
@@ -65,8 +65,8 @@ def two_paces(n: int = 256, length: int = 128) -> Windows:
 
 def quick(**training) -> Recipe:
     recipe = load_recipe("uci")
-    how = {"epochs": 8, "batch_size": 32, "ema_decay": 0.9} | training
-    return replace(recipe, training=replace(recipe.training, **how))
+    settings = {"epochs": 8, "batch_size": 32, "ema_decay": 0.9} | training
+    return replace(recipe, training=replace(recipe.training, **settings))
 
 
 def test_a_static_network_learns_separable_classes() -> None:
@@ -93,7 +93,7 @@ def test_a_network_in_the_shape_of_a_subnetwork_costs_the_same() -> None:
     assert [layer.shape[0] for layer in alone.parameters() if layer.ndim == 4] == [36, 72, 140]
 
 
-def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_judged_at_others() -> None:
+def test_a_network_in_the_shape_of_a_subnetwork_learns_at_its_length_and_is_tested_at_others() -> None:
     torch = pytest.importorskip("torch", reason="the rival is a PyTorch network")
     from benchmarks.rivals_models.static import StaticNet, fit_static
     from kinestream.inference.presets import PRESETS

@@ -33,7 +33,7 @@ def test_another_rate_samples_the_same_motion_at_its_own_times(fs_hz):
     got = at_rate(chunk, fs_hz)
     np.testing.assert_allclose(got.t, np.arange(len(got)) / fs_hz, atol=1e-9)
     assert len(got) == pytest.approx(12 * fs_hz, abs=2)
-    inside = slice(int(fs_hz), -int(fs_hz))  # the resampling filter knows nothing beyond the ends
+    inside = slice(int(fs_hz), -int(fs_hz))  # the resampling filter has no samples beyond the ends
     np.testing.assert_allclose(got.x[inside], motion(got.t)[inside], atol=0.05)
     assert got.labels is not None
     change = got.t[np.flatnonzero(np.diff(got.labels))[0]]
@@ -47,14 +47,14 @@ def test_frequencies_above_a_slower_sensors_limit_are_removed_without_aliasing()
     assert np.abs(got.x[25:-25]).max() < 0.05
 
 
-def test_a_rate_the_model_refuses_is_refused_unless_let_through():
+def test_a_rate_the_model_refuses_is_measured_only_with_the_check_off():
     people = [recording()]
     with pytest.raises(InputMismatch):
         list(live_windows(SPEC, people, ChannelMap(), 25.0, forced=False))
-    found = list(live_windows(SPEC, people, ChannelMap(), 25.0, forced=True))
+    forced = list(live_windows(SPEC, people, ChannelMap(), 25.0, forced=True))
     plain = list(live_windows(SPEC, people, ChannelMap(), None, forced=False))
-    assert len(plain) - 1 <= len(found) <= len(plain)
-    assert {truth for _, truth in found} == {"walking", "sitting"}
+    assert len(plain) - 1 <= len(forced) <= len(plain)
+    assert {truth for _, truth in forced} == {"walking", "sitting"}
 
 
 def test_all_turns_differ_and_none_is_the_identity():
