@@ -27,7 +27,7 @@ async def test_every_kind_of_address_opens_a_source(address: str, recording: Pat
     assert type(source) in (Wearer, ZmqSource, Player)
 
 
-def test_the_option_goes_before_the_address() -> None:
+def test_an_option_overrides_the_address() -> None:
     source = open_source("wearer://?speed=2", SourceOptions(speed=8.0))
     assert isinstance(source, Playback)
     assert source.speed == 8.0
@@ -54,7 +54,7 @@ def test_an_option_that_the_source_would_ignore_is_refused(address: str, options
         open_source(address, options)
 
 
-def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_kind_of_source_is_refused_with_the_known_kinds() -> None:
     with pytest.raises(
         ConfigError, match=r"'mqtt://' is not a kind of source; expected wearer://, zmq\+tcp://, relay://.*, replay://"
     ):

@@ -1,4 +1,4 @@
-"""``kinestream.load(...).predict(...)``: the command line's predictions, from a program's arrays and tables."""
+"""``kinestream.load(...).predict(...)`` predicts from arrays and tables like the command line."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def assert_same(predictions: kinestream.Predictions, expected: list[Prediction])
 
 
 @pytest.mark.parametrize("policy", [f"fixed:{SUBNET}", "persistence"])
-async def test_the_predictions_of_the_wearer_are_those_of_a_replay_bit_for_bit(policy: str) -> None:
+async def test_predictions_of_the_wearer_equal_those_of_a_replay_bit_for_bit(policy: str) -> None:
     ours = RECOGNISER.predict(WEARER.x, WEARER.fs_hz, time=WEARER.t, labels=names_of(WEARER), policy=policy)
     assert_same(ours, await replayed(WEARER, policy))
 
 
-async def test_the_predictions_of_a_real_recording_are_those_of_a_replay_bit_for_bit(data_dir: Path) -> None:
+async def test_predictions_of_a_real_recording_equal_those_of_a_replay_bit_for_bit(data_dir: Path) -> None:
     try:
         recording = open_dataset("hapt", data_dir)[0]
     except KinestreamError as error:
@@ -73,7 +73,7 @@ async def test_the_predictions_of_a_real_recording_are_those_of_a_replay_bit_for
     assert ours.accuracy > 0.9
 
 
-def test_the_predictions_are_those_the_command_line_prints_of_the_same_file(
+def test_predictions_equal_those_the_command_line_prints_for_the_same_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "wearer.csv"
@@ -107,14 +107,14 @@ def test_arrays_lists_and_tables_give_the_same_predictions(data: Any) -> None:
     assert RECOGNISER.predict(data, WEARER.fs_hz).probs.tobytes() == expected.probs.tobytes()
 
 
-def test_columns_of_an_array_are_taken_by_their_names() -> None:
+def test_columns_of_an_array_are_matched_by_name() -> None:
     expected = RECOGNISER.predict(WEARER.x, WEARER.fs_hz)
     gyro_first = np.hstack([WEARER.x[:, 3:], WEARER.x[:, :3], np.zeros((len(WEARER), 1))])
     ours = RECOGNISER.predict(gyro_first, WEARER.fs_hz, channels=[*GYRO, *ACC, "mag_x"])
     assert ours.probs.tobytes() == expected.probs.tobytes()
 
 
-def test_dates_are_seconds_since_the_first() -> None:
+def test_dates_become_seconds_since_the_first() -> None:
     start = datetime(2024, 1, 31, 12)
     dates = [start + timedelta(seconds=i / 50) for i in range(len(WEARER))]
     expected = RECOGNISER.predict(WEARER.x, 50)
@@ -124,14 +124,14 @@ def test_dates_are_seconds_since_the_first() -> None:
         np.testing.assert_allclose(ours.times, expected.times, atol=1e-6)
 
 
-def test_another_rate_is_resampled_to_the_models() -> None:
+def test_another_rate_is_resampled_to_that_of_the_model() -> None:
     fast = simulate(3, 40.0, rate_hz=100.0)
     predictions = RECOGNISER.predict(fast.x, 100)
     assert abs(len(predictions) - len(RECOGNISER.predict(WEARER.x, 50))) <= 1
     assert np.allclose(predictions.times[0], [0.0, 2.54])
 
 
-def test_the_input_is_left_alone() -> None:
+def test_the_input_is_not_changed() -> None:
     x = WEARER.x.copy()
     RECOGNISER.predict(x, 50)
     assert x.tobytes() == WEARER.x.tobytes()
@@ -167,7 +167,7 @@ def test_without_pandas_to_pandas_names_the_command_that_installs_it(monkeypatch
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_every_bundled_model_says_what_it_is_and_reads_its_own_channels(name: str) -> None:
+def test_every_bundled_model_describes_itself_and_accepts_its_own_channels(name: str) -> None:
     recogniser = kinestream.load(name)
     assert repr(recogniser).startswith(f"<kinestream model {name}: {len(recogniser.labels)} activities, ")
     still = np.tile([0.0, 0.0, STANDARD_GRAVITY, 0.0, 0.0, 0.0][: len(recogniser.channels)], (400, 1))
@@ -182,7 +182,7 @@ def test_a_model_is_loaded_from_a_file_and_an_unknown_one_is_refused(tmp_path: P
         kinestream.load("uci_kinett")
 
 
-def test_the_front_runs_from_cheap_to_accurate() -> None:
+def test_the_front_is_ordered_by_energy() -> None:
     energies = [point.energy_mj for point in RECOGNISER.front]
     assert energies == sorted(energies)
 
@@ -240,7 +240,7 @@ FRAME = frame_of(WEARER)[:500]
         (X, {"policy": "battery", "subnet": SUBNET}, "give one of the two"),
     ],
 )
-def test_unusable_data_and_arguments_are_refused_in_the_words_of_a_program(
+def test_unusable_arguments_are_refused_without_naming_command_line_options(
     data: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(KinestreamError, match=message) as caught:
@@ -249,7 +249,7 @@ def test_unusable_data_and_arguments_are_refused_in_the_words_of_a_program(
     assert "--" not in str(caught.value)
 
 
-def test_samples_that_cannot_be_used_are_dropped_and_noticed() -> None:
+def test_unusable_samples_are_dropped_and_noticed() -> None:
     x = WEARER.x.copy()
     x[300:303] = np.nan
     predictions = RECOGNISER.predict(x, 50)
@@ -257,13 +257,13 @@ def test_samples_that_cannot_be_used_are_dropped_and_noticed() -> None:
     assert "3 samples with NaN" in repr(predictions)
 
 
-def test_a_recording_full_of_gaps_says_why_it_holds_no_window() -> None:
+def test_for_a_recording_full_of_gaps_the_error_explains_the_missing_windows() -> None:
     time = np.arange(500) / 50 + np.arange(500) // 100
     with pytest.raises(InputMismatch, match=r"no whole window in 500 .*\(4 gaps no window spans\).*fill its gaps"):
         RECOGNISER.predict(X, time=time)
 
 
-def test_values_in_other_units_are_warned_of() -> None:
+def test_values_in_other_units_raise_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"the acceleration looks like g: .*multiply it by 9.80665"):
         RECOGNISER.predict(WEARER.x / np.array([STANDARD_GRAVITY] * 3 + [1.0] * 3, np.float32), 50)
     with pytest.warns(UserWarning, match="the angular rate looks like degrees per second"):

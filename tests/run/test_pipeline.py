@@ -35,7 +35,7 @@ def pipeline(table: OperatingTable, policy: str = "fixed", **more: object) -> Pi
 
 
 def content(predictions: list[Prediction]) -> list[tuple[object, ...]]:
-    """All of a prediction that must not depend on the machine's speed or on chunking."""
+    """The parts of a prediction that must not depend on the machine's speed or on chunking."""
     return [
         (
             p.stream,
@@ -60,7 +60,7 @@ def run(pipe: Pipeline, chunks: list[SampleChunk]) -> list[Prediction]:
     return [prediction for chunk in chunks for prediction in pipe.push(chunk)] + pipe.flush()
 
 
-def test_a_prediction_tells_all_about_its_window(table: OperatingTable) -> None:
+def test_a_prediction_describes_its_window(table: OperatingTable) -> None:
     labels = np.zeros(400, np.int16)
     predictions = run(pipeline(table, "fixed:0.5x-32"), cut(regular(400, labels=labels), 25))
     assert len(predictions) == (400 - 40) // 20 + 1
@@ -73,13 +73,13 @@ def test_a_prediction_tells_all_about_its_window(table: OperatingTable) -> None:
     assert first.latency_ms > 0
     assert first.energy_mj == table[Subnet(0.5, 32)].energy_mj
     assert first.truth == "walking"
-    # The chunk's newest sample reached the host with the chunk: 10 samples after the window's own last one.
+    # The chunk arrives with its newest sample, 10 samples after the last sample of the window.
     assert first.age_ms == pytest.approx(10 / 50 * 1000 + first.latency_ms)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=4))
-def test_predictions_are_the_same_to_the_last_bit_however_the_stream_was_cut(sizes: list[int]) -> None:
+def test_predictions_are_identical_however_the_stream_is_cut(sizes: list[int]) -> None:
     table = TABLE
     battery = {"battery": SimulatedBattery(capacity_j=1.0)}
     expected = content(run(pipeline(table, "battery:hours=0.1", **battery), [regular(900)]))
@@ -89,7 +89,7 @@ def test_predictions_are_the_same_to_the_last_bit_however_the_stream_was_cut(siz
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=4))
-def test_a_sensor_run_slower_by_a_policy_gives_the_same_however_the_stream_was_cut(sizes: list[int]) -> None:
+def test_predictions_at_a_lower_sensor_rate_are_identical_however_the_stream_is_cut(sizes: list[int]) -> None:
     whole = regular(900)
     pipes = [pipeline(TABLE, "persistence:settle=1,sure=0,margin=0,look_s=4,fs_hz=12.5") for _ in range(2)]
     expected = run(pipes[0], [whole])
@@ -101,25 +101,25 @@ def test_a_sensor_run_slower_by_a_policy_gives_the_same_however_the_stream_was_c
     assert pipes[0].counts()["gaps"] == pipes[0].counts()["lost"] == 0
 
 
-def test_a_gyroscope_put_to_sleep_by_a_policy_reads_nothing_and_no_window_is_lost() -> None:
+def test_a_policy_that_stops_the_gyroscope_loses_no_window() -> None:
     engine = Engine(random_model("six", replace(TINY, columns=6)))
     table = replace(TABLE, model="six")
-    told = [
+    runs = [
         run(Pipeline(engine, make_policy(policy, table), table), cut(regular(600), 25))
         for policy in ("fixed", "fixed+sensing:fs_hz=50,gyro=false")
     ]
-    awake, asleep = told
+    awake, asleep = runs
     assert [p.index for p in asleep] == [p.index for p in awake]
-    same = {one.t_start_s: one.probs.tobytes() == other.probs.tobytes() for one, other in zip(*told, strict=True)}
+    same = {a.t_start_s: a.probs.tobytes() == b.probs.tobytes() for a, b in zip(awake, asleep, strict=True)}
     assert same[0.0]
     assert not any(equal for start_s, equal in same.items() if start_s > 2.1)
     assert "as set" in asleep[-1].decision.reason
 
 
-def test_a_slower_device_is_taken_where_a_policy_asked_for_it_and_refused_else() -> None:
+def test_a_slower_device_is_accepted_only_if_the_policy_asked_for_it() -> None:
     whole = regular(800)
-    first, then = whole.part(0, 400), whole.part(400, 800)
-    slower = replace(then, t=then.t[::2], x=then.x[::2], fs_hz=25.0)
+    first, second = whole.part(0, 400), whole.part(400, 800)
+    slower = replace(second, t=second.t[::2], x=second.x[::2], fs_hz=25.0)
     asked = pipeline(TABLE, "fixed+sensing:fs_hz=25")
     predictions = run(asked, [*cut(first, 25), *cut(slower, 25)])
     assert predictions[-1].t_end_s > 15
@@ -138,26 +138,26 @@ def test_a_sensor_rate_too_low_for_windows_is_raised_to_the_lowest_that_works(fs
     assert pipe.counts()["gaps"] == 0
 
 
-def test_a_battery_drains_slower_by_what_the_sensor_saves() -> None:
+def test_a_battery_drains_slower_by_the_energy_the_sensor_saves() -> None:
     rows = (SensingRow(Sensing(50.0), {}, 10.0), SensingRow(Sensing(25.0), {}, 4.0))
     table = replace(TABLE, sensing=rows)
     batteries = [SimulatedBattery(capacity_j=1.0, base_mw=10.0) for _ in range(2)]
     for battery, policy in zip(batteries, ("fixed", "fixed+sensing:fs_hz=25"), strict=True):
         run(pipeline(table, policy, battery=battery), cut(regular(800), 25))
-    full, spared = (battery.state()["left_j"] for battery in batteries)
+    full, saving = (battery.state()["left_j"] for battery in batteries)
     windows_s = (800 - 40) / 50  # from the first window's end on
-    assert (spared - full) == pytest.approx(6.0 / 1000 * windows_s, rel=0.05)
+    assert (saving - full) == pytest.approx(6.0 / 1000 * windows_s, rel=0.05)
 
 
-def test_a_pipeline_restored_goes_on_with_the_sensor_as_it_was_asked() -> None:
+def test_a_restored_pipeline_keeps_the_requested_sensor_rate() -> None:
     policy = "persistence:settle=1,sure=0,margin=0,look_s=4,fs_hz=12.5"
     chunks = cut(regular(900), 25)
-    one, other = pipeline(TABLE, policy), pipeline(TABLE, policy)
+    original, restored = pipeline(TABLE, policy), pipeline(TABLE, policy)
     for chunk in chunks[:15]:
-        one.push(chunk)
-    other.restore(one.state())
-    assert content(run(other, chunks[15:])) == content(run(one, chunks[15:]))
-    assert other.counts() == one.counts()
+        original.push(chunk)
+    restored.restore(original.state())
+    assert content(run(restored, chunks[15:])) == content(run(original, chunks[15:]))
+    assert restored.counts() == original.counts()
 
 
 TABLE = replace(
@@ -166,11 +166,11 @@ TABLE = replace(
         replace(point, energy_mj=point.macs * 1e-5, p50_ms=1.0, p95_ms=2.0) for point in operating_table(ENGINE).points
     ),
 )
-"""A table of round figures, so that decisions do not depend on this machine's speed."""
+"""A table with fixed costs, so that decisions do not depend on the machine's speed."""
 
 
-def by_way_of_text(state: dict[str, Any]) -> dict[str, Any]:
-    """The state written as JSON and read again, arrays laid aside: nothing in it needs pickle."""
+def through_json(state: dict[str, Any]) -> dict[str, Any]:
+    """The state after a round trip through JSON, arrays kept apart: nothing in it needs pickle."""
     arrays: list[np.ndarray] = []
 
     def put(value: object) -> dict[str, int]:
@@ -179,32 +179,32 @@ def by_way_of_text(state: dict[str, Any]) -> dict[str, Any]:
         return {"array": len(arrays) - 1}
 
     text = json.dumps(state, default=put)
-    return json.loads(text, object_hook=lambda found: arrays[found["array"]] if "array" in found else found)
+    return json.loads(text, object_hook=lambda value: arrays[value["array"]] if "array" in value else value)
 
 
-def test_a_restored_pipeline_goes_on_as_if_nothing_had_happened() -> None:
+def test_a_restored_pipeline_continues_identically() -> None:
     chunks = cut(regular(1500), 37)
-    one = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
+    original = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
     for chunk in chunks[:20]:
-        one.push(chunk)
-    two = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
-    two.restore(by_way_of_text(one.state()))
-    rest = content(run(one, chunks[20:]))
-    assert rest == content(run(two, chunks[20:]))
+        original.push(chunk)
+    restored = pipeline(TABLE, "battery:hours=0.01", battery=SimulatedBattery(capacity_j=0.5))
+    restored.restore(through_json(original.state()))
+    rest = content(run(original, chunks[20:]))
+    assert rest == content(run(restored, chunks[20:]))
     assert len(rest) > 20
-    assert one.counts() == two.counts()
+    assert original.counts() == restored.counts()
 
 
-def test_streams_side_by_side_do_not_touch_each_other() -> None:
-    one = regular(600)
-    two = replace(regular(600), stream="other", x=one.x[::-1].copy())
-    mixed = [c for pair in zip(cut(one, 20), cut(two, 20), strict=True) for c in pair]
+def test_parallel_streams_do_not_affect_each_other() -> None:
+    first = regular(600)
+    second = replace(regular(600), stream="other", x=first.x[::-1].copy())
+    mixed = [c for pair in zip(cut(first, 20), cut(second, 20), strict=True) for c in pair]
     together = run(pipeline(TABLE), mixed)
-    alone = run(pipeline(TABLE), cut(two, 20))
+    alone = run(pipeline(TABLE), cut(second, 20))
     assert content([p for p in together if p.stream == "other"]) == content(alone)
 
 
-def test_a_battery_runs_down_and_the_subnetwork_with_it() -> None:
+def test_the_subnetwork_shrinks_as_the_battery_drains() -> None:
     pipe = pipeline(TABLE, "battery:hours=0.02", battery=SimulatedBattery(capacity_j=0.03, base_mw=0.1))
     predictions = run(pipe, cut(regular(50 * 60), 50))
     charges = [p.battery_frac or 0.0 for p in predictions]
@@ -228,12 +228,12 @@ def test_too_many_streams_are_refused() -> None:
         pipe.push(replace(empty, stream="65"))
 
 
-def test_a_clock_makes_the_age_tell_the_waiting_too() -> None:
+def test_with_a_clock_the_age_includes_the_waiting_time() -> None:
     (first, *_) = run(pipeline(TABLE, clock=lambda: 100.0), [regular(40)])
     assert first.age_ms == pytest.approx((100 - 39 / 50) * 1000)
 
 
-def test_the_time_of_day_a_stream_begins_at_does_not_run_its_battery_down() -> None:
+def test_a_streams_start_time_does_not_drain_the_battery() -> None:
     chunk = replace(regular(200), session="", t=1.7e9 + np.arange(200) / 50)
     now = run(pipeline(TABLE, "battery:hours=1", battery=SimulatedBattery()), [regular(200)])
     later = run(pipeline(TABLE, "battery:hours=1", battery=SimulatedBattery()), [chunk])
@@ -242,16 +242,16 @@ def test_the_time_of_day_a_stream_begins_at_does_not_run_its_battery_down() -> N
 
 
 @pytest.mark.parametrize("wrong", [{"hop": 0}, {"hop": 41}, {"max_gap_s": 0.0}, {"max_gap_s": 10.0}])
-def test_a_hop_or_gap_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_impossible_hop_or_gap_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         pipeline(TABLE, **wrong)
 
 
-def test_another_hop_gives_more_predictions() -> None:
+def test_a_shorter_hop_gives_more_predictions() -> None:
     assert len(run(pipeline(TABLE, hop=10), [regular(400)])) == 37
 
 
-def test_a_hop_of_the_policy_passes_windows_over_and_counts_them() -> None:
+def test_windows_skipped_by_the_policys_hop_are_counted() -> None:
     hopping = "persistence:settle=1,sure=0,margin=0,look_s=5,hop=3"
     pipe = pipeline(TABLE, hopping, battery=SimulatedBattery(capacity_j=0.5))
     predictions = run(pipe, cut(regular(3000), 50))
@@ -262,31 +262,31 @@ def test_a_hop_of_the_policy_passes_windows_over_and_counts_them() -> None:
     assert "passed_over" not in pipeline(TABLE).counts()
 
 
-def test_a_pipeline_restored_between_two_hops_goes_on_as_if_nothing_had_happened() -> None:
+def test_a_pipeline_restored_between_two_hops_continues_identically() -> None:
     text = "persistence:settle=2,sure=0,margin=0,look_s=3,hop=4+battery:hours=0.01+loss"
     chunks = cut(regular(1500), 19)
-    one = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
+    original = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
     for chunk in chunks[:37]:
-        one.push(chunk)
-    two = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
-    two.restore(by_way_of_text(one.state()))
-    assert content(run(one, chunks[37:])) == content(run(two, chunks[37:]))
-    assert one.counts() == two.counts()
+        original.push(chunk)
+    restored = pipeline(TABLE, text, battery=SimulatedBattery(capacity_j=0.5))
+    restored.restore(through_json(original.state()))
+    assert content(run(original, chunks[37:])) == content(run(restored, chunks[37:]))
+    assert original.counts() == restored.counts()
 
 
-def test_a_policy_that_looks_at_one_wearer_decides_alike_beside_another() -> None:
+def test_a_policy_decides_for_each_wearer_independently() -> None:
     text = "persistence:settle=3,sure=0,margin=0,look_s=4"
-    one = regular(1200)
-    two = replace(one, stream="other", x=one.x[::-1].copy())
-    mixed = [c for pair in zip(cut(one, 20), cut(two, 20), strict=True) for c in pair]
+    first = regular(1200)
+    second = replace(first, stream="other", x=first.x[::-1].copy())
+    mixed = [c for pair in zip(cut(first, 20), cut(second, 20), strict=True) for c in pair]
     together = run(pipeline(TABLE, text), mixed)
-    alone = run(pipeline(TABLE, text), cut(two, 20))
+    alone = run(pipeline(TABLE, text), cut(second, 20))
     assert content([p for p in together if p.stream == "other"]) == content(alone)
     assert len({p.decision.subnet for p in alone}) > 1
 
 
 def test_stepping_through_due_windows_gives_the_predictions_of_push() -> None:
-    """The way to batch the network over many pipelines: due, run, conclude."""
+    """Many pipelines can share a batch: ``due``, run the network, ``conclude``."""
     policy = "persistence:hop=2+sensing:fs_hz=25"
     pushed, stepped = pipeline(TABLE, policy), pipeline(TABLE, policy)
     chunks = list(cut(regular(900), 25))

@@ -25,7 +25,7 @@ TABLE = operating_table(ENGINE)
 
 
 class Chunks:
-    """A source of the chunks it is given."""
+    """A source that yields the given chunks."""
 
     def __init__(self, chunks: list[SampleChunk], *, live: bool = False, then: Exception | None = None) -> None:
         self.name = "chunks"
@@ -53,7 +53,7 @@ def session(source: Chunks, policy: str = "fixed", **more: object) -> Session:
     return Session(source, pipeline, model_name="tiny", policy_text=policy, **more)  # type: ignore[arg-type]
 
 
-async def test_every_chunk_and_prediction_is_told_in_order_and_the_source_closed() -> None:
+async def test_subscribers_get_every_chunk_and_prediction_in_order_and_the_source_is_closed() -> None:
     source = Chunks(cut(regular(1000), 25))
     run = session(source)
     chunks: list[SampleChunk] = []
@@ -72,7 +72,7 @@ async def test_a_run_returns_its_summary() -> None:
     assert summary["predictions"] == (1000 - 40) // 20 + 1
 
 
-async def test_a_session_and_its_parts_show_themselves_on_one_line() -> None:
+async def test_a_session_and_its_parts_have_a_one_line_repr() -> None:
     run = session(Chunks(cut(regular(1000), 25)))
     await run.run()
     assert repr(run) == f"<Session of {run.source_name} with tiny, fixed: 49 predictions>"
@@ -83,7 +83,7 @@ async def test_a_session_and_its_parts_show_themselves_on_one_line() -> None:
         assert "\n" not in repr(part)
 
 
-async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None:
+async def test_a_fast_source_that_can_wait_loses_no_sample() -> None:
     source = Chunks(cut(regular(50 * QUEUE_CHUNKS), 5))
     run = session(source)
     await run.run()
@@ -91,43 +91,43 @@ async def test_a_source_that_can_wait_loses_nothing_however_fast_it_is() -> None
     assert (run.counts()["dropped"], run.counts()["lost"]) == (0, 0)
 
 
-async def test_a_sender_may_forget_a_chunk_only_after_its_predictions_were_told() -> None:
-    told: list[Prediction] = []
-    told_when_done: list[tuple[int, int]] = []
+async def test_a_chunk_is_acknowledged_only_after_its_predictions_are_published() -> None:
+    published: list[Prediction] = []
+    acknowledgements: list[tuple[int, int]] = []
 
-    class Kept(Chunks):
+    class Acknowledged(Chunks):
         def done(self, chunks: int) -> None:
-            told_when_done.append((chunks, len(told)))
+            acknowledgements.append((chunks, len(published)))
 
-    run = session(Kept(cut(regular(3000), 25)))
-    run.subscribe(None, told.append)
+    run = session(Acknowledged(cut(regular(3000), 25)))
+    run.subscribe(None, published.append)
     await run.run()
     done = 0
-    for chunks, predictions in told_when_done:
+    for chunks, predictions in acknowledgements:
         done += chunks
         assert predictions == (25 * done - 40) // 20 + 1
     assert done == 3000 // 25
 
 
-async def test_a_source_that_fails_the_pipeline_is_not_told_to_forget() -> None:
+async def test_chunks_that_the_pipeline_refuses_are_not_acknowledged() -> None:
     acknowledged: list[int] = []
 
-    class Kept(Chunks):
+    class Acknowledged(Chunks):
         def done(self, chunks: int) -> None:
             acknowledged.append(chunks)
 
     unfit = [replace(chunk, channels=("mag_x",) * len(chunk.channels)) for chunk in cut(regular(100), 25)]
     with pytest.raises(InputMismatch):
-        await session(Kept(unfit)).run()
+        await session(Acknowledged(unfit)).run()
     assert acknowledged == []
 
 
-async def test_a_sensor_hears_of_a_policys_wish_once_and_when_it_is_over() -> None:
-    told: list[tuple[str, Sensing | None]] = []
+async def test_a_sensor_request_is_sent_once_when_it_starts_and_once_when_it_ends() -> None:
+    requests: list[tuple[str, Sensing | None]] = []
 
     class Steered(Chunks):
         def sense(self, stream: str, sensing: Sensing | None) -> None:
-            told.append((stream, sensing))
+            requests.append((stream, sensing))
 
     chunks = cut(regular(1000), 25)
     run = session(Steered(chunks), "persistence:settle=1,sure=0,margin=0,look_s=6,fs_hz=25")
@@ -135,7 +135,7 @@ async def test_a_sensor_hears_of_a_policys_wish_once_and_when_it_is_over() -> No
     run.subscribe(on_prediction=lambda p: decisions.append(p.decision.sensing))
     await run.run()
     changes = [after for before, after in pairwise([None, *decisions]) if after != before]
-    assert told == [(chunks[0].stream, sensing) for sensing in changes]
+    assert requests == [(chunks[0].stream, sensing) for sensing in changes]
     assert changes[:2] == [Sensing(25.0), None]
 
 
@@ -149,10 +149,10 @@ async def test_a_live_source_drops_its_oldest_chunks_and_counts_them_once() -> N
     assert counts["lost"] == 0
 
 
-async def test_samples_lost_on_the_way_are_told_from_those_dropped_here() -> None:
+async def test_lost_samples_are_counted_apart_from_dropped_ones() -> None:
     first = cut(regular(50 * QUEUE_CHUNKS), 5)
     second = [replace(chunk, session="two") for chunk in cut(regular(50 * QUEUE_CHUNKS), 5)]
-    del second[-3]  # never came, and among the newest, which are not dropped
+    del second[-3]  # lost, and among the newest chunks, which are not dropped
     run = session(Chunks([*first, *second], live=True))
     await run.run()
     counts = run.counts()
@@ -162,16 +162,16 @@ async def test_samples_lost_on_the_way_are_told_from_those_dropped_here() -> Non
 
 @pytest.mark.parametrize(("limit_s", "samples"), [(10.0, 500), (10.1, 505), (0.001, 1), (1e9, 5000)])
 @pytest.mark.parametrize("size", [1, 25, 5000])
-async def test_the_limit_ends_the_run_to_the_sample(limit_s: float, samples: int, size: int) -> None:
+async def test_the_limit_ends_the_run_at_the_exact_sample(limit_s: float, samples: int, size: int) -> None:
     run = session(Chunks(cut(regular(5000), size)), limit_s=limit_s)
-    told: list[int] = []
-    run.subscribe(lambda chunk: told.append(len(chunk)))
+    lengths: list[int] = []
+    run.subscribe(lambda chunk: lengths.append(len(chunk)))
     await run.run()
-    assert run.counts()["samples"] == sum(told) == samples
+    assert run.counts()["samples"] == sum(lengths) == samples
     assert run.summary()["signal_s"] == pytest.approx(samples / 50, abs=0.005)
 
 
-async def test_the_limit_does_not_wait_for_a_chunk_that_may_never_come() -> None:
+async def test_the_limit_does_not_wait_for_another_chunk() -> None:
     class Stalls(Chunks):
         async def chunks(self) -> AsyncIterator[SampleChunk]:
             async for chunk in super().chunks():
@@ -183,54 +183,54 @@ async def test_the_limit_does_not_wait_for_a_chunk_that_may_never_come() -> None
     assert run.counts()["samples"] == 500
 
 
-async def test_the_summary_judges_windows_inside_one_activity_and_those_with_transitions() -> None:
+async def test_the_summary_scores_windows_inside_one_activity_and_those_with_transitions() -> None:
     model_label = ENGINE.model.labels[0]
     labels = np.zeros(200, np.int16)
     labels[110:] = 1
     whole = regular(200, labels=labels, names=(model_label, "juggling"))
     run = session(Chunks([whole]))
-    right: list[bool] = []
-    run.subscribe(on_prediction=lambda p: right.append(p.label == model_label))
+    correct: list[bool] = []
+    run.subscribe(on_prediction=lambda p: correct.append(p.label == model_label))
     await run.run()
     summary = run.summary()
     # Windows start at 0, 20, ... 160: 0-60 lie inside, 80 straddles with 30 of 40 samples, 100 with 10, then juggling.
     assert summary["windows_inside_one_activity"] == 4
     assert summary["windows_with_transitions"] == 5
     assert summary["windows_of_other_activities"] == 4
-    assert summary["accuracy"] == pytest.approx(sum(right[:4]) / 4, abs=1e-4)
-    assert summary["accuracy_with_transitions"] == pytest.approx(sum(right[:5]) / 5, abs=1e-4)
+    assert summary["accuracy"] == pytest.approx(sum(correct[:4]) / 4, abs=1e-4)
+    assert summary["accuracy_with_transitions"] == pytest.approx(sum(correct[:5]) / 5, abs=1e-4)
     assert sum(summary["share_per_subnet"].values()) == pytest.approx(1.0)
     assert summary["counts"]["skipped"] == 3
     assert summary["signal_s"] == 4.0
 
 
-async def test_stop_ends_a_run_that_never_would() -> None:
+async def test_stop_ends_an_endless_run() -> None:
     run = session(Chunks(cut(regular(50_000), 1)))
     run.subscribe(on_prediction=lambda p: run.stop())
     await asyncio.wait_for(run.run(), 20)
     assert 0 < run.counts()["windows"] < 2000
-    assert run.summary()["signal_s"] == run.counts()["samples"] / 50  # what was queued is in neither
+    assert run.summary()["signal_s"] == run.counts()["samples"] / 50  # neither counts the queued chunks
 
 
-async def test_an_error_of_the_source_comes_out_after_what_was_good_is_computed() -> None:
+async def test_an_error_of_the_source_is_raised_after_the_good_samples_are_processed() -> None:
     run = session(Chunks(cut(regular(400), 50), then=DataDamaged("row 401 is cut off")))
     with pytest.raises(DataDamaged, match="row 401"):
         await run.run()
     assert run.counts()["samples"] == 400
 
 
-async def test_a_stream_that_cannot_be_used_ends_the_run_after_what_was_good_is_told() -> None:
+async def test_an_unusable_stream_ends_the_run_after_the_good_predictions_are_published() -> None:
     good = cut(regular(500), 25)
     bad = replace(good[0], stream="other", channels=good[0].channels[3:], x=good[0].x[:, 3:])
     run = session(Chunks([*good, bad]))
-    told: list[Prediction] = []
-    run.subscribe(on_prediction=told.append)
+    published: list[Prediction] = []
+    run.subscribe(on_prediction=published.append)
     with pytest.raises(InputMismatch, match="needs acc_x"):
         await run.run()
-    assert len(told) == run.summary()["predictions"] == run.counts()["windows"] == (500 - 40) // 20 + 1
+    assert len(published) == run.summary()["predictions"] == run.counts()["windows"] == (500 - 40) // 20 + 1
 
 
-async def test_policy_deadline_and_battery_can_be_changed_while_it_runs() -> None:
+async def test_policy_deadline_and_battery_can_be_changed_during_a_run() -> None:
     run = session(Chunks(cut(regular(4000), 20)), "battery:hours=1")
     subnets: list[str] = []
 
@@ -274,26 +274,26 @@ async def test_a_deadline_that_no_subnetwork_meets_is_noticed() -> None:
     assert run.notices() == []
 
 
-async def test_a_stream_at_another_rate_than_announced_is_noticed() -> None:
+async def test_a_rate_that_differs_from_the_announced_one_is_noticed() -> None:
     whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))
     await run.run()
     assert run.notices() == ["s: 30.00 Hz measured, 50 Hz announced"]
 
 
-async def test_episodes_that_went_on_are_told_when_the_run_breaks_off() -> None:
+async def test_open_episodes_are_published_when_the_run_fails() -> None:
     run = session(Chunks(cut(regular(400), 50), then=DataDamaged("row 401 is cut off")))
-    told: list[Episode] = []
+    episodes: list[Episode] = []
     labels: list[str] = []
     run.conclude(Concluder(Calibration(), 4, 0.8, unknown_below=1.0), EpisodeFinder(2.0))
     run.subscribe(
-        on_prediction=lambda one: labels.append(one.conclusion.label if one.conclusion else one.label),
-        on_episode=told.append,
+        on_prediction=lambda p: labels.append(p.conclusion.label if p.conclusion else p.label),
+        on_episode=episodes.append,
     )
     with pytest.raises(DataDamaged):
         await run.run()
     assert set(labels) == {"unknown"}
-    assert [(one.label, one.windows) for one in told] == [("unknown", len(labels))]
+    assert [(episode.label, episode.windows) for episode in episodes] == [("unknown", len(labels))]
     summary = run.summary()
     assert summary["episodes"] == 1
     assert summary["concluded"]["unknown"] == summary["predictions"] == len(labels)

@@ -197,20 +197,21 @@ def _define_loso(data: Data) -> str:
 
 
 def _define_named(data: Data) -> str:
-    return f"{', '.join(data.validate_on)} validate, all others were learnt from; nobody tests"
+    return f"{', '.join(data.validate_on)} validate, all others train; there are no test people"
 
 
 def _define_blocks(data: Data) -> str:
     return (
-        f"the SAME people in other minutes: the last {100 * data.validation_share:g} % of each activity validate, "
-        "what lies within a window's length of them was left out; nobody tests"
+        f"the SAME people at other times: the last {100 * data.validation_share:g} % of each activity validate, "
+        "windows less than a window's length away from them are left out; there are no test people"
     )
 
 
 def _define_leaky(data: Data) -> str:
     return (
-        f"LEAKY: all people's windows shuffled with seed {data.split_seed}, 30 % of them tested on: every person, "
-        "and windows that share samples with a test window, were trained on; only to compare with figures made so"
+        f"LEAKY: all people's windows shuffled with seed {data.split_seed}, 30 % of them test: every person, "
+        "and windows that share samples with a test window, are in training; only for comparison with figures "
+        "measured in the same way"
     )
 
 
