@@ -53,7 +53,7 @@ class Interval:
     """
 
     noun: str
-    """What the number is, in the singular, for messages: ``share``, ``number of windows``."""
+    """The kind of number, in the singular, for messages: ``share``, ``number of windows``."""
     low: float = -inf
     high: float = inf
     closed: Literal["both", "left", "right", "neither"] = "both"

@@ -16,7 +16,7 @@ class Reader:
     """Reads the value of a setting from its text or from what a TOML file holds."""
 
     expected: str
-    """What it reads, for messages: ``a number``."""
+    """The expected value, for messages: ``a number``."""
     read: Callable[[Any], Any]
     """Raises ValueError, TypeError, KeyError or OverflowError for anything else."""
 

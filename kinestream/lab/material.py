@@ -41,7 +41,7 @@ class Material:
     keys: tuple[tuple[str, str, int], ...] = ()
     """Stream, session and index of each window."""
     labels: tuple[str, ...] = ()
-    """What the model calls the activities; none where nobody knows."""
+    """The model's names of the activities; empty if unknown."""
 
     def __len__(self) -> int:
         return len(self.x)

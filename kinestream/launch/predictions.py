@@ -1,4 +1,4 @@
-"""What a recogniser returns: the predictions of one recording, as a sequence and as columns."""
+"""The result of a recogniser: the predictions of one recording, as a sequence and as columns."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ DEFAULT_POLICY = "fixed"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to run, and how. None means the default, or that a feature is off.
+    """The source, model and settings of a run. None means the default, or that a feature is off.
 
     >>> RunOptions("wearer://?seed=1", policy="battery:hours=8").hop_s is None
     True

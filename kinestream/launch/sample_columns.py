@@ -111,5 +111,5 @@ def _numbers(values: Any, where: str) -> NDArray[np.float32]:
     if array.dtype.kind not in "iuf":
         example = f", e.g. {str(array.flat[0])!r}" if array.size else ""
         raise InputMismatch(f"{where}: {array.dtype} values{example}; expected numbers: convert them to float first")
-    with np.errstate(over="ignore"):  # beyond float32 is no motion: windowing drops and counts it
+    with np.errstate(over="ignore"):  # values beyond float32 are not motion: windowing drops and counts them
         return array.astype(np.float32)

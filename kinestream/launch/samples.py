@@ -58,7 +58,7 @@ class Samples:
             )
 
     def unit_warnings(self) -> list[str]:
-        """What looks like another unit than m/s^2 and rad/s, a sentence each."""
+        """A sentence for each sensor whose values look like another unit than m/s^2 or rad/s."""
         warnings = []
         if set(ACC) <= set(self.channels):
             median = float(np.nanmedian(self._norm(ACC)))

@@ -68,7 +68,7 @@ class DecisionLoop:
         coverage: float = 1.0,
         streams: int = 1,
     ) -> PolicyState:
-        """What the policy sees before it decides on the stream's next window.
+        """The policy's input for the stream's next window.
 
         Args:
             now_s: stream time of the window's end, seconds since the run began.

@@ -29,7 +29,7 @@ MAX_STREAMS = 64
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What one prediction depended on besides the samples: enough to repeat it."""
+    """The inputs of one prediction besides the samples, enough to repeat it."""
 
     policy: Policy
     state: PolicyState

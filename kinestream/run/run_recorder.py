@@ -1,4 +1,4 @@
-"""What a session asks of a recorder; ``kinestream.recording.Recorder`` is one."""
+"""The protocol of a session's recorder; ``kinestream.recording.Recorder`` implements it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class RunRecorder(Protocol):
         ...
 
     async def close(self, computed_chunks: int, counts: Mapping[str, int]) -> None:
-        """Write what waits and close the recording."""
+        """Write all pending data and close the recording."""
         ...
 
     def notices(self) -> list[str]:
-        """What a person should know about the recording, one line each."""
+        """Facts about the recording that the user should know, one line each."""
         ...
 
     def summary(self) -> dict[str, Any]:

@@ -291,7 +291,7 @@ class Session:
         return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._queue.dropped}])
 
     def notices(self) -> list[str]:
-        """What a person should know about the streams, one line each."""
+        """Facts about the streams that the user should know, one line each."""
         lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
         lines += self._recorder.notices() if self._recorder else []
         lines += [

@@ -88,20 +88,20 @@ class ConclusionTally:
             raise ValueError("a prediction without a conclusion")
         kind = judged_as(prediction, self._labels)
         self._counts[kind] += 1
-        self._counts[f"{kind}_told"] += prediction.conclusion.label != UNKNOWN
+        self._counts[f"{kind}_labelled"] += prediction.conclusion.label != UNKNOWN
         self._counts[f"{kind}_right"] += prediction.conclusion.label == prediction.truth
 
     def summary(self) -> dict[str, Any]:
         """Plain JSON values: the share of windows with a label (``told``), and the share of right ones among these."""
         counts = self._counts
-        told, right, known = (counts[f"pure{end}"] + counts[f"mixed{end}"] for end in ("_told", "_right", ""))
+        labelled, right, known = (counts[f"pure{end}"] + counts[f"mixed{end}"] for end in ("_labelled", "_right", ""))
         return {
-            "accuracy": _share(counts["pure_right"], counts["pure_told"]),
-            "accuracy_with_transitions": _share(right, told),
-            "told": _share(counts["pure_told"], counts["pure"]),
-            "told_with_transitions": _share(told, known),
-            "told_of_other_activities": _share(counts["other_told"], counts["other"]),
-            "unknown": sum(counts[kind] - counts[f"{kind}_told"] for kind in KINDS),
+            "accuracy": _share(counts["pure_right"], counts["pure_labelled"]),
+            "accuracy_with_transitions": _share(right, labelled),
+            "told": _share(counts["pure_labelled"], counts["pure"]),
+            "told_with_transitions": _share(labelled, known),
+            "told_of_other_activities": _share(counts["other_labelled"], counts["other"]),
+            "unknown": sum(counts[kind] - counts[f"{kind}_labelled"] for kind in KINDS),
         }
 
 

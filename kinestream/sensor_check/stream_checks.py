@@ -44,7 +44,7 @@ class Finding:
     level: Literal["ok", "warning", "problem"]
     text: str
     advice: str = ""
-    """What to do; empty if nothing is wrong."""
+    """The remedy; empty if nothing is wrong."""
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text}" + (f"; {self.advice}" if self.advice else "")

@@ -77,7 +77,7 @@ def moved_while(stretch: Stretch, limit: float) -> bool:
     if acc is None or not np.isfinite(acc).all():
         return False
     mean = float(np.linalg.norm(acc.mean(axis=0)))
-    # Without gravity the mean is no reference.
+    # In free fall, or with gravity removed, the mean cannot serve as the reference.
     return spread(acc) > limit * (mean if mean > NO_GRAVITY else STANDARD_GRAVITY)
 
 

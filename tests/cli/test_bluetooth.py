@@ -1,4 +1,4 @@
-"""``scan`` and ``run ble://`` as a user runs them, with sensors in a private air."""
+"""``scan``, ``run ble://`` and ``record ble://`` with simulated sensors on a private bus."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_scan_lists_what_is_near_and_recognises_sensors(bluez: BlueZ) -> None:
+def test_scan_lists_nearby_devices_and_recognises_sensors(bluez: BlueZ) -> None:
     bluez.add(Polar(POLAR, rssi=-70))
     bluez.add(Thingy(THINGY, rssi=-80))
     bluez.add(Peripheral(TELEVISION, "Television", rssi=-40))
-    found = lines(kinestream("scan", "--seconds", "0.5", "--battery", "--json").stdout)
-    assert [(one["name"], one["profile"], one["battery"]) for one in found] == [
+    devices = lines(kinestream("scan", "--seconds", "0.5", "--battery", "--json").stdout)
+    assert [(device["name"], device["profile"], device["battery"]) for device in devices] == [
         ("Polar Sense 12345678", "polar", 0.8),
         ("Thingy", "thingy52", 0.8),
         ("Television", None, None),
     ]
-    told = kinestream("scan", "--seconds", "0.5")
-    assert "Television" in told.stdout
-    assert "next: kinestream run ble://polar" in told.stderr
+    done = kinestream("scan", "--seconds", "0.5")
+    assert "Television" in done.stdout
+    assert "next: kinestream run ble://polar" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("arrange", "said"),
+    ("break_radio", "message"),
     [
         (lambda bluez: bluez.set_powered(False), "Bluetooth is off; switch it on"),
         (lambda bluez: bluez.do(lambda: setattr(bluez, "adapter", False)), "no Bluetooth adapter"),
@@ -62,27 +62,27 @@ def test_scan_lists_what_is_near_and_recognises_sensors(bluez: BlueZ) -> None:
     ],
     ids=["off", "no adapter", "no permission"],
 )
-def test_a_radio_that_cannot_be_used_is_one_line_on_what_to_do(
-    bluez: BlueZ, arrange: Callable[[BlueZ], object], said: str
+def test_an_unusable_radio_is_reported_in_one_line_with_a_remedy(
+    bluez: BlueZ, break_radio: Callable[[BlueZ], object], message: str
 ) -> None:
-    arrange(bluez)
+    break_radio(bluez)
     done = kinestream("scan", "--seconds", "0.5", status=1)
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_machine_without_the_bluetooth_service_is_told_to_start_it(bus: str) -> None:
+def test_without_the_bluetooth_service_the_error_names_the_command_that_starts_it(bus: str) -> None:
     assert "systemctl start bluetooth" in kinestream("scan", "--seconds", "0.5", status=1).stderr
 
 
-def test_two_sensors_of_different_kinds_end_in_predictions(bluez: BlueZ) -> None:
+def test_two_sensors_of_different_kinds_give_predictions(bluez: BlueZ) -> None:
     polar, thingy = Polar(POLAR, seed=3), Thingy(THINGY, seed=4)
     bluez.add(polar)
     bluez.add(thingy)
     done = kinestream("run", "ble://polar,thingy52", "--json", "--limit", "6.5")
     *predictions, summary = lines(done.stdout)
-    assert {one["stream"] for one in predictions} == {"Polar Sense 12345678", "Thingy"}
-    assert all(0 <= one["age_ms"] < 6500 for one in predictions)  # younger than the run, however busy the machine
+    assert {prediction["stream"] for prediction in predictions} == {"Polar Sense 12345678", "Thingy"}
+    assert all(0 <= p["age_ms"] < 6500 for p in predictions)  # younger than the run, even on a busy machine
     assert summary["counts"]["samples"] > 600
     assert summary["counts"]["lost"] == summary["counts"]["dropped"] == 0
     assert any("Polar" in notice and "device clock" in notice for notice in summary["notices"])
@@ -90,14 +90,14 @@ def test_two_sensors_of_different_kinds_end_in_predictions(bluez: BlueZ) -> None
     assert not thingy.streaming
 
 
-def test_a_recording_tells_of_a_link_that_breaks_on_its_line_and_above_it(bluez: BlueZ, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty", reason="a terminal to show the line at")
+def test_a_broken_link_is_shown_on_the_status_line_and_above_it(bluez: BlueZ, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="the status line needs a pseudo-terminal")
     thingy = Thingy(THINGY)
     terminal, inside = pty.openpty()
-    words = ["record", "ble://thingy52", str(tmp_path / "r"), "--label", "walking"]
+    arguments = ["record", "ble://thingy52", str(tmp_path / "r"), "--label", "walking"]
     environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [*KINESTREAM, *words], env=environment, stdin=inside, stdout=subprocess.PIPE, stderr=inside, text=True
+        [*KINESTREAM, *arguments], env=environment, stdin=inside, stdout=subprocess.PIPE, stderr=inside, text=True
     ) as process:
         shown = ""
 
@@ -123,7 +123,7 @@ def test_a_recording_tells_of_a_link_that_breaks_on_its_line_and_above_it(bluez:
     assert process.returncode == 0
 
 
-def test_ctrl_c_stops_the_sensor_before_it_ends(bluez: BlueZ) -> None:
+def test_ctrl_c_stops_the_sensor_before_the_command_ends(bluez: BlueZ) -> None:
     polar = Polar(POLAR)
     bluez.add(polar)
     pipe = subprocess.PIPE
@@ -133,10 +133,10 @@ def test_ctrl_c_stops_the_sensor_before_it_ends(bluez: BlueZ) -> None:
     assert first["stream"] == "Polar Sense 12345678"
     running.send_signal(signal.SIGINT)
     began_s = time.monotonic()
-    out, told = running.communicate(timeout=20)
+    out, errors = running.communicate(timeout=20)
     assert running.returncode == 0
-    assert "link broke" not in told
-    assert "Polar Sense 12345678: streaming" in told
+    assert "link broke" not in errors
+    assert "Polar Sense 12345678: streaming" in errors
     assert time.monotonic() - began_s < 10
     assert json.loads(out.splitlines()[-1])["summary"] is True
     assert [data for uuid, data in polar.writes if uuid == Polar.CONTROL and data[0] == 3] == [b"\x03\x02", b"\x03\x05"]

@@ -1,4 +1,4 @@
-"""``kinestream data`` from the command line."""
+"""``kinestream data`` on the command line."""
 
 from __future__ import annotations
 

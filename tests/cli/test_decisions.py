@@ -1,4 +1,4 @@
-"""``--smooth``, ``--unknown``, ``--episodes`` and ``calibrate`` as a user runs them."""
+"""``--smooth``, ``--unknown``, ``--episodes`` and ``calibrate`` on the command line."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ def test_a_model_is_calibrated_from_own_recordings_and_keeps_its_weights(folder:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (("--unknown", "70"), "expected a probability"),
         (("--min-episode", "-1"), "negative"),
     ],
 )
-def test_an_impossible_option_is_refused_in_one_line(folder: Path, more: tuple[str, ...], said: str) -> None:
+def test_an_impossible_option_is_refused_in_one_line(folder: Path, more: tuple[str, ...], message: str) -> None:
     _, err = kinestream(folder, "replay", folder / "day.csv", "--model", folder / "tiny.safetensors", *more, status=2)
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""``kinestream decode`` as it is typed."""
+"""``kinestream decode`` on the command line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ GYRO_FRAME = "05ffffffffffffff7f80eaff08000d000301df00"
 
 @pytest.fixture
 def decode(capsys: pytest.CaptureFixture[str]):
-    """Runs the command; gives exit status, output and errors."""
+    """A function that runs the command and returns exit status, output and errors."""
 
-    def run(*words: str) -> tuple[int, str, str]:
-        status = main(["decode", *words])
-        told = capsys.readouterr()
-        return status, told.out, told.err
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["decode", *arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
 
     return run
 
@@ -40,7 +40,7 @@ def decode(capsys: pytest.CaptureFixture[str]):
         ("e95dca4b-251d-470a-a062-fa1922dfa9a8=ceffceff00fc",),
     ],
 )
-def test_bytes_may_be_written_in_any_usual_way(decode, words: tuple[str, ...]) -> None:
+def test_bytes_are_accepted_in_every_common_notation(decode, words: tuple[str, ...]) -> None:
     status, out, err = decode("microbit", "--json", *words)
     assert (status, err) == (0, "")
     assert json.loads(out) == {
@@ -63,7 +63,7 @@ def test_a_battery_level_has_no_samples(decode) -> None:
     assert decode("thingy52", "57", "--char", "0x2a19")[1] == "battery 87 %\n"
 
 
-def test_packets_are_fed_in_order_so_that_an_earlier_answer_scales_a_later_frame(decode) -> None:
+def test_an_earlier_packet_scales_a_later_frame(decode) -> None:
     _, out, err = decode("polar", "--json", FACTOR, GYRO_FRAME)
     record = json.loads(out)
     assert record["samples"][0][0] == pytest.approx(-22 * 3.14159265 / 180)
@@ -73,7 +73,7 @@ def test_packets_are_fed_in_order_so_that_an_earlier_answer_scales_a_later_frame
     assert decode("polar", GYRO_FRAME)[2] == "factor_assumed: 1\n"
 
 
-def test_a_person_gets_a_table(decode) -> None:
+def test_without_json_the_samples_are_a_table(decode) -> None:
     _, out, _ = decode("dot", "faffffff0000003f0ae81cc10000803e000020410000a0c10000f04100000000")
     first, heads, row = out.splitlines()
     assert first == "motion: 1 sample, the first at 4294.967290 s of the device's clock"
@@ -81,26 +81,26 @@ def test_a_person_gets_a_table(decode) -> None:
     assert [float(value) for value in row.split()] == [0.5, -9.80665, 0.25, 0.17453, -0.34907, 0.5236]
 
 
-def test_several_packets_are_several_lines(decode) -> None:
+def test_several_packets_give_several_lines(decode) -> None:
     _, out, _ = decode("microbit", "ceffceff00fc", "c8ffdcff0004", "--json")
     assert [json.loads(line)["samples"][0][2] for line in out.splitlines()] == [-10.04201, 10.04201]
 
 
-def test_ranges_scale_what_only_they_tell(decode) -> None:
+def test_the_range_option_scales_samples_whose_packets_carry_no_range(decode) -> None:
     packet = "03:04:16:c4:94:a2:2a:d0"
     values = [json.loads(decode("metamotion", packet, "--json", "--acc-range", g)[1])["samples"][0][0] for g in "48"]
     assert values[1] == pytest.approx(2 * values[0], rel=1e-6)
 
 
-def test_a_line_of_text_tells_by_itself_which_channels_it_holds(decode) -> None:
+def test_the_number_of_values_in_a_line_of_text_gives_its_channels(decode) -> None:
     status, out, _ = decode("nus", "--json", b"0,0,1,10,20,30\n".hex())
     assert status == 0
-    told = json.loads(out)
-    assert told["channels"] == ["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"]
-    assert len(told["samples"][0]) == 6
+    record = json.loads(out)
+    assert record["channels"] == ["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"]
+    assert len(record["samples"][0]) == 6
 
 
-def test_bytes_that_complete_nothing_are_said_to(decode) -> None:
+def test_bytes_without_a_complete_sample_are_reported(decode) -> None:
     assert decode("movesense", "0263aabb")[1] == "no samples and no battery level in these bytes\n"
     record = json.loads(decode("movesense", "0263aabb", "--json")[1])
     assert record["samples"] == []
@@ -108,7 +108,7 @@ def test_bytes_that_complete_nothing_are_said_to(decode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "says"),
+    ("words", "status", "message"),
     [
         (("micropit", "00"), 2, "did you mean 'microbit'?"),
         (("microbit", "xyz"), 2, "'xyz' is not a packet; write its bytes in hexadecimal"),
@@ -126,14 +126,14 @@ def test_bytes_that_complete_nothing_are_said_to(decode) -> None:
         (("thingy52", "00", "--acc-range", "4"), 2, "has no setting acc_range_g; leave it out"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(decode, words: tuple[str, ...], status: int, says: str) -> None:
-    found, _, err = decode(*words)
-    assert found == status
-    assert says in err
+def test_a_mistake_is_reported_in_one_line(decode, words: tuple[str, ...], status: int, message: str) -> None:
+    returned, _, err = decode(*words)
+    assert returned == status
+    assert message in err
     assert err.count("\n") == 1
 
 
-def test_every_example_of_the_help_runs(decode) -> None:
+def test_every_example_in_the_help_runs(decode) -> None:
     commands = [
         line for line in EXAMPLES.replace("\\\n", "").splitlines() if line.strip().startswith("kinestream decode")
     ]

@@ -1,4 +1,4 @@
-"""``kinestream models`` and ``kinestream table``, as parsed and run by the command line."""
+"""``kinestream models`` and ``kinestream table`` on the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.random_models import random_model
 
 @pytest.fixture
 def kinestream(tmp_path, monkeypatch, capsys):
-    """Runs a command and gives what it printed."""
+    """A function that runs a command and returns its output."""
     monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "120")
 
@@ -52,7 +52,7 @@ def test_show_prints_the_card(kinestream, path):
     assert "97.00 %" in text
 
 
-def test_show_is_a_page_for_people_that_cuts_no_path_and_lists_no_grid(kinestream, monkeypatch):
+def test_show_truncates_no_path_and_omits_the_accuracy_grid(kinestream, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     model = load_model(find_model("uci_cnn"))
     shown = kinestream("models", "show", "uci_cnn")
@@ -78,16 +78,18 @@ def test_table_prints_every_subnetwork_and_marks_the_front(kinestream, path):
 
 
 def test_power_scales_the_energy(kinestream, path):
-    one, two = (json.loads(kinestream("table", path, "--json", "--power", watts))["points"] for watts in ("1", "2"))
-    assert [row["energy_mj"] * 2 for row in one] == [row["energy_mj"] for row in two]
+    at_1_w, at_2_w = (
+        json.loads(kinestream("table", path, "--json", "--power", watts))["points"] for watts in ("1", "2")
+    )
+    assert [row["energy_mj"] * 2 for row in at_1_w] == [row["energy_mj"] for row in at_2_w]
 
 
-def test_an_unknown_model_is_an_error_of_one_line(kinestream):
-    with pytest.raises(ModelError, match="no model 'nobody'"):
-        kinestream("table", "nobody")
+def test_an_unknown_model_is_an_error(kinestream):
+    with pytest.raises(ModelError, match="no model 'unknown'"):
+        kinestream("table", "unknown")
 
 
-def test_show_lists_no_counts_of_the_card(kinestream, tmp_path):
+def test_show_omits_the_counts_of_the_card(kinestream, tmp_path):
     card = {"test": {"accuracy": 0.9, "confusion": [[1, 2], [3, 4]], "confusion_by_subject": {"1": [[1, 2], [3, 4]]}}}
     save_model(tmp_path / "counted.safetensors", replace(random_model(), card=card))
     shown = kinestream("models", "show", str(tmp_path / "counted.safetensors"))

@@ -1,4 +1,4 @@
-"""Own recordings on the command line: train, kill, stop, resume, replay and adapt."""
+"""A user's own recordings on the command line: train, kill, stop, resume, replay and adapt."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def train(folder: Path, out: str, *more: str) -> list[str]:
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # rounding depends on it
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # the rounding of sums depends on it
     command = [sys.executable, "-m", "kinestream", *words]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -115,7 +115,7 @@ def test_a_stopped_run_prints_the_command_to_continue(folder):
         (["--model_name", "mine", "--data", "{}/mon.csv", "--window", "-1"], "a window of -1 s; expected 0.5 to 60"),
     ],
 )
-def test_wrong_use_is_explained_in_one_line(folder, capsys, words, message):
+def test_a_mistake_is_reported_in_one_line(folder, capsys, words, message):
     assert main(["train", *(word.format(folder) for word in words), "--out", str(folder / "no")]) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("kinestream: ")

@@ -1,4 +1,4 @@
-"""Recordings from the command line: recorded, killed, repaired, replayed, exported and labelled by key."""
+"""Recordings on the command line: recorded, killed, repaired, replayed, exported and labelled by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands as a user runs them: a process of their own, its output, its errors, its exit status."""
+"""The commands in processes of their own: output, errors and exit status."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIELDS = {"stream", "t_start", "t_end", "label", "confidence", "probs", "width",
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file, a recording that feeds it, and one that does not."""
+    """A model file, a suitable recording, one without an accelerometer and one that is too slow."""
     folder = tmp_path_factory.mktemp("run")
     save_model(folder / "tiny.safetensors", random_model())
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def kinestream(environment: dict[str, str], *arguments: object, status: int = 0) -> tuple[list[dict[str, Any]], str]:
-    """The JSON lines a command printed, and what it said on standard error."""
+    """The JSON lines of a command's output, and its standard error."""
     done = subprocess.run(
         [*KINESTREAM, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
@@ -68,7 +68,7 @@ def replay(environment: dict[str, str], folder: Path, *more: object) -> list[dic
     return kinestream(environment, *arguments, *more)[0]
 
 
-def test_a_replay_prints_one_object_a_prediction_and_a_summary(environment: dict[str, str], folder: Path) -> None:
+def test_a_replay_prints_an_object_for_each_prediction_and_a_summary(environment: dict[str, str], folder: Path) -> None:
     *predictions, summary = replay(environment, folder)
     assert len(predictions) == (2000 - 40) // 20 + 1
     for prediction in predictions:
@@ -85,13 +85,13 @@ def test_a_replay_prints_one_object_a_prediction_and_a_summary(environment: dict
     assert sum(summary["share_per_subnet"].values()) == pytest.approx(1)
 
 
-def test_two_replays_are_the_same_but_for_timings(environment: dict[str, str], folder: Path) -> None:
+def test_two_replays_differ_only_in_timings(environment: dict[str, str], folder: Path) -> None:
     timed = {"latency_ms", "age_ms", "wall_s", "realtime_factor"}
-    one, two = (
+    first, second = (
         [{k: v for k, v in record.items() if k not in timed} for record in replay(environment, folder)]
         for _ in range(2)
     )
-    assert one == two
+    assert first == second
 
 
 def test_an_adaptive_policy_uses_more_than_one_subnetwork(environment: dict[str, str], folder: Path) -> None:
@@ -101,26 +101,26 @@ def test_an_adaptive_policy_uses_more_than_one_subnetwork(environment: dict[str,
     assert 0 <= summary["battery"] < 1
 
 
-def test_a_deadline_that_only_the_policy_says_is_the_runs_too(environment: dict[str, str], folder: Path) -> None:
+def test_a_deadline_in_the_policy_is_also_the_deadline_of_the_run(environment: dict[str, str], folder: Path) -> None:
     *predictions, summary = replay(environment, folder, "--policy", "slowdown+deadline=1e-6")
     assert summary["missed_deadlines"] == summary["predictions"] == len(predictions)
     *_, summary = replay(environment, folder, "--policy", "slowdown+deadline=1e-6", "--deadline", "1e6")
     assert summary["missed_deadlines"] == 0
 
 
-def test_the_limit_stops_after_so_much_signal(environment: dict[str, str], folder: Path) -> None:
+def test_the_limit_counts_seconds_of_signal(environment: dict[str, str], folder: Path) -> None:
     *_, summary = replay(environment, folder, "--limit", "3.3")
     assert summary["signal_s"] == 3.3
 
 
-def test_the_speed_in_an_address_holds_unless_another_is_asked_for(environment: dict[str, str], folder: Path) -> None:
+def test_the_speed_in_an_address_is_used(environment: dict[str, str], folder: Path) -> None:
     address = f"replay://{folder}/walk.csv?speed=max"
     arguments = ("replay", address, "--model", folder / "tiny.safetensors", "--json")
     *_, summary = kinestream(environment, *arguments)[0]
     assert summary["realtime_factor"] > 5
 
 
-def test_without_json_a_person_can_read_it(environment: dict[str, str], folder: Path) -> None:
+def test_without_json_the_output_is_readable_text(environment: dict[str, str], folder: Path) -> None:
     arguments = ["replay", folder / "walk.csv", "--model", folder / "tiny.safetensors", "--speed", "max"]
     done = subprocess.run(
         [*KINESTREAM, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=100, check=True
@@ -164,15 +164,15 @@ def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) 
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
-def test_wrong_use_gets_one_line_that_says_what_to_do(
+def test_a_mistake_is_reported_in_one_line_with_a_remedy(
     environment: dict[str, str], folder: Path, arguments: list[str], status: int, complaint: str
 ) -> None:
     words = [argument.format(folder=folder) for argument in arguments]
-    records, said = kinestream(environment, *words, status=status)
-    assert complaint in said
+    records, errors = kinestream(environment, *words, status=status)
+    assert complaint in errors
     assert not [record for record in records if "label" in record]
-    if "usage" not in said.lower():
-        assert len(said.strip().splitlines()) == 1, said
+    if "usage" not in errors.lower():
+        assert len(errors.strip().splitlines()) == 1, errors
 
 
 def test_verbose_shows_the_traceback(environment: dict[str, str]) -> None:
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_a_run_with_its_summary(environment: dict[str, str], folder:
     assert process.returncode == 0
 
 
-def test_a_silent_source_is_said_to_be_awaited(environment: dict[str, str], folder: Path) -> None:
+def test_waiting_for_a_silent_source_is_reported(environment: dict[str, str], folder: Path) -> None:
     arguments = ["run", "zmq+tcp://127.0.0.1:9", "--model", str(folder / "tiny.safetensors"), "--json"]
     process = subprocess.Popen(
         [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -207,7 +207,7 @@ def test_a_silent_source_is_said_to_be_awaited(environment: dict[str, str], fold
     assert process.returncode == 0
 
 
-def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str], folder: Path) -> None:
+def test_a_closed_output_pipe_is_not_an_error(environment: dict[str, str], folder: Path) -> None:
     arguments = ["run", "wearer://?seed=2&speed=max", "--model", str(folder / "tiny.safetensors"), "--json"]
     process = subprocess.Popen(
         [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -221,17 +221,17 @@ def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str], folder
         assert process.stderr.read() == ""
 
 
-def test_what_is_published_arrives_whole_and_is_recognised_alike(environment: dict[str, str], folder: Path) -> None:
+def test_published_samples_all_arrive_and_give_the_same_predictions(environment: dict[str, str], folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     model = str(folder / "tiny.safetensors")
     listen = [*KINESTREAM, "run", f"zmq+{address}", "--model", model, "--json"]
     with subprocess.Popen(listen, env=environment, stdout=subprocess.PIPE, text=True) as listener:
-        time.sleep(0.5)  # either may come first; --wait sees to it that nothing is sent before both are there
+        time.sleep(0.5)  # either process may start first: --wait sends nothing before both are connected
         publish = ["publish", str(folder / "walk.csv"), "--to", address, "--speed", "max", "--wait"]
-        said = kinestream(environment, *publish)[1]
-        assert "samples 2000" in said
+        errors = kinestream(environment, *publish)[1]
+        assert "samples 2000" in errors
         *received, summary = map(json.loads, listener.communicate(timeout=30)[0].splitlines())
     assert summary["counts"]["samples"] == 2000
     assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
@@ -246,13 +246,13 @@ def test_what_is_published_arrives_whole_and_is_recognised_alike(environment: di
         ("", "", 2),
     ],
 )
-def test_one_run_hears_two_senders(
+def test_one_run_receives_from_two_senders(
     environment: dict[str, str], folder: Path, listens: str, sends: str, places: int
 ) -> None:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1], other.getsockname()[1]][:places]
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        ports = [first.getsockname()[1], second.getsockname()[1]][:places]
     address = "zmq+tcp://" + ",".join(f"127.0.0.1:{port}" for port in ports) + listens
     listen = [*KINESTREAM, "run", address, "--model", str(folder / "tiny.safetensors"), "--json"]
     with subprocess.Popen(listen, env=environment, stdout=subprocess.PIPE, text=True) as listener:

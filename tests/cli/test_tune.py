@@ -1,4 +1,4 @@
-"""``kinestream tune`` and ``kinestream energy`` as a user calls them."""
+"""``kinestream tune``, ``energy`` and ``table`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kinestream wear`` as a user runs it: from a recording, at a terminal, and with a Bluetooth sensor."""
+"""``kinestream wear`` from a recording, at a terminal, and with a Bluetooth sensor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TIMES = ("--speed", "max", "--seconds", STEP_S, "--pause", PAUSE_S)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings of a person who follows the steps with a turned sensor, and of the same person's day."""
+    """Recordings of a person following the steps with a turned sensor, and of other activities of that person."""
     folder = tmp_path_factory.mktemp("wear")
     write_csv(folder / "asked.csv", np.concatenate(list(performance(1, AXES).values())))
     day = Wearer(1, script=[(activity, 20.0) for activity in ACTIVITIES], duration_s=120)
@@ -202,7 +202,7 @@ def test_at_a_terminal_a_key_starts_a_step_and_q_ends_the_check(environment: dic
 
 
 LATE = 10
-"""Samples sent before the first one is received, at most: the wearer waits for them."""
+"""The most samples sent before the first is received; the wearer lies still for that long."""
 
 
 class Obedient(Thingy):

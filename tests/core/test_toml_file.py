@@ -1,4 +1,4 @@
-"""What is written as TOML is read back equal."""
+"""Values written as TOML are read back equal."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.lab.conftest import MIDDLE, THIN, WIDE, Days
 
 
 class Every:
-    """One subnetwork on every ``hop``-th window, and what it was told."""
+    """A policy that runs one subnetwork on every ``hop``-th window and keeps its states."""
 
     kind: ClassVar[str] = "every"
 
@@ -32,7 +32,7 @@ class Every:
         return Decision(self.subnet, "", self.hop, self.sensing)
 
 
-def test_accuracy_and_energy_of_a_fixed_subnetwork_are_those_reckoned_by_hand(days: Days) -> None:
+def test_accuracy_and_energy_of_a_fixed_subnetwork_equal_a_manual_calculation(days: Days) -> None:
     outcome = days.day().run(Every(MIDDLE))
     assert outcome.accuracy == 0.75
     assert outcome.processor_j == pytest.approx(0.8)
@@ -111,7 +111,7 @@ def test_a_deadline_is_missed_where_load_makes_a_window_longer(days: Days) -> No
     assert day.run(Every(WIDE)).missed == 1.0
 
 
-def test_a_policy_is_told_what_the_script_says_and_no_more(days: Days) -> None:
+def test_a_policy_sees_only_the_values_of_the_script(days: Days) -> None:
     supply = Supply(frac=0.55, capacity_j=100.0, gauge=0.1, tells_capacity=False, tells_base=0.5)
     policy = Every(MIDDLE)
     days.day(Phase(missing=0.1, age_s=2.0, extra_mw=500.0, temperature_c=41.0), supply=supply, seconds=20).run(policy)
@@ -144,13 +144,13 @@ def test_every_policy_gets_through_a_day_and_the_same_seed_gives_the_same(
     st.sampled_from([0.0, 5.0]),
     st.integers(1, 5),
 )
-def test_the_quick_way_for_a_fixed_subnetwork_gives_what_the_policy_gives(
+def test_the_fast_path_for_a_fixed_subnetwork_equals_the_policy(
     days: Days, subnet: Subnet, capacity_j: float, extra_mw: float, charge_mw: float, hop: int
 ) -> None:
     phases = (Phase(deadline_ms=35.0), Phase(from_h=0.03, extra_mw=extra_mw, charge_mw=charge_mw, load=2.0))
     day = days.day(*phases, supply=Supply(capacity_j=capacity_j), power=DevicePower(3.0, 1.0), noise=0.2)
     if hop > 1 and fixed(day, subnet, hop).empty:
-        return  # a policy begins anew when a charger revives it, in another rhythm
+        return  # after recharging, a policy restarts its hops at another window
     slow, quick = day.run(Every(subnet, hop)), fixed(day, subnet, hop)
     assert replace(slow, name="", energy_j=0, processor_j=0, left=0, hours=0) == replace(
         quick, name="", energy_j=0, processor_j=0, left=0, hours=0, shares=slow.shares

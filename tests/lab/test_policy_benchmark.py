@@ -1,4 +1,4 @@
-"""What the policy benchmark takes for granted: which days can be survived at all, and how its days are summed."""
+"""The policy benchmark: which days a battery can last, and the summary over days."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_a_day_counts_only_if_a_plan_without_foresight_survives_it(
     assert _foreseeable(day) is lasts
 
 
-def test_days_that_nobody_survives_are_counted_apart() -> None:
+def test_days_that_no_policy_can_last_are_counted_apart() -> None:
     row = {
         "name": "x", "minutes_early": [0.0, 3.0, 5.0], "foreseeable": [1, 1, 0],
         "below_oracle": [0.001, 0.02, 0.5], "left": [0.1, 0.0, 0.0],
     }  # fmt: skip
-    told = _summed(row)
-    assert (told["days"], told["could_not_last"], told["empty_before_the_hour"]) == (3, 1, 1)
-    assert (told["most_minutes_early"], told["below_oracle_most"], told["within_1_percent"]) == (3.0, 0.02, 0.5)
+    total = _summed(row)
+    assert (total["days"], total["could_not_last"], total["empty_before_the_hour"]) == (3, 1, 1)
+    assert (total["most_minutes_early"], total["below_oracle_most"], total["within_1_percent"]) == (3.0, 0.02, 0.5)
 
 
 def test_a_rival_must_keep_battery_and_deadline(days: Days) -> None:

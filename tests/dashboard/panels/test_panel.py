@@ -1,4 +1,4 @@
-"""What all panels share: redrawing only what changed, never wider than their frame."""
+"""All panels redraw only their changes and stay within their frame."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ async def test_a_second_publisher_at_the_same_address_starts_a_new_epoch(port: i
 
 
 @pytest.mark.parametrize("port_of_each", [True, False], ids=["source connects", "publishers connect"])
-async def test_one_source_hears_many_publishers(port_of_each: bool, port: int) -> None:
+async def test_one_source_receives_from_many_publishers(port_of_each: bool, port: int) -> None:
     names = ("wrist", "hip", "ankle")
     sent = {name: [chunk(seq, stream=name) for seq in range(0, 500, 25)] for name in names}
     publishers = [ZmqPublisher(f"tcp://127.0.0.1:{0 if port_of_each else f'{port}?connect=1'}") for _ in names]

@@ -304,10 +304,10 @@ def asked_on(policy: BatteryPolicy, readings: list[BatteryReading | None]) -> li
 
 
 def test_a_sudden_rise_of_the_charge_is_doubted_for_two_windows(table: OperatingTable) -> None:
-    said = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
-    assert said[1].startswith("battery 30% (the 80% it now reports is doubted: no charger)")
-    assert said[2].startswith("battery 30% (the 80%")
-    assert said[3].startswith("battery 80%: ")
+    reasons = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.3, 0.8, 0.8, 0.8)])
+    assert reasons[1].startswith("battery 30% (the 80% it now reports is doubted: no charger)")
+    assert reasons[2].startswith("battery 30% (the 80%")
+    assert reasons[3].startswith("battery 80%: ")
     wavering = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(f) for f in (0.30, 0.31, 0.30)])
     assert not any("doubted" in reason for reason in wavering)
     charged = asked_on(BatteryPolicy(table, 10, leave=0.0), [joules(0.3), joules(0.8, charging=True), joules(0.79)])
@@ -316,10 +316,10 @@ def test_a_sudden_rise_of_the_charge_is_doubted_for_two_windows(table: Operating
 
 def test_a_lost_battery_is_reported_and_believed_again_on_its_return(table: OperatingTable) -> None:
     policy = BatteryPolicy(table, 10, leave=0.0)
-    said = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
-    assert said[1] == "the battery can no longer be read: the cheapest, to be safe"
-    assert said[2].startswith("the battery reports nan")
-    assert said[4].startswith("battery 90%: ")
+    reasons = asked_on(policy, [joules(0.9), None, joules(nan), joules(-1.0), joules(0.9)])
+    assert reasons[1] == "the battery can no longer be read: the cheapest, to be safe"
+    assert reasons[2].startswith("the battery reports nan")
+    assert reasons[4].startswith("battery 90%: ")
 
 
 def test_the_measured_drain_replaces_the_reported_one(table: OperatingTable) -> None:
