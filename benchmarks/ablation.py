@@ -68,8 +68,8 @@ def run(recipe: Recipe, train: Windows, validation: Windows) -> dict[Subnet, dic
         trainer.run_epoch(epoch, Progress(disable=True))
     net = trainer.finished_net()
     batch_statistics.record(net, trainer.sample(recipe.training.statistics_windows), JUDGED)
-    found = {at: score(net, trainer.validation_x, trainer.validation_labels, at) for at in JUDGED}
-    return {at: {"accuracy": one.accuracy, "macro_f1": one.macro_f1} for at, one in found.items()}
+    scores = {at: score(net, trainer.validation_x, trainer.validation_labels, at) for at in JUDGED}
+    return {at: {"accuracy": figures.accuracy, "macro_f1": figures.macro_f1} for at, figures in scores.items()}
 
 
 def show(results: ResultFile) -> None:

@@ -60,14 +60,17 @@ def people_of(model: Model, data_dir: Path | None, part: str) -> Iterator[tuple[
     dataset = open_data(recipe.data, data_dir)
     names = getattr(protocol_of(recipe.data).fold(dataset.subjects, recipe.data), part)
     windows = windows_of(dataset, model.input, model.labels, names)
-    whose = np.array(windows.subjects)
+    subjects = np.array(windows.subjects)
     for source in recipe.data.datasets:
-        own = [one for one in names if len(recipe.data.datasets) == 1 or one.startswith(f"{source}/")]
-        each = {one: windows.take(np.flatnonzero(whose == one)) for one in own}
-        least = [min(n for n in np.bincount(one.labels) if n) * model.input.hop_s / 60 for one in each.values()]
+        own = [name for name in names if len(recipe.data.datasets) == 1 or name.startswith(f"{source}/")]
+        windows_by_name = {name: windows.take(np.flatnonzero(subjects == name)) for name in own}
+        least = [
+            min(n for n in np.bincount(part.labels) if n) * model.input.hop_s / 60 for part in windows_by_name.values()
+        ]
         best: list[Person] = []
         for most in MINUTES:
-            people = [found for name, one in each.items() if (found := part_person(model, name, one, most))]
+            parts = (part_person(model, name, own_windows, most) for name, own_windows in windows_by_name.items())
+            people = [person for person in parts if person]
             if 2 * len(people) > len(own):
                 best = people
         yield source, best, least
@@ -171,15 +174,15 @@ def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[
         for source, people, _ in people_of(model, data_dir, "validation"):
             name = f"{model.name}, {source}"
             untried = [strength for strength in STRENGTHS if people and name not in gains.get(_key(strength), {})]
-            found: dict[Strength, list[float]] = {strength: [] for strength in untried}
-            for one in people:
-                before = judged(model, one.test)
-                for learn in list(one.learn.values())[-2:]:
+            changes: dict[Strength, list[float]] = {strength: [] for strength in untried}
+            for person in people:
+                before = judged(model, person.test)
+                for learn in list(person.learn.values())[-2:]:
                     for strength in untried:
-                        after = judged(fitted(model, learn, strength), one.test)
-                        found[strength] += [after[subnet][0] - before[subnet][0] for subnet in before]
+                        after = judged(fitted(model, learn, strength), person.test)
+                        changes[strength] += [after[subnet][0] - before[subnet][0] for subnet in before]
             for strength in untried:
-                gains.setdefault(_key(strength), {})[name] = round(float(np.mean(found[strength])), 5)
+                gains.setdefault(_key(strength), {})[name] = round(float(np.mean(changes[strength])), 5)
             print(model.name, source, len(people), "people", flush=True)
     rows = [
         {
@@ -195,7 +198,7 @@ def search(models: Sequence[Model], data_dir: Path | None, known: Sequence[dict[
 
 
 def _key(strength: Strength) -> tuple[float | None, float | None]:
-    """As JSON has it: None for infinity, where that part of the original is kept."""
+    """The strength as in the JSON file: None for infinity, which keeps that part of the original."""
     statistics, layer = (None if n == inf else n for n in (strength.statistics_windows, strength.last_layer))
     return statistics, layer
 
@@ -235,7 +238,7 @@ def main() -> None:
 
 
 def save(path: Path | None, content: dict[str, Any]) -> None:
-    """One key a line, one row a line."""
+    """Write the file with one line for each key and row."""
     if path is not None:
         lines = [f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
         path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")

@@ -35,7 +35,7 @@ RECIPES: dict[str, tuple[Path, ...]] = {
     "switchable CNN": (),
     "switchable kinet": (Path(__file__).parent / "recipes" / "arena_kinet.toml",),
 }
-"""What lies over ``arena_hapt`` for each network."""
+"""The overlays of ``arena_hapt`` for each network."""
 
 
 def fold_of(recipe: Recipe, overlays: Sequence[Path], fold: int, runs: Path, data_dir: Path | None) -> Model:
@@ -53,11 +53,11 @@ def fold_of(recipe: Recipe, overlays: Sequence[Path], fold: int, runs: Path, dat
 
 def judge(results: ResultFile, name: str, model: Model, recipe: Recipe, fold: int, data_dir: Path | None) -> None:
     """Score every subnetwork on the fold's test people."""
-    found = evaluate_model(model, subnets=model.subnets, data_dir=data_dir)["scores"]
+    scores = evaluate_model(model, subnets=model.subnets, data_dir=data_dir)["scores"]
     fixed = {"network": model.architecture.kind, "epochs": recipe.training.epochs}
     for subnet in model.subnets:
         if not results.has(name, subnet, fold):
-            figures = {measure: found[str(subnet)][measure] for measure in ("accuracy", "macro_f1")}
+            figures = {measure: scores[str(subnet)][measure] for measure in ("accuracy", "macro_f1")}
             figures["validation"] = model.accuracy[subnet]
             results.add(name, subnet, fold, figures, macs=macs(model.architecture, subnet), **fixed)
 
@@ -71,12 +71,12 @@ def timed(results: ResultFile, models: Mapping[str, Model]) -> None:
         for at in model.subnets:
             calls[f"{name} {at}"] = lambda engine=engine, window=window, at=at: engine.predict(window, at)
     arch = next(iter(models.values())).architecture
-    found = median_us(calls | {TINIER: tinier_call(arch.columns, arch.classes, arch.length)}, rounds=30, runs=5)
+    time_us = median_us(calls | {TINIER: tinier_call(arch.columns, arch.classes, arch.length)}, rounds=30, runs=5)
     for row in results.rows:
-        row["latency_us"] = round(found[f"{row['name']} {row['subnet']}"], 1)
+        row["latency_us"] = round(time_us[f"{row['name']} {row['subnet']}"], 1)
     results.about |= {
         "machine": f"{machine()}; one core used, batch 1, all in turn",
-        "rival_us": round(found[TINIER], 1),
+        "rival_us": round(time_us[TINIER], 1),
     }
     results.save()
 

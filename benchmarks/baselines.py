@@ -54,11 +54,11 @@ OURS, PAPERS = "independent", "independent, paper's training"
 
 def judge(net: SwitchableNet, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]) -> dict[str, float]:
     """Accuracy and macro-F1 on the test people, accuracy on the validation people."""
-    found = {name: score(net, x[name], parts[name].labels, at) for name in ("test", "validation")}
+    scores = {name: score(net, x[name], parts[name].labels, at) for name in ("test", "validation")}
     return {
-        "accuracy": found["test"].accuracy,
-        "macro_f1": found["test"].macro_f1,
-        "validation": found["validation"].accuracy,
+        "accuracy": scores["test"].accuracy,
+        "macro_f1": scores["test"].macro_f1,
+        "validation": scores["validation"].accuracy,
     }
 
 
@@ -119,12 +119,12 @@ def width_only(results: ResultFile, recipe: Recipe, parts: dict[str, Windows], s
 
 
 def means(models: Sequence[Model]) -> dict[Subnet, tuple[float, float]]:
-    """Mean accuracy over the seeds of every subnetwork: on the validation people, on the test people."""
-    found = {}
+    """Each subnetwork's mean accuracy over the seeds, on the validation people and on the test people."""
+    accuracies = {}
     for subnet in models[0].subnets:
         tests = [model.card["test"]["accuracy"][str(subnet)] for model in models]
-        found[subnet] = float(np.mean([m.accuracy[subnet] for m in models])), float(np.mean(tests))
-    return found
+        accuracies[subnet] = float(np.mean([m.accuracy[subnet] for m in models])), float(np.mean(tests))
+    return accuracies
 
 
 def saved(
@@ -143,11 +143,11 @@ def saved(
     if row is None:
         raise SystemExit(f"the file has no {against} {FULL} yet; run without --saved first")
     validation, test = float(np.mean(row["validation"])), float(np.mean(row["accuracy"]))
-    model, found = models[0], means(models)
+    model, accuracies = models[0], means(models)
     timed = interleaved_us([reference] if reference.name == model.name else [reference, model], rounds)
     full_us, full_macs = timed[reference.name, FULL], macs(reference.architecture, FULL)
 
-    def told(subnet: Subnet | None) -> dict[str, Any] | None:
+    def figures_of(subnet: Subnet | None) -> dict[str, Any] | None:
         if subnet is None:
             return None
         us, cost = timed[model.name, subnet], macs(model.architecture, subnet)
@@ -155,14 +155,15 @@ def saved(
             "subnet": str(subnet),
             "macs": cost,
             "latency_us": round(us, 1),
-            "validation": round(found[subnet][0], 5),
-            "accuracy": round(found[subnet][1], 5),
+            "validation": round(accuracies[subnet][0], 5),
+            "accuracy": round(accuracies[subnet][1], 5),
             "macs_saved": round(full_macs / cost, 1),
             "time_saved": round(full_us / us, 1),
         }
 
     def least(part: int, wanted: float, cost: Any) -> dict[str, Any] | None:
-        return told(min((s for s in found if found[s][part] >= wanted), key=cost, default=None))
+        accurate = (s for s in accuracies if accuracies[s][part] >= wanted)
+        return figures_of(min(accurate, key=cost, default=None))
 
     costs = {
         "macs": lambda s: macs(model.architecture, s),
@@ -210,14 +211,14 @@ def main() -> None:
         models = [load_model(path) for path in args.saved]
         reference = load_model(args.reference) if args.reference else models[0]
         for against in (name for name in (OURS, PAPERS) if results.find(name, FULL) or name == OURS):
-            found = saved(results, models, reference, args.rounds, against=against)
+            saving = saved(results, models, reference, args.rounds, against=against)
             others = [
                 entry
                 for entry in results.about.get("compute_saved", [])
-                if (entry["name"], entry["against"]) != (found["name"], against)
+                if (entry["name"], entry["against"]) != (saving["name"], against)
             ]
-            results.about["compute_saved"] = [*others, found]
-            print(json.dumps(found, indent=1))
+            results.about["compute_saved"] = [*others, saving]
+            print(json.dumps(saving, indent=1))
         results.save()
         return
     dataset = open_data(recipe.data, args.data)

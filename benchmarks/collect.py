@@ -31,20 +31,20 @@ def entry(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def collect(run_dirs: list[Path], held: dict[str, Any]) -> dict[str, Any]:
-    """The file's entries by seed, with those of the runs.
+    """The file's entries by seed, including those of the runs.
 
     Raises:
         ConfigError: as ``pool_runs``, or the runs were judged on other windows than the seeds in the file.
     """
     pool_runs(run_dirs)  # refuses runs that do not belong together
     runs = [read_scores(run_dir) for run_dir in run_dirs]
-    found = {str(run["test"]["seeds"]["training"]): entry(run) for run in runs}
+    entries = {str(run["test"]["seeds"]["training"]): entry(run) for run in runs}
     for seed, seed_entry in held.items():
-        if seed_entry["windows"] != next(iter(found.values()))["windows"]:
+        if seed_entry["windows"] != next(iter(entries.values()))["windows"]:
             raise ConfigError(
                 f"seed {seed} in the file was judged on {seed_entry['windows']} windows; choose another --json"
             )
-    return dict(sorted({**held, **found}.items(), key=lambda pair: int(pair[0])))
+    return dict(sorted({**held, **entries}.items(), key=lambda pair: int(pair[0])))
 
 
 def main() -> int:

@@ -137,8 +137,9 @@ async def on_screen(session: Session, seconds: float) -> Cost:
 
 
 def in_terminal(size: tuple[int, int], arguments: list[str]) -> tuple[Cost, Cost, float]:
-    """What a process of this file measures on a terminal of its own, what another one measures at the same time without
-    any, and what the first one sent there, kB/s.
+    """The costs of two simultaneous processes of this file, with and without a terminal, and the output of the first.
+
+    The output is in kB/s.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))

@@ -44,22 +44,22 @@ Stream = list[Prediction]
 
 
 def streams_of(model: Model, subnet: Subnet, dataset: Dataset, people: Sequence[str]) -> dict[str, list[Stream]]:
-    """Of each person, every window of every recording."""
+    """The streams of each person: every window of every recording."""
     engine = Engine(model)
     table = operating_table(engine, [subnet])
-    found: dict[str, list[Stream]] = {}
+    by_person: dict[str, list[Stream]] = {}
     for recording in dataset.select(people):
         pipeline = Pipeline(engine, make_policy(f"fixed:{subnet}", table), table)
-        predictions = [one for chunk in chunks_of(recording) for one in pipeline.push(chunk)] + pipeline.flush()
-        sessions = groupby(predictions, key=lambda one: one.session)
-        found.setdefault(recording.subject, []).extend(list(stream) for _, stream in sessions)
-    return found
+        predictions = [p for chunk in chunks_of(recording) for p in pipeline.push(chunk)] + pipeline.flush()
+        epochs = groupby(predictions, key=lambda p: p.session)
+        by_person.setdefault(recording.subject, []).extend(list(stream) for _, stream in epochs)
+    return by_person
 
 
-def concluded(model: Model, calibration: Calibration, streams: Iterable[Stream], **how: Any) -> list[Stream]:
-    """With the conclusions that ``Concluder`` draws."""
-    concluder = Concluder(calibration, len(model.labels), model.input.window_s, **how)
-    return [[concluder.conclude(one) for one in stream] for stream in streams]
+def concluded(model: Model, calibration: Calibration, streams: Iterable[Stream], **settings: Any) -> list[Stream]:
+    """The streams with the conclusions of a ``Concluder``."""
+    concluder = Concluder(calibration, len(model.labels), model.input.window_s, **settings)
+    return [[concluder.conclude(p) for p in stream] for stream in streams]
 
 
 def tallied(streams: Iterable[Stream], labels: tuple[str, ...]) -> dict[str, Any]:
@@ -81,13 +81,13 @@ def is_judged(prediction: Prediction, pure: bool = False) -> bool:
 
 def errors_of(streams: Iterable[Stream]) -> dict[str, float]:
     """Expected calibration error inside one activity and with transitions."""
-    found = {}
+    errors = {}
     for name, pure in (("", True), ("_with_transitions", False)):
-        some = [one for stream in streams for one in stream if is_judged(one, pure)]
-        probs = np.array([one.probs if one.conclusion is None else one.conclusion.probs for one in some])
-        truth = np.array([one.labels.index(one.truth or "") for one in some])
-        found[f"calibration_error{name}"] = calibration_error(score_of(probs, truth, np.full(len(some), "all")).bins)
-    return found
+        judged = [p for stream in streams for p in stream if is_judged(p, pure)]
+        probs = np.array([p.probs if p.conclusion is None else p.conclusion.probs for p in judged])
+        truth = np.array([p.labels.index(p.truth or "") for p in judged])
+        errors[f"calibration_error{name}"] = calibration_error(score_of(probs, truth, np.full(len(judged), "all")).bins)
+    return errors
 
 
 def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
@@ -98,12 +98,12 @@ def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
     delays: list[int] = []
     missed = 0
     for stream in streams:
-        known = [one for one in stream if is_judged(one)]
-        for number, (truth, bout) in enumerate(groupby(known, key=lambda one: one.truth)):
-            told = [label_of(one) for one in bout]
-            if number and truth in told:
-                delays.append(told.index(truth))
-            missed += number > 0 and truth not in told
+        known = [p for p in stream if is_judged(p)]
+        for number, (truth, bout) in enumerate(groupby(known, key=lambda p: p.truth)):
+            labels = [label_of(p) for p in bout]
+            if number and truth in labels:
+                delays.append(labels.index(truth))
+            missed += number > 0 and truth not in labels
     return {
         "changes": len(delays) + missed,
         "delay_windows": float(np.mean(delays)),
@@ -114,37 +114,37 @@ def delays_of(streams: Iterable[Stream]) -> dict[str, Any]:
 
 def jumps_of(streams: Iterable[Stream]) -> dict[str, float]:
     """Changes of the concluded label and of the true label per hour."""
-    told = true = windows = 0
+    changes = true_changes = windows = 0
     hop_s = 0.0
     for stream in streams:
         pairs = list(pairwise(stream))
         hop_s = float(np.median([b.t_end_s - a.t_end_s for a, b in pairs]))
-        told += sum(label_of(a) != label_of(b) for a, b in pairs)
-        known = [one.truth for one in stream if is_judged(one)]
-        true += sum(a != b for a, b in pairwise(known))
+        changes += sum(label_of(a) != label_of(b) for a, b in pairs)
+        known = [p.truth for p in stream if is_judged(p)]
+        true_changes += sum(a != b for a, b in pairwise(known))
         windows += len(stream)
     hours = windows * hop_s / 3600
-    return {"changes_told_per_hour": told / hours, "changes_true_per_hour": true / hours}
+    return {"changes_told_per_hour": changes / hours, "changes_true_per_hour": true_changes / hours}
 
 
 def episodes_of(streams: Iterable[Stream], min_s: float) -> dict[str, float]:
-    """How many episodes, how many true stretches that long, and the share of judged windows inside a right episode."""
-    found = true = judged = covered = right = 0
+    """The episodes and true stretches of at least ``min_s``, and the shares of windows in any and in a right one."""
+    count = true_stretches = judged = covered = right = 0
     for stream in streams:
         finder = EpisodeFinder(min_s)
-        episodes = [episode for one in stream for episode in finder.add(one)] + finder.close()
-        found += sum(episode.label != UNKNOWN for episode in episodes)
-        known = [one for one in stream if is_judged(one)]
-        bouts = [list(bout) for _, bout in groupby(known, key=lambda one: one.truth)]
-        true += sum(bout[-1].t_end_s - bout[0].t_start_s >= min_s for bout in bouts)
-        for one in known:
-            middle_s = (one.t_start_s + one.t_end_s) / 2
-            told = [e.label for e in episodes if e.t_start_s <= middle_s < e.t_end_s]
-            judged, covered, right = judged + 1, covered + bool(told), right + (told == [one.truth])
+        episodes = [episode for p in stream for episode in finder.add(p)] + finder.close()
+        count += sum(episode.label != UNKNOWN for episode in episodes)
+        known = [p for p in stream if is_judged(p)]
+        bouts = [list(bout) for _, bout in groupby(known, key=lambda p: p.truth)]
+        true_stretches += sum(bout[-1].t_end_s - bout[0].t_start_s >= min_s for bout in bouts)
+        for p in known:
+            middle_s = (p.t_start_s + p.t_end_s) / 2
+            labels = [e.label for e in episodes if e.t_start_s <= middle_s < e.t_end_s]
+            judged, covered, right = judged + 1, covered + bool(labels), right + (labels == [p.truth])
     return {
         "min_s": min_s,
-        "episodes": found,
-        "true_stretches": true,
+        "episodes": count,
+        "true_stretches": true_stretches,
         "in_an_episode": round(covered / judged, 5),
         "right": round(right / max(1, covered), 5),
     }
@@ -153,15 +153,15 @@ def episodes_of(streams: Iterable[Stream], min_s: float) -> dict[str, float]:
 def rows_of(
     model: Model, people: dict[str, list[Stream]], ways: dict[str, list[Stream]], subnet: Subnet
 ) -> Iterator[dict[str, Any]]:
-    """A row for each way of telling, its accuracies by person."""
-    for name, told in ways.items():
+    """A row for each way of concluding, with its accuracies by person."""
+    for name, streams in ways.items():
         by_person: list[dict[str, Any]] = []
         start = 0
         for own in people.values():
-            by_person.append(tallied(told[start : start + len(own)], model.labels))
+            by_person.append(tallied(streams[start : start + len(own)], model.labels))
             start += len(own)
-        figures = {**errors_of(told), **delays_of(told), **jumps_of(told)}
-        both = tallied(told, model.labels)
+        figures = {**errors_of(streams), **delays_of(streams), **jumps_of(streams)}
+        total = tallied(streams, model.labels)
         yield {
             "name": name,
             "network": model.architecture.kind,
@@ -169,12 +169,12 @@ def rows_of(
             "macs": macs(model.architecture, subnet),
             "people": list(people),
             "seeds": list(range(1, len(people) + 1)),
-            "accuracy": [one["accuracy"] for one in by_person],
-            "accuracy_with_transitions": [one["accuracy_with_transitions"] for one in by_person],
-            "pooled": both["accuracy"],
-            "pooled_with_transitions": both["accuracy_with_transitions"],
+            "accuracy": [summary["accuracy"] for summary in by_person],
+            "accuracy_with_transitions": [summary["accuracy_with_transitions"] for summary in by_person],
+            "pooled": total["accuracy"],
+            "pooled_with_transitions": total["accuracy_with_transitions"],
             **{key: round(value, 5) for key, value in figures.items()},
-            "episodes": [episodes_of(told, min_s) for min_s in EPISODES_S],
+            "episodes": [episodes_of(streams, min_s) for min_s in EPISODES_S],
         }
 
 
@@ -182,7 +182,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--model", default="uci_cnn")
-    parser.add_argument("--part", choices=("test", "validation"), default="test", help="whose recordings")
+    parser.add_argument(
+        "--part", choices=("test", "validation"), default="test", help="the people whose recordings are used"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there too")
     args = parser.parse_args()
     model = load_model(find_model(args.model))
@@ -203,15 +205,15 @@ def main() -> None:
         ways = {"raw": raw, "calibrated": calibrated, "smoothed": smoothed}
         ways |= {name: concluded(model, other, streams, smooth=True) for name, other in others.items()}
         rows += rows_of(model, of_people, ways, subnet)
-        for name, kept, how in (
+        for name, used, settings in (
             ("raw", Calibration(), {}),
             ("calibrated", calibration, {}),
             ("smoothed", calibration, {"smooth": True}),
         ):
             for threshold in THRESHOLDS:
-                told = tallied(concluded(model, kept, streams, unknown_below=threshold, **how), model.labels)
+                summary = tallied(concluded(model, used, streams, unknown_below=threshold, **settings), model.labels)
                 row = next(row for row in rows if row["name"] == name and row["subnet"] == str(subnet))
-                row.setdefault("unknown_below", []).append({"threshold": threshold, **told})
+                row.setdefault("unknown_below", []).append({"threshold": threshold, **summary})
         for row in rows[-len(ways) :]:
             _print(row)
     if args.json and args.part == "validation":
@@ -239,16 +241,17 @@ def _print(row: dict[str, Any]) -> None:
         f"{row['subnet']:10} {row['name']:24} accuracy {row['pooled']:.2%}, with transitions "
         f"{row['pooled_with_transitions']:.2%}; calibration error {row['calibration_error']:.2%}, "
         f"{row['calibration_error_with_transitions']:.2%}; delay {row['delay_windows']:.2f} windows, p90 "
-        f"{row['delay_windows_p90']:.0f}, missed {row['missed_changes']} of {row['changes']}; changes an hour "
+        f"{row['delay_windows_p90']:.0f}, missed {row['missed_changes']} of {row['changes']}; changes per hour "
         f"{row['changes_told_per_hour']:.0f} (true {row['changes_true_per_hour']:.0f})"
     )
-    for found in row["episodes"]:
-        print(f"{'':35} episodes {found}")
-    for found in row.get("unknown_below", []):
+    for episodes in row["episodes"]:
+        print(f"{'':35} episodes {episodes}")
+    for summary in row.get("unknown_below", []):
         print(
-            f"{'':35} below {found['threshold']}: told {found['told']:.2%}, right {found['accuracy']:.2%}; with "
-            f"transitions told {found['told_with_transitions']:.2%}, right {found['accuracy_with_transitions']:.2%}; "
-            f"posture changes told {found['told_of_other_activities']:.2%}"
+            f"{'':35} below {summary['threshold']}: labelled {summary['told']:.2%}, right {summary['accuracy']:.2%}; "
+            f"with transitions labelled {summary['told_with_transitions']:.2%}, "
+            f"right {summary['accuracy_with_transitions']:.2%}; "
+            f"posture changes labelled {summary['told_of_other_activities']:.2%}"
         )
 
 

@@ -68,14 +68,14 @@ def interleaved_us(models: list[Model], rounds: int) -> dict[tuple[str, Subnet],
 
 def points(models: list[Model], rounds: int) -> list[Point]:
     """The accuracy and latency of every subnetwork, fastest first; those without a validation accuracy are left out."""
-    found = []
+    timed = []
     for (name, subnet), us in interleaved_us(models, rounds).items():
         model = next(model for model in models if model.name == name)
         if subnet in model.accuracy:
             test = model.card.get("test", {}).get("accuracy", {}).get(str(subnet))
             cost = macs(model.architecture, subnet)
-            found.append(Point(name, subnet, cost, us, model.accuracy[subnet], test))
-    return sorted(found, key=lambda point: (point.us, -point.accuracy))
+            timed.append(Point(name, subnet, cost, us, model.accuracy[subnet], test))
+    return sorted(timed, key=lambda point: (point.us, -point.accuracy))
 
 
 def front(candidates: list[Point]) -> list[Point]:

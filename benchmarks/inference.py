@@ -133,8 +133,8 @@ def main() -> None:
 
     batch = np.repeat(x[None], 256, axis=0)
     for subnet in (full, least):
-        found = median_us({"batch": lambda s=subnet: engine.predict_batch(batch, s)}, runs=1)["batch"]
-        show(f"batches of 256 at {subnet}", f"{len(batch) / found * 1e6:.0f} /s")
+        batch_us = median_us({"batch": lambda s=subnet: engine.predict_batch(batch, s)}, runs=1)["batch"]
+        show(f"batches of 256 at {subnet}", f"{len(batch) / batch_us * 1e6:.0f} /s")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ async def end_to_end(chunk: SampleChunk, n: int) -> None:
 
 def known_packets() -> list[tuple[str, Decoder, str, bytes, int]]:
     """(title, decoder, characteristic, packet, samples in it) for each packet whose values are known."""
-    found = []
+    known = []
     for vector in json.loads(VECTORS.read_text(encoding="utf-8")):
         decoder = find_profile(vector["profile"]).plan(Settings(**vector["settings"])).decoder()
         packets = [(char, bytes.fromhex(data)) for char, data in vector["packets"]]
@@ -124,8 +124,8 @@ def known_packets() -> list[tuple[str, Decoder, str, bytes, int]]:
             decoder.decode(char, data)
         char, data = packets[-1]
         if vector["samples"] and decoder.decode(char, data):
-            found.append((f"{vector['profile']}: {vector['name']}", decoder, char, data, len(vector["samples"])))
-    return found
+            known.append((f"{vector['profile']}: {vector['name']}", decoder, char, data, len(vector["samples"])))
+    return known
 
 
 def decoders(rounds: int) -> None:

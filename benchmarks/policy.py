@@ -50,7 +50,7 @@ DEADLINE = 1.3
 """As a multiple of the full network's typical latency."""
 RANDOM_DAYS = 1000
 LEAVES = (0.0, 0.01, 0.02)
-"""The charge that shall be left at the hour."""
+"""The charge that must be left at the hour."""
 P95 = 1.086
 """The 95th percentile of a latency over its median, for the days' noise of 5 %."""
 
@@ -63,7 +63,7 @@ class People:
     answers: lab.SubnetProbs
     table: OperatingTable
     seen: OperatingTable
-    """What policies choose from: the rows worth it by the validation people."""
+    """The operating table of the policies: the rows that are worthwhile on the validation people."""
     draws: DevicePower
 
     @property
@@ -192,9 +192,9 @@ def _row(
         "policy": name,
         "settings": settings,
         "seeds": [0],
-        **_told("", outcome),
+        **_figures_of("", outcome),
         "oracle_accuracy": round(lab.oracle(days[1], 1000 * outcome.processor_j), 5),
-        **_told("best_fixed_", best),
+        **_figures_of("best_fixed_", best),
         "saved_against_best_fixed": round(1 - outcome.energy_j / best.energy_j, 4),
         "lost_against_best_fixed": round(best.accuracy - outcome.accuracy, 5),
     }
@@ -208,8 +208,8 @@ def _row(
         enough = [o for o in judged if _fair(o, outcome.missed) and o.accuracy >= outcome.accuracy]
         cheapest = min(enough, key=lambda o: o.energy_j, default=None)
         row_values |= {
-            **_told(f"{kind}_beforehand_", beforehand),
-            **_told(f"{kind}_afterwards_", afterwards),
+            **_figures_of(f"{kind}_beforehand_", beforehand),
+            **_figures_of(f"{kind}_afterwards_", afterwards),
             f"{kind}_gain_beforehand": beforehand and round(outcome.accuracy - beforehand.accuracy, 5),
             f"{kind}_gain_afterwards": afterwards and round(outcome.accuracy - afterwards.accuracy, 5),
             f"{kind}_saved_against_cheapest_as_accurate": cheapest
@@ -218,7 +218,7 @@ def _row(
     return row_values
 
 
-def _told(prefix: str, outcome: Outcome | None) -> dict[str, Any]:
+def _figures_of(prefix: str, outcome: Outcome | None) -> dict[str, Any]:
     if outcome is None:  # nothing fixed costs so little
         return {}
     named = {} if not prefix else {f"{prefix}name": outcome.name}
@@ -258,8 +258,8 @@ def battery(data: Path, energy: EnergyModel, count: int, held: list[dict[str, An
 
 def _lived(name: str, held: list[dict[str, Any]]) -> dict[str, Any]:
     lists = ("minutes_early", "foreseeable", "below_oracle", "left")
-    found = next((row for row in held if row["name"] == name), {})
-    return {"name": name, **{key: list(found.get(key, [])) for key in lists}}
+    earlier = next((row for row in held if row["name"] == name), {})
+    return {"name": name, **{key: list(earlier.get(key, [])) for key in lists}}
 
 
 def _summed(row: dict[str, Any]) -> dict[str, Any]:
@@ -341,7 +341,7 @@ def load(data: Path, energy: EnergyModel) -> list[dict[str, Any]]:
     for text in ("latency:low=0.7142857,high=1", "slowdown", "1x-128", "0.35x-128"):
         fixed = text[0].isdigit()
         outcome = lab.fixed(day, Subnet.parse(text)) if fixed else day.run(make_policy(text, slowed(some.seen)))
-        rows.append({"name": f"paper's load: {text}", "policy": text, "seeds": [0], **_told("", outcome)})
+        rows.append({"name": f"paper's load: {text}", "policy": text, "seeds": [0], **_figures_of("", outcome)})
         rows[-1]["switches"] = outcome.switches
         print(rows[-1], flush=True)
     return rows

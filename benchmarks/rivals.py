@@ -54,8 +54,8 @@ Call = Callable[[], object]
 
 def figures(probs: NDArray[np.floating], windows: Windows) -> dict[str, float]:
     """The scores of (n, classes) probabilities."""
-    found = score_of(probs, windows.labels, windows.subjects)
-    return {"accuracy": found.accuracy, "macro_f1": found.macro_f1}
+    score = score_of(probs, windows.labels, windows.subjects)
+    return {"accuracy": score.accuracy, "macro_f1": score.macro_f1}
 
 
 def tinier_har(recipe: Recipe, train: Windows, test: Windows, *, seed: int) -> NDArray[np.float32]:

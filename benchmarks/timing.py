@@ -106,7 +106,7 @@ Timer = Callable[[Link, list[Notification]], tuple[NDArray[np.float64], int | No
 def ours(clock: Clock) -> Timer:
     def run(link: Link, notifications: list[Notification]) -> tuple[NDArray[np.float64], int | None]:
         host = host_clock(link.nominal_hz, clock)
-        found = [
+        times = [
             host.push(
                 packet.n,
                 packet.received_s,
@@ -115,7 +115,7 @@ def ours(clock: Clock) -> Timer:
             ).t
             for packet in notifications
         ]
-        return np.concatenate(found), host.status().lost
+        return np.concatenate(times), host.status().lost
 
     return run
 

@@ -56,7 +56,7 @@ class Row:
     worn: str
     windows: int
     accuracy: dict[Subnet, float]
-    """Empty where there is no window."""
+    """Empty if there is no window."""
     groups: dict[Subnet, float]
     """The same among the recipe's coarser classes, if it has any."""
     refused: bool = False
@@ -104,9 +104,9 @@ def measure(
 ) -> Row:
     """One row of the table. Raises: InputMismatch, as ``live_windows``."""
     model = engine.model
-    found = live_windows(model.input, people, axes or ChannelMap(), fs_hz, forced)
-    pairs = [(x, model.labels.index(truth)) for x, truth in found if truth in model.labels]
-    if not pairs:  # a window cut out of its recording is too short for any at some rates
+    labelled_windows = live_windows(model.input, people, axes or ChannelMap(), fs_hz, forced)
+    pairs = [(x, model.labels.index(truth)) for x, truth in labelled_windows if truth in model.labels]
+    if not pairs:  # at some rates, a stretch of the length of one window gives none
         return Row(worn, 0, {}, {}, forced)
     x, truth = np.stack([x for x, _ in pairs]), np.array([code for _, code in pairs])
     member = membership(model.labels, groups)
@@ -114,10 +114,10 @@ def measure(
     return Row(
         worn,
         len(x),
-        {subnet: float(np.mean(found.argmax(axis=1) == truth)) for subnet, found in probs.items()},
+        {subnet: float(np.mean(predicted.argmax(axis=1) == truth)) for subnet, predicted in probs.items()},
         {
-            subnet: float(np.mean((found @ member).argmax(axis=1) == member[truth].argmax(axis=1)))
-            for subnet, found in probs.items()
+            subnet: float(np.mean((predicted @ member).argmax(axis=1) == member[truth].argmax(axis=1)))
+            for subnet, predicted in probs.items()
             if groups
         },
         forced,
@@ -183,15 +183,15 @@ def main() -> None:
             path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def about(model: Model, found_as: str, whose: str) -> dict[str, object]:
+def about(model: Model, name_or_file: str, people: str) -> dict[str, object]:
     """The model of these figures, its origin, and the command that reproduces them."""
     recipe = recipe_of(model)
     return {
         "model": model.name,
-        "command": f"python benchmarks/worn.py --model {Path(found_as).name}",
+        "command": f"python benchmarks/worn.py --model {Path(name_or_file).name}",
         "trained": model.card["command"],
         "seed": recipe.seed,
-        "protocol": f"{recipe.data.description}; {protocol_of(recipe.data).name} protocol, {whose}, every window of "
+        "protocol": f"{recipe.data.description}; {protocol_of(recipe.data).name} protocol, {people}, every window of "
         "their recordings that lies within one activity",
     }
 
