@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-import types
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import polars
 import pytest
 
@@ -162,8 +162,18 @@ def test_without_pandas_to_pandas_names_the_command_that_installs_it(monkeypatch
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingPackage, match="pip install pandas"):
         predictions.to_pandas()
-    monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=lambda columns: ("frame", columns)))
-    assert predictions.to_pandas() == ("frame", predictions.to_dict())
+
+
+def test_a_pandas_frame_goes_in_and_a_frame_of_predictions_comes_out() -> None:
+    frame = pandas.DataFrame(frame_of(WEARER).to_dict(as_series=False))
+    predictions = RECOGNISER.predict(frame, subnet=SUBNET)
+    expected = RECOGNISER.predict(WEARER.x, 50, channels=WEARER.channels, subnet=SUBNET)
+    assert predictions.labels == expected.labels
+    table = predictions.to_pandas()
+    assert isinstance(table, pandas.DataFrame)
+    assert table["label"].tolist() == list(predictions.labels)
+    assert table["confidence"].tolist() == pytest.approx(predictions.confidences.tolist())
+    assert len(table) == len(predictions)
 
 
 @pytest.mark.parametrize("name", list_models())
