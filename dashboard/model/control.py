@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
-from kinestream.policy.policy_text import settings_of
+from kinestream.policy.catalog import settings_of
+from kinestream.policy.external_policy import name_of
 
 from . import policy_settings, value_steps
 from .policy_settings import Setting
@@ -180,7 +181,7 @@ class Control:
         policy, deadline_ms = self.policy, self.session.deadline_ms
         if policy is None or deadline_ms is None or isinstance(policy, FixedPolicy):
             return policy
-        parts = [Part(part.kind, settings_of(part)) for part in parts_of(policy) if part.kind != "deadline"]
+        parts = [Part(name_of(part), settings_of(part)) for part in parts_of(policy) if part.kind != "deadline"]
         return build_policy([*parts, Part("deadline", {"ms": deadline_ms})], self.session.table)
 
     def save(self, path: Path) -> bool:

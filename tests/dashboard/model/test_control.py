@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kinestream.dashboard import DashboardApp
+from kinestream.dashboard.model.control import Control
+from kinestream.dashboard.model.state import DashboardState
 from kinestream.dashboard.panels.battery import BatteryPanel
 from kinestream.dashboard.panels.decisions import DecisionPanel
 from kinestream.dashboard.panels.latency import LatencyPanel
-from kinestream.policy import POLICIES
+from kinestream.policy import POLICIES, write_policy
 
 from ..screen import SIZE, drawn, settled, text
 from ..synthetic import SyntheticSession
@@ -82,3 +86,14 @@ async def test_h_predicts_fewer_windows_and_shift_h_more() -> None:
         session.set_policy("battery:hours=6+persistence")
         await pilot.press("h", "h")
         assert session.policy_text == "battery:hours=6+persistence:hop=3", "a part's own hop takes precedence"
+
+
+def test_a_policy_from_a_file_is_saved_under_its_own_name_with_the_deadline(tmp_path: Path) -> None:
+    path = tmp_path / "widest.py"
+    path.write_text("def decide(state, table):\n    return table.front[-1].subnet\n")
+    session = SyntheticSession(5)
+    session.set_policy(str(path))
+    session.set_deadline(2.0)
+    policy = Control(session, DashboardState(), lambda _: None).to_save()
+    assert policy is not None
+    assert write_policy(policy) == f"{path}+deadline:ms=2.0"
