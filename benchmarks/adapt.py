@@ -101,7 +101,7 @@ def judged(model: Model, test: Windows) -> dict[Subnet, tuple[float, float]]:
     """Accuracy and macro F1 of the three subnetworks."""
     net, x = from_model(model), normalised(model, test.x)
     scores = {subnet: score(net, x, test.labels, subnet) for subnet in three(model)}
-    return {subnet: (found.accuracy, found.macro_f1) for subnet, found in scores.items()}
+    return {subnet: (score.accuracy, score.macro_f1) for subnet, score in scores.items()}
 
 
 def fitted(model: Model, learn: Windows, strength: Strength) -> Model:
@@ -139,8 +139,8 @@ def rows_of(model: Model, data_dir: Path | None) -> Iterator[dict[str, Any]]:
         }
         for subnet in three(model):
             base = [before[one.name][subnet][0] for one in people]
-            for m, found in {0.0: before, **after}.items():
-                accuracy, f1 = zip(*(found[one.name][subnet] for one in people), strict=True)
+            for m, measured in {0.0: before, **after}.items():
+                accuracy, f1 = zip(*(measured[person.name][subnet] for person in people), strict=True)
                 gains = [now - then for now, then in zip(accuracy, base, strict=True)]
                 row = {
                     "name": name,

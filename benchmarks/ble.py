@@ -58,7 +58,7 @@ def stand_in(bus: str, devices: int, rate_hz: float) -> None:
 
 
 async def bleak_alone(devices: int, seconds: float) -> dict[str, float]:
-    """Connect and count notifications, no more."""
+    """Connect and count notifications only."""
     notifications = 0
 
     def count(_: object, data: bytearray) -> None:
@@ -66,9 +66,9 @@ async def bleak_alone(devices: int, seconds: float) -> dict[str, float]:
         notifications += 1
 
     async with BleakScanner() as scanner, AsyncExitStack() as links:
-        while len(found := scanner.discovered_devices) < devices:
+        while len(discovered := scanner.discovered_devices) < devices:
             await asyncio.sleep(0.1)
-        for device in found:
+        for device in discovered:
             client = await links.enter_async_context(BleakClient(device))
             await client.start_notify(Thingy.RAW, count, bluez={"use_start_notify": False})
         await scanner.stop()
@@ -115,7 +115,7 @@ async def measure(devices: int, rate_hz: float, seconds: float) -> dict[str, flo
 
 def whole(rounds: list[dict[str, float]]) -> dict[str, float]:
     """Several rounds as one."""
-    cpu_s, wall_s, n = (sum(found[key] for found in rounds) for key in ("cpu_s", "wall_s", "notifications"))
+    cpu_s, wall_s, n = (sum(figures[key] for figures in rounds) for key in ("cpu_s", "wall_s", "notifications"))
     return {"notifications_per_s": n / wall_s, "cores": cpu_s / wall_s, "us_per_notification": cpu_s / n * 1e6}
 
 
@@ -144,15 +144,15 @@ def main() -> None:
                 bare.append(asyncio.run(bleak_alone(args.devices, ROUND_S)))
                 ours.append(asyncio.run(measure(args.devices, args.rate, ROUND_S)))
             service.stdin.close()
-    waited_ms, dropped = max(found["waited_ms_p95"] for found in ours), sum(found["dropped"] for found in ours)
+    waited_ms, dropped = max(f["waited_ms_p95"] for f in ours), sum(f["dropped"] for f in ours)
     if args.json:
         circumstances = {"devices": args.devices, "waited_ms_p95": waited_ms, "dropped": dropped}
         print(json.dumps({**circumstances, "source": whole(ours), "bleak_alone": whole(bare)}))
         return
-    for title, found in (("bleak alone, counting", whole(bare)), ("bleak and the source", whole(ours))):
+    for title, figures in (("bleak alone, counting", whole(bare)), ("bleak and the source", whole(ours))):
         print(
-            f"{title:22} {args.devices} devices, {found['notifications_per_s']:.0f} notifications/s: "
-            f"{found['cores']:.1%} of a core, {found['us_per_notification']:.0f} us each"
+            f"{title:22} {args.devices} devices, {figures['notifications_per_s']:.0f} notifications/s: "
+            f"{figures['cores']:.1%} of a core, {figures['us_per_notification']:.0f} us each"
         )
     print(f"the oldest sample of a chunk waited {waited_ms:.0f} ms (95 %) since its arrival; {dropped:.0f} dropped")
 

@@ -133,23 +133,23 @@ def fit(data_dir: Path) -> dict[str, Array]:
     for activity, name in enumerate(ACTIVITIES):
         own = [bout for bout in bouts if bout.activity == activity]
         print(f"{name}: {len(own)} bouts")
-        found: dict[str, Array] = {}
+        fitted: dict[str, Array] = {}
         if name in GAITS:
-            found = fit_gait(own)
+            fitted = fit_gait(own)
         else:
             for bout in own:
                 bout.noise = bout.x - bout.x.mean(axis=0)
-        found |= {"coherence": coherence(own), "envelope": envelope(own)}
+        fitted |= {"coherence": coherence(own), "envelope": envelope(own)}
         vectors, occasion = np.array([vector(bout) for bout in own]), np.array([bout.occasion for bout in own])
         per_occasion = np.array(
             [vectors[occasion == o].mean(axis=0) for o in range(1 + max(b.occasion for b in bouts))]
         )
         means.append(per_occasion)
-        found["bout_components"], found["bout_scores"], found["bout_rest"] = components(
+        fitted["bout_components"], fitted["bout_scores"], fitted["bout_rest"] = components(
             vectors - per_occasion[occasion], BOUT_COMPONENTS
         )
-        found["bout_activity"] = np.full(len(own), activity)
-        for key, value in found.items():
+        fitted["bout_activity"] = np.full(len(own), activity)
+        for key, value in fitted.items():
             rows.setdefault(key, []).append(value)
     for key, values in rows.items():
         below = key in ("bout_scores", "bout_activity")  # as many rows as bouts

@@ -63,7 +63,7 @@ def interleaved_us(models: list[Model], rounds: int) -> dict[tuple[str, Subnet],
             key, engine, x = calls[at]
             engine.predict(x, key[1])
             times[key] += [engine.predict(x, key[1]).latency_ms for _ in range(RUNS)]
-    return {key: float(np.median(found)) * 1e3 for key, found in times.items()}
+    return {key: float(np.median(measured)) * 1e3 for key, measured in times.items()}
 
 
 def points(models: list[Model], rounds: int) -> list[Point]:
@@ -88,9 +88,9 @@ def front(candidates: list[Point]) -> list[Point]:
     return kept
 
 
-def show(found: list[Point]) -> None:
+def show(candidates: list[Point]) -> None:
     print(f"{'model':<14}{'subnetwork':<13}{'latency':>11}{'MACs':>13}{'validation':>12}{'test':>9}")
-    for point in found:
+    for point in candidates:
         test = "-" if point.test is None else f"{100 * point.test:.2f} %"
         print(
             f"{point.model:<14}{point.subnet!s:<13}{point.us:>8.1f} us{point.macs:>13,}"
@@ -107,14 +107,14 @@ def seed_means(name: str) -> dict[str, float]:
     )
 
 
-def fastest(found: list[Point], test: dict[str, float], figure: float) -> Point | None:
-    """The fastest of one model's points that reaches ``figure``; ``found`` are sorted by latency."""
-    return next((point for point in found if test.get(str(point.subnet), 0.0) >= figure), None)
+def fastest(candidates: list[Point], test: dict[str, float], figure: float) -> Point | None:
+    """The fastest of one model's points that reaches ``figure``; ``candidates`` are sorted by latency."""
+    return next((point for point in candidates if test.get(str(point.subnet), 0.0) >= figure), None)
 
 
-def show_reach(found: list[Point], models: list[Model]) -> None:
+def show_reach(candidates: list[Point], models: list[Model]) -> None:
     print(f"{'test accuracy, mean over seeds':<32}" + "".join(f"{model.name:>26}" for model in models))
-    own = {model.name: [point for point in found if point.model == model.name] for model in models}
+    own = {model.name: [point for point in candidates if point.model == model.name] for model in models}
     tests = {name: seed_means(name) for name in own}
     for figure in FIGURES:
         reached = [fastest(own[name], tests[name], figure) for name in own]
@@ -122,7 +122,7 @@ def show_reach(found: list[Point], models: list[Model]) -> None:
         print(f"{100 * figure:>10.1f} %{'':<20}" + "".join(f"{text:>26}" for text in cells))
 
 
-def as_json(found: list[Point], models: list[Model]) -> dict[str, Any]:
+def as_json(candidates: list[Point], models: list[Model]) -> dict[str, Any]:
     """Every point, fastest first, laid out as benchmarks/results/README.md says."""
     kinds = {model.name: model.architecture.kind for model in models}
     rows = [
@@ -135,7 +135,7 @@ def as_json(found: list[Point], models: list[Model]) -> dict[str, Any]:
             "validation": point.accuracy,
             "test": point.test,
         }
-        for point in found
+        for point in candidates
     ]
     return {
         "title": "Accuracy and measured latency of every subnetwork",
@@ -158,14 +158,14 @@ def main() -> None:
     models = [load_model(find_model(name)) for name in names]
     if len({model.name for model in models}) < len(models):
         parser.error("two of the files hold a model of the same name")
-    found = points(models, args.rounds)
+    candidates = points(models, args.rounds)
     if args.json:
-        args.json.write_text(json.dumps(as_json(found, models), indent=1) + "\n", "utf-8")
+        args.json.write_text(json.dumps(as_json(candidates, models), indent=1) + "\n", "utf-8")
     if args.all:
         for model in models:
-            show(front([point for point in found if point.model == model.name]))
+            show(front([point for point in candidates if point.model == model.name]))
             print()
-    joint = front(found)
+    joint = front(candidates)
     show(joint)
     print()
     for owner, stretch in groupby(joint, key=lambda point: point.model):
@@ -177,7 +177,7 @@ def main() -> None:
 
     if args.reach:
         print()
-        show_reach(found, models)
+        show_reach(candidates, models)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def median_us(calls: dict[str, Callable[[], object]], *, rounds: int = ROUNDS, r
                 started = time.perf_counter()
                 call()
                 times[name].append(time.perf_counter() - started)
-    return {name: float(np.median(found)) * 1e6 for name, found in times.items()}
+    return {name: float(np.median(measured)) * 1e6 for name, measured in times.items()}
 
 
 def switch_overhead_us(engine: Engine, x: np.ndarray, one: Subnet, other: Subnet) -> float:
@@ -121,8 +121,8 @@ def main() -> None:
         calls[f"{full} in eager PyTorch"] = eager_pytorch(model, x, full)
         calls[f"{least} in eager PyTorch"] = eager_pytorch(model, x, least)
     us = median_us(calls)
-    for name, found in us.items():
-        show(name, f"{found:.1f} us")
+    for name, time_us in us.items():
+        show(name, f"{time_us:.1f} us")
     show(f"{full} / {least}", f"{us[str(full)] / us[str(least)]:.1f} x", "wanted: at least 10")
     if find_spec("torch"):
         for subnet in (full, least):

@@ -137,15 +137,15 @@ def gains(model_name: str, dataset: str, data: Path, energy: EnergyModel) -> lis
         chosen = max((o for o in grids[0] if _fair(o)), key=lambda o: (o.accuracy, -o.energy_j))
         parts = parse_policy(text.replace("battery", f"battery:hours={days[0].scenario.hours},leave=0.01"))
         goal = "energy" if kind == "plain" else "accuracy"
-        found = lab.search(
+        best = lab.search(
             days[0], parts, learnt.seen, trials=TRIALS, goal=goal, accuracy=chosen.accuracy - LOSE, optuna=False
         )
         # The wished-for hour is the end of the day, not a setting that was learnt.
-        settings = write_policy(found.policy).replace(
+        settings = write_policy(best.policy).replace(
             f"hours={days[0].scenario.hours}", f"hours={days[1].scenario.hours}"
         )
         outcome = days[1].run(make_policy(settings, judged.seen), text)
-        rows.append(_row(model_name, text, settings, outcome, found.outcome, days, grids, chosen))
+        rows.append(_row(model_name, text, settings, outcome, best.outcome, days, grids, chosen))
         print({key: value for key, value in rows[-1].items() if "energy_j" not in key}, flush=True)
     return rows
 

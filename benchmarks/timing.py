@@ -208,15 +208,15 @@ def rows(seeds: int, duration_s: float) -> Iterator[dict[str, object]]:
             link = Link(duration_s=duration_s, per_packet=per_packet, loss=loss)
             for name, timer in METHODS.items():
                 scores = [score(link, timer, seed) for seed in range(seeds)]
-                miscounted = [found.miscounted for found in scores if found.miscounted is not None]
+                miscounted = [result.miscounted for result in scores if result.miscounted is not None]
                 yield {
                     "samples_per_notification": per_packet,
                     "loss": loss,
                     "method": name,
-                    "p95_ms": [round(found.p95_ms, 2) for found in scores],
-                    "worst_ms": [round(found.worst_ms, 1) for found in scores],
-                    "steps_back": sum(found.back for found in scores),
-                    "missing": [found.missing for found in scores],
+                    "p95_ms": [round(result.p95_ms, 2) for result in scores],
+                    "worst_ms": [round(result.worst_ms, 1) for result in scores],
+                    "steps_back": sum(result.back for result in scores),
+                    "missing": [result.missing for result in scores],
                     "miscounted": miscounted or None,
                     "target_ms": TARGETS_MS.get((name, per_packet)),
                 }
