@@ -69,10 +69,15 @@ def learnt_from(model: Model) -> dict[str, list[str]]:
 def definition(recipe: Recipe) -> str:
     """A sentence that defines the scores of the recipe's protocol; stored with them."""
     spec, protocol = recipe.input, protocol_of(recipe.data)
+    conditioning = (
+        "in the data set's own conditioning, which is not causal"
+        if "uci-har" in recipe.data.datasets
+        else "conditioned by the same causal code that runs live"
+    )
     return (
         f"{recipe.data.description}; protocol {protocol.name}: {protocol.define(recipe.data)}; "
         f"windows of {spec.length} samples every {spec.hop} at {spec.fs_hz:g} Hz, each inside one labelled activity "
-        "from its first sample on, conditioned by the same causal code that runs live"
+        f"from its first sample on, {conditioning}"
     )
 
 
