@@ -20,7 +20,11 @@ MAX_HOLE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One activity over a stretch of time. Time in which no label held for ``min_s`` belongs to no episode."""
+    """One activity over a stretch of time. Time in which no label held for ``min_s`` belongs to no episode.
+
+    >>> Episode("wrist", "wrist#0", "walking", t_start_s=0.0, t_end_s=12.8, windows=9, confidence=0.97).label
+    'walking'
+    """
 
     stream: str
     session: str
