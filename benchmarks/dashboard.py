@@ -1,7 +1,7 @@
 """The cost of the dashboard: CPU share of one core at ten refreshes a second, and the delay of predictions.
 
     python benchmarks/dashboard.py                                          the figures
-    python benchmarks/dashboard.py --picture docs/images/dashboard.svg      the picture
+    python benchmarks/dashboard.py --picture runs/dashboard.svg     the picture
 
 Each figure is of a whole process (live wearer at 100 Hz, so that every refresh has new samples; windowing, network,
 policy; four predictions a second): CPU time over wall time, and the delay from the moment a prediction's last packet
