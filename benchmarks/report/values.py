@@ -143,7 +143,7 @@ class Group:
 
     @property
     def over(self) -> str:
-        """What the spread covers: ``2 seeds``."""
+        """The runs that the spread covers: ``2 seeds``."""
         folds, seeds = len({run.fold for run in self.runs}), len({run.seed for run in self.runs})
         if folds > 1:
             return f"{len(self.runs)} runs: {folds} of {self.first.folds} folds, {_counted(seeds, 'seed')}"
