@@ -1,4 +1,4 @@
-"""kinestream: live activity recognition with one network cut, window by window, to what the moment can afford."""
+"""Live activity recognition from a wearable motion sensor, with one neural network that shrinks on the fly."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def settings_of_kind(kind: str) -> tuple[SettingSpec, ...]:
     if kind in others:
         return ()
     if kind in REMOVED:
-        raise ConfigError(f"policy {kind} was removed: it gained nothing over {REMOVED[kind]}; use one of these")
+        raise ConfigError(f"policy {kind} was removed: it gained nothing over others; use {REMOVED[kind]}")
     raise ConfigError(unknown("policy", kind, [*POLICIES, *others]) + ", a file.py, a file.toml")
 
 

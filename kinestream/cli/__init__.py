@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from kinestream import __version__
-from kinestream.core.errors import KinestreamError
+from kinestream.core.errors import ConfigError, KinestreamError
 
 from . import (
     adapt,
@@ -70,6 +70,16 @@ def _format(commands: argparse._SubParsersAction, formatter: type[argparse.HelpF
                 _format(action, formatter)
 
 
+def _refuse_unknown_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Raises ConfigError: no command has this name; the message has the nearest one."""
+    commands = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    if name.startswith("-") or name in commands:
+        return
+    from kinestream.core.did_you_mean import unknown
+
+    raise ConfigError(f"{unknown('command', name, commands)}; kinestream --help explains each")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -84,8 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    args = parser.parse_args(arguments)
     try:
+        _refuse_unknown_command(parser, arguments[0])
+        args = parser.parse_args(arguments)
         return args.run(args)
     except KinestreamError as error:
         if verbose:

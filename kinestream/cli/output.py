@@ -114,7 +114,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ),
         (
             "energy",
-            f"{summary['energy_mj']:.1f} mJ estimated ({summary['energy_model']})" if summary["energy_mj"] else "",
+            f"{summary['energy_mj']:.1f} mJ, {summary['energy_model']}" if summary["energy_mj"] else "",
         ),
         ("ran", shares),
         *(("notice", line) for line in summary["notices"]),

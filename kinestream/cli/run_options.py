@@ -29,8 +29,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns",
         metavar="MAP",
-        help="of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=what; subject=who', and "
-        "rate=50 where there is no time",
+        help="columns of a CSV or Parquet file: 'time=ts:ms; acc=X,Y,Z:g; gyro=p,q,r:dps; label=activity; "
+        "subject=person', and rate=50 where there is no time",
     )
     parser.add_argument("--speed", metavar="X|max", help="multiple of real time (default: the address's, else 1)")
     parser.add_argument("--loop", action="store_true", help="start over at the end")

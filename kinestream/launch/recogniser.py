@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError, InputMismatch, ModelError
 from kinestream.core.signals import Subnet
 from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
 
@@ -17,8 +18,6 @@ from .sample_columns import channels_of
 from .samples import Samples, read_samples
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kinestream.core.input_spec import InputSpec
     from kinestream.core.operating_table import OperatingPoint
     from kinestream.inference import Model
@@ -28,7 +27,7 @@ STREAM = "data"
 
 
 def load(model: str | Path) -> Recogniser:
-    """The recogniser of a bundled model, by name, or of a ``.safetensors`` file, by path.
+    """Load a bundled model by name, or a ``.safetensors`` file by path.
 
     Raises:
         ModelError: there is no such model, or the file is not a valid one.
@@ -37,6 +36,8 @@ def load(model: str | Path) -> Recogniser:
     >>> kinestream.load("uci_kinet")
     <kinestream model uci_kinet: 6 activities, 18 subnetworks, needs acc+gyro at 50 Hz>
     """
+    if not isinstance(model, str | Path):
+        raise ModelError(f"model {model!r}; expected the name of a bundled model, or the path of a model file")
     return Recogniser(load_model(find_model(model)))
 
 

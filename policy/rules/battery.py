@@ -16,7 +16,7 @@ from .battery_drain import Drain, observed
 from .sensing import describe, thriftiest
 
 COOLER_C = 5.0
-"""From this many degrees below the highest temperature the budget shrinks gradually, against switching to and fro."""
+"""Within this many degrees of the highest temperature the budget shrinks gradually, which prevents oscillation."""
 
 PLENTY = 1.5
 """A thrifty sensor returns to normal only when the budget is this many times the cheapest subnetwork's energy."""
@@ -70,10 +70,10 @@ class BatteryPolicy:
     leave: float = setting(
         0.02, "the charge left at that hour, for unforeseen uses", within=_CHARGE, search=(0.0, 0.01, 0.02)
     )
-    low: float = setting(0.0, "at this charge and below the cheapest runs, whatever the plan", within=_CHARGE)
+    low: float = setting(0.0, "at or below this charge the cheapest subnetwork runs, whatever the plan", within=_CHARGE)
     hot_c: float = setting(
         45.0,
-        "at this temperature of the battery and above the cheapest runs",
+        "at or above this battery temperature the cheapest subnetwork runs",
         within=Interval("temperature in degrees Celsius"),
     )
     period_s: float = setting(

@@ -26,7 +26,7 @@ class HopPolicy:
     table: OperatingTable = field(repr=False)
     hop: int = setting(
         2,
-        "one window in so many is predicted; the longest hop of all parts holds",
+        "one window in this many is predicted; the longest hop of all parts applies",
         within=HOP,
         search=HOPS_TO_TRY,
     )

@@ -43,7 +43,7 @@ class LatencyPolicy:
     high: float = setting(1.0, "the upper edge of the band, as a share of the deadline", search=(0.85, 0.9, 0.95, 1.0))
     span: int = setting(
         3,
-        "the recent latency is the median of so many windows, so that a single odd one changes nothing",
+        "the recent latency is the median of this many windows, so that one outlier changes nothing",
         within=Interval("number of windows", 1, 8),
         search=(1, 2, 3, 5),
     )

@@ -104,7 +104,7 @@ class SlowdownPolicy:
     )
     calm: float = setting(
         0.1,
-        "the share of the deadline that a slower subnetwork than the last must leave, against switching to and fro",
+        "the share of the deadline that a slower subnetwork than the last must leave, which prevents oscillation",
         within=Interval("share of the deadline", 0, 1, closed="left"),
         search=(0.0, 0.05, 0.1, 0.2),
     )

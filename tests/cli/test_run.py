@@ -272,3 +272,10 @@ def test_one_run_receives_from_two_senders(
     assert {p["stream"] for p in received} == {"wearer-1", "wearer-2"}
     assert summary["counts"]["samples"] == 2 * 30 * 50
     assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
+
+
+def test_an_unknown_command_names_the_nearest_one(environment: dict[str, str]) -> None:
+    done = subprocess.run([*KINESTREAM, "repaly", "hapt"], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert "unknown command 'repaly' (did you mean 'replay'?)" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -190,6 +190,8 @@ def test_a_model_is_loaded_from_a_file_and_an_unknown_one_is_refused(tmp_path: P
     assert kinestream.load(path).name == kinestream.load(str(path)).name == "uci_kinet"
     with pytest.raises(ModelError, match=r"did you mean '?uci_kinet"):
         kinestream.load("uci_kinett")
+    with pytest.raises(ModelError, match="expected the name of a bundled model"):
+        kinestream.load(5)  # type: ignore[arg-type]
 
 
 def test_the_front_is_ordered_by_energy() -> None:

@@ -94,7 +94,7 @@ def test_the_named_subnetworks_are_known_without_a_table() -> None:
         ("battery:hours=8+battery:hours=9", "policy battery+battery: battery is given twice"),
         ("deadline=0", "deadline ms=0.0: expected a positive number"),
         ("deadline=soon", "policy deadline: ms=soon is not a number"),
-        ("utility:latency=1", "policy utility was removed: it gained nothing over fixed or deadline; use one of these"),
+        ("utility:latency=1", "policy utility was removed: it gained nothing over others; use fixed or deadline"),
         ("hop=0", "hop hop=0: expected a number of windows from 1 to 100"),
         ("slowdown:sure=1", "sure=1.0: expected a probability"),
         ("slowdown:calm=1", "calm=1.0: expected a share"),
