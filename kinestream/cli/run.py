@@ -141,10 +141,16 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
 
     from .output import JsonLines, Lines, episode_record, summary_text
 
+    drawing = False
+
+    def notice(line: str) -> None:
+        if not drawing:  # a line would spoil the dashboard; its summary has it
+            say(line)
+
     # Measuring happens outside the event loop, so that Ctrl-C ends it at once.
     session = build_run(
         run_options(args),
-        on_notice=None if args.dashboard else say,  # a line would spoil the dashboard; its summary has it
+        on_notice=notice,
         on_progress=progress("measuring every subnetwork on this machine, once"),
     )
     if emitter is not None:
@@ -160,6 +166,7 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
         if args.dashboard:
             from kinestream.dashboard import run_dashboard
 
+            drawing = True
             summary = run_dashboard(session, ascii=args.ascii)
             if not in_browser():  # there, standard output belongs to the page
                 print(summary_text(summary))

@@ -62,7 +62,7 @@ def build_run(options: RunOptions, *, on_notice: Notice | None = None, on_progre
     channel_map = _channel_map(options.axes, model, on_notice) if options.axes else None
     battery = make_battery(options.battery) if options.battery else None
     energy = read_energy_model(options.energy) if options.energy else None
-    policy_text = explicit_policy(options.policy or DEFAULT_POLICY, model)
+    policy_text = explicit_policy(DEFAULT_POLICY if options.policy is None else options.policy, model)
     pipeline = build_pipeline(
         engine,
         policy_text,

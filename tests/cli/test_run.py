@@ -274,6 +274,11 @@ def test_one_run_receives_from_two_senders(
     assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
 
 
+def test_an_empty_policy_is_refused(environment: dict[str, str], folder: Path) -> None:
+    _, errors = kinestream(environment, "replay", folder / "walk.csv", "--policy", "", status=2)
+    assert "unknown policy ''" in errors
+
+
 def test_an_unknown_command_names_the_nearest_one(environment: dict[str, str]) -> None:
     done = subprocess.run([*KINESTREAM, "repaly", "hapt"], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 2
