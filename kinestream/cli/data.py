@@ -60,7 +60,8 @@ def run_list(args: argparse.Namespace) -> int:
         size = f"about {row['size_mb']} MB" if row["size_mb"] else "size unknown"
         print(f"{row['name']}: {row['title']}")
         print(f"  {row['state']}" + (f" in {row['source']}" if row["source"] else ""))
-        print(f"  expected in {row['expected']}, {size}, from {row['page']}")
+        origin = f"from {row['page']}" if row["url"] else f"converted from {row['page']}"
+        print(f"  expected in {row['expected']}, {size}, {origin}")
         print(f"  terms: {row['terms']}")
         print(f"  cite: {row['citation']}")
     return 0
@@ -71,7 +72,7 @@ def run_fetch(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    from kinestream.core.errors import DataMissing
+    from kinestream.core.errors import ConfigError, DataMissing
     from kinestream.replay_data.datasets.fetch import fetch
     from kinestream.replay_data.datasets.registry import default_data_dir, known_dataset
 
@@ -85,6 +86,8 @@ def run_fetch(args: argparse.Namespace) -> int:
         return _print(
             args, {"name": known.name, "path": str(tree.source), "downloaded": False}, f"already in {tree.source}"
         )
+    if not (known.home.url or args.url):
+        raise ConfigError(f"{known.name} is not in {folder}; {known.home.remedy(known.name)}")
     _note(f"{known.home.title}, {known.home.page}")
     _note(f"terms: {known.home.terms}")
     _note(f"cite: {known.home.citation}")
@@ -160,7 +163,7 @@ def _describe(known: KnownDataset, folder: Path) -> dict[str, Any]:
         "title": home.title,
         "state": state,
         "source": source,
-        "expected": str(folder / home.folder),
+        "expected": str(folder / home.folder / ("" if home.url else home.file_name)),
         "size_mb": home.size_mb,
         "page": home.page,
         "url": home.url,

@@ -81,17 +81,20 @@ class _Archive:
             return _read_member(archive, self.prefix + name)
 
 
-def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Path) -> FileTree:
+def find_tree(
+    dataset: str, marker: str, archives: tuple[str, ...], data_dir: Path, *, remedy: str | None = None
+) -> FileTree:
     """The file tree that holds ``marker``: in ``data_dir``, up to two folder levels below it, or in an archive there.
 
     Args:
         dataset: the dataset's name, for the message.
         marker: path of a file that every copy of the dataset contains, inside the dataset.
-        archives: lower-case patterns of the archive's file name (``*hapt*``).
+        archives: lower-case patterns of the archive's file name (``*hapt*``); empty: it is never in an archive.
         data_dir: the folder to search, or the archive itself.
+        remedy: how to get the dataset, for the message; default: the command that fetches it.
 
     Raises:
-        DataMissing: neither exists; the message names the folder and the command that fetches the dataset.
+        DataMissing: neither exists; the message names the folder and the remedy.
         DataDamaged: the archive exists, but cannot be read or lacks ``marker``.
     """
     folders = [data_dir, *_folders_below(data_dir)] if data_dir.is_dir() else []
@@ -99,17 +102,18 @@ def find_tree(dataset: str, marker: str, archives: tuple[str, ...], data_dir: Pa
         if (folder / marker).is_file():
             return _Folder(folder)
     candidates = (
-        [data_dir] if data_dir.is_file() else [path for folder in folders for path in _archives_in(folder, archives)]
+        [data_dir]
+        if data_dir.is_file() and archives
+        else [path for folder in folders for path in _archives_in(folder, archives)]
     )
     for path in candidates[:-1]:
         with suppress(DataDamaged):
             return _tree_in_archive(path, marker)
     if candidates:
         return _tree_in_archive(candidates[-1], marker)
-    raise DataMissing(
-        f"no {dataset} in {data_dir}: looked for '{marker}' and archives named {', '.join(archives)}; "
-        f"fetch it with: kinestream data fetch {dataset}"
-    )
+    named = f" and archives named {', '.join(archives)}" if archives else ""
+    remedy = remedy or f"fetch it with: kinestream data fetch {dataset}"
+    raise DataMissing(f"no {dataset} in {data_dir}: looked for '{marker}'{named}; {remedy}")
 
 
 def _folders_below(folder: Path, depth: int = 2) -> Iterator[Path]:

@@ -71,7 +71,7 @@ def check_dataset(
         report.notes.append("the archive is unchanged since it was fetched (SHA-256)")
     _check_blobs(tree, known, report)
     dataset = known.open(data_dir)
-    report.recordings, report.subjects = len(dataset), len(dataset.subjects)
+    report.recordings, report.subjects = len(dataset), len(set(map(known.person, dataset.subjects)))
     windows = 0
     for index, recording in enumerate(dataset):
         report.add(recording)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .elsewhere import COLUMNS, FACTS, FOLDER
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -18,6 +20,7 @@ class Home:
     page: str
     """The dataset's web page, to consult when ``url`` has moved."""
     url: str
+    """The archive's address; empty if it is not downloaded, because this package reads a converted copy."""
     folder: str
     """The archive's folder, below the data folder."""
     file_name: str
@@ -30,6 +33,19 @@ class Home:
     """Name of the zip inside the zip; only the inner one is kept."""
     blobs: Mapping[str, str] = field(default_factory=dict)
     """Git blob SHA-1 of files whose original content is known, by path in the dataset."""
+
+    def remedy(self, dataset: str) -> str:
+        """How a person gets the dataset onto this machine, for a message.
+
+        >>> HAPT.remedy("hapt")
+        'fetch it with: kinestream data fetch hapt'
+        """
+        if self.url:
+            return f"fetch it with: kinestream data fetch {dataset}"
+        return (
+            f"kinestream does not fetch it: convert the original, published at {self.page}, to one Parquet table with "
+            f"the columns {', '.join(COLUMNS)}, and put it at {self.folder}/{self.file_name} in that folder"
+        )
 
 
 _UCI = "https://archive.ics.uci.edu"
@@ -93,4 +109,47 @@ UNIMIB = Home(
     citation="D. Micucci, M. Mobilio, P. Napoletano, UniMiB SHAR: A Dataset for Human Activity Recognition Using "
     "Acceleration Data from Smartphones, Applied Sciences 7(10), 2017",
     blobs={"data/acc_data.mat": "bb39b6cbddef0b44bfc289b1baca5a4f18ae4eeb"},
+)
+
+
+def _converted(name: str, title: str, page: str, terms: str, citation: str, size_mb: int) -> Home:
+    """The home of a dataset that is read from a converted copy."""
+    return Home(title, page, "", FOLDER, FACTS[name].file_name, terms, citation, size_mb)
+
+
+SISFALL = _converted(
+    "sisfall",
+    title="SisFall, a fall and movement dataset",
+    page="https://doi.org/10.3390/s17010198",
+    terms="Published for research, without a licence file; publications must cite the paper.",
+    citation="A. Sucerquia, J. D. López, J. F. Vargas-Bonilla, SisFall: A Fall and Movement Dataset, Sensors 17(1), "
+    "2017",
+    size_mb=22,
+)
+UMAFALL = _converted(
+    "umafall",
+    title="UMAFall, a multisensor dataset for fall detection",
+    page="http://webpersonal.uma.es/de/ECASILARI/Fall_ADL_Traces/UMA_FALL_ADL_dataset.html",
+    terms="Creative Commons Attribution 4.0 (CC BY 4.0); publications must cite the paper.",
+    citation="E. Casilari, J. A. Santoyo-Ramón, J. M. Cano-García, UMAFall: A Multisensor Dataset for the Research on "
+    "Automatic Fall Detection, Procedia Computer Science 110, 2017",
+    size_mb=6,
+)
+MOBIFALL = _converted(
+    "mobifall",
+    title="MobiFall, falls and activities with a phone in the trouser pocket",
+    page="https://bmi.hmu.gr/the-mobifall-and-mobiact-datasets-2/",
+    terms="Academic use; publications must cite the paper. For judging only: no bundled model learns from it.",
+    citation="G. Vavoulas, M. Pediaditis, C. Chatzaki, E. G. Spanakis, M. Tsiknakis, The MobiFall Dataset: Fall "
+    "Detection and Classification with a Smartphone, International Journal of Monitoring and Surveillance Technologies "
+    "Research 2(1), 2014",
+    size_mb=8,
+)
+WISDM_WINDOWS = _converted(
+    "wisdm-windows",
+    title="WISDM Activity Prediction v1.1 as windows of 6.4 s, decoded from a standardised export",
+    page=WISDM_V11.page,
+    terms=WISDM_V11.terms,
+    citation=WISDM_V11.citation,
+    size_mb=9,
 )

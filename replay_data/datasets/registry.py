@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
@@ -15,7 +16,7 @@ from kinestream.core.errors import ConfigError
 from ..recording import Dataset
 from ..tables.column_map import ColumnMap
 from ..tables.formats import FORMATS, is_table
-from . import hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
+from . import elsewhere, hapt, homes, uci_har, unimib, wisdm_2019, wisdm_v11
 from .archive import FileTree, find_tree
 from .homes import Home
 
@@ -45,6 +46,24 @@ class KnownDataset:
     """Lower-case patterns of the archive's file name."""
     home: Home
     published: Published
+    same_people_as: str = ""
+    """The dataset whose people these are, numbered alike; empty: people of its own."""
+    places: bool = False
+    """Whether a subject is ``PERSON/PLACE``: one person who wore a sensor at several places."""
+
+    @property
+    def population(self) -> str:
+        """The name of the dataset whose people these are: its own, or ``same_people_as``."""
+        return self.same_people_as or self.name
+
+    def person(self, subject: str) -> str:
+        """The person of a subject: equal for all datasets and places in which this person appears.
+
+        >>> DATASETS["umafall"].person("01/phone"), DATASETS["uci-har"].person("7"), DATASETS["hapt"].person("7")
+        ('umafall/01', 'hapt/7', 'hapt/7')
+        """
+        own = subject.partition("/")[0] if self.places else subject
+        return f"{self.population}/{own.lstrip('0') if self.same_people_as else own}"
 
     def locate(self, data_dir: Path) -> FileTree:
         """The dataset's files.
@@ -53,7 +72,13 @@ class KnownDataset:
             DataMissing: the dataset is not in ``data_dir``.
             DataDamaged: its archive cannot be read.
         """
-        return find_tree(self.name, self.marker, self.archives, data_dir)
+        return find_tree(self.name, self.marker, self.archives, data_dir, remedy=self.home.remedy(self.name))
+
+
+def _converted(name: str, home: Home, published: Published, **people: Any) -> KnownDataset:
+    """A dataset read from one Parquet table; ``published`` describes that table."""
+    opened = partial(elsewhere.open_elsewhere, name=name, remedy=home.remedy(name))
+    return KnownDataset(name, opened, home.file_name, (), home, published, **people)
 
 
 DATASETS: dict[str, KnownDataset] = {
@@ -74,6 +99,7 @@ DATASETS: dict[str, KnownDataset] = {
             uci_har.ARCHIVES,
             homes.UCI_HAR,
             Published(30, 30, windows=10_299, window=uci_har.WINDOW, hop=uci_har.HOP),
+            same_people_as=hapt.NAME,
         ),
         KnownDataset(
             wisdm_v11.NAME,
@@ -91,6 +117,7 @@ DATASETS: dict[str, KnownDataset] = {
                 wisdm_2019.ARCHIVES,
                 homes.WISDM_2019,
                 Published(51, 51),
+                same_people_as="" if device == "watch" else wisdm_2019.NAMES["watch"],
             )
             for device, name in wisdm_2019.NAMES.items()
         ),
@@ -110,7 +137,13 @@ DATASETS: dict[str, KnownDataset] = {
             homes.UNIMIB,
             # The authors' 4170 windows without the 940 exact repeats.
             Published(30, 30, 3_230 * unimib.FALL_WINDOW, 3_230, unimib.FALL_WINDOW, unimib.FALL_WINDOW),
+            same_people_as=unimib.NAME,
         ),
+        _converted("sisfall", homes.SISFALL, Published(38, 38, 3_964_862)),
+        _converted("umafall", homes.UMAFALL, Published(41, 19, 1_011_833), places=True),
+        _converted("mobifall", homes.MOBIFALL, Published(24, 24, 1_044_765)),
+        # 35 of the original's 36 people, 85 % of its windows.
+        _converted("wisdm-windows", homes.WISDM_WINDOWS, Published(35, 35, 914_688), same_people_as=wisdm_v11.NAME),
     )
 }
 

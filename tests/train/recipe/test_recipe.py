@@ -8,10 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError
+from kinestream.inference.bundled_models import list_models
+from kinestream.inference.model_file import load_model
 from kinestream.inference.presets import PRESETS, WIDTHS
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS
 from kinestream.train import load_recipe, recipe_names
+from kinestream.train.judge.model_card import recipe_of
 from kinestream.train.recipe.recipe_toml import OVERLAYS, parse_recipe, to_toml
+from tests.conftest import REPOSITORY
 
 UCI = load_recipe("uci")
 NETWORKS = [name for name in recipe_names() if name not in OVERLAYS]
@@ -152,3 +156,14 @@ def test_a_recipe_without_a_required_table_is_refused(tmp_path):
     file.write_text("name = 'x'\n[network]\npreset = 'uci'\n")
     with pytest.raises(ConfigError, match="the recipe lacks 'data'"):
         load_recipe(file)
+
+
+def test_no_bundled_recipe_or_model_learns_from_mobifall():
+    folders = [REPOSITORY / "train" / "recipes", REPOSITORY / "benchmarks" / "recipes"]
+    tables = {path: tomllib.loads(path.read_text("utf-8")) for folder in folders for path in folder.glob("*.toml")}
+    assert len(tables) > len(NETWORKS)
+    trained_on = {str(path): table.get("data", {}).get("dataset", "") for path, table in tables.items()}
+    trained_on |= {name: recipe_of(load_model(path)).data.dataset for name, path in list_models().items()}
+    assert [source for source, dataset in trained_on.items() if "mobifall" in dataset] == []
+    data = load_recipe("phone_acc").data
+    assert replace(data, dataset="hapt + mobifall", label_map={}).datasets == ("hapt", "mobifall")  # a user may
