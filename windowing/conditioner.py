@@ -1,4 +1,4 @@
-"""Turn arriving samples into the columns that a network reads, on its uniform grid.
+"""Turn arriving samples into columns on a network's uniform grid.
 
 The order is fixed: drop invalid samples, break at gaps, resample to the grid, filter noise, separate gravity. Training
 and live runs share this code.
@@ -41,7 +41,7 @@ class Stretch(NamedTuple):
     t0: float
     """Time of the first grid point of the whole stretch."""
     x: NDArray[np.float32]
-    """(n, network columns) in SI units."""
+    """(n, ``InputSpec.stream_channels``) in SI units."""
     measured: NDArray[np.bool_] | None
     """(n,) False where interpolated over a gap; None if all were measured."""
     labels: NDArray[np.int16] | None
@@ -73,17 +73,18 @@ class Conditioner:
         self._noise = None
         if spec.lowpass_hz is not None:
             self._noise = LowPass(ORDER, spec.lowpass_hz, spec.fs_hz, columns)
-        # The origin of each network column: a source column, or body acceleration or gravity of an axis.
-        direct = [(i, self.needed.index(name)) for i, name in enumerate(spec.channels) if name in self.needed]
+        # The origin of each column: a source column, or body acceleration or gravity of an axis.
+        names = spec.stream_channels
+        direct = [(i, self.needed.index(name)) for i, name in enumerate(names) if name in self.needed]
         self._direct_to, self._direct_from = [i for i, _ in direct], [j for _, j in direct]
-        self._body = [(i, BODY_ACC.index(n)) for i, n in enumerate(spec.channels) if self._is_split(n, BODY_ACC)]
-        self._gravity_out = [(i, GRAVITY.index(n)) for i, n in enumerate(spec.channels) if self._is_split(n, GRAVITY)]
+        self._body = [(i, BODY_ACC.index(n)) for i, n in enumerate(names) if self._is_split(n, BODY_ACC)]
+        self._gravity_out = [(i, GRAVITY.index(n)) for i, n in enumerate(names) if self._is_split(n, GRAVITY)]
         split_axes = sorted({axis for _, axis in self._body + self._gravity_out})
         self._split_from = [self.needed.index(ACC[axis]) for axis in split_axes]
         self._axis_at = {axis: k for k, axis in enumerate(split_axes)}
         self._gravity = LowPass(ORDER, spec.gravity_hz, spec.fs_hz, len(split_axes)) if split_axes else None
-        self._as_is = self.needed == spec.channels
-        self._columns_out = len(spec.channels)
+        self._as_is = self.needed == names
+        self._columns_out = len(names)
         self._t_last = -np.inf
         self._open = False  # whether a stretch can be continued
         self.t0 = math.nan

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinestream.core.errors import InputMismatch
-from kinestream.core.signals import UNLABELLED, SampleChunk, Window
+from kinestream.core.signals import ACC, UNLABELLED, SampleChunk, Window
 
 from .conditioner import Conditioner, Stretch
 from .grid_buffer import GridBuffer
 from .resample import SNAP
+from .views import Views
+from .walking_up import WalkingUp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +67,11 @@ class Segmenter:
         self._due_samples = 1  # about how many samples that is
         self._ready: list[Window] = []
         self._index = 0
-        self._grid = GridBuffer(spec.length, len(spec.channels))
+        names = spec.stream_channels
+        self._grid = GridBuffer(spec.length, len(names))
+        self._views = Views(spec) if spec.has_views else None
+        self._acc = [names.index(name) for name in ACC] if set(ACC) <= set(names) else []
+        self._up = WalkingUp(spec.fs_hz) if self._acc else None
         self._closed: dict[str, int] = dict.fromkeys(COUNTED, 0)  # counts of finished epochs
 
     def push(self, chunk: SampleChunk) -> list[Window]:
@@ -187,16 +193,22 @@ class Segmenter:
             for stretch in self._conditioner.push(self._inbox_t[part], self._inbox_x[part], labels):
                 if stretch.fresh:
                     self._grid.start()
+                    if self._up:
+                        self._up.begin(stretch.t0)
                 self._cut(stretch)
         self._closed["windows"] += len(self._ready) - ready
         self._schedule()
 
     def _cut(self, stretch: Stretch) -> None:
         grid, length, fs_hz = self._grid, self.spec.length, self.spec.fs_hz
+        if self._up:
+            self._up.push(stretch.x[:, self._acc])
         for done in range(0, len(stretch.x), grid.room):
             grid.append(stretch, done, min(done + grid.room, len(stretch.x)))
             while grid.next_end <= grid.size:
                 first = grid.next_end - length
+                up = self._up.at(grid.next_end) if self._up else None
+                x = grid.x_from(first)
                 truth, share = self._truth(grid.labels_from(first)) if grid.labelled else (None, 0.0)
                 window = Window(
                     self._stream,
@@ -204,13 +216,14 @@ class Segmenter:
                     self._index,
                     stretch.t0 + first / fs_hz,
                     stretch.t0 + (first + length - 1) / fs_hz,
-                    grid.x_from(first),
+                    self._views.columns(x, up) if self._views else x,
                     self.spec.channels,
                     fs_hz,
                     grid.coverage_from(first),
                     self._received_s,
                     truth,
                     share,
+                    up,
                 )
                 self._ready.append(window)
                 self._index += 1
@@ -254,6 +267,7 @@ class Segmenter:
             "closed": dict(self._closed),
             "conditioner": self._conditioner.state() if self._conditioner else None,
             "grid": self._grid.state(),
+            "up": self._up.state() if self._up else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -286,4 +300,6 @@ class Segmenter:
         assert self._conditioner is not None
         self._conditioner.restore(state["conditioner"])
         self._grid.restore(state["grid"])
+        if self._up and state.get("up"):
+            self._up.restore(state["up"])
         self._schedule()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.core.signals import UNLABELLED
+from kinestream.core.signals import ACC, UNLABELLED
 
-from .conditioner import Conditioner
+from .conditioner import Conditioner, Stretch
+from .views import Views
+from .walking_up import WalkingUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +35,9 @@ class TrainingWindows:
     """(n,) time of each window's first sample."""
 
 
-def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int | None = None) -> TrainingWindows:
+def training_windows(
+    spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int | None = None, whole_up: bool = False
+) -> TrainingWindows:
     """Cut a recording as the authors of datasets do: inside each labelled activity, from its first sample on.
 
     The filters run through the whole recording as in a live run, so a window depends on earlier samples. Windows with
@@ -43,6 +47,9 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
         spec: the model's input.
         chunks: one recording, in order; filters restart when the session changes.
         hop: samples between windows; default: the specification's.
+        whole_up: let every window know the direction of up that the whole recording shows, instead of the one known
+            live at its time. To learn from: most recordings show postures before the first steps, and a network that
+            never sees a posture together with its direction cannot use it.
     Raises:
         InputMismatch: the recording lacks a channel that the model needs, or is too slow for it.
 
@@ -57,7 +64,38 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
     windows: list[NDArray[np.float32]] = []
     codes: list[int] = []
     starts: list[float] = []
+    names, stretches = _stretches(spec, chunks)
+    views = Views(spec) if spec.has_views else None
+    acc = [spec.stream_channels.index(name) for name in ACC] if views else []
+    live, whole = WalkingUp(spec.fs_hz), WalkingUp(spec.fs_hz, steady=True)
+    if whole_up and views:
+        for stretch in stretches:
+            whole.begin(stretch.t0)
+            whole.push(stretch.x[:, acc])
+    for stretch in stretches:
+        assert stretch.labels is not None
+        if views:
+            live.begin(stretch.t0)
+            live.push(stretch.x[:, acc])
+        edges = np.flatnonzero(np.diff(stretch.labels)) + 1
+        for start, stop in zip([0, *edges], [*edges, len(stretch.labels)], strict=True):
+            if stretch.labels[start] == UNLABELLED:
+                continue
+            for at in range(start, stop - spec.length + 1, stride):
+                x = stretch.x[at : at + spec.length]
+                if views:
+                    x = views.columns(x, whole.newest if whole_up else live.at(at + spec.length))
+                windows.append(x)
+                codes.append(int(stretch.labels[start]))
+                starts.append(stretch.t0 + at / spec.fs_hz)
+    x_all = np.stack(windows) if windows else np.empty((0, spec.length, len(spec.channels)), np.float32)
+    return TrainingWindows(x_all, np.array(codes, np.int16), names, np.array(starts))
+
+
+def _stretches(spec: InputSpec, chunks: Iterable[SampleChunk]) -> tuple[tuple[str, ...], list[Stretch]]:
+    """The names of the labels, and the recording on the model's grid."""
     names: tuple[str, ...] = ()
+    stretches: list[Stretch] = []
     for epoch in _epochs(chunks):
         first = epoch[0]
         names = names or first.label_names
@@ -67,18 +105,8 @@ def training_windows(spec: InputSpec, chunks: Iterable[SampleChunk], *, hop: int
         t = np.concatenate([chunk.t for chunk in epoch])
         x = np.concatenate([chunk.x[:, columns] for chunk in epoch])
         labels = np.concatenate([_labels_of(chunk) for chunk in epoch])
-        for stretch in conditioner.push(t, x, labels):
-            assert stretch.labels is not None
-            edges = np.flatnonzero(np.diff(stretch.labels)) + 1
-            for start, stop in zip([0, *edges], [*edges, len(stretch.labels)], strict=True):
-                if stretch.labels[start] == UNLABELLED:
-                    continue
-                for at in range(start, stop - spec.length + 1, stride):
-                    windows.append(stretch.x[at : at + spec.length])
-                    codes.append(int(stretch.labels[start]))
-                    starts.append(stretch.t0 + at / spec.fs_hz)
-    x_all = np.stack(windows) if windows else np.empty((0, spec.length, len(spec.channels)), np.float32)
-    return TrainingWindows(x_all, np.array(codes, np.int16), names, np.array(starts))
+        stretches += conditioner.push(t, x, labels)
+    return names, stretches
 
 
 def _epochs(chunks: Iterable[SampleChunk]) -> Iterable[list[SampleChunk]]:

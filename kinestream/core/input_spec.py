@@ -6,7 +6,16 @@ import math
 from dataclasses import dataclass
 
 from .errors import ConfigError, InputMismatch
-from .signals import ACC, BODY_ACC, CHANNEL_UNITS, GRAVITY, Sensing
+from .signals import ACC, AXES, BODY_ACC, CHANNEL_UNITS, GRAVITY, GYRO, Sensing
+
+CLIPPED_ACC = tuple(f"clipped_acc_{axis}" for axis in AXES)
+UPRIGHT_ACC = tuple(f"upright_acc_{axis}" for axis in AXES)
+UPRIGHT_GYRO = tuple(f"upright_gyro_{axis}" for axis in AXES)
+UPRIGHT_KNOWN = "upright_known"
+OWN_ACC = ("vertical_acc", "horizontal_acc", "norm_acc")
+VIEW_CHANNELS = (*CLIPPED_ACC, *UPRIGHT_ACC, *UPRIGHT_GYRO, UPRIGHT_KNOWN, *OWN_ACC)
+"""Columns made of a whole window, independent of how the sensor is turned: ``windowing/views.py`` defines them. They
+are made of ``acc_*`` and ``gyro_*``; no source offers them."""
 
 MIN_RATE_SHARE = 0.8
 """Least share of the model's rate that a sensor must reach: clocks differ, and a 40 Hz watch still shows a gait."""
@@ -28,7 +37,7 @@ class InputSpec:
     """
 
     channels: tuple[str, ...]
-    """The network's columns in order. ``body_acc_*`` and ``gravity_*`` are derived from ``acc_*``."""
+    """The network's columns in order. ``body_acc_*``, ``gravity_*`` and ``VIEW_CHANNELS`` are derived from others."""
     fs_hz: float
     """Rate of the uniform grid on which windows lie."""
     length: int
@@ -43,9 +52,10 @@ class InputSpec:
     """Cut-off of the causal 3rd-order Butterworth filter that separates gravity from body acceleration."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.channels if name not in CHANNEL_UNITS]
+        known = (*CHANNEL_UNITS, *VIEW_CHANNELS)
+        unknown = [name for name in self.channels if name not in known]
         if unknown or not self.channels or len(set(self.channels)) != len(self.channels):
-            raise ConfigError(f"input channels {list(self.channels)}: each once, out of {', '.join(CHANNEL_UNITS)}")
+            raise ConfigError(f"input channels {list(self.channels)}: each once, out of {', '.join(known)}")
         if not (math.isfinite(self.fs_hz) and self.fs_hz > 0):
             raise ConfigError(f"fs_hz is {self.fs_hz}; expected a positive rate in Hz")
         if not 1 <= self.hop <= self.length:
@@ -59,6 +69,24 @@ class InputSpec:
             raise ConfigError(f"lowpass_hz {self.lowpass_hz} must lie between 0 and half of {self.fs_hz} Hz")
         if not 0 < self.gravity_hz < self.fs_hz / 2:
             raise ConfigError(f"gravity_hz {self.gravity_hz} must lie between 0 and half of {self.fs_hz} Hz")
+
+    @property
+    def has_views(self) -> bool:
+        """Whether some columns are made of whole windows."""
+        return not set(VIEW_CHANNELS).isdisjoint(self.channels)
+
+    @property
+    def stream_channels(self) -> tuple[str, ...]:
+        """The columns made sample by sample, before any window is cut: all of them, unless there are views.
+
+        >>> InputSpec(("norm_acc",), 20.0, 80, 40, lowpass_hz=None).stream_channels
+        ('acc_x', 'acc_y', 'acc_z')
+        """
+        if not self.has_views:
+            return self.channels
+        gyro = () if set(UPRIGHT_GYRO).isdisjoint(self.channels) else GYRO
+        own = (name for name in self.channels if name not in VIEW_CHANNELS)
+        return tuple(dict.fromkeys((*ACC, *gyro, *own)))
 
     @property
     def window_s(self) -> float:
@@ -105,7 +133,7 @@ class InputSpec:
         ('acc_x', 'acc_y', 'acc_z')
         """
         wanted: list[str] = []
-        for name in self.channels:
+        for name in self.stream_channels:
             if name in available:
                 wanted.append(name)
             elif name in BODY_ACC:

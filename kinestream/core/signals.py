@@ -36,6 +36,9 @@ CHANNEL_UNITS: dict[str, str] = {
 }
 """The unit of each known channel. ``acc`` is the reading of an accelerometer, gravity included."""
 
+Vector = tuple[float, float, float]
+"""A direction in a sensor's axes."""
+
 STANDARD_GRAVITY = 9.80665
 """m/s^2 in one g (CGPM 1901)."""
 
@@ -131,6 +134,9 @@ class Window:
     """The most frequent label of the samples, if the source has labels."""
     truth_share: float = 0.0
     """Share of the samples with the label ``truth``; below 1.0 the window straddles two activities."""
+    up: Vector | None = None
+    """Unit vector of up in the sensor's axes, found while the wearer moved (``windowing/walking_up.py``); None while it
+    is unknown, and for models that do not read ``acc_*``."""
 
     def __repr__(self) -> str:
         return (
