@@ -2,7 +2,8 @@
 
 ``cnn`` and ``resnet`` are the paper's networks. ``kinet`` is our own: like them it convolves each sensor column alone
 up to the linear layer, which separates postures better than filters over all columns. Its blocks are depthwise
-separable and its stem has a larger stride, so that it takes a fifth of the time.
+separable and its stem has a larger stride, so that it takes a fifth of the time. ``joint`` reads all columns at once in
+its first layer: for columns that are views of one motion, which mean little alone.
 
 Sources: Qin et al., IEEE TAI 2024; the separable block of Howard et al., "MobileNets", 2017, with the identity
 shortcut of He et al., CVPR 2016.
@@ -29,7 +30,7 @@ class BlockKind:
     """One kind of network.
 
     >>> sorted(BLOCK_KINDS)
-    ['cnn', 'kinet', 'resnet']
+    ['cnn', 'joint', 'kinet', 'resnet']
     """
 
     build: Build
@@ -87,4 +88,16 @@ def separable_blocks(arch: Architecture, channels: tuple[int, ...]) -> tuple[Blo
             filters = ConvLayer(f"{name}.conv1", f"{name}.bn1", c, c, arch.kernel, stride, arch.padding, depthwise=True)
             mix = ConvLayer(f"{name}.conv2", f"{name}.bn2", c, c_out, (1, 1), (1, 1), (0, 0))
             blocks.append(Block((filters, mix), identity=number > 0))
+    return tuple(blocks)
+
+
+@block_kind("joint")
+def joint_blocks(arch: Architecture, channels: tuple[int, ...]) -> tuple[Block, ...]:
+    """Return blocks of one convolution, of which the first reads all sensor columns at once and leaves one."""
+    blocks: list[Block] = []
+    for number, (c_in, c_out) in enumerate(pairwise((1, *channels)), start=1):
+        columns = arch.columns if number == 1 else 1
+        name, kernel = f"block{number}", (arch.kernel[0], columns)
+        layer = ConvLayer(f"{name}.conv", f"{name}.bn", c_in, c_out, kernel, arch.stride, arch.padding)
+        blocks.append(Block((layer,)))
     return tuple(blocks)
