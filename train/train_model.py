@@ -23,6 +23,7 @@ from .judge.evaluate import corners, score_grid, summary
 from .judge.model_card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
 from .judge.scores import BOOTSTRAP_SEED
 from .network.export import from_model, normalised
+from .splits.people import person_of
 from .splits.protocols import protocol_of, shuffled_windows
 from .splits.time_blocks import last_blocks
 
@@ -127,15 +128,17 @@ def evaluate_model(
     test_protocol = protocol_of(data)
     test_recipe = replace(recipe, data=data)
     test = test_protocol.fold(dataset.subjects, data).test
-    seen = [subject for subject in test if subject in {*learnt["train"], *learnt["validation"]}]
+    known = {person_of(subject, data) for part in ("train", "validation") for subject in learnt[part]}
+    seen = [subject for subject in test if person_of(subject, data) in known]
     windows = load_part(dataset, test_recipe, "test", track=_track(progress, "reading recordings"))
     track = _track(progress, "testing")
-    scores = score_grid(model, windows.x, windows.labels, windows.subjects, track=track)
+    people = [person_of(subject, data) for subject in windows.subjects]
+    scores = score_grid(model, windows.x, windows.labels, people, track=track)
     groups: dict[str, Any] = {}
     if data.groups:
         detailed = subnets or corners(model.subnets)
         net, x = from_model(model), normalised(model, windows.x)
-        group_scores = group_summary(net, x, windows.labels, windows.subjects, model.labels, data.groups, detailed)
+        group_scores = group_summary(net, x, windows.labels, people, model.labels, data.groups, detailed)
         groups = {"groups": group_scores}
     return {
         "protocol": test_protocol.name,
@@ -157,7 +160,8 @@ def evaluate_model(
 def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = iter) -> Windows:
     """The windows of part ``train``, ``validation`` or ``test`` under the recipe's protocol.
 
-    The training part must contain every class; validation and test people can lack a rare one.
+    The training part must contain every class, unless the protocol can leave out the only dataset that shows one;
+    validation and test people can lack a rare one.
 
     Raises:
         KinestreamError: as ``Protocol.fold`` and ``load_windows``.
@@ -168,7 +172,9 @@ def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = ite
         return whole.take(shuffled_windows(len(whole), recipe.data.split_seed)[part])
     people = getattr(protocol.fold(dataset.subjects, recipe.data), part)
     if not people:
-        raise ConfigError(f"protocol {protocol.name} has no test people; choose holdout, groups or loso to test")
+        raise ConfigError(
+            f"protocol {protocol.name} has no test people; choose holdout, groups, loso or datasets to test"
+        )
     training = part == "train"
     if protocol.by_time:
         whole = load_windows(dataset, recipe, people, hop=recipe.train_hop, track=track)
@@ -178,7 +184,7 @@ def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = ite
             return windows
         return windows.take(np.arange(0, len(windows), max(1, recipe.input.hop // recipe.train_hop)))
     hop = recipe.train_hop if training else None
-    return load_windows(dataset, recipe, people, hop=hop, every_class=training, track=track)
+    return load_windows(dataset, recipe, people, hop=hop, every_class=training and protocol.every_class, track=track)
 
 
 def _with_protocol(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:

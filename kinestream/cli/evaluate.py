@@ -93,6 +93,9 @@ def _print(figures: dict[str, Any]) -> None:
         _print_runs(console, figures, leaky)
     else:
         console.print(f"{leaky}{figures['windows']} windows of test people {', '.join(figures['subjects']['test'])}.")
+        if figures["left_out"]:
+            counts = ", ".join(f"{n} {name}" for name, n in figures["left_out"].items())
+            console.print(f"Left out, as the model does not name them: {counts}.")
         scores = figures["scores"]
     if figures.get("seen_in_training"):
         people = ", ".join(figures["seen_subjects"])

@@ -96,7 +96,8 @@ def add_protocol_options(parser: argparse.ArgumentParser, *, default: str) -> No
     parser.add_argument(
         "--protocol",
         choices=PROTOCOL_NAMES,
-        help="how test people are chosen: the dataset's own, the recipe's, or folds of ten groups or of single people; "
+        help="how test people are chosen: the dataset's own, the recipe's, or folds of ten groups, of single people or "
+        "of whole datasets; "
         "named and blocks are for your own recordings; leaky shuffles windows over people, for comparison only "
         f"(default: {default})",
     )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,13 +29,18 @@ PEOPLE = [f"{i:02}" for i in range(12)]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A folder with twelve people's recordings in one file; the last person never lies."""
-    recordings = [recording(person, LABELS if person != "11" else LABELS[:5]) for person in PEOPLE]
-    table = {"t": [r.t for r in recordings], "label": [np.array(LABELS)[r.labels] for r in recordings]}
+    path = tmp_path_factory.mktemp("folds")
+    write_people(path / "made.parquet", {person: LABELS if person != "11" else LABELS[:5] for person in PEOPLE})
+    return path
+
+
+def write_people(path: Path, labels: Mapping[str, tuple[str, ...]]) -> None:
+    """Write a table of people and the activities of each."""
+    recordings = [recording(person, own) for person, own in labels.items()]
+    table = {"t": [r.t for r in recordings], "label": [np.array(r.label_names)[r.labels] for r in recordings]}
     table |= {name: [r.x[:, i] for r in recordings] for i, name in enumerate(recordings[0].channels)}
     table["subject"] = [np.full(len(r.t), r.subject) for r in recordings]
-    path = tmp_path_factory.mktemp("folds")
-    pq.write_table(pa.table({name: np.concatenate(parts) for name, parts in table.items()}), path / "made.parquet")
-    return path
+    pq.write_table(pa.table({name: np.concatenate(parts) for name, parts in table.items()}), path)
 
 
 def recipe_of(folder: Path, **data) -> Recipe:
@@ -193,3 +199,29 @@ def test_pooling_incompatible_runs_is_refused(trained, tmp_path):
     (copy / "metrics.json").write_text("{")
     with pytest.raises(DataDamaged, match="is not valid JSON"):
         pool_runs([copy])
+
+
+@pytest.fixture(scope="module")
+def two_datasets(folder) -> Path:
+    """A folder with two datasets: four people who never lie down, and three who lie and also sit down."""
+    write_people(folder / "upright.parquet", {f"{i:02}": LABELS[:5] for i in range(4)})
+    write_people(folder / "lying.parquet", {f"{i:02}": (*LABELS, "stand_to_sit") for i in range(3)})
+    return folder
+
+
+@pytest.mark.parametrize(("fold", "missing"), [(1, []), (2, ["lying"])])
+def test_a_dataset_is_left_out_and_what_it_alone_shows_is_not_learnt(two_datasets, tmp_path, fold, missing):
+    names = [str(two_datasets / name) for name in ("upright.parquet", "lying.parquet")]
+    recipe = recipe_of(two_datasets, dataset=" + ".join(names), protocol="datasets", fold=fold, validation_subjects=1)
+    model = train_model(recipe, tmp_path / "run", test=True)
+    test = scores_of(tmp_path / "run")["test"]
+    assert {subject.rpartition("/")[0] for subject in test["subjects"]["test"]} == {names[fold - 1]}
+    assert {subject.rpartition("/")[0] for subject in test["subjects"]["train"]} == {names[2 - fold]}
+    assert (test["folds"], test["seen_in_training"]) == (2, False)
+    assert set(test["left_out"]) == (set() if fold == 1 else {"stand_to_sit"})
+    assert test["scores"]["1.00x-128"]["classes"]["lying"]["windows"] == (0 if fold == 1 else 3 * 3)
+    assert model.card["windows"]["train"]["without"] == missing
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert ("no training window of lying" in log) == bool(missing)
+    assert ("none of lying" in (tmp_path / "run" / "small.md").read_text()) == (fold == 2)
+    assert evaluate_model(model) == test

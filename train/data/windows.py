@@ -191,6 +191,17 @@ def windows_of(
     )
 
 
+def missing_classes(windows: Windows, labels: Sequence[str]) -> list[str]:
+    """The labels that no window carries.
+
+    >>> windows = Windows(np.zeros((2, 128, 9), np.float32), np.array([0, 2]))
+    >>> missing_classes(windows, ("walking", "lying", "sitting"))
+    ['lying']
+    """
+    present = set(windows.labels.tolist())
+    return [label for code, label in enumerate(labels) if code not in present]
+
+
 def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:
     """Check that every class of the recipe has a window.
 
@@ -199,10 +210,9 @@ def check_every_class(windows: Windows, recipe: Recipe, where: str) -> None:
     Raises:
         DataDamaged: a class has none.
     """
-    counts = np.bincount(windows.labels, minlength=len(recipe.data.labels))
-    if not counts.all():
+    if missing := missing_classes(windows, recipe.data.labels):
         raise DataDamaged(
-            f"class '{recipe.data.labels[int(np.argmin(counts))]}' has no window of {recipe.input.length} samples "
+            f"class '{missing[0]}' has no window of {recipe.input.length} samples "
             f"among {where}; choose other subjects or labels"
         )
 

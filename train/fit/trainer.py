@@ -15,6 +15,7 @@ from rich.progress import Progress
 from kinestream.core.errors import ConfigError
 from kinestream.inference.model_file import Model, save_model
 
+from ..data.windows import missing_classes
 from ..judge.evaluate import score_grid, summary
 from ..judge.plots import draw_heat_map
 from ..network import batch_statistics
@@ -68,6 +69,8 @@ def fit(
         history += trainer.restore(run_dir)
         log.write(f"resumed after epoch {len(history)}")
     log.write(f"{recipe.name}: {len(train)} training windows, {len(validation)} for validation, on {trainer.place}")
+    if missing := missing_classes(train, recipe.data.labels):
+        log.write(f"no training window of {', '.join(missing)}: this network cannot learn it")
     epochs_bar = progress.add_task("epochs", total=recipe.training.epochs, completed=len(history))
 
     for epoch in range(len(history), recipe.training.epochs):

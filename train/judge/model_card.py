@@ -10,6 +10,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 from kinestream.inference.presets import PRESETS
 
+from ..data.windows import missing_classes
 from ..recipe.recipe_toml import parse_recipe
 from ..splits.protocols import protocol_of
 from .scores import MEASURES
@@ -33,7 +34,12 @@ def begin_card(recipe: Recipe, split: Split, train: Windows, validation: Windows
         "command": command,
         "subjects": {name: list(people) for name, people in dataclasses.asdict(split).items()},
         "windows": {
-            part: {"used": len(windows), "left_out": dict(windows.left_out), "repairs": dict(windows.repairs)}
+            part: {
+                "used": len(windows),
+                "left_out": dict(windows.left_out),
+                "repairs": dict(windows.repairs),
+                "without": missing_classes(windows, recipe.data.labels),
+            }
             for part, windows in (("train", train), ("validation", validation))
         },
         "recipe": json.loads(json.dumps(dataclasses.asdict(recipe))),
@@ -164,6 +170,8 @@ def _counts(windows: Mapping[str, Any]) -> str:
     for kind, counts in (("of other activities left out", windows["left_out"]), ("repaired", windows["repairs"])):
         if counts:
             text += f"; {kind}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+    if without := windows.get("without"):  # absent from cards of earlier releases
+        text += f"; none of {', '.join(without)}"
     return text
 
 

@@ -3,4 +3,4 @@
 Imports nothing, so that the command line can offer the names before it loads numpy.
 """
 
-PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "named", "blocks", "leaky")
+PROTOCOL_NAMES = ("official", "holdout", "groups", "loso", "datasets", "named", "blocks", "leaky")

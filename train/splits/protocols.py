@@ -2,9 +2,10 @@
 
 A protocol splits the people of a dataset into folds, numbered from 1. It is a pure function of the list of people and
 of the recipe's ``[data]`` table, above all its ``split_seed``. Except under ``leaky`` and ``blocks``, each person is in
-one part of a fold only, and the validation people are drawn after the test people are removed. ``named`` and ``blocks``
-are for a user's own recordings, which are all needed for learning: there is no test part, and with too few people to
-hold one out, ``blocks`` validates on other minutes of the same people.
+one part of a fold only, with all subjects that are this person (``people.py``), and the validation people are drawn
+after the test people are removed. ``datasets`` leaves out whole datasets. ``named`` and ``blocks`` are for a user's own
+recordings, which are all needed for learning: there is no test part, and with too few people to hold one out,
+``blocks`` validates on other minutes of the same people.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from kinestream.core.errors import ConfigError
 from kinestream.replay_data.datasets.hapt import OFFICIAL_TEST_SUBJECTS as UCI_TEST_SUBJECTS
 
+from . import left_out_dataset
+from .people import by_person, in_order
 from .split import Split, split_subjects
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Protocol:
 
     name: str
     make_folds: Callable[[Sequence[str], Data], tuple[Split, ...]]
-    """The folds of these people; over all folds each person tests exactly once (``official`` and ``holdout``: one
+    """The folds of these people; over all folds each subject tests exactly once (``official`` and ``holdout``: one
     fold)."""
     define: Callable[[Data], str]
     """A description of the split, stored with the scores measured under it."""
@@ -53,6 +56,8 @@ class Protocol:
     """Everyone is in all parts, and ``shuffled_windows`` splits the windows instead."""
     by_time: bool = False
     """The same people train and validate; ``time_blocks.last_blocks`` splits their windows."""
+    every_class: bool = True
+    """Whether a class without training windows is an error; a left-out dataset can be the only one that shows it."""
 
     def folds(self, subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
         """All folds, ordered by number.
@@ -108,17 +113,19 @@ def _holdout(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 
 
 def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-    if len(subjects) < GROUPS:
-        raise ConfigError(f"{data.dataset} has {len(subjects)} people, fewer than {GROUPS} groups; choose loso")
-    shuffled = np.random.default_rng(data.split_seed).permutation(len(subjects))
-    groups = ([subjects[int(i)] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS))
+    people = list(by_person(subjects, data))
+    if len(people) < GROUPS:
+        raise ConfigError(f"{data.dataset} has {len(people)} people, fewer than {GROUPS} groups; choose loso")
+    shuffled = np.random.default_rng(data.split_seed).permutation(len(people))
+    groups = ([people[int(i)] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS))
     return _leave_out(subjects, groups, data)
 
 
 def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-    if len(subjects) < 3:
-        raise ConfigError(f"{data.dataset} has {len(subjects)} people; protocol loso needs at least 3, choose blocks")
-    return _leave_out(subjects, ((subject,) for subject in subjects), data)
+    people = by_person(subjects, data)
+    if len(people) < 3:
+        raise ConfigError(f"{data.dataset} has {len(people)} people; protocol loso needs at least 3, choose blocks")
+    return _leave_out(subjects, ((person,) for person in people), data)
 
 
 def _named(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
@@ -143,15 +150,16 @@ def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 
 
 def _leave_out(subjects: Sequence[str], groups: Iterable[Sequence[str]], data: Data) -> tuple[Split, ...]:
-    """One fold per group: the group tests, ``validation_share`` of the others are drawn to validate."""
+    """One fold per group of people: the group tests, ``validation_share`` of the others are drawn to validate."""
+    people = by_person(subjects, data)
     folds: list[Split] = []
     for number, test in enumerate(groups, start=1):
-        rest = [subject for subject in subjects if subject not in test]
+        rest = [person for person in people if person not in test]
         rng = np.random.default_rng((data.split_seed, number))
         n_validation = min(len(rest) - 1, max(1, round(data.validation_share * len(rest))))
-        drawn = set(rng.permutation(len(rest))[:n_validation].tolist())
-        train = tuple(subject for i, subject in enumerate(rest) if i not in drawn)
-        folds.append(Split(train, tuple(rest[i] for i in sorted(drawn)), tuple(test)))
+        drawn = {rest[i] for i in rng.permutation(len(rest))[:n_validation].tolist()}
+        train = [person for person in rest if person not in drawn]
+        folds.append(Split(*(in_order(subjects, part, people) for part in (train, drawn, test))))
     return tuple(folds)
 
 
@@ -222,6 +230,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         Protocol("holdout", _holdout, _define_holdout),
         Protocol("groups", _groups, _define_groups),
         Protocol("loso", _loso, _define_loso),
+        Protocol("datasets", left_out_dataset.leave_dataset_out, left_out_dataset.define, every_class=False),
         Protocol("named", _named, _define_named),
         Protocol("blocks", _blocks, _define_blocks, by_time=True),
         Protocol("leaky", _leaky, _define_leaky, leaks=True),

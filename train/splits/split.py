@@ -10,6 +10,8 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
+from .people import by_person, in_order, person_of, populations
+
 if TYPE_CHECKING:
     from ..recipe.data_settings import Data
 
@@ -38,23 +40,33 @@ def split_subjects(subjects: Sequence[str], data: Data) -> Split:
     rng = np.random.default_rng(data.split_seed)
     if unknown := [subject for subject in data.test_subjects if subject not in subjects]:
         raise ConfigError(f"test subject {unknown[0]} is not in {data.dataset}; it has {', '.join(subjects)}")
+    named = {person_of(subject, data) for subject in data.test_subjects}
+    subjects_of = by_person(subjects, data)
     test: set[str] = set()
     validation: set[str] = set()
-    for name in data.datasets:
-        people = [subject for subject in subjects if len(data.datasets) == 1 or subject.startswith(f"{name}/")]
-        testing = {subject for subject in data.test_subjects if subject in people}
+    for names, people in populations(subjects, data).items():
+        testing = named.intersection(people)
         if not testing:
             testing = set(rng.permutation(people)[: max(1, round(data.test_share * len(people)))].tolist())
-        rest = [subject for subject in people if subject not in testing]
-        if len(rest) <= data.validation_subjects:
-            raise ConfigError(
-                f"{name} has {len(rest)} people beside the test subjects; expected {data.validation_subjects} for "
-                "validation and at least one for training; lower validation_subjects in [data] or name fewer to test"
-            )
         test |= testing
-        validation |= set(rng.permutation(rest)[: data.validation_subjects].tolist())
+        validation |= draw_validation([person for person in people if person not in testing], names, data, rng)
+    train = set(subjects_of) - test - validation
+    return Split(*(in_order(subjects, part, subjects_of) for part in (train, validation, test)))
 
-    def ordered(part: set[str]) -> tuple[str, ...]:
-        return tuple(subject for subject in subjects if subject in part)
 
-    return Split(ordered(set(subjects) - test - validation), ordered(validation), ordered(test))
+def draw_validation(people: Sequence[str], datasets: Sequence[str], data: Data, rng: np.random.Generator) -> set[str]:
+    """``data.validation_subjects`` of the people that do not test.
+
+    Args:
+        datasets: their datasets, for the message.
+
+    Raises:
+        ConfigError: nobody would remain to train on.
+    """
+    if len(people) <= data.validation_subjects:
+        raise ConfigError(
+            f"{' and '.join(datasets)} has {len(people)} people beside the test subjects; expected "
+            f"{data.validation_subjects} for validation and at least one for training; lower validation_subjects in "
+            "[data] or name fewer to test"
+        )
+    return set(rng.permutation(people)[: data.validation_subjects].tolist())

@@ -136,6 +136,84 @@ def test_a_protocols_description_names_its_seed(name):
     assert "seed 7" in PROTOCOLS[name].define(replace(UCI, split_seed=7, test_subjects=()))
 
 
+JOINED = "hapt + sisfall + umafall + uci-har"
+SUBJECTS = (
+    *(f"hapt/{i}" for i in range(1, 7)),
+    *(f"sisfall/SA{i:02}" for i in range(1, 9)),
+    *(f"umafall/{i:02}/{place}" for i in range(1, 8) for place in ("phone", "waist")),
+    *(f"uci-har/{i}" for i in range(3, 9)),
+)
+
+
+def joined(name, seed=0, **data):
+    return folds(name, SUBJECTS, seed, **{"dataset": JOINED, "test_subjects": (), "validation_subjects": 2} | data)
+
+
+@pytest.mark.parametrize("name", ["holdout", "groups", "loso"])
+@settings(deadline=None, max_examples=30)
+@given(seeds)
+def test_a_person_of_two_datasets_or_places_is_always_in_one_part(name, seed):
+    for fold in joined(name, seed):
+        part_of = {subject: part for part in ("train", "validation", "test") for subject in getattr(fold, part)}
+        assert sorted(part_of) == sorted(SUBJECTS)
+        for i in range(3, 7):
+            assert part_of[f"hapt/{i}"] == part_of[f"uci-har/{i}"]
+        for i in range(1, 8):
+            assert part_of[f"umafall/{i:02}/phone"] == part_of[f"umafall/{i:02}/waist"]
+
+
+def test_a_named_test_person_tests_in_every_dataset_and_place():
+    (fold,) = joined("holdout", test_subjects=("uci-har/4", "umafall/02/waist", "sisfall/SA03"))
+    assert fold.test == ("hapt/4", "sisfall/SA03", "umafall/02/phone", "umafall/02/waist", "uci-har/4")
+
+
+def test_loso_tests_people_not_subjects():
+    tested = [fold.test for fold in joined("loso")]
+    assert len(tested) == 8 + 8 + 7
+    assert ("hapt/3", "uci-har/3") in tested
+    assert ("umafall/01/phone", "umafall/01/waist") in tested
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds)
+def test_each_dataset_is_left_out_with_its_people_wherever_they_appear(seed):
+    all_folds = joined("datasets", seed)
+    assert len(all_folds) == 4
+    for name, fold in zip(["hapt", "sisfall", "umafall", "uci-har"], all_folds, strict=True):
+        assert fold.test == tuple(subject for subject in SUBJECTS if subject.startswith(f"{name}/"))
+        same = ("hapt/", "uci-har/") if name in ("hapt", "uci-har") else (f"{name}/",)
+        others = {subject for subject in SUBJECTS if not subject.startswith(same)}
+        assert set(fold.train) | set(fold.validation) == others
+        assert not set(fold.train) & set(fold.validation)
+        people = {
+            subject.rsplit("/", 1)[0] if subject.startswith("umafall") else subject for subject in fold.validation
+        }
+        people = {person.replace("uci-har", "hapt") for person in people}
+        assert len(people) == 2 * 2  # two populations remain, two people validate in each
+
+
+def test_a_datasets_validation_people_are_the_same_whichever_dataset_is_left_out():
+    by_fold = [set(fold.validation) for fold in joined("datasets")]
+    umafall = [{subject for subject in part if subject.startswith("umafall")} for part in by_fold]
+    assert umafall[0] == umafall[1] == umafall[3] != set()
+    assert {frozenset(fold.validation) for fold in joined("datasets", seed=1)} != set(map(frozenset, by_fold))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "found"),
+    [("hapt", "is hapt alone"), ("hapt + uci-har", "is hapt and uci-har, which show the same people")],
+)
+def test_leaving_a_dataset_out_needs_people_of_another(dataset, found):
+    subjects = THIRTY if dataset == "hapt" else SUBJECTS[:6] + SUBJECTS[-6:]
+    with pytest.raises(ConfigError, match=f"leaves one dataset out .* {found}; join others"):
+        folds("datasets", subjects, dataset=dataset)
+
+
+def test_leaving_a_dataset_out_needs_people_to_train_on_in_each():
+    with pytest.raises(ConfigError, match="umafall has 7 people beside the test subjects; expected 7 for validation"):
+        joined("datasets", validation_subjects=7)
+
+
 def test_the_arena_recipe_gives_the_arenas_windows_classes_and_groups(data_dir):
     recipe = load_recipe("arena_hapt")
     assert (recipe.input.window_s, recipe.input.hop_s, recipe.input.fs_hz) == (3.0, 1.5, 50.0)
