@@ -8,6 +8,7 @@ from kinestream.core.lazy import lazy_names
 
 from .architecture import Architecture, macs
 from .bundled_models import find_model, list_models
+from .choose_model import Choice, choose_model
 from .model import Model
 from .model_file import load_model, save_model
 from .presets import PRESETS, RESOLUTIONS, WIDTHS
@@ -21,10 +22,12 @@ __all__ = [
     "RESOLUTIONS",
     "WIDTHS",
     "Architecture",
+    "Choice",
     "Engine",
     "Model",
     "Output",
     "candidates",
+    "choose_model",
     "find_model",
     "list_models",
     "load_model",

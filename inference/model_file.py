@@ -91,6 +91,26 @@ def load_model(path: Path | str) -> Model:
         raise ModelError(f"{path}: {error}") from error
 
 
+def read_input(path: Path | str) -> InputSpec:
+    """Return the input of the model in the file at ``path``, without reading or checking its weights.
+
+    Raises:
+        ModelError: the file is missing or damaged, or of another kind.
+
+    >>> from kinestream.inference import find_model
+    >>> read_input(find_model("uci_kinet")).window_s
+    2.56
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+        return InputSpec(**_tuples(metadata["input"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
+        raise ModelError(f"{path}: its input cannot be read ({error}); copy or train the model again") from error
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
     from safetensors import SafetensorError, safe_open
 
