@@ -40,6 +40,8 @@ from .panels.trace import TracePanel
 from .refresh import Refresh
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from kinestream.core.signals import SampleChunk
 
     from .model.session_like import SessionLike
@@ -171,14 +173,20 @@ class DashboardApp(KeyedApp):
             self.state.stream.note(text, origin)
 
 
-def run_dashboard(session: SessionLike, *, ascii: bool = False) -> Mapping[str, object]:
+def run_dashboard(
+    session: SessionLike, *, ascii: bool = False, loop: AbstractEventLoop | None = None
+) -> Mapping[str, object]:
     """Show a session in the terminal until the user quits, and return its summary.
+
+    Args:
+        ascii: draw in ASCII only.
+        loop: the event loop of a source that has begun; None: a new one.
 
     Raises:
         KinestreamError: raised by the session.
     """
     app = DashboardApp(session, ascii=ascii)
-    app.run()
+    app.run(loop=loop)
     if app.failure is not None:
         raise app.failure
     return session.summary()

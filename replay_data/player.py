@@ -14,6 +14,7 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import UNLABELLED, SampleChunk
+from kinestream.core.source import Offer
 
 from .pacing import PlayedSource
 from .recording import Recording
@@ -60,6 +61,7 @@ class Player(PlayedSource):
         super().__init__(name or getattr(recordings, "name", "recordings"), speed, clock, sleep)
         if not 0 < chunk_s < math.inf:
             raise ConfigError(f"chunk_s {chunk_s}: expected a positive number of seconds")
+        self.dataset: str = getattr(recordings, "name", "")
         self._recordings = recordings
         self._chunk_s = chunk_s
         self._loop = loop
@@ -73,6 +75,11 @@ class Player(PlayedSource):
         if len(durations) < len(self._recordings):
             return math.nan
         return max(durations.values(), default=0.0) if self._together else sum(durations.values())
+
+    def offer(self) -> Offer | None:
+        """The channels and the rate of the first recording; None if there is no recording."""
+        first = self._reader.first()
+        return None if first is None else Offer(first.channels, first.fs_hz)
 
     def counts(self) -> Mapping[str, int]:
         """Number of samples or rows skipped or repaired in the recordings played so far, by kind."""
@@ -182,6 +189,13 @@ class _ReadAhead:
         self.durations_s[index] = recording.duration_s
         self.repairs[index] = recording.repairs
         return recording
+
+    def first(self) -> Recording | None:
+        """The first recording, which is then held until it plays; None if there is none."""
+        if not len(self._recordings):
+            return None
+        self._held.setdefault(0, self._thread.submit(self._recordings.__getitem__, 0))
+        return self._held[0].result()
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -12,11 +12,12 @@ from kinestream.core.errors import ConfigError, KinestreamError
 
 from .run_options import add_run_options, add_source_options, run_options, source_of
 from .serve import in_browser
-from .terminal import progress, say, stop_on_signals
+from .terminal import progress, restore_signals, say, stop_on_signals
 
 if TYPE_CHECKING:
     from socket import socket
 
+    from kinestream.launch.build_run import PendingRun
     from kinestream.outputs.prediction_publisher import PredictionPublisher
     from kinestream.run.session import Session
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 3.0
 """How long a source may be silent before a line says so."""
+STOPPED = 130
+"""Exit status of a run that a person ends before its first sample, as shells report Ctrl-C."""
 
 
 def add_parser(commands: Any) -> None:
@@ -63,7 +66,7 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n"
         "  kinestream run ble://polar --dashboard                 any Polar; kinestream scan shows what is near\n"
         "  kinestream run ble://polar,thingy52 --record morning\n"
-        "  kinestream run phone:// --model phone_acc\n"
+        "  kinestream run phone:// --worn pocket                  the model that fits the phone and the place\n"
         "  kinestream run zmq+tcp://127.0.0.1:5556 --json\n"
         "  kinestream run relay://0.0.0.0:5557                    samples from 'kinestream relay'\n"
         "  kinestream run morning --policy fixed:0.5x-128         a recording, under another policy\n"
@@ -137,7 +140,7 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
 
 
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
-    from kinestream.launch.build_run import build_run
+    from kinestream.launch.build_run import PendingRun
 
     from .output import JsonLines, Lines, episode_record, summary_text
 
@@ -147,34 +150,56 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
         if not drawing:  # a line would spoil the dashboard; its summary has it
             say(line)
 
-    # Measuring happens outside the event loop, so that Ctrl-C ends it at once.
-    session = build_run(
-        run_options(args),
-        on_notice=notice,
-        on_progress=progress("measuring every subnetwork on this machine, once"),
-    )
-    if emitter is not None:
-        session.subscribe(
-            on_prediction=lambda prediction: emitter.prediction(prediction.to_dict()),
-            on_episode=lambda episode: emitter.episode(episode_record(episode)),
+    pending = PendingRun(run_options(args))
+    with asyncio.Runner() as runner:  # a source that has begun stays in its event loop
+        if pending.waits and not runner.run(_begin(pending)):
+            return STOPPED
+        # Measuring happens while the event loop rests, so that Ctrl-C ends it at once.
+        session = pending.build(
+            on_notice=notice, on_progress=progress("measuring every subnetwork on this machine, once")
         )
-    if listening is not None:
-        from kinestream.outputs.prometheus import MetricsServer
-
-        session.accompany(MetricsServer(session, listening))
-    try:
-        if args.dashboard:
-            from kinestream.dashboard import run_dashboard
-
-            drawing = True
-            summary = run_dashboard(session, ascii=args.ascii)
-            if not in_browser():  # there, standard output belongs to the page
-                print(summary_text(summary))
-            return session.exit_status
-        return asyncio.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))
-    finally:
         if emitter is not None:
-            emitter.summary(session.summary())
+            session.subscribe(
+                on_prediction=lambda prediction: emitter.prediction(prediction.to_dict()),
+                on_episode=lambda episode: emitter.episode(episode_record(episode)),
+            )
+        if listening is not None:
+            from kinestream.outputs.prometheus import MetricsServer
+
+            session.accompany(MetricsServer(session, listening))
+        try:
+            if args.dashboard:
+                from kinestream.dashboard import run_dashboard
+
+                drawing = True
+                summary = run_dashboard(session, ascii=args.ascii, loop=runner.get_loop())
+                if not in_browser():  # there, standard output belongs to the page
+                    print(summary_text(summary))
+                return session.exit_status
+            return runner.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))
+        finally:
+            if emitter is not None:
+                emitter.summary(session.summary())
+
+
+async def _begin(pending: PendingRun) -> bool:
+    """Wait for the first samples, by which the model is chosen; return False if a person ends the wait."""
+    beginning = asyncio.ensure_future(pending.begin())
+    stop_on_signals(beginning.cancel)
+    _, waiting = await asyncio.wait({beginning}, timeout=PATIENCE_S)
+    if waiting:
+        say(f"waiting for samples from {pending.source.name} to choose a model (or name one with --model)")
+    try:
+        await beginning
+    except BaseException as error:
+        await pending.source.aclose()
+        if isinstance(error, asyncio.CancelledError):
+            say("stopped before the first sample")
+            return False
+        raise
+    finally:
+        restore_signals()
+    return True
 
 
 async def _run(session: Session, writer: JsonLines | Lines) -> int:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kinestream.launch.run_options import RunOptions
 
 
+PLACES = "wrist, waist, pocket, hip, chest, bag, or anywhere (unknown)"
+
+
 class _PolicyNames:
     """The names of the policies, looked up when help is printed: their import takes 0.2 s."""
 
@@ -43,7 +46,8 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     add_source_options(parser)
     group = parser.add_argument_group("what runs")
     names = ("--model", "--model_name", "--model-name")
-    group.add_argument(*names, metavar="M", help="a bundled model or a file (default uci_cnn)")
+    group.add_argument(*names, metavar="M", help="a bundled model or a file (default: by the source and --worn)")
+    group.add_argument("--worn", metavar="PLACE", help=f"where the sensor is worn: {PLACES} (default anywhere)")
     named = group.add_argument(
         "--policy",
         default=policy,
@@ -111,6 +115,7 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         args.source,
         source_options(args),
         model=args.model,
+        worn=args.worn,
         policy=args.policy,
         deadline_ms=args.deadline,
         battery=args.battery,

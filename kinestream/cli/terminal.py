@@ -32,3 +32,13 @@ def stop_on_signals(stop: Callable[[], Any]) -> None:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:  # Windows has no such handlers in its event loop
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+def restore_signals() -> None:
+    """Undo ``stop_on_signals``: Ctrl-C interrupts again."""
+    loop = asyncio.get_running_loop()
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        try:
+            loop.remove_signal_handler(number)
+        except NotImplementedError:
+            signal.signal(number, handler)

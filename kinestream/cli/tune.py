@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
 
+from .run_options import PLACES
+from .terminal import say
+
 if TYPE_CHECKING:
     import argparse
 
@@ -34,7 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--scenario", metavar="S", default="commute", help="a bundled day or a TOML file (default %(default)s)"
     )
     parser.add_argument("--scenarios", action="store_true", help="list the bundled days and exit")
-    parser.add_argument("--model", metavar="M", default="uci_cnn", help="a model (default %(default)s)")
+    parser.add_argument("--model", metavar="M", help="a model (default: by the source and --worn)")
+    parser.add_argument("--worn", metavar="PLACE", help=f"where the sensor was worn: {PLACES} (default anywhere)")
     parser.add_argument(
         "--energy", metavar="E", default="nrf52840_lsm6dso", help="an energy model (default %(default)s)"
     )
@@ -76,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from kinestream.inference.measure import cache_dir
     from kinestream.lab import report
     from kinestream.launch.build_pipeline import most_accurate
+    from kinestream.launch.default_model import assumed_model, default_model
     from kinestream.launch.open_source import SourceOptions, open_source
     from kinestream.policy import build_policy, named_subnets, parse_policy, save_policy, write_policy
 
@@ -97,8 +102,6 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{out} cannot be written: there is no folder {out.parent}")
     scenario, energy = lab.read_scenario(args.scenario), read_energy_model(args.energy)
     parts = _for_the_day(parse_policy(args.policy), scenario.hours)
-    model = load_model(find_model(args.model))
-    engine = Engine(model)
 
     def opened() -> Source:
         return open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
@@ -109,6 +112,13 @@ def run(args: argparse.Namespace) -> int:
     source = opened()
     if source.live or math.isinf(getattr(source, "duration_s", 0.0)):
         raise ConfigError(f"{source.name} never ends; record a part of it (kinestream record) and tune on that")
+    name = args.model
+    if name is None:
+        choice = default_model(source, args.worn, axes=None) or assumed_model(args.worn)
+        say(str(choice))
+        name = choice.name
+    model = load_model(find_model(name))
+    engine = Engine(model)
     material = lab.collect(source, model)
     probs = probs_of(material, "running subnetworks")
     table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))

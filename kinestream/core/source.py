@@ -42,6 +42,31 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The samples that a source delivers.
+
+    >>> Offer(("acc_x", "acc_y", "acc_z"), 50.0).fs_hz
+    50.0
+    """
+
+    channels: tuple[str, ...]
+    fs_hz: float
+    """The nominal rate."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A source that knows its samples before it delivers the first; a live sensor does not."""
+
+    dataset: str
+    """The data set whose people move, such as ``hapt``; empty if they belong to none."""
+
+    def offer(self) -> Offer | None:
+        """Return the channels and the rate of the first samples; None if there are none."""
+        ...
+
+
 @runtime_checkable
 class Noticing(Protocol):
     """A source that made assumptions which the user should know."""

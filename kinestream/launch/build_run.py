@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kinestream.core.errors import ConfigError
 from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
-from kinestream.inference import Engine, Model, find_model, load_model
+from kinestream.inference import Choice, Engine, Model, find_model, load_model
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
 from kinestream.policy import make_battery
@@ -20,8 +20,9 @@ from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
 
 from .build_pipeline import build_pipeline, explicit_policy
+from .default_model import BegunSource, assumed_model, begin, default_model
 from .open_source import open_source
-from .run_options import DEFAULT_MODEL, DEFAULT_POLICY, RunOptions
+from .run_options import DEFAULT_POLICY, RunOptions
 
 if TYPE_CHECKING:
     from kinestream.recording.recorder import Recorder
@@ -35,6 +36,9 @@ Progress = Callable[[int, int], None]
 def build_run(options: RunOptions, *, on_notice: Notice | None = None, on_progress: Progress | None = None) -> Session:
     """The session that the options describe. A recorded run repeats as it was if no option changes it.
 
+    Without a model in the options, the source decides (``default_model``). A live source whose samples are unknown
+    until it starts gets an assumed model; ``PendingRun`` waits for its first samples instead.
+
     Args:
         on_notice: called with each line a person should read, also later when a recording fails; None: not shown.
         on_progress: called while subnetworks are measured; None: not shown.
@@ -47,40 +51,98 @@ def build_run(options: RunOptions, *, on_notice: Notice | None = None, on_progre
     >>> session.summary()["predictions"]
     6
     """
-    on_notice = on_notice or _ignore
-    if is_rerun(options):
-        rerun = _rerun(options)
-        rerun.conclude(*_conclusions(options, rerun.pipeline.engine.model))
-        return rerun
-    source = open_source(options.source, options.source_options)
-    model_text = options.model or DEFAULT_MODEL
-    model = load_model(find_model(model_text))
-    engine = Engine(model)
-    # Every option is checked before the measuring, which takes time.
-    concluder, episodes = _conclusions(options, model)
-    hop = options.hop(model)
-    channel_map = _channel_map(options.axes, model, on_notice) if options.axes else None
-    battery = make_battery(options.battery) if options.battery else None
-    energy = read_energy_model(options.energy) if options.energy else None
-    policy_text = explicit_policy(DEFAULT_POLICY if options.policy is None else options.policy, model)
-    pipeline = build_pipeline(
-        engine,
-        policy_text,
-        battery=battery,
-        deadline_ms=options.deadline_ms,
-        hop=hop,
-        max_gap_s=options.max_gap_s,
-        channel_map=channel_map,
-        energy=energy,
-        everything=options.all_subnets,
-        progress=on_progress,
-    )
-    recorder = _recorder(options.record, source, pipeline, model_text, on_notice) if options.record else None
-    session = Session(
-        source, pipeline, model_name=model.name, policy_text=policy_text, limit_s=options.limit_s, recorder=recorder
-    )
-    session.conclude(concluder, episodes)
-    return session
+    return PendingRun(options).build(on_notice=on_notice, on_progress=on_progress)
+
+
+class PendingRun:
+    """A run whose source is open, and whose model may still depend on the source's first samples.
+
+    ``begin`` waits for them; without it, ``build`` assumes a sensor. Everything happens in one event loop.
+
+    Raises:
+        KinestreamError: the source or an option is wrong.
+
+    >>> import asyncio
+    >>> async def run():
+    ...     pending = PendingRun(RunOptions("wearer://?seed=1&speed=max", limit_s=10))
+    ...     if pending.waits:
+    ...         await pending.begin()
+    ...     return await pending.build().run()
+    >>> asyncio.run(run())["model"]
+    'uci_cnn'
+    """
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self._rerun = _rerun(options) if is_rerun(options) else None
+        self.source: Source = self._rerun.source if self._rerun else open_source(options.source, options.source_options)
+        self._begun: BegunSource | None = None
+        self._choice: Choice | None = None
+        if not self._rerun and options.model is None:
+            self._choice = default_model(self.source, options.worn, options.axes)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the choice of the model needs the source's first samples."""
+        return not self._rerun and self.options.model is None and self._choice is None
+
+    async def begin(self) -> None:
+        """Start the source and choose the model by its first samples.
+
+        Raises:
+            InputMismatch: no bundled model fits them.
+            KinestreamError: the source cannot start.
+        """
+        self._begun = await begin(self.source)
+        if self._begun.offer is not None:
+            self._choice = default_model(self.source, self.options.worn, self.options.axes, self._begun.offer)
+
+    def build(self, *, on_notice: Notice | None = None, on_progress: Progress | None = None) -> Session:
+        """The session, ready to run. Arguments and errors are those of ``build_run``."""
+        on_notice, options = on_notice or _ignore, self.options
+        if self._rerun:
+            self._rerun.conclude(*_conclusions(options, self._rerun.pipeline.engine.model))
+            return self._rerun
+        choice = self._choice
+        if options.model is None and choice is None:
+            choice = assumed_model(options.worn)
+        model_text = options.model if choice is None else choice.name
+        assert model_text is not None
+        model = load_model(find_model(model_text))
+        engine = Engine(model)
+        # Every option is checked before the measuring, which takes time.
+        concluder, episodes = _conclusions(options, model)
+        hop = options.hop(model)
+        channel_map = _channel_map(options.axes, model, on_notice) if options.axes else None
+        battery = make_battery(options.battery) if options.battery else None
+        energy = read_energy_model(options.energy) if options.energy else None
+        policy_text = explicit_policy(DEFAULT_POLICY if options.policy is None else options.policy, model)
+        pipeline = build_pipeline(
+            engine,
+            policy_text,
+            battery=battery,
+            deadline_ms=options.deadline_ms,
+            hop=hop,
+            max_gap_s=options.max_gap_s,
+            channel_map=channel_map,
+            energy=energy,
+            everything=options.all_subnets,
+            progress=on_progress,
+        )
+        recorder = _recorder(options.record, self.source, pipeline, model_text, on_notice) if options.record else None
+        session = Session(
+            self.source,
+            pipeline,
+            model_name=model.name,
+            policy_text=policy_text,
+            limit_s=options.limit_s,
+            recorder=recorder,
+            chunks=self._begun.chunks if self._begun else None,
+        )
+        session.conclude(concluder, episodes)
+        if choice is not None:
+            on_notice(str(choice))
+        return session
 
 
 def is_rerun(options: RunOptions) -> bool:

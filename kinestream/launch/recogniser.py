@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError, InputMismatch, ModelError
-from kinestream.core.signals import Subnet
-from kinestream.inference import Engine, candidates, find_model, load_model, operating_table
+from kinestream.core.signals import ACC, Subnet
+from kinestream.inference import Engine, candidates, choose_model, find_model, load_model, operating_table
+from kinestream.inference.zoo_table import ANYWHERE
 
 from .build_pipeline import build_pipeline, explicit_policy
 from .predictions import Predictions
@@ -26,18 +27,43 @@ STREAM = "data"
 """The stream's name in the predictions."""
 
 
-def load(model: str | Path) -> Recogniser:
-    """Load a bundled model by name, or a ``.safetensors`` file by path.
+def load(
+    model: str | Path | None = None,
+    *,
+    channels: Sequence[str] = ACC,
+    fs_hz: float | None = None,
+    worn: str = ANYWHERE,
+) -> Recogniser:
+    """Load a bundled model by name, a ``.safetensors`` file by path, or the bundled model that fits a sensor.
+
+    Args:
+        model: None: chosen by the arguments that follow, see ``kinestream.inference.choose_model``.
+        channels: the sensor's channels; by default an accelerometer's.
+        fs_hz: its rate; None: high enough for any model.
+        worn: where it is worn: ``wrist``, ``waist``, ``pocket``, ``hip``, ``chest``, ``bag``, or ``anywhere`` for
+            an unknown place.
 
     Raises:
         ModelError: there is no such model, or the file is not a valid one.
+        InputMismatch: no bundled model fits the sensor.
+        ConfigError: the place is unknown, or the sensor is described beside a named model.
 
     >>> import kinestream
     >>> kinestream.load("uci_kinet")
     <kinestream model uci_kinet: 6 activities, 18 subnetworks, needs acc+gyro at 50 Hz>
+    >>> wrist = kinestream.load(channels=["acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"], worn="wrist")
+    >>> wrist.name, wrist.reason
+    ('watch', 'the source offers an accelerometer and a gyroscope, worn at the wrist')
     """
+    if model is None:
+        choice = choose_model(channels, fs_hz, worn)
+        return Recogniser(load_model(find_model(choice.name)), choice.reason)
     if not isinstance(model, str | Path):
         raise ModelError(f"model {model!r}; expected the name of a bundled model, or the path of a model file")
+    if tuple(channels) != ACC or fs_hz is not None or worn != ANYWHERE:
+        raise ConfigError(
+            f"model {model} is named, so channels, fs_hz and worn choose nothing; leave them, or the model, out"
+        )
     return Recogniser(load_model(find_model(model)))
 
 
@@ -52,8 +78,10 @@ class Recogniser:
     ('lying',)
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, reason: str = "") -> None:
         self.model = model
+        self.reason = reason
+        """Why the model was chosen; empty if it was named."""
         self._engine = Engine(model)
 
     def __repr__(self) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
+from kinestream.inference.zoo_table import ANYWHERE, check_place
 
 from .open_source import SourceOptions
 
 if TYPE_CHECKING:
     from kinestream.inference import Model
 
-DEFAULT_MODEL = "uci_cnn"
 DEFAULT_POLICY = "fixed"
 
 
@@ -30,7 +30,10 @@ class RunOptions:
     """An address, a dataset, a file, or a recording's folder; see ``open_source``."""
     source_options: SourceOptions = field(default_factory=SourceOptions)
     model: str | None = None
-    """A bundled model or a model file; ``uci_cnn`` by default."""
+    """A bundled model or a model file; None: chosen by the source and by ``worn``."""
+    worn: str | None = None
+    """Where the sensor is worn: ``wrist``, ``waist``, ``pocket``, ``hip``, ``chest``, ``bag`` or ``anywhere``; it helps
+    to choose a model. None: unknown."""
     policy: str | None = None
     """As on the command line; ``fixed`` by default."""
     deadline_ms: float | None = None
@@ -58,7 +61,9 @@ class RunOptions:
     """Measure every subnetwork first, as the dashboard's grid needs; else only those the policy may choose."""
 
     def __post_init__(self) -> None:
-        """Raises ConfigError: the deadline or the limit is not a positive number."""
+        """Raises ConfigError: the deadline or the limit is not a positive number, or the place is unknown."""
+        if self.worn is not None:
+            check_place(self.worn)
         if self.deadline_ms is not None and not self.deadline_ms > 0:
             raise ConfigError(f"--deadline {self.deadline_ms:g}: expected a positive number of milliseconds")
         if self.limit_s is not None and not self.limit_s > 0:
@@ -68,7 +73,8 @@ class RunOptions:
     def changes_run(self) -> bool:
         """Whether an option asks for another run than a recorded one was."""
         changes = (self.model, self.policy, self.deadline_ms, self.battery, self.energy, self.hop_s, self.max_gap_s)
-        return any(option is not None for option in (*changes, self.axes))
+        place = None if self.worn == ANYWHERE else self.worn
+        return any(option is not None for option in (*changes, self.axes, place))
 
     def hop(self, model: Model) -> int | None:
         """``hop_s`` in samples on the model's grid.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
@@ -38,6 +38,7 @@ class Session:
         policy_text: the pipeline's policy as it is written on the command line.
         limit_s: end after this much signal of the longest stream, to the sample; None: when the source ends.
         recorder: stores chunks and predictions; closed when the run ends.
+        chunks: the chunks of a source that has begun already; None: the source begins with the run.
 
     >>> import asyncio
     >>> from kinestream import RunOptions, build_run
@@ -58,6 +59,7 @@ class Session:
         policy_text: str,
         limit_s: float | None = None,
         recorder: RunRecorder | None = None,
+        chunks: AsyncIterator[SampleChunk] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.source = source
@@ -70,6 +72,7 @@ class Session:
         pipeline.observe(self._predicted)
         self._limit_s = limit_s
         self._recorder = recorder
+        self._chunks = chunks
         self._companions: list[AbstractAsyncContextManager[object]] = []
         self._tally = Tally(self.labels)
         self._concluder: Concluder | None = None
@@ -209,7 +212,7 @@ class Session:
 
     async def _read(self) -> None:
         try:
-            async for chunk in self.source.chunks():
+            async for chunk in self._chunks or self.source.chunks():
                 if self._stopping:
                     return
                 chunk, is_last = self._within_limit(chunk)

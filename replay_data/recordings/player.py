@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from kinestream.core.signals import SampleChunk
+from kinestream.core.source import Offer
 
 from ..pacing import PlayedSource
 from .dataset import notices_of
@@ -37,6 +38,7 @@ class RecordingPlayer(PlayedSource):
 
     def __init__(self, folder: Path | str, *, speed: float = 1.0, as_computed: bool = False) -> None:
         super().__init__(str(folder), speed)
+        self.dataset = ""
         self.reader = RecordingReader(folder)
         self._as_computed = as_computed
         self._duration_s = math.nan
@@ -44,6 +46,11 @@ class RecordingPlayer(PlayedSource):
     @property
     def duration_s(self) -> float:
         return self._duration_s
+
+    def offer(self) -> Offer | None:
+        """The channels and the rate of the first chunk; None if the recording holds no samples."""
+        first = next(self.reader.chunks(), None)
+        return None if first is None else Offer(first.channels, first.fs_hz)
 
     def counts(self) -> Mapping[str, int]:
         """``dropped_live``: samples the live run dropped, if they are left out; ``not_recorded``: samples missing from

@@ -17,6 +17,7 @@ import numpy as np
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import ACC, GYRO, SampleChunk
+from kinestream.core.source import Offer
 
 from ..pacing import PlayedSource
 from ..recording import Recording
@@ -85,6 +86,7 @@ class Wearer(PlayedSource):
             if activity not in ACTIVITIES or not 0 < dwell_s < math.inf:
                 raise ConfigError(f"script: {activity} for {dwell_s} s; expected seconds of {', '.join(ACTIVITIES)}")
         self.live = live
+        self.dataset = "wearer"
         self._rate_hz = rate_hz
         self._duration_s = duration_s
         self._clock = clock
@@ -126,6 +128,10 @@ class Wearer(PlayedSource):
     @property
     def duration_s(self) -> float:
         return self._duration_s
+
+    def offer(self) -> Offer:
+        """The channels and the nominal rate."""
+        return Offer(CHANNELS, self._rate_hz)
 
     def counts(self) -> Mapping[str, int]:
         """``not_sent``: samples lost by the radio; ``radio_pauses``: number of radio pauses.

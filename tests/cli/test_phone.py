@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from kinestream.core.signals import ACC
+from kinestream.inference import choose_model
 from tests.cli.test_run import KINESTREAM, environment, folder, kinestream
 from tests.ingest.phone.phones import bodies, messages
 
@@ -60,6 +62,31 @@ def test_the_motion_of_a_phone_ends_in_predictions(environment: dict[str, str], 
         "messages_repeated": 4,
     }
     assert "signs of an iPhone, because the uncalibrated accelerometer is in g" in more
+
+
+def test_a_phone_without_a_gyroscope_gets_a_model_by_its_first_samples(environment: dict[str, str]) -> None:
+    arguments = ["run", "phone://?host=127.0.0.1&port=0", "--worn", "pocket", "--limit", "6", "--json"]
+    with subprocess.Popen(
+        [*KINESTREAM, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr
+        url = [run.stderr.readline() for _ in range(5)][1].strip()
+        began_s, began_ns = time.monotonic(), time.time_ns()
+        pushed = messages(8, fs_hz=50, each_s=0.25, system="android", t0_ns=began_ns, only=("totalacceleration",))
+        for number, body in enumerate(bodies(pushed), 1):
+            time.sleep(max(0.0, began_s + 0.25 * number - time.monotonic()))
+            try:
+                assert post(url, body) == 200
+            except urllib.error.URLError:  # the run has reached its limit
+                break
+        out, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    *predictions, summary = map(json.loads, out.splitlines())
+    choice = choose_model(ACC, 50, "pocket")
+    assert f"kinestream: {choice}\n" in errors
+    assert summary["model"] == choice.name
+    assert summary["counts"]["samples"] == 300
+    assert predictions
 
 
 def test_a_bad_setting_is_reported_in_one_line(environment: dict[str, str]) -> None:

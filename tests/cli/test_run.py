@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC, GYRO
-from kinestream.inference import save_model
+from kinestream.inference import choose_model, save_model
+from kinestream.replay_data.recordings.layout import read_manifest
 from tests.random_models import random_model
 
 KINESTREAM = [sys.executable, "-m", "kinestream"]
@@ -134,6 +135,7 @@ def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) 
     assert len(predictions) > 30
     assert {p["truth"] for p in predictions} - {None}
     assert summary["policy"].startswith("battery")
+    assert summary["model"] == "uci_cnn", "the wearer imitates the people from whom it learned"
     assert 0 < summary["battery"] < 1
 
 
@@ -154,7 +156,9 @@ def test_demo_without_a_terminal_prints_json_lines(environment: dict[str, str]) 
         (["replay", "{folder}/walk.csv", "--battery", "huge"], 2, "battery"),
         (["replay", "{folder}/walk.csv", "--hop", "nan"], 2, "--hop nan"),
         (["replay", "{folder}/walk.csv", "--max-gap", "0"], 2, "max_gap_s 0 must lie between"),
-        (["replay", "{folder}/walk.csv", "--max-gap", "1e6"], 2, "one window, 2.56 s"),
+        (["replay", "{folder}/walk.csv", "--max-gap", "1e6", "--model", "uci_cnn"], 2, "one window, 2.56 s"),
+        (["replay", "{folder}/gyro.csv"], 1, "phone_acc: accelerometer at 16 Hz or more"),
+        (["replay", "{folder}/walk.csv", "--worn", "knee"], 2, "unknown place 'knee'"),
         (["run", "wearer://", "--subject", "3"], 2, "does not accept --subject"),
         (["replay", "{folder}/walk.csv", "--dashboard"], 2, "terminal"),
         (["run", "ftp://example"], 2, "not a kind of source"),
@@ -237,6 +241,61 @@ def test_published_samples_all_arrive_and_give_the_same_predictions(environment:
     assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
     *direct, _ = replay(environment, folder)
     assert [(p["probs"], p["truth"]) for p in received] == [(p["probs"], p["truth"]) for p in direct]
+
+
+@pytest.mark.parametrize(("rate", "worn"), [(50, "anywhere"), (25, "wrist")])
+def test_a_live_stream_without_a_model_gets_one_by_its_first_samples(
+    environment: dict[str, str], rate: int, worn: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    listen = [*KINESTREAM, "run", f"zmq+{address}", "--worn", worn, "--json"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(listen, env=environment, stdout=pipe, stderr=pipe, text=True) as listener:
+        assert listener.stderr is not None
+        assert f"waiting for samples from zmq+{address} to choose a model" in listener.stderr.readline()
+        source = f"wearer://?seed=1&rate={rate}&duration=30&speed=max"
+        kinestream(environment, "publish", source, "--to", address, "--wait")
+        out, errors = listener.communicate(timeout=60)
+    *predictions, summary = map(json.loads, out.splitlines())
+    choice = choose_model((*ACC, *GYRO), rate, worn)
+    assert errors.splitlines() == [f"kinestream: {choice}"]
+    assert summary["model"] == choice.name
+    assert predictions
+    assert summary["counts"]["samples"] == 30 * rate
+    assert (summary["counts"]["lost"], summary["counts"]["dropped"]) == (0, 0)
+
+
+def test_ctrl_c_ends_the_wait_for_the_samples_that_choose_the_model(environment: dict[str, str]) -> None:
+    command = [*KINESTREAM, "run", "zmq+tcp://127.0.0.1:9", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stderr is not None
+        assert "waiting for samples" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert (out, errors) == ("", "kinestream: stopped before the first sample\n")
+
+
+def test_a_file_gets_the_model_that_fits_and_a_recording_keeps_its_own(
+    environment: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    walk, fast = folder / "walk.csv", ("--speed", "max", "--json")
+    (*_, summary), errors = kinestream(
+        environment, "replay", walk, *fast, "--record", tmp_path / "r", "--worn", "wrist"
+    )
+    assert summary["model"] == "watch"
+    assert "model watch: the source offers an accelerometer and a gyroscope at 50 Hz, worn at the wrist" in errors
+    assert read_manifest(tmp_path / "r")["model"]["name"] == "watch"
+    (*_, summary), errors = kinestream(environment, "replay", tmp_path / "r", *fast, "--policy", "latency")
+    assert summary["model"] == "watch"
+    assert f"model watch: it ran when {tmp_path / 'r'} was recorded" in errors
+    (*_, summary), errors = kinestream(environment, "replay", tmp_path / "r", *fast, "--worn", "pocket")
+    assert summary["model"] == choose_model((*ACC, *GYRO), 50, "pocket").name
+    (*_, summary), errors = kinestream(environment, "replay", walk, *fast, "--worn", "wrist", "--model", "uci_kinet")
+    assert summary["model"] == "uci_kinet"
+    assert "kinestream: model" not in errors
 
 
 @pytest.mark.parametrize(

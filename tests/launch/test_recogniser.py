@@ -18,7 +18,7 @@ import kinestream
 from kinestream.cli import main
 from kinestream.core.errors import ConfigError, InputMismatch, KinestreamError, MissingPackage, ModelError
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, UNLABELLED, Prediction
-from kinestream.inference import list_models
+from kinestream.inference import choose_model, list_models
 from kinestream.launch.build_pipeline import build_pipeline
 from kinestream.replay_data import Player, Recording, open_dataset, simulate
 from kinestream.run.session import Session
@@ -280,3 +280,22 @@ def test_values_in_other_units_raise_a_warning() -> None:
         RECOGNISER.predict(WEARER.x / np.array([STANDARD_GRAVITY] * 3 + [1.0] * 3, np.float32), 50)
     with pytest.warns(UserWarning, match="the angular rate looks like degrees per second"):
         RECOGNISER.predict(WEARER.x * np.array([1.0] * 3 + [180 / math.pi] * 3, np.float32), 50)
+
+
+def test_without_a_name_the_model_fits_the_sensor_and_its_place() -> None:
+    assert kinestream.load().name == choose_model(ACC, None).name
+    hand = kinestream.load(channels=[*ACC, *GYRO], fs_hz=25, worn="wrist")
+    assert hand.name == "watch"
+    assert hand.reason == "the source offers an accelerometer and a gyroscope at 25 Hz, worn at the wrist"
+    assert kinestream.load("watch").reason == ""
+    phone = kinestream.load(fs_hz=20, worn="pocket")
+    assert phone.predict(WEARER.x[:, :3], WEARER.fs_hz).model == phone.name
+
+
+def test_a_description_of_the_sensor_beside_a_named_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="model watch is named, so channels, fs_hz and worn choose nothing"):
+        kinestream.load("watch", worn="wrist")
+    with pytest.raises(InputMismatch, match="no bundled model fits"):
+        kinestream.load(fs_hz=5)
+    with pytest.raises(ConfigError, match="unknown place"):
+        kinestream.load(worn="knee")
