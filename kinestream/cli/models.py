@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kinestream.core.operating_table import OperatingTable
     from kinestream.inference import Model
+    from kinestream.inference.zoo_table import BundledModel
 
 MOST_SHOWN = 40
 """Largest group of the card that is printed; larger ones (the accuracy of every subnetwork) appear only in JSON."""
@@ -24,7 +25,13 @@ COUNTS = ("confusion", "confusion_by_subject", "confidence_bins")
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add both commands."""
-    models = subparsers.add_parser("models", help="list the models or show one")
+    models = subparsers.add_parser(
+        "models",
+        help="list the models or show one",
+        description="List what the bundled models are good for, or show one. Without --model, a run uses the one\n"
+        "that fits the source's channels and rate, and the place of the sensor (--worn).",
+        epilog="examples:\n  kinestream models\n  kinestream models show phone_acc\n  kinestream models list --json",
+    )
     models.set_defaults(run=run_list, json=False)
     actions = models.add_subparsers(metavar="list|show")
     listing = actions.add_parser("list", help="list the bundled models")
@@ -46,20 +53,42 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Print the bundled models."""
+    """Print what each bundled model is good for."""
     from kinestream.inference import list_models, load_model
+    from kinestream.inference.zoo_table import zoo
 
-    rows = [{**_brief(load_model(path)), "path": str(path)} for path in list_models().values()]
+    entries = {entry.name: entry for entry in zoo()}
+    rows = [
+        {**_brief(load_model(path)), **_worth(entries[name]), "path": str(path)} for name, path in list_models().items()
+    ]
     if args.json:
         print(json.dumps(rows))
         return 0
-    table = _rich_table("model", "kind", "input", "classes", "subnetworks", "validation accuracy, full")
+    table = _rich_table("model", "good for", "elsewhere")
     for row in rows:
-        window = f"{row['length']} x {len(row['channels'])} at {row['fs_hz']:g} Hz"
-        grid = f"{len(row['widths'])} widths x {len(row['resolutions'])} resolutions"
-        table.add_row(row["name"], row["kind"], window, str(len(row["labels"])), grid, _percent(row["accuracy"]))
+        table.add_row(row["name"], row["good_for"], _elsewhere(row["elsewhere"]))
     _print(table)
+    print("elsewhere: accuracy on data sets that the model never saw (docs/results.md)")
+    print("kinestream models show NAME: what it reads, recognises and learned from")
     return 0
+
+
+def _worth(entry: BundledModel) -> dict[str, Any]:
+    """What the table of bundled models says about one."""
+    from dataclasses import asdict
+
+    return {
+        "good_for": entry.good_for,
+        "needs": entry.needs,
+        "places": list(entry.places),
+        "elsewhere": [asdict(figure) for figure in entry.elsewhere],
+    }
+
+
+def _elsewhere(figures: list[dict[str, Any]]) -> str:
+    """The lowest and the highest accuracy, in percent."""
+    shares = sorted({f"{100 * figure['accuracy']:.0f}" for figure in figures}, key=int)
+    return f"{'-'.join(dict.fromkeys((shares[0], shares[-1])))} %" if shares else "not measured"
 
 
 def run_show(args: argparse.Namespace) -> int:
