@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError, SourceLost
 
 from .keyboard import keys
-from .run_options import add_source_options, source_of
+from .run_options import PLACES, add_source_options, source_of
 from .terminal import stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus, Source
     from kinestream.inference import Model
+    from kinestream.launch.fitting_model import Fit
     from kinestream.sensor_check.feed import Feed
     from kinestream.sensor_check.judge import Report
     from kinestream.sensor_check.orientation import Orientation
     from kinestream.sensor_check.stretch import Stretch, Stretches
 
 OUT = Path("my_sensor.toml")
+AT_THE_WAIST = "uci_cnn"
+"""The model whose people wore the sensor in a known orientation, at the waist."""
 PAUSE_S, UNATTENDED_PAUSE_S = 3.0, 10.0
 """Time to get ready, after a key press and without a terminal."""
 TRIES = 3
@@ -60,12 +63,14 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n"
         "  kinestream wear ble://polar --out my_polar.toml\n"
         "  kinestream run ble://polar --axes my_polar.toml\n"
+        "  kinestream wear ble://polar --worn chest\n"
         "  kinestream wear zmq+tcp://127.0.0.1:5556 --model watch --yes --json",
     )
     parser.add_argument("source", metavar="SOURCE", help="as for run")
     parser.add_argument(
-        "--model", metavar="M", default="uci_cnn", help="the model that will read the sensor (default uci_cnn)"
+        "--model", metavar="M", help="the model that will read the sensor (default: uci_cnn, or by --worn)"
     )
+    parser.add_argument("--worn", metavar="PLACE", help=f"where you wear the sensor: {PLACES} (default waist)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the file to write (default {OUT})")
     parser.add_argument("--json", action="store_true", help="print the findings as one JSON document")
     parser.add_argument("--yes", action="store_true", help="do not wait for key presses")
@@ -85,20 +90,22 @@ def run(args: argparse.Namespace) -> int:
     """
     from kinestream.core.source import Acknowledging
     from kinestream.inference import find_model, load_model
-    from kinestream.sensor_check.orientation import orientation_of
+    from kinestream.inference.zoo_table import check_place
 
     if not args.seconds >= 2:
         raise ConfigError(f"--seconds {args.seconds:g}; expected at least 2, which a movement needs")
     if args.pause is not None and not args.pause >= 0:
         raise ConfigError(f"--pause {args.pause:g}; expected a number of seconds, 0 or more")
     _refuse_to_overwrite(args.out)
-    model = load_model(find_model(args.model))
+    if args.worn is not None:
+        check_place(args.worn)
+    model = load_model(find_model(args.model)) if args.model else None
     source = source_of(args)
     if isinstance(source, Acknowledging):
         raise ConfigError(
             f"{args.source}: this check would take samples away from a run; check the sensor where the relay runs"
         )
-    return asyncio.run(_guided(args, source, model, orientation_of(model.card)))
+    return asyncio.run(_guided(args, source, model))
 
 
 def _refuse_to_overwrite(path: Path) -> None:
@@ -114,18 +121,21 @@ def _refuse_to_overwrite(path: Path) -> None:
             raise ConfigError(f"{path} exists and is not a result of this check; choose another --out") from None
 
 
-async def _guided(args: argparse.Namespace, source: Source, model: Model, orientation: Orientation | None) -> int:
+async def _guided(args: argparse.Namespace, source: Source, model: Model | None) -> int:
+    from dataclasses import replace
+
     from kinestream.core.source import Linked, Playback
+    from kinestream.launch.fitting_model import fitting_model
     from kinestream.sensor_check.feed import Feed
     from kinestream.sensor_check.judge import judge
 
     recording = isinstance(source, Playback) and not source.live  # does not wait for a key press
     attended = not (recording or args.yes) and sys.stdin.isatty() and sys.stderr.isatty()
     feed = Feed(source)
-    task = asyncio.ensure_future(_walk(args, feed, orientation, attended))
+    task = asyncio.ensure_future(_walk(args, feed, model, attended))
     stop_on_signals(task.cancel)
     try:
-        stretches = await task
+        model, orientation, stretches = await task
         link = next(iter(source.status()), None) if isinstance(source, Linked) else None
     except asyncio.CancelledError:
         _say("stopped; nothing was written")
@@ -133,17 +143,32 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model, orient
     finally:
         await feed.aclose()
     report = judge(stretches, model.input, orientation, source.counts(), link)
+    fit = fitting_model(report, feed.channels, feed.fs_hz, args.worn)
+    report = replace(report, findings=(*report.findings, fit.finding))
     written = _write(args, report, model, orientation)
     if args.json:
-        print(json.dumps(_record(args, report, model, orientation, link, written)))
+        print(json.dumps(_record(args, report, model, orientation, link, written) | _fit_record(fit)))
     else:
         _print(report, written)
     return 1 if report.problems else 0
 
 
-async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation | None, attended: bool) -> Stretches:
-    """Record all steps in order."""
+def _reference(feed: Feed, worn: str | None) -> Model:
+    """The model whose sensor the checked one is compared with: the waist's, or the one for another place."""
+    from kinestream.inference import choose_model, find_model, load_model
+    from kinestream.inference.zoo_table import ANYWHERE
+
+    if worn in (None, ANYWHERE, "waist"):
+        return load_model(find_model(AT_THE_WAIST))
+    return load_model(find_model(choose_model(feed.channels, feed.fs_hz, worn).name))
+
+
+async def _walk(
+    args: argparse.Namespace, feed: Feed, model: Model | None, attended: bool
+) -> tuple[Model, Orientation | None, Stretches]:
+    """Record all steps in order; return them with the model they were made for, and its orientation."""
     from kinestream.core.signals import GYRO
+    from kinestream.sensor_check.orientation import orientation_of
     from kinestream.sensor_check.stretch import Stretch, Stretches
     from kinestream.sensor_check.unit_checks import moved_while
 
@@ -160,6 +185,8 @@ async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation |
     async with keys(press) if attended else nullcontext():
         _say(f"waiting for {feed.source.name}")
         await feed.begin()
+        model = model or _reference(feed, args.worn)
+        orientation = orientation_of(model.card)
         steps = plan(orientation, set(GYRO) <= set(feed.channels))
         total_s = len(steps) * (pause_s + args.seconds)
         if not attended:
@@ -181,7 +208,7 @@ async def _walk(args: argparse.Namespace, feed: Feed, orientation: Orientation |
                     break
                 if attended:
                     _say("the sensor moved: repeat this step")
-    return Stretches(**recorded)
+    return model, orientation, Stretches(**recorded)
 
 
 def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
@@ -281,6 +308,12 @@ def _record(
         "battery": link.battery_frac if link else None,
         "file": str(written) if written else None,
     }
+
+
+def _fit_record(fit: Fit) -> dict[str, Any]:
+    choice = fit.choice
+    values = {"model": choice.name, "reason": choice.reason, "needs_axes": fit.needs_axes} if choice else None
+    return {"fitting_model": values}
 
 
 def _print(report: Report, written: Path | None) -> None:

@@ -26,6 +26,7 @@ class Feed:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.channels: tuple[str, ...] = ()
+        self.fs_hz = 0.0
         self._queue: asyncio.Queue[SampleChunk | None] = asyncio.Queue(WAITING_CHUNKS)
         self._pump = asyncio.create_task(self._read())
         self._ended_by: Exception | None = None
@@ -45,7 +46,7 @@ class Feed:
     async def begin(self) -> None:
         """Wait for the first samples."""
         chunk = self._rest = await self._next(FIRST_S)
-        self.channels, self._stream = chunk.channels, chunk.stream
+        self.channels, self.fs_hz, self._stream = chunk.channels, chunk.fs_hz, chunk.stream
         self._at_s = self._newest_s = self._began_s = float(chunk.t[0])
 
     async def until(self, event: asyncio.Event) -> None:

@@ -71,15 +71,19 @@ def test_the_written_file_makes_a_turned_sensor_as_good_as_an_upright_one(
     report = json.loads(kinestream(environment, "wear", folder / "asked.csv", *TIMES, "--out", out, "--json").stdout)
     assert report["axes"] == AXES
     assert report["file"] == str(out)
+    assert report["fitting_model"]["reason"].endswith("worn at the waist")
+    if report["fitting_model"]["model"] == "uci_cnn":
+        assert report["fitting_model"]["needs_axes"]
     assert report["problems"] == 0
     assert {finding["level"] for finding in report["findings"]} == {"ok"}
     written = tomllib.loads(out.read_text())
     assert written["axes"] == AXES
     assert written["rate_hz"] == pytest.approx(50)
     assert written["model"] == "uci_cnn"
-    upright = accuracy(environment, folder / "day.csv")
+    upright = accuracy(environment, folder / "day.csv", "--model", "uci_cnn")
     assert upright > 0.8
-    assert accuracy(environment, folder / "turned.csv") < upright - 0.3
+    assert accuracy(environment, folder / "turned.csv", "--model", "uci_cnn") < upright - 0.3
+    # Without --model the run uses the model that the file was made for.
     assert accuracy(environment, folder / "turned.csv", "--axes", out) == upright
 
 
@@ -89,6 +93,18 @@ def test_the_report_is_readable_text(environment: dict[str, str], folder: Path) 
     assert re.search(r"^ok +gravity +acceleration at rest is 9\.8\d m/s\^2$", done.stdout, re.MULTILINE)
     assert f"--axes {out}" in done.stdout
     assert "1/4  Lay the sensor on a table" in done.stderr
+
+
+def test_the_place_decides_which_model_the_check_is_for(environment: dict[str, str], folder: Path) -> None:
+    rows = performance(1, AXES)
+    path = write_csv(folder / "hand.csv", np.concatenate([rows["table"], rows["moved"]]))
+    out = folder / "hand.toml"
+    done = kinestream(environment, "wear", path, *TIMES, "--worn", "wrist", "--out", out)
+    assert "1/2" in done.stderr
+    assert re.search(r"^ok +model +watch fits: .* at 50 Hz, worn at the wrist$", done.stdout, re.MULTILINE)
+    assert tomllib.loads(out.read_text())["model"] == "watch"
+    run = ("replay", folder / "asked.csv", "--speed", "max", "--axes", out)
+    assert f"model watch: {out} was made for it" in kinestream(environment, *run).stderr
 
 
 def test_an_unusable_result_is_not_written(environment: dict[str, str], folder: Path) -> None:
@@ -110,6 +126,7 @@ def test_a_model_without_a_known_place_needs_two_steps(environment: dict[str, st
     assert json.loads(done.stdout)["axes"] is None
     assert tomllib.loads(out.read_text())["axes"] == "x y z"
     run = ("replay", folder / "asked.csv", "--speed", "max", "--policy", "fixed:0.5x-128", "--axes", out)
+    run = (*run, "--model", "uci_cnn")
     assert f"{out} was made for watch, whose sensor is worn elsewhere" in kinestream(environment, *run).stderr
     out.write_text("axes = 'x y z'  # by hand\n")
     assert "worn otherwise" not in kinestream(environment, *run).stderr
@@ -123,6 +140,7 @@ def test_a_model_without_a_known_place_needs_two_steps(environment: dict[str, st
         (("--seconds", 1), "at least 2"),
         (("--pause", -1), "0 or more"),
         (("--model", "no_such"), "no_such"),
+        (("--worn", "wirst"), "unknown place 'wirst' (did you mean 'wrist'?)"),
     ],
 )
 def test_wrong_arguments_are_refused_before_the_check_begins(
