@@ -19,6 +19,7 @@ from .checkpoint import CheckpointState, load_checkpoint, save_checkpoint
 from .collaborative import draw_students, summed_gradients
 from .device import PROCESSOR, device_name, number_type
 from .distillation import DIVERGENCES
+from .draw import draw_pairs, draw_windows, number_pairs
 from .optimize import average, balanced_weights, learning_rate, make_optimizer, steps_per_epoch
 from .run_folder import CHECKPOINT
 from .stopping import MEASURE, best_epoch
@@ -55,6 +56,8 @@ class Trainer:
     x: Tensor
     """(n, length, columns) training windows in SI units."""
     labels: Tensor
+    pairs: NDArray[np.intp] | None
+    """(n,) number of each window's pair of dataset and class, if every pair is drawn equally often."""
     class_weights: Tensor | None
     mean: Tensor
     std: Tensor
@@ -92,6 +95,7 @@ class Trainer:
             optimizer=make_optimizer(net, recipe.training),
             x=x,
             labels=labels,
+            pairs=number_pairs(train, recipe.data) if recipe.training.draw == "datasets" else None,
             class_weights=balanced_weights(labels, len(recipe.data.labels)).to(device) if balanced else None,
             mean=mean,
             std=std,
@@ -111,7 +115,7 @@ class Trainer:
         rng = np.random.default_rng((recipe.seed, epoch))
         noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
         starts = triads(recipe.input.channels)
-        order = torch.from_numpy(rng.permutation(len(self.x)))
+        order = torch.from_numpy(self._draw(rng, self.windows_per_epoch))
         steps = range(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
         losses = np.zeros(2)
         steps_bar = progress.add_task(f"epoch {epoch + 1}", total=len(steps))
@@ -173,6 +177,11 @@ class Trainer:
         return steps_per_epoch(self.recipe, len(self.x))
 
     @property
+    def windows_per_epoch(self) -> int:
+        full_batches = self.steps_per_epoch * self.recipe.training.batch_size
+        return full_batches if self.recipe.training.epoch_windows else min(len(self.x), full_batches)
+
+    @property
     def dtype(self) -> torch.dtype:
         """Number type of convolutions and linear layer in training."""
         return number_type(self.recipe.training.precision, self.device)
@@ -183,13 +192,22 @@ class Trainer:
         return f"{device_name(self.device)} in {str(self.dtype).removeprefix('torch.')}"
 
     def sample(self, windows: int) -> Tensor:
-        """Normalised training windows for batch-norm statistics, on the device: the same ones on every call."""
-        chosen = np.random.default_rng(self.recipe.seed).permutation(len(self.x))[:windows]
+        """Normalised training windows for batch-norm statistics, on the device: the same ones on every call.
+
+        They are drawn as an epoch's are, since the weights learnt from that mixture.
+        """
+        chosen = self._draw(np.random.default_rng(self.recipe.seed), min(windows, len(self.x)))
         return ((self.x[torch.from_numpy(chosen)] - self.mean) / self.std).to(self.device)
 
     def finished_net(self) -> SwitchableNet:
         """A network with the weights to export."""
         return self._net_with(self.best or self.averaged)
+
+    def _draw(self, rng: np.random.Generator, count: int) -> NDArray[np.intp]:
+        """Indices of ``count`` training windows, as the recipe draws them."""
+        if self.pairs is None:
+            return draw_windows(rng, len(self.x), count)
+        return draw_pairs(rng, self.pairs, count)
 
     def _net_with(self, weights: dict[str, Tensor]) -> SwitchableNet:
         net = SwitchableNet(self.recipe.network.architecture).to(self.device)

@@ -31,7 +31,12 @@ def make_optimizer(net: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 def steps_per_epoch(recipe: Recipe, windows: int) -> int:
-    """Batches per epoch: an epoch draws as many of the overlapping ``windows`` as the model's own hop would cut."""
+    """Batches per epoch, at least one.
+
+    An epoch draws ``epoch_windows``, or as many of the overlapping ``windows`` as the model's own hop would cut.
+    """
+    if recipe.training.epoch_windows:
+        return max(1, round(recipe.training.epoch_windows / recipe.training.batch_size))
     share = min(1.0, recipe.train_hop / recipe.input.hop)
     return max(1, round(windows * share / recipe.training.batch_size))
 

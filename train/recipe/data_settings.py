@@ -90,3 +90,14 @@ class Data:
     @property
     def datasets(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.dataset.split(" + "))
+
+    def dataset_of(self, subject: str) -> str:
+        """The dataset of a subject: of several joined datasets, the one whose name prefixes the subject.
+
+        >>> Data("hapt + sisfall", ("walking", "sitting"), "", "").dataset_of("sisfall/SA01")
+        'sisfall'
+        """
+        if len(self.datasets) == 1:
+            return self.datasets[0]
+        # The longest, as the name of a file can begin with the name of another.
+        return max((name for name in self.datasets if subject.startswith(f"{name}/")), key=len, default="")

@@ -79,6 +79,11 @@ class Training:
 
     epochs: int = 30
     batch_size: int = 128
+    draw: str = "windows"
+    """Which windows an epoch draws: ``windows`` (each at most once, as they come), or ``datasets`` (of every pair of
+    dataset and class that has any, equally many)."""
+    epoch_windows: int = 0
+    """Windows drawn per epoch, rounded to whole batches. 0: as many as the model's hop would cut."""
     passes: int = 4
     """Forward and backward passes per step: the teacher, the thinnest, the widest, and random students. Two: the
     teacher and one random student."""
@@ -118,6 +123,8 @@ class Training:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
         if self.passes < 2 or self.patience < 0:
             raise ConfigError(f"passes is {self.passes}, patience {self.patience}; expected at least 2 and at least 0")
+        if self.epoch_windows < 0:
+            raise ConfigError(f"epoch_windows is {self.epoch_windows}; expected at least 0")
         for name in ("distillation", "label_smoothing", "warmup_share", "ema_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 to 1")
@@ -133,10 +140,15 @@ class Training:
             "divergence": ("kl", "alpha"),
             "teacher": ("full", "ensemble"),
             "class_weights": ("equal", "balanced"),
+            "draw": ("windows", "datasets"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} is '{getattr(self, name)}'; choose from {', '.join(known)}")
+        if self.draw == "datasets" and self.class_weights == "balanced":
+            raise ConfigError(
+                "draw is 'datasets' and class_weights 'balanced': rare classes would be favoured twice; choose one"
+            )
         if self.optimizer == "adam" and self.weight_decay:
             raise ConfigError("optimizer adam takes no weight_decay here; set it to 0 or choose adamw")
 

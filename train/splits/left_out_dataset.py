@@ -9,7 +9,7 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
-from .people import by_person, dataset_of, in_order, populations
+from .people import by_person, in_order, populations
 from .split import Split, draw_validation
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def leave_dataset_out(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     }
     folds: list[Split] = []
     for left_out in data.datasets:
-        test = tuple(subject for subject in subjects if dataset_of(subject, data) == left_out)
+        test = tuple(subject for subject in subjects if data.dataset_of(subject) == left_out)
         others = {names: own for names, own in people.items() if left_out not in names}
         validation = {person for names in others for person in validating[names]}
         train = {person for own in others.values() for person in own} - validation

@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from ..recipe.data_settings import Data
 
 
-def dataset_of(subject: str, data: Data) -> str:
-    """The dataset of a subject: of several joined datasets, the one whose name prefixes the subject.
-
-    >>> from kinestream.train import load_recipe
-    >>> dataset_of("hapt/1", load_recipe("phone_acc").data)
-    'hapt'
-    """
-    if len(data.datasets) == 1:
-        return data.datasets[0]
-    # The longest, as the name of a file can begin with the name of another.
-    return max((name for name in data.datasets if subject.startswith(f"{name}/")), key=len, default="")
-
-
 def person_of(subject: str, data: Data) -> str:
     """The name of a subject's person: equal for all subjects that are the same person, and no others.
 
@@ -37,7 +24,7 @@ def person_of(subject: str, data: Data) -> str:
     >>> [person_of(subject, joined) for subject in ("hapt/1", "uci-har/1", "umafall/01/phone", "umafall/01/waist")]
     ['hapt/1', 'hapt/1', 'umafall/01', 'umafall/01']
     """
-    name = dataset_of(subject, data)
+    name = data.dataset_of(subject)
     known = DATASETS.get(name)
     if known is None:
         return subject
@@ -67,7 +54,7 @@ def populations(subjects: Sequence[str], data: Data) -> Mapping[tuple[str, ...],
     for name in data.datasets:
         shared.setdefault(DATASETS[name].population if name in DATASETS else name, []).append(name)
     return {
-        tuple(names): list(by_person((subject for subject in subjects if dataset_of(subject, data) in names), data))
+        tuple(names): list(by_person((subject for subject in subjects if data.dataset_of(subject) in names), data))
         for names in shared.values()
     }
 

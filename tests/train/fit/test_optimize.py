@@ -46,6 +46,14 @@ def test_an_epoch_draws_as_many_windows_as_the_models_own_hop_cuts():
     assert steps_per_epoch(recipe, 3) == 1
 
 
+@pytest.mark.parametrize(("epoch_windows", "steps"), [(1, 1), (128, 1), (300, 2), (12_800, 100), (1_000_000, 7812)])
+def test_a_recipe_can_fix_the_windows_of_an_epoch(epoch_windows, steps):
+    recipe = load_recipe("uci")
+    recipe = replace(recipe, training=replace(recipe.training, epoch_windows=epoch_windows))
+    assert recipe.training.batch_size == 128
+    assert {steps_per_epoch(recipe, windows) for windows in (3, 12_800)} == {steps}
+
+
 def test_milestones_divide_the_rate_by_ten():
     training = Training(epochs=150, learning_rate=1e-4, schedule="milestones", milestones=(50, 100))
     rates = [learning_rate(training, epoch * 7 + 6, 7) for epoch in (0, 49, 50, 99, 100, 149)]

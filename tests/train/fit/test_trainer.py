@@ -105,6 +105,48 @@ def test_a_killed_run_resumes_to_identical_weights(tmp_path):
     assert all(np.array_equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())
 
 
+def pairs_recipe(**training):
+    recipe = small_recipe(draw="datasets", **training)
+    return replace(recipe, data=replace(recipe.data, dataset="hapt + sisfall", test_subjects=()))
+
+
+def unequal_windows():
+    """40 windows of HAPT, 8 of SisFall."""
+    return replace(windows(1), subjects=("hapt/1",) * 40 + ("sisfall/SA01",) * 8)
+
+
+@pytest.mark.parametrize("epoch_windows", [0, 208])
+def test_every_pair_of_dataset_and_class_is_drawn_equally_often(epoch_windows, monkeypatch):
+    train = unequal_windows()
+    trainer = Trainer.begin(pairs_recipe(epoch_windows=epoch_windows), train, windows(2))
+    seen = []
+    draw = Trainer._draw
+    monkeypatch.setattr(Trainer, "_draw", lambda self, rng, n: seen.append(draw(self, rng, n)) or seen[-1])
+    trainer.run_epoch(0, Progress(disable=True))
+    drawn = seen[0]
+    assert len(drawn) == (epoch_windows or 32)  # 13 or 2 batches of 16
+    keys = [(train.subjects[i][:4], train.labels[i]) for i in drawn]
+    everything = {(subject[:4], label) for subject, label in zip(train.subjects, train.labels, strict=True)}
+    counts = [keys.count(pair) for pair in everything]
+    assert sum(counts) == len(drawn)
+    assert max(counts) - min(counts) <= 1
+    natural = [list(zip((s[:4] for s in train.subjects), train.labels, strict=True)).count(pair) for pair in everything]
+    assert max(natural) - min(natural) > 4
+
+
+def test_drawing_by_pairs_is_the_same_after_a_resume(tmp_path):
+    recipe = pairs_recipe(epochs=2, epoch_windows=80)
+    whole = fit(recipe, unequal_windows(), windows(2), tmp_path / "whole", card={})
+    trainer = Trainer.begin(recipe, unequal_windows(), windows(2))
+    open_run(tmp_path / "killed", recipe, resume=False)
+    trainer.save(tmp_path / "killed", [{"epoch": 1, **trainer.run_epoch(0, Progress(disable=True)), "seconds": 0.1}])
+    resumed = fit(recipe, unequal_windows(), windows(2), tmp_path / "killed", card={}, resume=True)
+    assert all(np.array_equal(tensor, resumed.tensors[name]) for name, tensor in whole.tensors.items())
+    as_they_come = replace(recipe, training=replace(recipe.training, draw="windows"))
+    other = fit(as_they_come, unequal_windows(), windows(2), tmp_path / "other", card={})
+    assert not np.array_equal(whole.tensors["linear.weight"], other.tensors["linear.weight"])
+
+
 def epochs_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
