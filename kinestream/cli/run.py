@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n"
         "  kinestream replay hapt --subject 2 --dashboard\n"
         "  kinestream replay hapt --speed max --policy fixed:0.35x-128\n"
-        "  kinestream replay walk.csv --speed max --json\n"
+        "  kinestream replay walk.csv --worn pocket --speed max --json\n"
         "  kinestream replay recordings/monday --speed max",
     )
     replay.add_argument(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kinestream.launch.run_options import RunOptions
 
 
-PLACES = "wrist, waist, pocket, hip, chest, bag, or anywhere (unknown)"
+PLACES = "wrist, waist, pocket, hip, chest, bag, or anywhere: unknown"
 
 
 class _PolicyNames:
@@ -47,7 +47,9 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     group = parser.add_argument_group("what runs")
     names = ("--model", "--model_name", "--model-name")
     group.add_argument(*names, metavar="M", help="a bundled model or a file (default: by the source and --worn)")
-    group.add_argument("--worn", metavar="PLACE", help=f"where the sensor is worn: {PLACES} (default anywhere)")
+    group.add_argument(
+        "--worn", metavar="PLACE", help=f"where the sensor is worn: {PLACES} (default); see docs/models.md"
+    )
     named = group.add_argument(
         "--policy",
         default=policy,

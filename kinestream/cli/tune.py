@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--scenarios", action="store_true", help="list the bundled days and exit")
     parser.add_argument("--model", metavar="M", help="a model (default: by the source and --worn)")
-    parser.add_argument("--worn", metavar="PLACE", help=f"where the sensor was worn: {PLACES} (default anywhere)")
+    parser.add_argument("--worn", metavar="PLACE", help=f"where the sensor was worn: {PLACES} (default)")
     parser.add_argument(
         "--energy", metavar="E", default="nrf52840_lsm6dso", help="an energy model (default %(default)s)"
     )
