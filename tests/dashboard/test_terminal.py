@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -107,6 +108,31 @@ def test_the_dashboard_obeys_keys_and_leaves_the_terminal_clean(terminal: Termin
     screen = terminal.wait_for(lambda shown: "status 0" in shown)
     assert "Acceleration" not in screen, "the terminal is clean, with the summary below"
     assert "with tiny, policy fixed" in screen
+
+
+def test_a_live_stream_is_awaited_and_then_drawn_with_the_model_that_fits_it(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    kinestream = [sys.executable, "-m", "kinestream"]
+    command = ["env", f"KINESTREAM_CACHE={tmp_path / 'cache'}", *kinestream, "run", f"zmq+{address}", "--dashboard"]
+    terminal = Terminal(tmp_path / "tmux", 120, 24, [*command, "--worn", "wrist"])
+    sender = None
+    try:
+        terminal.wait_for(lambda shown: f"waiting for samples from zmq+{address}" in shown)
+        sender = subprocess.Popen([*kinestream, "publish", "wearer://?live=1", "--to", address, "--wait"])
+        terminal.wait_for(
+            lambda shown: "→ watch →" in shown and "nothing lost" in shown and "Acceleration" in shown, 90
+        )
+        terminal.press("q")
+        screen = terminal.wait_for(lambda shown: "status 0" in shown)
+        assert "model watch: the source offers an accelerometer and a gyroscope at 50 Hz, worn at the wrist" in screen
+        assert f"zmq+{address} with watch" in screen
+    finally:
+        terminal.close()
+        if sender is not None:
+            sender.terminate()
+            sender.wait(20)
 
 
 def test_sigterm_leaves_the_terminal_clean(terminal: Terminal) -> None:
