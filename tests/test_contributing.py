@@ -158,7 +158,7 @@ async def test_a_source_is_one_class_and_one_kind(monkeypatch: pytest.MonkeyPatc
     run(kind, dict(vars(launch)))
     opened = launch.open_source("example://")
     assert isinstance(opened, launch.Source)
-    summary = await build_run(RunOptions("example://", policy="fixed:0.5x-96")).run()
+    summary = await build_run(RunOptions("example://", model="uci_cnn", policy="fixed:0.5x-96")).run()
     assert summary["source"] == "example://"
     assert summary["counts"]["samples"] == 500
     assert summary["predictions"] == 6

@@ -47,9 +47,7 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     group = parser.add_argument_group("what runs")
     names = ("--model", "--model_name", "--model-name")
     group.add_argument(*names, metavar="M", help="a bundled model or a file (default: by the source and --worn)")
-    group.add_argument(
-        "--worn", metavar="PLACE", help=f"where the sensor is worn: {PLACES} (default); see docs/models.md"
-    )
+    group.add_argument("--worn", metavar="PLACE", help=f"where the sensor is worn: {PLACES} (default; docs/models.md)")
     named = group.add_argument(
         "--policy",
         default=policy,
