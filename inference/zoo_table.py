@@ -21,10 +21,10 @@ from kinestream.core.signals import ACC, GYRO, MAG
 from .bundled_models import list_models
 from .model_file import read_input
 
-ANYWHERE = "anywhere"
+ANYWHERE, WAIST = "anywhere", "waist"
 PLACES = {
     "wrist": "at the wrist",
-    "waist": "at the waist",
+    WAIST: "at the waist",
     "pocket": "in a pocket",
     "hip": "at the hip",
     "chest": "on the chest",

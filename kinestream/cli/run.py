@@ -194,7 +194,7 @@ async def _begin(pending: PendingRun) -> bool:
     except BaseException as error:
         await pending.source.aclose()
         if isinstance(error, asyncio.CancelledError):
-            say("stopped before the first sample")
+            say("stopped before a model was chosen")
             return False
         raise
     finally:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import get_terminal_size
@@ -154,13 +154,16 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model | None)
 
 
 def _reference(feed: Feed, worn: str | None) -> Model:
-    """The model whose sensor the checked one is compared with: the waist's, or the one for another place."""
+    """The model whose sensor the checked one is compared with: the waist's where it can be, else the one that fits."""
+    from kinestream.core.errors import InputMismatch
     from kinestream.inference import choose_model, find_model, load_model
-    from kinestream.inference.zoo_table import ANYWHERE
+    from kinestream.inference.zoo_table import WAIST, zoo_entry
 
-    if worn in (None, ANYWHERE, "waist"):
-        return load_model(find_model(AT_THE_WAIST))
-    return load_model(find_model(choose_model(feed.channels, feed.fs_hz, worn).name))
+    name = AT_THE_WAIST
+    if worn not in (None, WAIST) or not zoo_entry(name).fits(feed.channels, feed.fs_hz):
+        with suppress(InputMismatch):  # the report says what is missing
+            name = choose_model(feed.channels, feed.fs_hz, worn or WAIST).name
+    return load_model(find_model(name))
 
 
 async def _walk(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kinestream.core.errors import InputMismatch
 from kinestream.inference import Choice, choose_model, find_model, load_model
-from kinestream.inference.zoo_table import ANYWHERE
+from kinestream.inference.zoo_table import ANYWHERE, WAIST
 from kinestream.sensor_check.judge import Report
 from kinestream.sensor_check.orientation import orientation_of
 from kinestream.sensor_check.stream_checks import Finding, ok, warning
@@ -14,8 +14,6 @@ from kinestream.windowing import ChannelMap
 
 SAME_RATE = 0.02
 """Greatest difference of the measured rate from the announced one, as a share, that is measurement error."""
-WAIST = "waist"
-"""The place of the only orientation that a check maps to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ def test_ctrl_c_ends_the_wait_for_the_samples_that_choose_the_model(environment:
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert (out, errors) == ("", "kinestream: stopped before the first sample\n")
+    assert (out, errors) == ("", "kinestream: stopped before a model was chosen\n")
 
 
 def test_a_file_gets_the_model_that_fits_and_a_recording_keeps_its_own(

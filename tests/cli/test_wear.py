@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC
+from kinestream.inference import choose_model
 from kinestream.replay_data import Wearer
 from kinestream.replay_data.wearer.body import ACTIVITIES
 from tests.ble.bluez import BlueZ
@@ -105,6 +107,20 @@ def test_the_place_decides_which_model_the_check_is_for(environment: dict[str, s
     assert tomllib.loads(out.read_text())["model"] == "watch"
     run = ("replay", folder / "asked.csv", "--speed", "max", "--axes", out)
     assert f"model watch: {out} was made for it" in kinestream(environment, *run).stderr
+
+
+def test_a_sensor_without_a_gyroscope_is_checked_for_a_model_that_reads_it(
+    environment: dict[str, str], folder: Path
+) -> None:
+    rows = performance(1, AXES)
+    path = write_csv(folder / "both.csv", np.concatenate([rows["table"], rows["moved"]]))
+    lines = [",".join(line.split(",")[:4]) for line in path.read_text().splitlines()]  # the time and the acceleration
+    (folder / "acc.csv").write_text("\n".join(lines))
+    out = folder / "acc.toml"
+    report = json.loads(kinestream(environment, "wear", folder / "acc.csv", *TIMES, "--out", out, "--json").stdout)
+    assert report["problems"] == 0
+    assert report["model"] == report["fitting_model"]["model"] == choose_model(ACC, 50, "waist").name
+    assert not report["fitting_model"]["needs_axes"]
 
 
 def test_an_unusable_result_is_not_written(environment: dict[str, str], folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kinestream.core.errors import ConfigError, InputMismatch, ModelError
+from kinestream.core.input_spec import CLIPPED_ACC, UPRIGHT_ACC, UPRIGHT_GYRO, UPRIGHT_KNOWN
 from kinestream.core.signals import ACC, GYRO
 from kinestream.inference import bundled_models, choose_model, list_models, load_model, save_model, zoo_table
 from kinestream.inference.choose_model import model_for_dataset
@@ -27,7 +28,8 @@ def entry(name: str) -> BundledModel:
     if name in list_models():
         return zoo_entry(name)
     spec = zoo_entry("phone_acc").input
-    spec = replace(spec, channels=(*ACC, *GYRO) if name == "anywhere_imu" else ACC)
+    views = (*CLIPPED_ACC, *UPRIGHT_ACC, *(UPRIGHT_GYRO if name == "anywhere_imu" else ()), UPRIGHT_KNOWN)
+    spec = replace(spec, channels=views)
     return BundledModel(name, spec, **read_table(TABLE)[name])
 
 
