@@ -24,9 +24,7 @@ def model_table() -> str:
 
 
 def _row(model: BundledModel) -> str:
-    figures = ", ".join(
-        f"{100 * figure.accuracy:.1f} % ({figure.dataset}, {figure.place})" for figure in model.elsewhere
-    )
+    figures = ", ".join(f"{dataset} {100 * accuracy:.1f} %" for dataset, accuracy in model.elsewhere)
     cells = (
         f"`{model.name}`",
         model.good_for,

@@ -75,19 +75,17 @@ def run_list(args: argparse.Namespace) -> int:
 
 def _worth(entry: BundledModel) -> dict[str, Any]:
     """What the table of bundled models says about one."""
-    from dataclasses import asdict
-
     return {
         "good_for": entry.good_for,
         "needs": entry.needs,
         "places": list(entry.places),
-        "elsewhere": [asdict(figure) for figure in entry.elsewhere],
+        "elsewhere": dict(entry.elsewhere),
     }
 
 
-def _elsewhere(figures: list[dict[str, Any]]) -> str:
+def _elsewhere(figures: dict[str, float]) -> str:
     """The lowest and the highest accuracy, in percent."""
-    shares = sorted({f"{100 * figure['accuracy']:.0f}" for figure in figures}, key=int)
+    shares = sorted({f"{100 * accuracy:.0f}" for accuracy in figures.values()}, key=int)
     return f"{'-'.join(dict.fromkeys((shares[0], shares[-1])))} %" if shares else "not measured"
 
 

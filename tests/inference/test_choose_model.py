@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.random_models import random_model
 
 IMU = (*ACC, *GYRO)
 TABLE = Path(zoo_table.__file__).parent / "zoo" / "zoo.toml"
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 
 def entry(name: str) -> BundledModel:
@@ -153,16 +151,3 @@ def test_a_wrong_row_is_refused(tmp_path: Path, text: str, complaint: str) -> No
     with pytest.raises(ModelError) as refusal:
         read_table(tmp_path / "zoo.toml")
     assert complaint in str(refusal.value)
-
-
-FIGURES = [(model.name, figure) for model in zoo() for figure in model.elsewhere]
-
-
-@pytest.mark.skipif(not FIGURES, reason="no figure elsewhere is in the table yet")
-def test_each_figure_is_the_measured_one() -> None:
-    for name, figure in FIGURES:
-        file, _, way = figure.source.partition(": ")
-        value = json.loads((RESULTS / file).read_text(encoding="utf-8"))
-        for key in way.split(" / "):
-            value = value[int(key)] if isinstance(value, list) else value[key]
-        assert figure.accuracy == pytest.approx(value, abs=0.0005), (name, figure.dataset)
