@@ -14,6 +14,7 @@ from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
 from kinestream.interpret.calibration import Calibration
+from kinestream.interpret.movement import Movement
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
 from .lever_accuracy import Levers
@@ -153,10 +154,24 @@ def _check_grid(model: Model) -> None:
         raise ModelError(
             f"a temperature for width {min(foreign):g}, which this model does not have; calibrate it again"
         )
+    _check_reliability(model)
     if len(model.calibration.rates_per_s) not in (0, arch.classes):
         raise ModelError(
             f"rates between {len(model.calibration.rates_per_s)} activities for {arch.classes} classes; calibrate again"
         )
+
+
+def _check_reliability(model: Model) -> None:
+    reliability = model.calibration.reliability
+    if reliability is None:
+        return
+    if reliability.classes != len(model.labels) or set(reliability.weights) != set(model.widths):
+        raise ModelError(
+            f"a reliability of {reliability.classes} activities and widths {sorted(reliability.weights)}, for "
+            f"{len(model.labels)} classes and widths {list(model.widths)}; calibrate again"
+        )
+    if not Movement(model.input.channels, model.input.fs_hz).can_read:
+        raise ModelError("a reliability, but windows without the three axes of acceleration; calibrate again")
 
 
 def _check_tensors(model: Model) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kinestream.inference import Model
     from kinestream.interpret.calibration import Calibration
     from kinestream.replay_data import Dataset
+    from kinestream.train.judge.unseen import Track
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -34,6 +35,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog="examples:\n"
         "  kinestream calibrate runs/uci/uci_cnn.safetensors\n"
         "  kinestream calibrate mine.safetensors monday.csv tuesday.csv --out mine_calibrated.safetensors\n"
+        "  kinestream calibrate phone_acc --elsewhere turned umafall sisfall wisdm-windows\n"
+        "  kinestream calibrate all.safetensors --elsewhere sisfall=fold2.safetensors umafall=fold3.safetensors\n"
         "  kinestream replay hapt --subject 2 --smooth --unknown 0.7 --episodes",
     )
     parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
@@ -51,6 +54,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--order",
         action="store_true",
         help="also learn which activity follows which; only for recordings of daily life, not of a script",
+    )
+    parser.add_argument(
+        "--elsewhere",
+        nargs="+",
+        metavar="DATA[=M]",
+        help="learn instead how far to trust the model on people of datasets it never saw, or of your recordings; "
+        "=M names a network of the same kind that never saw them, if M did; 'turned': its own validation people, the "
+        "sensor turned at random",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the dataset (default $KINESTREAM_DATA)")
     parser.add_argument(
@@ -76,8 +87,19 @@ def run(args: argparse.Namespace) -> int:
     bundled = not Path(args.model).is_file()
     out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
     check_out(out, path, in_place=True)
-    dataset, learnt, validated = _people(args, model)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if args.elsewhere:
+        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+            calibration = _reliable(
+                args,
+                model,
+                lambda recordings: progress.track(recordings, description="predicting recordings"),
+            )
+        save_model(out, replace(model, calibration=calibration))
+        console.print(calibration.about)
+        print(out)
+        return 0
+    dataset, learnt, validated = _people(args, model)
     for line in dataset.notices:
         console.print(line)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -101,6 +123,16 @@ def run(args: argparse.Namespace) -> int:
     _print_results(console, model, calibration)
     print(out)
     return 0
+
+
+def _reliable(args: argparse.Namespace, model: Model, track: Track) -> Calibration:
+    """The model's calibration with a reliability learnt elsewhere; its own people take part if it is a stranger."""
+    from kinestream.train.judge.calibrate_elsewhere import Elsewhere, calibrate_elsewhere
+
+    if args.recordings or args.order:
+        raise ConfigError("--elsewhere takes no other recordings and no --order; name all data behind --elsewhere")
+    named = [Elsewhere.parse(text) for text in args.elsewhere]
+    return calibrate_elsewhere(model, named, data_dir=args.data, columns=args.columns, track=track)
 
 
 def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:

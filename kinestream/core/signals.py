@@ -220,9 +220,12 @@ class Conclusion:
     label: str
     """``UNKNOWN`` where no label is probable enough."""
     confidence: float
-    """Probability of the most probable label."""
+    """Probability that the most probable label is right. Of a model with a reliability it can be lower than all
+    ``probs``, because the activity may be none of them."""
     probs: NDArray[np.float64]
     """(classes,) in the order of the prediction's ``labels``; sums to 1."""
+    novelty: float | None = None
+    """How unlike the movement is to the label's: about 1 where alike; None if the model cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,9 @@ class Prediction:
     """Charge left, 0 to 1; None without a known battery."""
     conclusion: Conclusion | None = field(default=None, compare=False)
     """The conclusion, if asked for: the session adds it after the pipeline, and a recording does not store it."""
+    movement: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """(8,) the window's ``interpret.movement.Movement``, for a model whose reliability needs it; a recording does not
+    store it."""
 
     def __repr__(self) -> str:
         return (
@@ -300,6 +306,7 @@ def _concluded(conclusion: Conclusion, labels: tuple[str, ...]) -> dict[str, Any
         "label": conclusion.label,
         "confidence": round(conclusion.confidence, 6),
         "probs": _by_label(labels, conclusion.probs),
+        **({} if conclusion.novelty is None else {"novelty": _finite(conclusion.novelty, 3)}),
     }
 
 

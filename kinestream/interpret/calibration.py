@@ -15,6 +15,8 @@ import numpy as np
 
 from kinestream.core.errors import ConfigError
 
+from .reliability import Reliability
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -54,6 +56,8 @@ class Calibration:
     wrong now is often wrong in the same way a moment later."""
     about: str = ""
     """The people and data it was learnt from, in a sentence."""
+    reliability: Reliability | None = None
+    """The probability that a label is right, learnt over several datasets; None: the temperatures say it."""
 
     def __post_init__(self) -> None:
         for width, temperature in self.temperature.items():
@@ -69,7 +73,7 @@ class Calibration:
     @property
     def is_learnt(self) -> bool:
         """Whether it differs from the defaults."""
-        return bool(self.temperature or self.rates_per_s)
+        return bool(self.temperature or self.rates_per_s or self.reliability)
 
     def rates(self, classes: int) -> NDArray[np.float64]:
         """(classes, classes) per second; without learnt rates, every change is equally frequent."""
@@ -88,6 +92,7 @@ class Calibration:
             "rates_per_s": [list(row) for row in self.rates_per_s],
             "evidence": self.evidence,
             "about": self.about,
+            **({"reliability": self.reliability.to_json()} if self.reliability else {}),
         }
 
     @classmethod
@@ -95,7 +100,7 @@ class Calibration:
         """The calibration that ``to_json`` wrote.
 
         Raises:
-            ConfigError, KeyError, TypeError, ValueError: the values are not a calibration.
+            ConfigError, KeyError, TypeError, ValueError, AttributeError: the values are not a calibration.
         """
         temperature = values["temperature"]
         if not isinstance(temperature, Mapping):
@@ -105,6 +110,7 @@ class Calibration:
             rates_per_s=tuple(tuple(float(rate) for rate in row) for row in values["rates_per_s"]),
             evidence=float(values["evidence"]),
             about=str(values["about"]),
+            reliability=Reliability.from_json(values["reliability"]) if "reliability" in values else None,
         )
 
 

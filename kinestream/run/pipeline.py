@@ -15,6 +15,7 @@ from kinestream.core.input_spec import MIN_RATE_SHARE
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Prediction, SampleChunk, Window
 from kinestream.inference import Engine, Output
+from kinestream.interpret.movement import Movement
 from kinestream.policy import Battery, Policy, PolicyState
 from kinestream.windowing import ChannelMap, StreamWindows
 
@@ -99,6 +100,8 @@ class Pipeline:
             max_gap_s=spec.max_gap_s if max_gap_s is None else max_gap_s,
         )
         self.channel_map = channel_map
+        reliability = engine.model.calibration.reliability
+        self._movement = Movement(spec.channels, spec.fs_hz) if reliability else None
         self._observers: list[Callable[[Prediction, Circumstances], None]] = []
         self._clock = clock
         self._streams: dict[str, StreamWindows] = {}
@@ -174,6 +177,7 @@ class Pipeline:
             truth=window.truth,
             truth_share=window.truth_share,
             battery_frac=battery_frac,
+            movement=self._movement.of(window.x) if self._movement else None,
         )
         self._loop.conclude(prediction)
         circumstances = Circumstances(due.policy, due.state, ready_s)
