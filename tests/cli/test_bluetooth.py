@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kinestream.core.signals import ACC, GYRO
+from kinestream.inference import choose_model
 from tests.ble.peripheral import Peripheral
 from tests.ble.sensors import Polar, Thingy
 
@@ -82,6 +84,7 @@ def test_two_sensors_of_different_kinds_give_predictions(bluez: BlueZ) -> None:
     done = kinestream("run", "ble://polar,thingy52", "--json", "--limit", "6.5")
     *predictions, summary = lines(done.stdout)
     assert {prediction["stream"] for prediction in predictions} == {"Polar Sense 12345678", "Thingy"}
+    assert f"kinestream: {choose_model((*ACC, *GYRO), 50)}\n" in done.stderr, "the slower sensor has 50 Hz"
     assert all(0 <= p["age_ms"] < 6500 for p in predictions)  # younger than the run, even on a busy machine
     assert summary["counts"]["samples"] > 600
     assert summary["counts"]["lost"] == summary["counts"]["dropped"] == 0

@@ -56,6 +56,23 @@ def test_predictions_via_a_killed_relay_equal_a_local_replay(
     assert summary["counts"] == expected_summary["counts"]
 
 
+def test_the_first_relayed_samples_choose_the_model_and_are_acknowledged_when_processed(
+    environment: dict[str, str], folder: Path, port: int, tmp_path: Path
+) -> None:
+    environment = {**environment, "KINESTREAM_STATE": str(tmp_path)}
+    walk = (str(folder / "walk.csv"), "--speed", "max")
+    relay = [*KINESTREAM, "relay", *walk, "--to", f"tcp://127.0.0.1:{port}"]
+    with subprocess.Popen(relay, env=environment, stderr=subprocess.PIPE, text=True) as sender:
+        received, errors = kinestream(environment, "run", f"relay://127.0.0.1:{port}", "--worn", "wrist", "--json")
+        sender.communicate(timeout=60)
+    assert sender.returncode == 0, "all samples were acknowledged"
+    assert "model watch: " in errors
+    direct, _ = kinestream(environment, "replay", *walk, "--worn", "wrist", "--json")
+    assert received[-1]["model"] == direct[-1]["model"] == "watch"
+    assert untimed(received[:-1]) == untimed(direct[:-1])
+    assert received[-1]["counts"]["samples"] == 2000
+
+
 def test_two_machines_exchange_keys_and_use_them(
     environment: dict[str, str], folder: Path, port: int, tmp_path: Path
 ) -> None:
