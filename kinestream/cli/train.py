@@ -60,7 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=[],
         metavar="FILE",
         help="settings that replace those of the network's own recipe: a TOML file, 'paper' for the paper's, or "
-        "'robust' for a sensor that can be turned or slower, 'original' for UCI-HAR's own windows",
+        "'robust' for a sensor that can be turned or slower, 'original' for UCI-HAR's own windows, 'everyone' to train "
+        "on the validation people too",
     )
     parser.add_argument(
         "--data",

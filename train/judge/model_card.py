@@ -80,8 +80,9 @@ def definition(recipe: Recipe) -> str:
         if "uci-har" in recipe.data.datasets
         else "conditioned by the same causal code that runs live"
     )
+    known = "; once all was chosen on them, the validation people train too" if recipe.data.validation_trains else ""
     return (
-        f"{recipe.data.description}; protocol {protocol.name}: {protocol.define(recipe.data)}; "
+        f"{recipe.data.description}; protocol {protocol.name}: {protocol.define(recipe.data)}{known}; "
         f"windows of {spec.length} samples every {spec.hop} at {spec.fs_hz:g} Hz, each inside one labelled activity "
         f"from its first sample on, {conditioning}"
     )

@@ -42,6 +42,9 @@ class Data:
     test_share: float = 0.3
     validation_subjects: int = 4
     """Number of each dataset's training people who validate, drawn with ``split_seed``."""
+    validation_trains: bool = False
+    """Whether the validation people train as well, once all choices are made on them: their figures in the card and in
+    the model are then those of people the network knows."""
     validate_on: tuple[str, ...] = ()
     """Names of the people who validate under protocol ``named``."""
     split_seed: int = 0

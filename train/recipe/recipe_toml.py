@@ -20,7 +20,7 @@ from .schema import Recipe
 
 Table = TypeVar("Table")
 
-OVERLAYS = ("original", "paper", "robust")
+OVERLAYS = ("everyone", "original", "paper", "robust")
 """The bundled recipes that only replace settings of a network's own; the model's name ends with the overlay's."""
 
 

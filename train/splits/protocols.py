@@ -76,7 +76,11 @@ class Protocol:
         folds = self.folds(subjects, data)
         if not 1 <= data.fold <= len(folds):
             raise ConfigError(f"protocol {self.name} has no fold {data.fold} here; choose 1 to {len(folds)}")
-        return folds[data.fold - 1]
+        fold = folds[data.fold - 1]
+        if not data.validation_trains:
+            return fold
+        learning = {*fold.train, *fold.validation}
+        return replace(fold, train=tuple(subject for subject in subjects if subject in learning))
 
 
 def protocol_of(data: Data) -> Protocol:

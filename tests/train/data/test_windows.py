@@ -231,10 +231,10 @@ def test_the_protocols_description_names_the_test_people_of_each_dataset():
 
 
 @pytest.mark.parametrize("network", ["uci", "resnet_uci", "kinet_uci"])
-def test_the_original_overlay_trains_and_tests_on_the_official_windows(network, data_dir):
-    recipe = load_recipe(network, "original")
+def test_the_original_and_paper_overlays_train_and_test_on_the_official_windows(network, data_dir):
+    recipe = load_recipe(network, "original", "paper")
     uci_har = open_data(recipe.data, data_dir)
     trained = [name for name in uci_har.subjects if name not in recipe.data.test_subjects]
     tested = load_windows(uci_har, recipe, recipe.data.test_subjects)
     assert np.bincount(tested.labels).tolist() == [496, 471, 420, 491, 532, 537]
-    assert len(load_windows(uci_har, recipe, trained, hop=recipe.data.train_hop)) == 7352
+    assert len(load_windows(uci_har, recipe, trained, hop=recipe.train_hop)) == 7352

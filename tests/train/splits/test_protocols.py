@@ -221,3 +221,12 @@ def test_the_arena_recipe_gives_the_arenas_windows_classes_and_groups(data_dir):
     assert protocol_of(recipe.data).name == "groups"
     dataset = open_data(recipe.data, data_dir)
     assert [len(fold.test) for fold in protocol_of(recipe.data).folds(dataset.subjects, recipe.data)] == [3] * 10
+
+
+def test_validation_people_train_too_once_all_is_chosen():
+    data = load_recipe("uci").data
+    people = tuple(str(number) for number in range(1, 31))
+    before = protocol_of(data).fold(people, data)
+    after = protocol_of(data).fold(people, replace(data, validation_trains=True))
+    assert set(after.train) == {*before.train, *before.validation}
+    assert (after.validation, after.test) == (before.validation, before.test)
