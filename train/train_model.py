@@ -184,7 +184,8 @@ def load_part(dataset: Dataset, recipe: Recipe, part: str, *, track: Track = ite
             return windows
         return windows.take(np.arange(0, len(windows), max(1, recipe.input.hop // recipe.train_hop)))
     hop = recipe.train_hop if training else None
-    return load_windows(dataset, recipe, people, hop=hop, every_class=training and protocol.every_class, track=track)
+    every_class = training and protocol.every_class
+    return load_windows(dataset, recipe, people, hop=hop, every_class=every_class, whole_up=training, track=track)
 
 
 def _with_protocol(data: Data, protocol: str | None, fold: int | None, subjects: Sequence[str]) -> Data:

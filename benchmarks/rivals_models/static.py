@@ -13,7 +13,7 @@ from torch import nn
 from kinestream.core.errors import KinestreamError
 from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
-from kinestream.train.data.augment import prepare, triads
+from kinestream.train.data.augment import prepare
 from kinestream.train.fit.device import PROCESSOR, computing_in, number_type
 from kinestream.train.fit.optimize import average, learning_rate, make_optimizer, steps_per_epoch
 from kinestream.train.network import batch_statistics
@@ -80,7 +80,6 @@ def fit_static(
     dtype = number_type(training.precision, device)
     x_all, y_all = torch.from_numpy(train.x), torch.from_numpy(train.labels)
     std, mean = torch.std_mean(x_all, dim=(0, 1), correction=0)
-    starts = triads(recipe.input.channels)
     optimizer = make_optimizer(net, training)
     averaged = [value.detach().clone() for value in net.state_dict().values() if value.is_floating_point()]
     steps = steps_per_epoch(recipe, len(x_all))
@@ -90,7 +89,7 @@ def fit_static(
         for step, batch in zip(range(epoch * steps, (epoch + 1) * steps), batches, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, steps)
-            x = prepare(x_all[batch], mean, std, starts, recipe.augmentation, rng)
+            x = prepare(x_all[batch], mean, std, recipe.input.channels, recipe.augmentation, rng)
             with computing_in(dtype, device):
                 logits = net(x.to(device)).float()
             loss = F.cross_entropy(logits, y_all[batch].to(device), label_smoothing=training.label_smoothing)

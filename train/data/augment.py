@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from kinestream.core.input_spec import CLIPPED_ACC, OWN_ACC, UPRIGHT_ACC, UPRIGHT_GYRO, UPRIGHT_KNOWN, VIEW_CHANNELS
 from kinestream.core.signals import AXES
+from kinestream.windowing import views
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from ..recipe.schema import Augmentation
 
 
-def triads(channels: tuple[str, ...]) -> list[int]:
-    """The first column of each x, y, z triple of one sensor.
+def triads(channels: tuple[str, ...], *, upright: bool = False) -> list[int]:
+    """The first column of each x, y, z triple in a sensor's own axes, or, ``upright``, of those turned upright.
 
     >>> triads(("gyro_z", "acc_x", "acc_y", "acc_z"))
     [1]
@@ -26,23 +28,23 @@ def triads(channels: tuple[str, ...]) -> list[int]:
     starts: list[int] = []
     for column in range(len(channels) - 2):
         stem = channels[column].removesuffix("_x")
-        if channels[column : column + 3] == tuple(f"{stem}_{axis}" for axis in AXES):
+        is_triad = channels[column : column + 3] == tuple(f"{stem}_{axis}" for axis in AXES)
+        if is_triad and upright == (channels[column] in (*UPRIGHT_ACC, *UPRIGHT_GYRO)):
             starts.append(column)
     return starts
 
 
-def rotate(x: Tensor, starts: list[int], deg: float, rng: Generator) -> Tensor:
-    """Rotate all triads of each (length, columns) window about one random axis by a normal angle of ``deg`` deviation.
+def tilts(n: int, deg: float, rng: Generator) -> Tensor:
+    """(n, 3, 3) rotations, each about a random axis by a normal angle of ``deg`` deviation.
 
     Source: Rodrigues' rotation formula.
     """
-    n = len(x)
     axis = F.normalize(torch.randn(n, 3, generator=rng), dim=1)
     angle = math.radians(deg) * torch.randn(n, 1, 1, generator=rng)
     cross = torch.zeros(n, 3, 3)
     cross[:, 2, 1], cross[:, 0, 2], cross[:, 1, 0] = axis.T
     cross = cross - cross.transpose(1, 2)
-    return apply_rotations(x, starts, torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * (cross @ cross))
+    return torch.eye(3) + angle.sin() * cross + (1 - angle.cos()) * (cross @ cross)
 
 
 def apply_rotations(x: Tensor, starts: list[int], rotations: Tensor) -> Tensor:
@@ -65,6 +67,47 @@ def any_rotations(n: int, rng: Generator) -> Tensor:
         (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
+def vary_views(x: Tensor, channels: tuple[str, ...], augmentation: Augmentation, rng: Generator) -> Tensor:
+    """Windows of ``VIEW_CHANNELS`` as another sensor, worn by another person, would give them.
+
+    Acceleration gets a common gain and an offset. The upright columns turn about the vertical by any angle, since their
+    turn is arbitrary; up is off by a few degrees, or unknown as in a wearer's first seconds. The columns about the
+    window's own gravity follow. Columns in the sensor's own axes are turned later, by ``any_rotation``.
+
+    Args:
+        x: (n, length, columns) SI units.
+    """
+    x, n = x.clone(), len(x)
+    at = {name: column for column, name in enumerate(channels)}
+    gain = 1 + augmentation.gain * torch.randn(n, 1, 1, generator=rng)
+    for stem in {name.removesuffix("_x") for name in channels if name.endswith("acc_x")}:
+        columns = slice(at[f"{stem}_x"], at[f"{stem}_x"] + 3)
+        x[:, :, columns] = x[:, :, columns] * gain + augmentation.offset * torch.randn(n, 1, 3, generator=rng)
+    dropped = torch.rand(n, generator=rng) < augmentation.up_dropped
+    if starts := triads(channels, upright=True):
+        known = torch.ones(n, dtype=torch.bool)
+        if UPRIGHT_KNOWN in at:
+            known = (x[:, 0, at[UPRIGHT_KNOWN]] > 0) & ~dropped
+            x[:, :, at[UPRIGHT_KNOWN]] = known.to(x.dtype).unsqueeze(1)
+        own = views.upright_turn(x[:, :, at[UPRIGHT_ACC[0]] : at[UPRIGHT_ACC[0]] + 3].mean(dim=1).numpy())
+        off = tilts(n, augmentation.up_error_deg, rng)
+        turns = torch.where(known.view(-1, 1, 1), off, torch.from_numpy(own).to(x.dtype))
+        x = apply_rotations(x, starts, _any_yaw(n, rng) @ turns)
+    base = UPRIGHT_ACC[0] if UPRIGHT_ACC[0] in at else CLIPPED_ACC[0]
+    if OWN_ACC[0] in at and base in at:
+        about = torch.from_numpy(views.about_own_gravity(x[:, :, at[base] : at[base] + 3].numpy()))
+        for column, name in enumerate(OWN_ACC):
+            x[:, :, at[name]] = about[..., column]
+    return x
+
+
+def _any_yaw(n: int, rng: Generator) -> Tensor:
+    """(n, 3, 3) rotations about z by any angle."""
+    angle = 2 * math.pi * torch.rand(n, generator=rng)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(n)
+    return torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], dim=1).view(n, 3, 3)
 
 
 def axis_turns() -> Tensor:
@@ -112,21 +155,24 @@ def _interpolate(x: Tensor, positions: Tensor) -> Tensor:
 
 
 def prepare(
-    x: Tensor, mean: Tensor, std: Tensor, starts: list[int], augmentation: Augmentation, rng: Generator
+    x: Tensor, mean: Tensor, std: Tensor, channels: tuple[str, ...], augmentation: Augmentation, rng: Generator
 ) -> Tensor:
     """Augmented, normalised copies of (n, length, columns) windows in SI units.
 
     Args:
         mean, std: (columns,) of the training windows.
-        starts: the first columns of the ``triads``.
+        channels: name of each column.
     """
+    starts = triads(channels)
+    if any(name in VIEW_CHANNELS for name in channels):
+        x = vary_views(x, channels, augmentation, rng)
     if augmentation.any_rotation:
         x = apply_rotations(x, starts, _for_share(any_rotations(len(x), rng), augmentation.any_rotation, rng))
     if augmentation.axis_turn:
         chosen = torch.randint(24, (len(x),), generator=rng)
         x = apply_rotations(x, starts, _for_share(axis_turns()[chosen], augmentation.axis_turn, rng))
     if augmentation.rotation_deg:
-        x = rotate(x, starts, augmentation.rotation_deg, rng)
+        x = apply_rotations(x, starts, tilts(len(x), augmentation.rotation_deg, rng))
     if augmentation.rate:
         x = slow_down(x, augmentation.rate, rng)
     x = (x - mean) / std

@@ -116,6 +116,7 @@ def load_windows(
     *,
     hop: int | None = None,
     every_class: bool = True,
+    whole_up: bool = False,
     track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Windows:
     """The windows of these people, each within one labelled activity, cut by the live windowing code.
@@ -123,13 +124,14 @@ def load_windows(
     Args:
         hop: samples between windows; the recipe's input hop by default.
         every_class: whether a class without windows is an error; a few test people can lack a rare class.
+        whole_up: as for ``training_windows``, to learn from.
         track: wraps the recordings as they are read, to draw a progress bar.
     Raises:
         InputMismatch: the dataset lacks a channel the network needs, or is too slow for it.
         NotEnoughMemory: the windows would not fit.
         DataDamaged: a class of the recipe has no window, or there are no windows.
     """
-    windows = windows_of(dataset, recipe.input, recipe.data.labels, subjects, hop=hop, track=track)
+    windows = windows_of(dataset, recipe.input, recipe.data.labels, subjects, hop=hop, whole_up=whole_up, track=track)
     if every_class or not len(windows):
         check_every_class(windows, recipe, f"subjects {', '.join(subjects)} of {dataset.name}")
     return windows
@@ -142,6 +144,7 @@ def windows_of(
     subjects: Sequence[str],
     *,
     hop: int | None = None,
+    whole_up: bool = False,
     aliases: Mapping[str, str] | None = None,
     track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Windows:
@@ -169,7 +172,7 @@ def windows_of(
             f"{loaded + more} windows or more of {dataset.name}",
             "raise train_hop in [data], or name fewer subjects",
         )
-        cut = training_windows(spec, chunks_of(recording), hop=hop)
+        cut = training_windows(spec, chunks_of(recording), hop=hop, whole_up=whole_up)
         code_of = np.array([names.index(class_of[n]) if n in class_of else -1 for n in cut.label_names] or [-1])
         codes = code_of[cut.labels]
         left_out.update(cut.label_names[code] for code in cut.labels[codes < 0])

@@ -11,7 +11,7 @@ import torch
 
 from kinestream.core.errors import ConfigError
 
-from ..data.augment import prepare, triads
+from ..data.augment import prepare
 from ..judge.evaluate import score
 from ..network import batch_statistics
 from ..network.switchable import SwitchableNet
@@ -114,14 +114,13 @@ class Trainer:
         # Seeded by the epoch: a resumed run draws the same numbers as an uninterrupted one.
         rng = np.random.default_rng((recipe.seed, epoch))
         noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        starts = triads(recipe.input.channels)
         order = torch.from_numpy(self._draw(rng, self.windows_per_epoch))
         steps = range(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
         losses = np.zeros(2)
         steps_bar = progress.add_task(f"epoch {epoch + 1}", total=len(steps))
         self.net.train()
         for chosen, step in zip(order.split(training.batch_size), steps, strict=False):
-            x = prepare(self.x[chosen], self.mean, self.std, starts, recipe.augmentation, noise)
+            x = prepare(self.x[chosen], self.mean, self.std, recipe.input.channels, recipe.augmentation, noise)
             students = draw_students(rng, training.passes, recipe.network.widths, recipe.network.resolutions)
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, self.steps_per_epoch)

@@ -174,18 +174,25 @@ class Augmentation:
     """Standard deviation of a random gain per column around 1, after normalisation."""
     jitter: float = 0.0
     """Standard deviation of white noise, after normalisation."""
+    gain: float = 0.0
+    """Standard deviation of a gain of acceleration around 1: another accelerometer. This and the next three are for
+    inputs with ``VIEW_CHANNELS``."""
+    offset: float = 0.0
+    """Standard deviation in m/s^2 of an offset of each axis of acceleration."""
+    up_error_deg: float = 0.0
+    """Standard deviation of the error of the direction of up."""
+    up_dropped: float = 0.0
+    """Share of windows for which the direction of up is unknown, as in a wearer's first seconds."""
 
     def __post_init__(self) -> None:
-        if min(self.rotation_deg, self.scale, self.jitter) < 0:
-            raise ConfigError(
-                f"rotation_deg is {self.rotation_deg}, scale {self.scale}, jitter {self.jitter}; "
-                "standard deviations cannot be negative"
-            )
-        if not (0 <= self.any_rotation <= 1 and 0 <= self.axis_turn <= 1 and 0 <= self.rate < 1):
-            raise ConfigError(
-                f"any_rotation is {self.any_rotation}, axis_turn {self.axis_turn}, rate {self.rate}; "
-                "expected shares from 0 to 1, rate below 1"
-            )
+        for name in ("rotation_deg", "scale", "jitter", "gain", "offset", "up_error_deg"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; a standard deviation cannot be negative")
+        for name in ("any_rotation", "axis_turn", "up_dropped", "rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1")
+        if self.rate == 1:
+            raise ConfigError("rate is 1; expected below 1: a sensor at rate 0 measures nothing")
 
 
 @dataclass(frozen=True, slots=True)

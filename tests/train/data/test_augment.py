@@ -6,10 +6,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinestream.core.input_spec import CLIPPED_ACC, OWN_ACC, UPRIGHT_ACC, UPRIGHT_GYRO, UPRIGHT_KNOWN, InputSpec
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.train import Augmentation, load_recipe
-from kinestream.train.data.augment import any_rotations, apply_rotations, axis_turns, prepare, rotate, slow_down, triads
+from kinestream.train.data.augment import (
+    any_rotations,
+    apply_rotations,
+    axis_turns,
+    prepare,
+    slow_down,
+    tilts,
+    triads,
+    vary_views,
+)
 from kinestream.windowing import ChannelMap
+from kinestream.windowing.views import Views, about_own_gravity
 
 CHANNELS = load_recipe("uci").input.channels
 
@@ -29,7 +40,7 @@ def test_triads_are_found_by_name():
 @given(st.floats(0.1, 180), st.integers(0, 1000))
 def test_a_rotation_preserves_lengths_and_angles(deg, seed):
     x = windows()
-    rotated = rotate(x, triads(CHANNELS), deg, torch.Generator().manual_seed(seed))
+    rotated = apply_rotations(x, triads(CHANNELS), tilts(5, deg, torch.Generator().manual_seed(seed)))
     before, after = x.reshape(5, 16, 3, 3), rotated.reshape(5, 16, 3, 3)
     torch.testing.assert_close(before @ before.transpose(2, 3), after @ after.transpose(2, 3), rtol=1e-3, atol=1e-3)
     rotations = torch.linalg.lstsq(before.flatten(1, 2), after.flatten(1, 2)).solution
@@ -38,21 +49,21 @@ def test_a_rotation_preserves_lengths_and_angles(deg, seed):
 
 def test_each_window_gets_its_own_rotation():
     x = windows()[:1].repeat(2, 1, 1)
-    first, second = rotate(x, [0], 20, torch.Generator().manual_seed(0))
+    first, second = apply_rotations(x, [0], tilts(2, 20, torch.Generator().manual_seed(0)))
     assert not torch.allclose(first[:, :3], second[:, :3])
     assert torch.equal(first[:, 3:], x[0, :, 3:])
 
 
 def test_without_augmentation_windows_are_only_normalised():
     x, mean, std = windows(), torch.arange(9.0), torch.linspace(1, 2, 9)
-    got = prepare(x, mean, std, [0, 3, 6], Augmentation(), torch.Generator())
+    got = prepare(x, mean, std, CHANNELS, Augmentation(), torch.Generator())
     assert torch.equal(got, (x - mean) / std)
 
 
 def test_the_input_windows_are_never_modified():
     x = windows()
     original = x.clone()
-    prepare(x, x.mean(), x.std(), [0, 3, 6], Augmentation(10, 0.5, 0.5, 0.2, 0.2, 0.1), torch.Generator())
+    prepare(x, x.mean(), x.std(), CHANNELS, Augmentation(10, 0.5, 0.5, 0.2, 0.2, 0.1), torch.Generator())
     assert torch.equal(x, original)
 
 
@@ -94,7 +105,7 @@ def test_a_rotated_window_equals_the_measurement_of_a_rotated_sensor():
 def test_accelerometer_and_gyroscope_turn_together(augmentation):
     rate, gravity = torch.tensor([0.3, -0.2, 0.5]), torch.tensor([1.0, 2.0, 9.5])
     x = torch.cat([rate, gravity]).expand(40, 16, 6)
-    got = prepare(x, torch.zeros(6), torch.ones(6), [0, 3], augmentation, generator())
+    got = prepare(x, torch.zeros(6), torch.ones(6), (*GYRO, *ACC), augmentation, generator())
     turned_rate, turned_gravity = got[..., :3], got[..., 3:]
     lengths = turned_gravity.norm(dim=2)
     torch.testing.assert_close(lengths, gravity.norm().expand_as(lengths))
@@ -107,7 +118,7 @@ def test_accelerometer_and_gyroscope_turn_together(augmentation):
 
 def test_only_the_given_share_of_windows_is_rotated():
     x = windows()[:1].expand(4000, 16, 9)
-    got = prepare(x, torch.zeros(9), torch.ones(9), [0, 3, 6], Augmentation(any_rotation=0.25), generator())
+    got = prepare(x, torch.zeros(9), torch.ones(9), CHANNELS, Augmentation(any_rotation=0.25), generator())
     same = (got == x).all(dim=2).all(dim=1).float().mean().item()
     assert 0.72 < same < 0.78
 
@@ -136,3 +147,44 @@ def test_a_slower_sensor_stays_within_the_range_of_the_window(length, most, seed
     assert got.shape == x.shape
     assert (got <= x.amax(dim=1, keepdim=True) + 1e-5).all()
     assert (got >= x.amin(dim=1, keepdim=True) - 1e-5).all()
+
+
+VIEWS = InputSpec((*CLIPPED_ACC, *UPRIGHT_ACC, *UPRIGHT_GYRO, *OWN_ACC, UPRIGHT_KNOWN), 20.0, 80, 40, lowpass_hz=None)
+
+
+def view_windows(n: int = 40) -> torch.Tensor:
+    """Windows of a sensor lying on its side, half of them with up known to be its x axis."""
+    rng = np.random.default_rng(3)
+    stream = rng.normal(size=(n, 80, 6)).astype(np.float32) + np.float32([9, 2, 1, 0, 0, 0.5])
+    views = Views(VIEWS)
+    return torch.from_numpy(
+        np.stack([views.columns(x, (1.0, 0.0, 0.0) if i % 2 else None) for i, x in enumerate(stream)])
+    )
+
+
+def test_a_varied_view_keeps_its_length_its_tilt_and_its_vertical() -> None:
+    x = view_windows()
+    got = vary_views(x, VIEWS.channels, Augmentation(any_rotation=1), generator())
+    upright, was = got[..., 3:6], x[..., 3:6]
+    torch.testing.assert_close(upright.norm(dim=2), was.norm(dim=2), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(upright[..., 2], was[..., 2], rtol=1e-4, atol=1e-4)  # only the turn about z is drawn
+    assert not torch.allclose(upright[..., 0], was[..., 0])
+    torch.testing.assert_close((upright * got[..., 6:9]).sum(2), (was * x[..., 6:9]).sum(2), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(got[..., 9:], x[..., 9:], rtol=1e-4, atol=1e-4)
+
+
+def test_a_dropped_up_looks_like_an_unknown_one() -> None:
+    x = view_windows()
+    got = vary_views(x, VIEWS.channels, Augmentation(up_dropped=1), generator())
+    assert not got[..., -1].any()
+    mean = got[..., 3:6].mean(1)
+    torch.testing.assert_close(mean[:, :2], torch.zeros(len(x), 2), atol=1e-3, rtol=0)
+
+
+def test_gain_and_offset_change_the_columns_about_own_gravity_too() -> None:
+    x = view_windows()
+    got = vary_views(x, VIEWS.channels, Augmentation(gain=0.1, offset=0.5), generator())
+    about = torch.from_numpy(about_own_gravity(got[..., 3:6].numpy()))
+    torch.testing.assert_close(got[..., 9:12], about)
+    assert not torch.allclose(got[..., 9:12], x[..., 9:12], atol=0.1)
+    torch.testing.assert_close(got[..., 6:9].norm(dim=2), x[..., 6:9].norm(dim=2))  # the gyroscope has neither
