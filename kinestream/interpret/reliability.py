@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
     from kinestream.core.signals import Subnet
 
-FEATURES = 5
-"""Log-odds of the label, its fit to the movement, twice its fit to the position, and whether up is known."""
-SPEAK_FOR = 4
+FEATURES = 6
+"""Log-odds of the label, the same where it fits, its fit to the movement, twice that to the position, and whether up is
+known."""
+SPEAK_FOR = 5
 """The first features can only speak for a label."""
 FARTHEST = 20.0
 """Mean squared standard deviations beyond which a position is simply another one."""
+NEAR = 3.0
+"""Mean squared standard deviations within which the network knows what it is shown, so that its log-odds count."""
 LEAST = 1e-7
 """Lower bound of both a label's probability and its complement: float32 rounds the softmax to 0 and 1."""
 
@@ -86,11 +89,13 @@ def features(
     top = np.minimum(p.max(axis=1), 1 - LEAST)
     out = np.empty((len(p), FEATURES))
     out[:, 0] = np.log(top / (1 - top))
-    out[:, 1] = -np.log1p(motion.distances(movement[:, :MOTION], label))
+    moves = motion.distances(movement[:, :MOTION], label)
     lies = position.distances(movement[:, MOTION : MOTION + POSITION], label)
-    out[:, 2] = -np.log1p(lies)  # tells near positions apart
-    out[:, 3] = -np.minimum(lies, FARTHEST)  # and this one far ones, such as another pocket
-    out[:, 4] = movement[:, -1]
+    out[:, 1] = out[:, 0] / ((1 + (moves / NEAR) ** 2) * (1 + (lies / NEAR) ** 2))
+    out[:, 2] = -np.log1p(moves)
+    out[:, 3] = -np.log1p(lies)  # tells near positions apart
+    out[:, 4] = -np.minimum(lies, FARTHEST)  # and this one far ones, such as another pocket
+    out[:, 5] = movement[:, -1]
     return out
 
 
@@ -104,7 +109,7 @@ class Reliability:
     >>> from kinestream.core.signals import Subnet
     >>> motion = Profile(((0.0,) * 4,) * 2, (tuple(map(tuple, np.eye(4).tolist())),) * 2)
     >>> position = Profile(((0.0,) * 3,) * 2, (tuple(map(tuple, np.eye(3).tolist())),) * 2)
-    >>> reliability = Reliability(motion, position, {1.0: (1.0, 0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)})
+    >>> reliability = Reliability(motion, position, {1.0: (1.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)})
     >>> like, unlike = np.zeros((1, 8)), np.full((1, 8), 9.0)
     >>> [reliability.confidences([[0.9, 0.1]], m, Subnet(1.0, 80)).round(2).tolist() for m in (like, unlike)]
     [[0.89], [0.09]]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NEVER_TAUGHT_SHARE = 0.05
 """What the windows of activities never taught weigh, together, against those of known ones."""
-RIDGE = 0.003
+RIDGE = 0.001
 """Of the weights, for features of unit variance and a mean loss."""
 LABEL_RIDGES = (None, 0.1, 0.03)
 """Of what each label adds; None: nothing. Chosen by leaving out one dataset after the other."""
