@@ -44,3 +44,19 @@ def window_features(x: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]
         correlation,
     ]
     return np.concatenate(families, axis=1).astype(np.float32).reshape(n, -1)
+
+
+def gravity_aligned_features(x: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
+    """The (n, features) features of (n, length, 3) windows of acceleration, about each window's own gravity.
+
+    Gravity is the window's mean acceleration, as in Mizell, "Using gravity to estimate accelerometer orientation",
+    ISWC 2003. ``window_features`` of the acceleration along it, of that across it, and of the magnitude do not depend
+    on how the sensor is turned; the direction of gravity in the sensor's axes, appended, shows how it is turned.
+    """
+    gravity = x.mean(axis=1, keepdims=True)
+    up = gravity / np.maximum(np.linalg.norm(gravity, axis=2, keepdims=True), 1e-6)
+    vertical = (x * up).sum(axis=2, keepdims=True)
+    horizontal = np.linalg.norm(x - vertical * up, axis=2, keepdims=True)
+    magnitude = np.linalg.norm(x, axis=2, keepdims=True)
+    turned = window_features(np.concatenate([vertical, horizontal, magnitude], axis=2), fs_hz)
+    return np.concatenate([turned, up[:, 0]], axis=1)

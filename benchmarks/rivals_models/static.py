@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,6 +16,7 @@ from kinestream.core.signals import Subnet
 from kinestream.inference.architecture import kept_channels
 from kinestream.train.data.augment import prepare
 from kinestream.train.fit.device import PROCESSOR, computing_in, number_type
+from kinestream.train.fit.draw import draw_pairs, number_pairs
 from kinestream.train.fit.optimize import average, learning_rate, make_optimizer, steps_per_epoch
 from kinestream.train.network import batch_statistics
 from kinestream.train.network.switchable import SwitchableNet
@@ -64,7 +66,7 @@ def fit_static(
     device: torch.device = PROCESSOR,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> tuple[Net, Tensor, Tensor]:
-    """Train a network by the recipe: optimizer, schedule, augmentation and averaged weights, one pass per step.
+    """Train a network by the recipe: optimizer, schedule, draw, augmentation, averaged weights; one pass per step.
 
     Args:
         make_net: called once, after seeding; the network maps (n, length, columns) to (n, classes) logits.
@@ -83,9 +85,16 @@ def fit_static(
     optimizer = make_optimizer(net, training)
     averaged = [value.detach().clone() for value in net.state_dict().values() if value.is_floating_point()]
     steps = steps_per_epoch(recipe, len(x_all))
+    pairs = number_pairs(train, recipe.data) if training.draw == "datasets" else None
     for epoch in track(range(training.epochs)):
         net.train()
-        batches = torch.randperm(len(x_all), generator=rng).split(training.batch_size)
+        if pairs is None:
+            order = torch.randperm(len(x_all), generator=rng)
+        else:
+            order = torch.from_numpy(
+                draw_pairs(np.random.default_rng((seed, epoch)), pairs, steps * training.batch_size)
+            )
+        batches = order.split(training.batch_size)
         for step, batch in zip(range(epoch * steps, (epoch + 1) * steps), batches, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(training, step, steps)

@@ -142,12 +142,22 @@ def score_of(probs: NDArray[Any], labels: NDArray[np.integer], subjects: ArrayLi
     predicted = probs.argmax(1)
     cell = (person * classes + labels) * classes + predicted
     by_subject = np.bincount(cell, minlength=len(names) * classes**2).reshape(len(names), classes, classes)
-    confidence = probs[np.arange(n), predicted].astype(np.float64)
+    confidence = probs[np.arange(n), predicted]
+    bins = confidence_bins(confidence, predicted == labels)
+    return Score(tuple(names.tolist()), by_subject, bins)
+
+
+def confidence_bins(confidence: ArrayLike, correct: ArrayLike) -> NDArray[np.float64]:
+    """(bins, 3), the argument of ``calibration_error``, from (n,) confidences and whether each label was correct.
+
+    >>> confidence_bins([0.95, 0.99, 0.5], [True, False, True])[-1].round(2).tolist()
+    [2.0, 1.94, 1.0]
+    """
+    confidence = np.asarray(confidence, np.float64)
     # Bins are open below and closed above; a NaN probability stays visible in their sums.
     bin_of = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
-    counted = np.stack([np.ones(n), confidence, predicted == labels])
-    bins = np.stack([np.bincount(bin_of, weights, BINS).astype(np.float64) for weights in counted], 1)
-    return Score(tuple(names.tolist()), by_subject, bins)
+    counted = np.stack([np.ones(len(confidence)), confidence, np.asarray(correct, np.float64)])
+    return np.stack([np.bincount(bin_of, weights, BINS).astype(np.float64) for weights in counted], 1)
 
 
 def pooled(scores: Iterable[Score]) -> Score:

@@ -24,13 +24,24 @@ def person_of(subject: str, data: Data) -> str:
     >>> [person_of(subject, joined) for subject in ("hapt/1", "uci-har/1", "umafall/01/phone", "umafall/01/waist")]
     ['hapt/1', 'hapt/1', 'umafall/01', 'umafall/01']
     """
+    person = global_person_of(subject, data)
+    known = DATASETS.get(data.dataset_of(subject))
+    alone = known is not None and len(data.datasets) == 1
+    return person.removeprefix(f"{known.population}/") if alone else person
+
+
+def global_person_of(subject: str, data: Data) -> str:
+    """As ``person_of``, but equal in the data of any recipe.
+
+    >>> from kinestream.train import load_recipe
+    >>> global_person_of("7", load_recipe("uci").data), global_person_of("hapt/7", load_recipe("phone_acc").data)
+    ('hapt/7', 'hapt/7')
+    """
     name = data.dataset_of(subject)
     known = DATASETS.get(name)
     if known is None:
         return subject
-    if len(data.datasets) == 1:
-        return known.person(subject).removeprefix(f"{known.population}/")
-    return known.person(subject.removeprefix(f"{name}/"))
+    return known.person(subject if len(data.datasets) == 1 else subject.removeprefix(f"{name}/"))
 
 
 def by_person(subjects: Iterable[str], data: Data) -> dict[str, tuple[str, ...]]:

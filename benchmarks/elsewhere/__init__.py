@@ -1,0 +1,1 @@
+"""How models fare on people, phones and places they never learnt from."""
