@@ -42,6 +42,16 @@ def test_list_names_every_bundled_model(kinestream):
     assert kinestream("models") == kinestream("models", "list")
 
 
+def test_list_says_in_a_line_of_80_columns_what_each_model_is_good_for(kinestream, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = kinestream("models").splitlines()
+    assert max(map(len, lines)) <= 80
+    for row in json.loads(kinestream("models", "list", "--json")):
+        (line,) = [line for line in lines if line.split()[:1] == [row["name"]]]
+        assert row["good_for"] in line
+        assert ("not measured" in line) is not bool(row["elsewhere"])
+
+
 def test_show_prints_the_card(kinestream, path):
     facts = json.loads(kinestream("models", "show", path, "--json"))
     assert facts["card"]["limits"] == ["recognises nothing"]

@@ -113,7 +113,7 @@ def test_a_data_set_has_its_model_only_if_its_samples_fit() -> None:
 def test_every_bundled_model_has_a_row_and_a_line_for_people() -> None:
     assert sorted(model.name for model in zoo()) == sorted(list_models())
     for name, row in read_table(TABLE).items():
-        assert 10 < len(row["good_for"]) <= 47, f"{name}: kinestream models fits 80 columns"
+        assert 10 < len(row["good_for"]) <= 45, f"{name}: kinestream models fits 80 columns"
         assert row["places"], name
 
 
