@@ -4,7 +4,8 @@
 
 Each row stands for one network on one dataset, at full size and at its smallest, as shown with and without
 ``--smooth``. People a model learnt from (training or validation) are left out of its rows; ``home`` marks a dataset it
-learnt from, where the other people wore the same sensor at the same place. Windows lie inside one activity.
+learnt from, where the other people wore the same sensor at the same place, ``calibrated`` one that its reliability was
+learnt from. Windows lie inside one activity.
 
 ``accuracy``, ``macro_f1``, the worst person and the calibration error (of the confidence shown) are over windows whose
 activity the network can name, ``confident errors`` is the share of them with a wrong label at ``--unknown 0.9``.
@@ -37,12 +38,14 @@ from kinestream.inference import Engine, Model, load_model
 from kinestream.inference.bundled_models import list_models
 from kinestream.interpret.calibration import Calibration
 from kinestream.replay_data.datasets.registry import DATASETS, KnownDataset, open_dataset
-from kinestream.train.data.windows import Windows, open_data, windows_of
+from kinestream.train.data.windows import Windows, open_data
+from kinestream.train.judge.calibrate_elsewhere import ABOUT
 from kinestream.train.judge.model_card import learnt_from, recipe_of
 from kinestream.train.splits.people import global_person_of
 from kinestream.train.train_model import load_part
 
 from .judge import conclude, figures
+from .load import load_stretches
 from .rivals import RIVALS, Answers, Predict, answers, cached, rival_recipe
 
 if TYPE_CHECKING:
@@ -74,10 +77,13 @@ class Network:
     name: str
     labels: tuple[str, ...]
     calibration: Calibration
-    window_s: float
+    input: InputSpec
     fingerprint: str
     """Changes with the network, so that its rows are computed again."""
     home: bool
+    """Whether it learnt from other people of this dataset."""
+    calibrated_here: bool
+    """Whether its reliability was learnt from this dataset: its confidence is then no stranger's."""
     subnets: tuple[Subnet, ...]
 
     def row(self, dataset: str, *, smooth: bool) -> str:
@@ -132,7 +138,7 @@ def _judge_models(results: ResultFile, models: list[Model], known: KnownDataset,
         for model, network in zip(readers, networks, strict=True):
             if not _is_complete(results, network, known.name):
                 try:
-                    windows = windows or windows_of(dataset, spec, dataset.label_names, dataset.subjects)
+                    windows = windows or load_stretches(dataset, spec)
                 except InputMismatch as error:
                     _note(f"  {', '.join(model.name for model in readers)} cannot read {known.name}: {error}")
                     break
@@ -154,9 +160,9 @@ def _judge_rivals(
     test: Windows | None = None
     train: Windows | None = None
     for name, predict in RIVALS.items():
-        network = Network(name, labels, Calibration(), spec.window_s, repr(recipe), False, (Subnet(1.0, spec.length),))
+        network = Network(name, labels, Calibration(), spec, repr(recipe), False, False, (Subnet(1.0, spec.length),))
         if not _is_complete(results, network, known.name):
-            test = test or windows_of(dataset, spec, dataset.label_names, dataset.subjects)
+            test = test or load_stretches(dataset, spec)
 
             def ask(test: Windows = test, predict: Predict = predict, name: str = name) -> Answers:
                 nonlocal train
@@ -179,11 +185,18 @@ def _network(model: Model, known: KnownDataset) -> Network:
         model.name,
         model.labels,
         model.calibration,
-        model.input.window_s,
+        model.input,
         f"{model.fingerprint} {model.calibration.to_json()}",
         known.population in populations,
+        model.calibration.reliability is not None and known.name in _learnt_trust_from(model.calibration),
         tuple(dict.fromkeys((model.full, smallest))),
     )
+
+
+def _learnt_trust_from(calibration: Calibration) -> list[str]:
+    """The data that the reliability was learnt from."""
+    _, _, sources = calibration.about.partition(ABOUT)
+    return [source.split(" of ", 1)[-1].strip() for source in sources.split(";")[0].split(",")]
 
 
 def _of_strangers(windows: Windows, known: KnownDataset, model: Model) -> Windows:
@@ -221,10 +234,11 @@ def _add_rows(
     for name, subnet, smooth in _cells(network, known.name):
         if results.find(name, subnet) is None:
             shown = conclude(
-                probs[subnet], windows, network.labels, network.calibration, subnet, network.window_s, smooth=smooth
+                probs[subnet], windows, network.labels, network.calibration, subnet, network.input, smooth=smooth
             )
             row = figures(shown, network.labels, windows.labels, truths, people)
             fixed = {"model": network.name, "dataset": known.name, "home": network.home, "smoothed": smooth}
+            fixed["calibrated_here"] = network.calibrated_here
             results.add(name, subnet, 0, row, **fixed, fingerprint=_short(network.fingerprint))
 
 
@@ -233,7 +247,7 @@ def _print_rows(results: ResultFile, network: Network, dataset: str) -> None:
         row = results.find(name, subnet)
         if row is not None:
             shares = ("" if row.get(key) is None else f"{100 * row[key][0]:.1f}" for key in COLUMNS)
-            home = " (home)" if row["home"] else ""
+            home = " (home)" if row["home"] else " (calibrated)" if row.get("calibrated_here") else ""
             print(
                 f"{name + home:42}{subnet!s:>9} {row['windows'][0]:8.0f}" + "".join(f"{share:>10}" for share in shares),
                 flush=True,

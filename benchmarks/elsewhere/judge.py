@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.core.signals import UNKNOWN, Decision, Prediction, Subnet
+from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.movement import Movement
 from kinestream.train.judge.scores import calibration_error, confidence_bins, f1
 
 from .activities import NOT_AN_ACTIVITY, common_names
@@ -17,6 +18,7 @@ from .activities import NOT_AN_ACTIVITY, common_names
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kinestream.core.input_spec import InputSpec
     from kinestream.interpret.calibration import Calibration
     from kinestream.train.data.windows import Windows
 
@@ -43,18 +45,23 @@ def conclude(
     labels: Sequence[str],
     calibration: Calibration,
     subnet: Subnet,
-    window_s: float,
+    spec: InputSpec,
     *,
     smooth: bool,
 ) -> Shown:
     """The conclusions that ``--unknown`` and ``--smooth`` draw from (n, classes) probabilities.
 
-    A recording is one stream, whose trials follow one another.
+    Smoothing begins anew where ``windows.recordings`` changes.
+
+    Args:
+        spec: the network's input.
     """
-    concluder = Concluder(calibration, len(labels), window_s, smooth=smooth, unknown_below=UNKNOWN_BELOW)
+    # Without a threshold the label stays known where it is hidden; hidden is what is less sure than the threshold.
+    concluder = Concluder(calibration, len(labels), spec.window_s, smooth=smooth)
+    movement = Movement(spec.channels, spec.fs_hz).of(windows.x) if calibration.reliability else None
     decision, names = Decision(subnet, "benchmark"), tuple(labels)
     n = len(windows)
-    best, confidence, is_unknown = np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.bool_)
+    label, confidence = np.zeros(n, np.int64), np.zeros(n)
     for i in range(n):
         stream, start_s = str(windows.recordings[i]), float(windows.t_start_s[i])
         prediction = Prediction(
@@ -62,7 +69,7 @@ def conclude(
             session=stream,
             index=i,
             t_start_s=start_s,
-            t_end_s=start_s + window_s,
+            t_end_s=start_s + spec.window_s,
             label=names[int(probs[i].argmax())],
             confidence=float(probs[i].max()),
             probs=probs[i],
@@ -72,13 +79,13 @@ def conclude(
             energy_mj=0.0,
             age_ms=0.0,
             coverage=1.0,
+            movement=None if movement is None else movement[i],
         )
         conclusion = concluder.conclude(prediction).conclusion
         assert conclusion is not None
-        best[i] = int(conclusion.probs.argmax())
+        label[i] = names.index(conclusion.label)
         confidence[i] = conclusion.confidence
-        is_unknown[i] = conclusion.label == UNKNOWN
-    return Shown(best, confidence, is_unknown)
+    return Shown(label, confidence, confidence < UNKNOWN_BELOW)
 
 
 def figures(

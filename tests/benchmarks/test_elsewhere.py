@@ -11,20 +11,25 @@ import numpy as np
 import pytest
 
 from benchmarks.elsewhere import judge
-from benchmarks.elsewhere.__main__ import _of_strangers, main
+from benchmarks.elsewhere.__main__ import _learnt_trust_from, _of_strangers, main
 from benchmarks.elsewhere.activities import common_names
 from benchmarks.elsewhere.judge import Shown, conclude, figures
+from benchmarks.elsewhere.load import load_stretches
 from benchmarks.elsewhere.rivals import Answers, answers, cached, rival_recipe
 from benchmarks.rivals_models.features import gravity_aligned_features
+from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, Subnet
 from kinestream.inference import find_model, load_model
 from kinestream.interpret.calibration import Calibration
-from kinestream.replay_data.datasets.registry import DATASETS
+from kinestream.interpret.reliability import Profile, Reliability
+from kinestream.replay_data.datasets.registry import DATASETS, open_dataset
 from kinestream.train.data.windows import Windows
+from kinestream.train.judge.calibrate_elsewhere import ABOUT
 from kinestream.train.splits.protocols import PROTOCOLS
 
 from ..replay_data.datasets.test_elsewhere import written
 
+SPEC = InputSpec(ACC, 20.0, length=80, hop=40, lowpass_hz=None)
 FINE = ("walking", "walking_upstairs", "walking_downstairs")
 
 
@@ -102,13 +107,45 @@ def test_smoothing_runs_within_a_recording_and_the_threshold_hides_labels() -> N
         recordings=np.array([0, 0, 0, 0, 1]),
         t_start_s=np.array([0.0, 2, 4, 6, 0]),
     )
-    of = (probs, windows, ("walking", "stairs"), Calibration(), Subnet(1.0, 80), 4.0)
+    of = (probs, windows, ("walking", "stairs"), Calibration(), Subnet(1.0, 80), SPEC)
     plain, smoothed = conclude(*of, smooth=False), conclude(*of, smooth=True)
     assert plain.label.tolist() == [0, 0, 0, 1, 1]
     assert plain.is_unknown.tolist() == [False, False, False, True, True]
     assert smoothed.label.tolist() == [0, 0, 0, 0, 1]  # the last begins another recording
     np.testing.assert_allclose(plain.confidence, probs.max(1), rtol=1e-6)
     assert smoothed.confidence[2] > plain.confidence[2]
+
+
+def test_windows_know_the_trial_they_were_cut_from(tmp_path: Path) -> None:
+    windows = load_stretches(open_dataset("umafall", walks(tmp_path, "umafall")), SPEC)
+    assert windows.recordings.tolist() == sorted([0, 1, 2, 3] * 14)
+    by_trial = [set(windows.t_start_s[windows.recordings == trial] // 100) for trial in range(4)]
+    assert by_trial == [{0}, {1}, {0}, {1}]
+    assert [set(np.array(windows.subjects)[windows.recordings == trial]) for trial in (1, 2)] == [{"1"}, {"2"}]
+
+
+def test_a_reliability_decides_the_confidence_but_not_the_label() -> None:
+    motion = Profile(((0.0,) * 4,) * 2, (tuple(map(tuple, np.eye(4).tolist())),) * 2)
+    position = Profile(((0.0,) * 3,) * 2, (tuple(map(tuple, np.eye(3).tolist())),) * 2)
+    never = Reliability(motion, position, {1.0: (-9.0, *(0.0,) * 8)})
+    windows = Windows(
+        np.random.default_rng(0).normal(size=(2, 80, 3)).astype(np.float32),
+        np.zeros(2, np.int64),
+        recordings=np.zeros(2, np.int64),
+        t_start_s=np.array([0.0, 2.0]),
+    )
+    probs = np.array([[0.1, 0.9], [0.9, 0.1]], np.float32)
+    calibration = Calibration(reliability=never)
+    concluded = conclude(probs, windows, ("walking", "stairs"), calibration, Subnet(1.0, 80), SPEC, smooth=False)
+    assert concluded.label.tolist() == [1, 0]
+    assert concluded.confidence.max() < 0.01
+    assert concluded.is_unknown.all()
+
+
+def test_the_data_a_reliability_was_learnt_from_is_read_from_the_calibration() -> None:
+    about = f"temperatures of hapt; {ABOUT} 12 of its own validation people, 7 of wisdm-windows, 3 of sisfall; with x"
+    sources = _learnt_trust_from(Calibration(about=about))
+    assert sources == ["its own validation people", "wisdm-windows", "sisfall"]
 
 
 def test_people_a_model_learnt_from_are_left_out_in_every_dataset_that_shows_them() -> None:
