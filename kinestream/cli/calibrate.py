@@ -127,11 +127,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _reliable(args: argparse.Namespace, model: Model, track: Track) -> Calibration:
     """The model's calibration with a reliability learnt elsewhere; its own people take part if it is a stranger."""
+    from kinestream.inference import find_model, load_model
     from kinestream.train.judge.calibrate_elsewhere import Elsewhere, calibrate_elsewhere
 
     if args.recordings or args.order:
         raise ConfigError("--elsewhere takes no other recordings and no --order; name all data behind --elsewhere")
-    named = [Elsewhere.parse(text) for text in args.elsewhere]
+    named = []
+    for text in args.elsewhere:
+        data, equals, network = text.partition("=")
+        if not data or (equals and not network):
+            raise ConfigError(f"'{text}'; write DATA, or DATA=M for a network M that never saw DATA")
+        named.append(Elsewhere(data, load_model(find_model(network)) if network else None))
     return calibrate_elsewhere(model, named, data_dir=args.data, columns=args.columns, track=track)
 
 

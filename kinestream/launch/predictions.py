@@ -68,13 +68,13 @@ class Predictions(Sequence["Prediction"]):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The most probable activity of each window."""
-        return tuple(prediction.label for prediction in self)
+        """The activity of each window; that of its conclusion, if conclusions were asked for."""
+        return tuple((prediction.conclusion or prediction).label for prediction in self)
 
     @property
     def confidences(self) -> NDArray[np.float64]:
-        """(windows,) the probability of each label, 0 to 1."""
-        return np.array([prediction.confidence for prediction in self], np.float64)
+        """(windows,) the probability of each label, 0 to 1; that of the conclusion, if conclusions were asked for."""
+        return np.array([(prediction.conclusion or prediction).confidence for prediction in self], np.float64)
 
     @property
     def times(self) -> NDArray[np.float64]:

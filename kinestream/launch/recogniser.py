@@ -12,6 +12,7 @@ from kinestream.core.errors import ConfigError, InputMismatch, ModelError
 from kinestream.core.signals import ACC, Subnet
 from kinestream.inference import Engine, candidates, choose_model, find_model, load_model, operating_table
 from kinestream.inference.zoo_table import ANYWHERE
+from kinestream.interpret.concluder import Concluder
 
 from .build_pipeline import build_pipeline, explicit_policy
 from .predictions import Predictions
@@ -131,6 +132,8 @@ class Recogniser:
         labels: Any = None,
         subnet: Subnet | str | None = None,
         policy: str | None = None,
+        smooth: bool = False,
+        unknown_below: float | None = None,
     ) -> Predictions:
         """The activity in each window of a recording, the same as ``kinestream replay`` gives.
 
@@ -148,6 +151,8 @@ class Recogniser:
                 predictions then have ``truth``, and their ``accuracy`` is known.
             subnet: the subnetwork to run, e.g. ``0.5x-128``; by default the most accurate one.
             policy: chooses a subnetwork per window instead, as on the command line, e.g. ``battery:hours=8``.
+            smooth: add conclusions that combine each window with the earlier ones, as ``--smooth`` does.
+            unknown_below: add conclusions, ``unknown`` where their confidence is lower, as ``--unknown`` does.
 
         Raises:
             InputMismatch: the data do not fit the model, or hold no whole window.
@@ -156,12 +161,23 @@ class Recogniser:
         if subnet is not None and policy is not None:
             raise ConfigError("subnet and policy both choose the subnetwork; give one of the two")
         text = policy or (f"fixed:{subnet}" if subnet is not None else "fixed")
+        concluder = None
+        if smooth or unknown_below is not None:
+            concluder = Concluder(
+                self.model.calibration,
+                len(self.labels),
+                self.input.window_s,
+                smooth=smooth,
+                unknown_below=unknown_below or 0.0,
+            )
         samples = read_samples(data, self.input, self.name, fs_hz=fs_hz, channels=channels, time=time, labels=labels)
         for warning in samples.unit_warnings():
             warnings.warn(warning, stacklevel=2)
         pipeline = build_pipeline(self._engine, explicit_policy(text, self.model))
         predictions = [prediction for chunk in samples.chunks(STREAM) for prediction in pipeline.push(chunk)]
         predictions += pipeline.flush()
+        if concluder:
+            predictions = [concluder.conclude(prediction) for prediction in predictions]
         notices = _notices(pipeline.counts())
         if not predictions:
             raise InputMismatch(self._why_empty(samples, notices))

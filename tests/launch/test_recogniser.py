@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
@@ -299,3 +300,22 @@ def test_a_description_of_the_sensor_beside_a_named_model_is_refused() -> None:
         kinestream.load(fs_hz=5)
     with pytest.raises(ConfigError, match="unknown place"):
         kinestream.load(worn="knee")
+
+
+def test_conclusions_are_those_of_the_command_line() -> None:
+    recogniser = kinestream.load("uci_kinet")
+    person = simulate(seed=3, duration_s=40)
+    plain = recogniser.predict(person.x, fs_hz=50, channels=person.channels)
+    concluded = recogniser.predict(person.x, fs_hz=50, channels=person.channels, smooth=True, unknown_below=0.9)
+    session = kinestream.build_run(
+        kinestream.RunOptions(
+            "wearer://?seed=3&speed=max", model="uci_kinet", limit_s=40, policy="fixed", smooth=True, unknown_below=0.9
+        )
+    )
+    shown: list[Prediction] = []
+    session.subscribe(on_prediction=shown.append)
+    asyncio.run(session.run())
+    assert concluded.labels == tuple(p.conclusion.label for p in shown if p.conclusion)
+    assert concluded.confidences.tolist() == [p.conclusion.confidence for p in shown if p.conclusion]
+    assert [p.probs.tobytes() for p in plain] == [p.probs.tobytes() for p in concluded]
+    assert "unknown" in concluded.labels

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
-from kinestream.inference import find_model, load_model
 from kinestream.replay_data import ColumnMap, open_dataset
 from kinestream.replay_data.datasets.registry import DATASETS
 
@@ -35,24 +34,12 @@ TURNED = "turned"
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Data that a network never saw.
-
-    >>> Elsewhere.parse("sisfall=fold2.safetensors")
-    Elsewhere(data='sisfall', network='fold2.safetensors')
-    """
+    """Data that a network never saw."""
 
     data: str
     """Name of a dataset, path of labelled recordings, or ``TURNED``."""
-    network: str = ""
-    """Name or file of a network that never saw it; by default the model that is calibrated."""
-
-    @classmethod
-    def parse(cls, text: str) -> Elsewhere:
-        """Read ``DATA`` or ``DATA=MODEL``. Raises ConfigError: one of the two is empty."""
-        data, equals, network = text.partition("=")
-        if not data or (equals and not network):
-            raise ConfigError(f"'{text}'; write DATA, or DATA=MODEL for a network that never saw DATA")
-        return cls(data, network)
+    network: Model | None = None
+    """A network that never saw it; by default the model that is calibrated."""
 
 
 def calibrate_elsewhere(
@@ -81,7 +68,7 @@ def calibrate_elsewhere(
     """
     parts: list[Unseen] = []
     learnt: list[Unseen] = []
-    itself = [entry for entry in named if not entry.network]
+    itself = [entry for entry in named if entry.network is None]
     turned = any(entry.data == TURNED for entry in named)
     own = None if recipe_of(model).data.dataset == OWN_RECORDINGS or not itself else _own(model, data_dir)
     if turned and own is None:
@@ -98,7 +85,7 @@ def calibrate_elsewhere(
     for entry in named:
         if entry.data == TURNED:
             continue
-        network = load_model(find_model(entry.network)) if entry.network else model
+        network = entry.network or model
         _check_stranger(network, model, entry)
         dataset = _open(entry.data, data_dir, columns)
         names = _renamed(network, entry.data)
@@ -130,7 +117,9 @@ def _renamed(network: Model, data: str) -> Mapping[str, str]:
 def _check_stranger(network: Model, model: Model, entry: Elsewhere) -> None:
     for what in ("architecture", "labels", "input", "widths"):
         if getattr(network, what) != getattr(model, what):
-            raise ConfigError(f"{entry.network} has another {what} than {model.name}; train both with one recipe")
+            raise ConfigError(
+                f"the network for {entry.data} has another {what} than {model.name}; train both with one recipe"
+            )
     if entry.data in DATASETS and DATASETS[entry.data].population in _populations(network):
         raise ConfigError(
             f"{network.name} was trained on people of {entry.data}; name a network that never saw them: "
