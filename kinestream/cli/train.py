@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL_NAMES = (
     *("uci", "wisdm", "unimib", "resnet_uci", "resnet_wisdm", "resnet_unimib"),
-    *("kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
+    *("anywhere_acc", "kinet_uci", "phone_acc", "watch", "unimib_falls", "arena_hapt"),
 )
 """Names of the bundled recipes, the paper's networks first; a test compares them with the files."""
 

@@ -1,8 +1,9 @@
 """Four datasets of people, phones and places that differ from HAPT's, each read from one Parquet table.
 
 Layout: the columns of ``COLUMNS``, one row per sample. A subject is ``PERSON`` or ``PERSON/PLACE``, where PLACE says
-where the sensor was worn. The trials of a subject lie on one clock, ten seconds apart, and each becomes a segment. The
-originals are published in other formats; ``FACTS`` names what each table holds and ``homes.py`` where it comes from.
+where the sensor was worn. The trials of a subject lie on one clock, ten seconds apart, and each becomes a segment. A
+trial has one label; ``trial_postures.py`` finds the postures within those of SisFall and UMAFall. The originals are
+published in other formats; ``FACTS`` names what each table holds and ``homes.py`` where it comes from.
 
 Sources: Sucerquia et al., Sensors 2017 (SisFall); Casilari et al., Procedia Computer Science 2017 (UMAFall); Vavoulas
 et al., IJMSTR 2014 (MobiFall); Kwapisz et al., SensorKDD 2010 (WISDM v1.1).
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from kinestream.core.signals import ACC
 from ..recording import Dataset, Entry, Recording
 from ..tables.tidy import tidy_times
 from .archive import find_tree
+from .trial_postures import relabel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,12 +49,13 @@ class Facts:
     label_names: tuple[str, ...]
 
 
+POSTURES = ("sitting", "standing", "lying")
 FACTS: Mapping[str, Facts] = {
-    "sisfall": Facts("sisfall.parquet", 50.0, ("walking", "jogging", "stairs", "fall", "other")),
+    "sisfall": Facts("sisfall.parquet", 50.0, ("walking", "jogging", "stairs", "fall", "other", *POSTURES)),
     "umafall": Facts(
         "umafall.parquet",
         50.0,
-        ("walking", "jogging", "walking_upstairs", "walking_downstairs", "fall", "other"),
+        ("walking", "jogging", "walking_upstairs", "walking_downstairs", "fall", "other", "standing", "lying"),
     ),
     # Android delivers irregularly: half of the trials at 79 to 89 Hz on average, most steps near 95 Hz.
     "mobifall": Facts(
@@ -83,7 +87,7 @@ def open_elsewhere(data_dir: Path, name: str, remedy: str) -> Dataset:
     facts = FACTS[name]
     path = find_tree(name, facts.file_name, (), data_dir, remedy=remedy).source / facts.file_name
     state = path.stat()
-    table = _read(path, facts.label_names, state.st_mtime_ns, state.st_size)
+    table = _read(path, name, state.st_mtime_ns, state.st_size)
     entries = [
         Entry(subject.replace("/", "_"), subject, partial(_load, table, name, subject)) for subject in table.ranges
     ]
@@ -103,32 +107,39 @@ class _Table:
 
 
 @lru_cache(maxsize=len(FACTS))
-def _read(path: Path, label_names: tuple[str, ...], modified_ns: int, size: int) -> _Table:
+def _read(path: Path, name: str, modified_ns: int, size: int) -> _Table:
     """The table; the file's time and size are arguments so that a changed file is read again."""
+    label_names = FACTS[name].label_names
     columns = _columns(path)
     subjects, subject = _codes(columns["subject"])
-    _, trial = _codes(columns["trial"])
-    names, label = _codes(columns["label"])
-    if unknown := [name for name in names if name not in label_names]:
+    trials, trial = _codes(columns["trial"])
+    labels, label = _codes(columns["label"])
+    if unknown := [text for text in labels if text not in label_names]:
         raise DataDamaged(f"{path} has the label '{unknown[0]}'; expected {', '.join(label_names)}")
-    code_of = np.array([label_names.index(name) for name in names], np.int16)
-    t, *xyz = (columns[name].to_numpy() for name in _NUMBERS)
-    for name, values in zip(_NUMBERS, (t, *xyz), strict=True):
+    code_of = np.array([label_names.index(text) for text in labels], np.int16)
+    t, *xyz = (columns[column].to_numpy() for column in _NUMBERS)
+    for column, values in zip(_NUMBERS, (t, *xyz), strict=True):
         if not np.isfinite(values).all():
             raise DataDamaged(
                 f"{path} has a value that is not finite in row {int(np.argmin(np.isfinite(values))) + 1}, column "
-                f"'{name}'; expected a number in every row: convert it again"
+                f"'{column}'; expected a number in every row: convert it again"
             )
     order = np.argsort(subject, kind="stable")
     subject, trial = subject[order], trial[order]
     starts = np.searchsorted(subject, np.arange(len(subjects) + 1))
-    return _Table(
+    new_trial = np.concatenate(([True], (np.diff(subject) != 0) | (np.diff(trial) != 0)))
+    table = _Table(
         {subjects[i]: slice(int(starts[i]), int(starts[i + 1])) for i in range(len(subjects))},
-        np.concatenate(([True], (np.diff(subject) != 0) | (np.diff(trial) != 0))),
+        new_trial,
         np.asarray(t, np.float64)[order],
         np.stack(xyz, axis=1).astype(np.float32, copy=False)[order],
         code_of[label[order]],
     )
+    for begin, end in pairwise([*np.flatnonzero(new_trial).tolist(), len(trial)]):
+        own = slice(begin, end)
+        who, what = subjects[subject[begin]], trials[trial[begin]]
+        relabel(name, who, what, table.t[own], table.x[own], table.labels[own], label_names)
+    return table
 
 
 def _columns(path: Path) -> pa.Table:

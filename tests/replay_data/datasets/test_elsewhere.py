@@ -120,3 +120,33 @@ def test_the_nominal_rate_is_the_rate_of_the_samples(name, data_dir):
     assert 1 / np.mean(np.concatenate(steps)) == pytest.approx(recording.fs_hz, rel=0.1)
     gravity = np.median(np.linalg.norm(recording.x, axis=1))
     assert 8 < gravity < 13
+
+
+def trial(activity: str, still_s: tuple[float, float], label: str = "fall") -> list[tuple]:
+    """Twelve seconds at 50 Hz of a sensor at the waist that moves except between these times."""
+    t = np.arange(600) / 50
+    moves = (t < still_s[0]) | (t > still_s[1])
+    acc = 9.8 + 4 * np.sin(12 * t) * moves
+    return [("01/waist", activity, time, 0.0, value, 0.0, label) for time, value in zip(t, acc, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("activity", "still_s", "expected"),
+    [
+        ("forwardFall_1", (7.5, 12), {"fall", "lying"}),
+        ("forwardFall_1", (1, 5), {"fall", None}),
+        ("forwardFall_1", (1, 3), {"fall"}),
+        ("OpeningDoor_2", (0, 12), {"standing"}),
+        ("Bending_1", (0, 12), {None}),
+    ],
+    ids=["lying after a fall", "stillness before a fall", "a short pause", "standing at a door", "no rule"],
+)
+def test_postures_within_trials_follow_the_protocol(tmp_path, activity, still_s, expected):
+    dataset = open_dataset("umafall", written(tmp_path, trial(activity, still_s)))
+    codes = set(dataset[0].labels.tolist())
+    assert {dataset.label_names[code] if code >= 0 else None for code in codes} == expected
+
+
+def test_the_end_of_walking_is_no_posture(tmp_path):
+    dataset = open_dataset("umafall", written(tmp_path, trial("Walking_1", (7, 12), "walking")))
+    assert set(dataset[0].labels.tolist()) == {dataset.label_names.index("walking")}
