@@ -29,7 +29,7 @@ _LENGTHS = {"uci": tuple(range(96, 129, 4)), "wisdm": tuple(range(150, 201, 5)),
 RESOLUTIONS: dict[str, tuple[int, ...]] = {
     **_LENGTHS,
     **{f"resnet_{name}": lengths for name, lengths in _LENGTHS.items()},
-    "joint": (40, 60, 80),
+    "joint": (56, 64, 72, 80),
     "kinet_uci": (64, 96, 128),  # as of a sensor at 25, 37.5 and 50 Hz; fewer samples lose more than they save
 }
 """The resolutions of each preset, lowest first; for the paper's six networks, those of the paper."""

@@ -1,9 +1,9 @@
-"""Postures within the trials of SisFall and UMAFall, whose labels name a trial's activity only.
+"""What the samples within a trial of SisFall and UMAFall show; their labels name a trial's activity only.
 
-A trial called a fall ends with a person lying still, and one called sitting down holds a person who sits. The published
-protocol says which posture comes in which part of a trial; here the samples of that part at which the person is still
-get its label. Movement keeps the trial's label. Longer stillness that no rule names is of an unknown posture and loses
-it: a person standing with raised hands is not an activity of its own.
+A trial called a fall begins with walking or sitting and ends with a person lying still; one called sitting down holds
+a person who sits. The published protocol says which posture comes in which part of a trial: the samples of that part
+at which the person is still get its label. Of a fall, the seconds around the largest acceleration keep theirs. Samples
+that show none of it, such as a person who stands and claps, are unlabelled.
 
 Sources: tables 2 and 3 of Sucerquia et al., Sensors 2017; Casilari et al., Procedia Computer Science 2017. The rules
 agree with gravity: at the end of a fall, it lies 68 to 115 degrees from where it lies while the person walks, and
@@ -28,10 +28,10 @@ STILL_RMS = 0.7
 STILL_S = 1.0
 FIRST_S, LAST_S, MIDDLE_S = 5.5, 5.1, 7.0
 """Lengths of a trial's first, last and middle part: a window of four seconds fits into each."""
-PAUSE_S = 2.5
-"""Longest stillness that belongs to a movement."""
-UNCLEAR = ("fall", "other")
-"""Labels of trials in which stillness is a posture."""
+PAUSE_S, PAUSE_RMS = 2.5, 1.2
+"""Longest stillness that belongs to a movement, and the RMS in m/s^2 below which it counts as such."""
+FALL_S = 3.0
+"""A fall lasts this long before and after its largest acceleration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
 }
 """By data set, in the order they are applied."""
+MOVEMENTS: dict[str, tuple[str, ...]] = {
+    "sisfall": (*_CHAIRS, "D12", "D13", "D14", "D15", "D16", "D17", "D19"),
+    "umafall": ("Bending", "Hopping", "LyingDown_OnABed", "Sitting_GettingUpOnAChair"),
+}
+"""Trials labelled ``other`` whose movement is neither walking nor of the arms alone."""
 
 
 def relabel(
@@ -88,9 +93,9 @@ def relabel(
     """
     if dataset not in RULES:
         return
-    still, unclear = is_still(t, x), names[labels[0]] in UNCLEAR
+    activity, label = trial.rpartition("_")[0], names[labels[0]]
+    variance, passed, length = variances(t, x), t - t[0], t[-1] - t[0]
     named = np.zeros(len(t), np.bool_)
-    passed, length = t - t[0], t[-1] - t[0]
     parts = {
         "all": np.ones(len(t), np.bool_),
         "first": passed < FIRST_S,
@@ -98,12 +103,17 @@ def relabel(
         "last": passed > length - LAST_S,
     }
     for rule in RULES[dataset]:
-        if trial.rpartition("_")[0] in rule.activities and rule.place in ("", subject.rpartition("/")[2]):
-            shown = parts[rule.part] & still
+        if activity in rule.activities and rule.place in ("", subject.rpartition("/")[2]):
+            shown = parts[rule.part] & (variance < STILL_RMS**2)
             labels[shown] = names.index(rule.posture)
             named |= shown
-    if unclear:
-        for begin, end in runs(still & ~named):
+    if label == "fall":
+        far = np.abs(t - t[np.argmax(np.square(x).sum(1))]) > FALL_S
+        labels[far & ~named] = UNLABELLED
+    elif label == "other" and activity not in MOVEMENTS[dataset]:
+        labels[~named] = UNLABELLED
+    if label in ("fall", "other"):
+        for begin, end in runs((variance < PAUSE_RMS**2) & ~named):
             if t[end - 1] - t[begin] > PAUSE_S:
                 labels[begin:end] = UNLABELLED
 
@@ -118,21 +128,19 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def is_still(t: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(n,) whether acceleration varies little around each sample.
+def variances(t: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) variance of acceleration around each sample, all axes together, in (m/s^2)^2.
 
     >>> t = np.arange(200) / 50
     >>> x = np.zeros((200, 3), np.float32)
     >>> x[100:, 2] = 5 * np.sin(20 * t[100:])
-    >>> still = is_still(t, x)
-    >>> bool(still[:75].all()), bool(still[125:].any())
-    (True, False)
+    >>> variances(t, x)[[50, 150]].round().tolist()
+    [0.0, 12.0]
     """
     sums = np.concatenate([np.zeros((1, 4)), np.cumsum(np.column_stack([x, np.square(x).sum(1)]), 0, np.float64)])
     first, last = _around(t)
-    count = (last - first)[:, None]
-    mean = (sums[last] - sums[first]) / count
-    return mean[:, 3] - np.square(mean[:, :3]).sum(1) < STILL_RMS**2
+    mean = (sums[last] - sums[first]) / (last - first)[:, None]
+    return mean[:, 3] - np.square(mean[:, :3]).sum(1)
 
 
 def _around(t: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
