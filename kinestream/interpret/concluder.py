@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NO_EVIDENCE, FULL_EVIDENCE = 0.2, 0.5
+"""Confidence of a single window up to which it brings smoothing nothing, and from which on all its evidence."""
+
 
 class Concluder:
     """Draws the conclusion of each prediction, per stream and causally.
@@ -86,7 +89,10 @@ class Concluder:
         label = best = int(prediction.probs.argmax())
         if self._smooth:
             markov, pool = self._epoch_of(prediction)
-            belief, mean = markov.step(probs, prediction.t_end_s), pool.step(probs, prediction.t_end_s)
+            reliance = min(1.0, max(0.0, (confidence - NO_EVIDENCE) / (FULL_EVIDENCE - NO_EVIDENCE)))
+            calibrated = self._calibration.probs(prediction.probs, prediction.decision.subnet)
+            belief = markov.step(calibrated, prediction.t_end_s, reliance)
+            mean = pool.step(probs, prediction.t_end_s)
             best = int(belief.argmax())
             # The filter grows surer with every window, also while the network is wrong in the same way for minutes.
             alone = confidence if best == label else float(probs[best])

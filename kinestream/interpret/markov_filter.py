@@ -53,19 +53,20 @@ class MarkovFilter:
         self._belief: NDArray[np.float64] | None = None
         self._t_s = 0.0
 
-    def step(self, probs: ArrayLike, t_s: float) -> NDArray[np.float64]:
+    def step(self, probs: ArrayLike, t_s: float, reliance: float = 1.0) -> NDArray[np.float64]:
         """(classes,) the probability of each activity at ``t_s``.
 
         Args:
             probs: (classes,) calibrated, of this window alone. Those of the first window are returned unchanged.
             t_s: the end of the window in seconds, not before the last one.
+            reliance: how much of its evidence the window brings, 0 to 1: with 0, only time passes.
         """
         probs = np.asarray(probs, np.float64)
         if self._belief is None:
-            belief = probs
+            belief = probs if reliance == 1.0 else np.maximum(probs, SMALLEST) ** reliance
         else:
             passed_s = max(0.0, t_s - self._t_s)
-            weight = min(1.0, self._evidence * min(1.0, passed_s / self._window_s))
+            weight = reliance * min(1.0, self._evidence * min(1.0, passed_s / self._window_s))
             expected = self._belief @ self._transition(passed_s)
             log = np.log(np.maximum(expected, SMALLEST))
             log += weight * (np.log(np.maximum(probs, SMALLEST)) - self._log_prior)

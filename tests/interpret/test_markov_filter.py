@@ -97,3 +97,22 @@ def test_the_result_is_always_a_distribution(steps: list[tuple[list[float], floa
         belief = markov.step(np.array(probs) / sum(probs), t_s)
         assert belief.min() >= 0
         assert belief.sum() == pytest.approx(1)
+
+
+def test_a_window_of_no_reliance_only_lets_time_pass() -> None:
+    told, silent = (MarkovFilter(RELIANCE_RATES, 1.0, 2.0) for _ in range(2))
+    for markov in (told, silent):
+        markov.step([0.9, 0.05, 0.05], 0.0)
+    alone = silent.step([0.01, 0.98, 0.01], 1.0, reliance=0.0)
+    assert alone.argmax() == 0
+    np.testing.assert_allclose(alone, silent.step([0.3, 0.3, 0.4], 1.0, reliance=0.0))
+    assert told.step([0.01, 0.98, 0.01], 1.5, reliance=1.0)[1] > alone[1]
+
+
+def test_full_reliance_is_the_default_to_the_last_bit() -> None:
+    default, full = (MarkovFilter(RELIANCE_RATES, 0.7, 2.0) for _ in range(2))
+    for i, probs in enumerate(np.random.default_rng(0).dirichlet([1, 1, 1], 20)):
+        assert default.step(probs, i * 0.6).tobytes() == full.step(probs, i * 0.6, reliance=1.0).tobytes()
+
+
+RELIANCE_RATES = ((0, 0.01, 0.01), (0.02, 0, 0.01), (0.01, 0.05, 0))
