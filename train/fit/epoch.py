@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.input_spec import UPRIGHT_KNOWN
 
 from ..data.augment import prepare
 from ..judge.evaluate import score
@@ -76,6 +77,9 @@ class Trainer:
         """
         x = torch.from_numpy(train.x)
         std, mean = torch.std_mean(x, dim=(0, 1), correction=0)
+        if UPRIGHT_KNOWN in recipe.input.channels:  # nearly always 1 here, but not live
+            column = recipe.input.channels.index(UPRIGHT_KNOWN)
+            mean[column] = std[column] = 0.5
         if not (std > 0).all():
             constant = recipe.input.channels[int(std.argmin())]
             raise ConfigError(
