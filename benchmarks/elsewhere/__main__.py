@@ -12,7 +12,7 @@ activity the network can name, ``confident errors`` is the share of them with a 
 Windows of activities it never learnt count apart: ``never taught`` and the share of them shown as an activity it knows.
 
 The rivals are trained once and kept in ``--work``. Rows already in the file are not computed again unless the model
-changed. MobiFall is for a last look, after all choices: its rows need ``--final``.
+changed, or with ``--again``. MobiFall is for a last look, after all choices: its rows need ``--final``.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--final", action="store_true", help=f"judge {', '.join(LAST_LOOK)} too")
     parser.add_argument("--work", type=Path, default=Path("runs/elsewhere"), help="keeps what the rivals predicted")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures go, and are looked for first")
+    parser.add_argument("--again", action="store_true", help="compute everything again, as after a change of the data")
     args = parser.parse_args()
     about = {
         "title": "Other people, phones and places",
@@ -113,6 +114,8 @@ def main() -> None:
     bundled = list_models()
     models = [load_model(bundled.get(name, Path(name))) for name in args.models or bundled]
     names = [name for name in args.datasets if args.final or name not in LAST_LOOK]
+    if args.again:
+        _forget(results, args.work, names)
     print(f"{'':42}{'subnet':>9} {'windows':>8}" + "".join(f"{title:>10}" for title in COLUMNS.values()))
     for number, name in enumerate(names, start=1):
         try:
@@ -127,6 +130,15 @@ def main() -> None:
             _judge_rivals(results, recipe, DATASETS[name], dataset, args)
 
 
+def _forget(results: ResultFile, work: Path, names: list[str]) -> None:
+    """Remove the figures of these datasets, and what rivals that learnt from other labels said of them."""
+    results.rows = [row for row in results.rows if row["dataset"] not in names]
+    results.save()
+    for name in names:
+        for rival in RIVALS:
+            _answers_path(work, rival, name).unlink(missing_ok=True)
+
+
 def _judge_models(results: ResultFile, models: list[Model], known: KnownDataset, dataset: Dataset) -> None:
     """Judge every model that can read the dataset; models that read the same windows share them."""
     specs: dict[InputSpec, list[Model]] = {}
@@ -138,13 +150,14 @@ def _judge_models(results: ResultFile, models: list[Model], known: KnownDataset,
         for model, network in zip(readers, networks, strict=True):
             if not _is_complete(results, network, known.name):
                 try:
-                    windows = windows or load_stretches(dataset, spec)
+                    windows = load_stretches(dataset, spec) if windows is None else windows
                 except InputMismatch as error:
                     _note(f"  {', '.join(model.name for model in readers)} cannot read {known.name}: {error}")
                     break
                 own = _of_strangers(windows, known, model)
                 if not len(own):
-                    _note(f"  {model.name} learnt from all people of {known.name}")
+                    reason = "has learnt from everybody" if len(windows) else "finds no stretch as long as its window"
+                    _note(f"  {model.name} {reason} in {known.name}")
                     continue
                 engine = Engine(model)
                 probs = {subnet: engine.predict_batch(own.x, subnet) for subnet in network.subnets}
@@ -162,7 +175,7 @@ def _judge_rivals(
     for name, predict in RIVALS.items():
         network = Network(name, labels, Calibration(), spec, repr(recipe), False, False, (Subnet(1.0, spec.length),))
         if not _is_complete(results, network, known.name):
-            test = test or load_stretches(dataset, spec)
+            test = load_stretches(dataset, spec) if test is None else test
 
             def ask(test: Windows = test, predict: Predict = predict, name: str = name) -> Answers:
                 nonlocal train
@@ -171,10 +184,14 @@ def _judge_rivals(
                     train = load_part(open_data(recipe.data, args.data), recipe, "train")
                 return answers(predict, recipe, train, test.x)
 
-            said = cached(args.work / f"{name.replace(' ', '_')}_{known.name}.npz", recipe, test.x, ask)
+            said = cached(_answers_path(args.work, name, known.name), recipe, test.x, ask)
             network = replace(network, labels=said.labels)
             _add_rows(results, network, known, dataset.label_names, test, {network.subnets[0]: said.probs})
         _print_rows(results, network, known.name)
+
+
+def _answers_path(work: Path, rival: str, dataset: str) -> Path:
+    return work / f"{rival.replace(' ', '_')}_{dataset}.npz"
 
 
 def _network(model: Model, known: KnownDataset) -> Network:

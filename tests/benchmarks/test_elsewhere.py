@@ -203,14 +203,14 @@ def test_gravity_aligned_features_depend_on_the_turn_only_through_the_direction_
 
 
 def walks(folder: Path, name: str) -> Path:
-    """The folder with a dataset of two people who stand and walk for 30 s each, at its own rate."""
+    """The folder with a dataset of two people who walk and hop for 30 s each, at its own rate."""
     rate = {"mobifall": 85.0, "umafall": 50.0}[name]
     rows, rng = [], np.random.default_rng(0)
     for person in ("1", "2"):
-        for trial, (label, strength) in enumerate([("walking", 3.0), ("fall", 0.1)]):
+        for trial, (label, activity) in enumerate([("walking", "Walking"), ("other", "Hopping")]):
             for i in range(int(30 * rate)):
-                acc = rng.normal(0, strength, 3) + np.array([0, 9.8, 0])
-                rows.append((person, f"t{trial}", 100.0 * trial + i / rate, *map(float, acc), label))
+                acc = rng.normal(0, 3.0, 3) + np.array([0, 9.8, 0])
+                rows.append((person, f"{activity}_1", 100.0 * trial + i / rate, *map(float, acc), label))
     return written(folder, rows, name=name)
 
 
@@ -263,6 +263,18 @@ def test_rows_of_a_changed_model_are_computed_again(tmp_path: Path, monkeypatch)
     path.write_text(json.dumps(stale))
     run_main(monkeypatch, *arguments)
     assert json.loads(path.read_text()) == fresh
+
+    for row in stale["rows"]:
+        row["fingerprint"] = fresh["rows"][0]["fingerprint"]  # the model is the same, but not the data
+    path.write_text(json.dumps(stale))
+    answered = tmp_path / "work" / "static_CNN_umafall.npz"
+    answered.parent.mkdir()
+    answered.touch()
+    run_main(monkeypatch, *arguments)
+    assert json.loads(path.read_text()) == stale
+    run_main(monkeypatch, *arguments, "--again", "--work", answered.parent)
+    assert json.loads(path.read_text()) == fresh
+    assert not answered.exists()
 
 
 def test_the_recipe_of_the_rivals_reads_what_their_features_read() -> None:

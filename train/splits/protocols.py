@@ -117,19 +117,22 @@ def _holdout(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
 
 
 def _groups(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-    people = list(by_person(subjects, data))
+    subjects_of = by_person(subjects, data)
+    people = list(subjects_of)
     if len(people) < GROUPS:
         raise ConfigError(f"{data.dataset} has {len(people)} people, fewer than {GROUPS} groups; choose loso")
     shuffled = np.random.default_rng(data.split_seed).permutation(len(people))
     groups = ([people[int(i)] for i in sorted(group)] for group in np.array_split(shuffled, GROUPS))
-    return _leave_out(subjects, groups, data)
+    return _leave_out(subjects, subjects_of, groups, data)
 
 
 def _loso(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
-    people = by_person(subjects, data)
-    if len(people) < 3:
-        raise ConfigError(f"{data.dataset} has {len(people)} people; protocol loso needs at least 3, choose blocks")
-    return _leave_out(subjects, ((person,) for person in people), data)
+    subjects_of = by_person(subjects, data)
+    if len(subjects_of) < 3:
+        raise ConfigError(
+            f"{data.dataset} has {len(subjects_of)} people; protocol loso needs at least 3, choose blocks"
+        )
+    return _leave_out(subjects, subjects_of, ((person,) for person in subjects_of), data)
 
 
 def _named(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
@@ -153,17 +156,18 @@ def _leaky(subjects: Sequence[str], data: Data) -> tuple[Split, ...]:
     return (Split(everyone, everyone, everyone),)
 
 
-def _leave_out(subjects: Sequence[str], groups: Iterable[Sequence[str]], data: Data) -> tuple[Split, ...]:
+def _leave_out(
+    subjects: Sequence[str], subjects_of: Mapping[str, Sequence[str]], groups: Iterable[Sequence[str]], data: Data
+) -> tuple[Split, ...]:
     """One fold per group of people: the group tests, ``validation_share`` of the others are drawn to validate."""
-    people = by_person(subjects, data)
     folds: list[Split] = []
     for number, test in enumerate(groups, start=1):
-        rest = [person for person in people if person not in test]
+        rest = [person for person in subjects_of if person not in test]
         rng = np.random.default_rng((data.split_seed, number))
         n_validation = min(len(rest) - 1, max(1, round(data.validation_share * len(rest))))
         drawn = {rest[i] for i in rng.permutation(len(rest))[:n_validation].tolist()}
         train = [person for person in rest if person not in drawn]
-        folds.append(Split(*(in_order(subjects, part, people) for part in (train, drawn, test))))
+        folds.append(Split(*(in_order(subjects, part, subjects_of) for part in (train, drawn, test))))
     return tuple(folds)
 
 

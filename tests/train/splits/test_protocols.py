@@ -53,6 +53,7 @@ def test_the_parts_of_a_single_split_are_disjoint_and_complete(name, seed):
 
 
 @pytest.mark.parametrize("name", IN_FOLDS)
+@settings(deadline=None, max_examples=50)
 @given(people, seeds)
 def test_the_validation_people_do_not_depend_on_the_test_people(name, subjects, seed):
     for number, fold in enumerate(folds(name, subjects, seed)):
