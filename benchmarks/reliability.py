@@ -31,7 +31,7 @@ from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of, open_data
 from kinestream.train.judge import reliability as learner
 from kinestream.train.judge.model_card import learnt_from, recipe_of
-from kinestream.train.judge.unseen import Unseen, class_of, unseen
+from kinestream.train.judge.unseen import NEVER_TAUGHT, OTHER, Unseen, class_of, unseen
 
 THRESHOLDS = (0.7, 0.9)
 LEFT_OUT = {"log-odds only": (1, 2, 3, 4), "without position": (1, 3, 4), "without movement": (1, 2)}
@@ -64,8 +64,8 @@ def judged(model: Model, calibration: Calibration, streams: Iterable[Stream], sm
             assert prediction.conclusion is not None
             if code >= 0:
                 known.append((prediction.conclusion.confidence, prediction.conclusion.label == model.labels[code]))
-            elif code == -1:
-                never.append(prediction.conclusion.confidence)
+            elif code == NEVER_TAUGHT:
+                never.append(0.0 if prediction.conclusion.label == OTHER else prediction.conclusion.confidence)
     confidence, right = np.array(known, np.float64).T
     bins = np.minimum((confidence * 10).astype(int), 9)
     gaps = [abs((confidence - right)[bins == b].sum()) for b in range(10)]

@@ -18,6 +18,8 @@ from kinestream.core.errors import DataDamaged
 from kinestream.interpret.movement import MOTION, POSITION
 from kinestream.interpret.reliability import FEATURES, SPEAK_FOR, Profile, Reliability, features
 
+from .unseen import NEVER_TAUGHT, OTHER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -73,7 +75,7 @@ def fit_reliability(
         for width in widths:
             for probs in part.probs[width]:
                 x = _with_label(features(motion, position, probs, part.movement), probs)
-                right = (probs.argmax(axis=1) == part.labels).astype(np.float64)
+                right = _right(probs.argmax(axis=1), part, labels)
                 materials[width].append(_Material(part.source, x, right, weight / len(part.probs[width])))
     losses = {ridge: sum(_loss_elsewhere(materials[width], ridge) for width in widths) for ridge in LABEL_RIDGES}
     ridge = min(losses, key=lambda ridge: losses[ridge])
@@ -83,6 +85,14 @@ def fit_reliability(
         position=_profile(learnt or parts, everyone, len(labels), slice(MOTION, MOTION + POSITION)),
         weights={width: _rounded(_logistic(materials[width], ridge)) for width in widths},
     ), ridge
+
+
+def _right(named: NDArray[np.intp], part: Unseen, labels: Sequence[str]) -> Floats:
+    """(n,) 1 where the label is right, else 0."""
+    right = named == part.labels
+    if OTHER in labels:
+        right |= (part.labels == NEVER_TAUGHT) & (named == labels.index(OTHER))
+    return right.astype(np.float64)
 
 
 def _shares(parts: Sequence[Unseen]) -> list[float]:

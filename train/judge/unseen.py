@@ -31,7 +31,7 @@ MOST_WINDOWS = 6000
 """Of a larger dataset, so many windows are taken, evenly spaced: a handful of numbers is learnt from them."""
 NEVER_TAUGHT = -1
 OTHER = "other"
-"""A class of this name holds the activities that a model does not tell apart."""
+"""A class of this name is right about activities that a model was never taught."""
 UNDECIDED = -2
 """The label of windows whose activity names several classes at once."""
 
@@ -133,15 +133,15 @@ def class_of(activity: str, labels: Sequence[str]) -> int:
 
     >>> [class_of(name, ("walking", "stairs")) for name in ("walking", "walking_upstairs", "jumping")]
     [0, 1, -1]
-    >>> class_of("stairs", ("walking_upstairs", "walking_downstairs")), class_of("jumping", ("walking", "other"))
-    (-2, 1)
+    >>> class_of("stairs", ("walking_upstairs", "walking_downstairs"))
+    -2
     """
     if activity in labels:
         return labels.index(activity)
     known = [name for name in SYNONYMS.get(activity, ()) if name in labels]
     if known:
         return labels.index(known[0]) if len(known) == 1 else UNDECIDED
-    return labels.index(OTHER) if OTHER in labels else NEVER_TAUGHT
+    return NEVER_TAUGHT
 
 
 def _shape(model: Model) -> tuple[int, int]:

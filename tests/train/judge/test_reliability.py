@@ -84,6 +84,25 @@ def test_a_home_part_weighs_as_much_as_all_others_together() -> None:
     assert at_home.confidences(probs, home.movement, FULL).mean() > alone.confidences(probs, home.movement, FULL).mean()
 
 
+def test_a_class_for_other_activities_is_right_about_those_never_taught() -> None:
+    named = (*LABELS, "other")
+
+    def answered(p: Unseen, label: int) -> Unseen:
+        """Windows never taught, all named alike; the probabilities get a column for the fourth class."""
+        (probs,) = p.probs[1.0]
+        wider = np.hstack([probs, np.zeros((len(p), 1), np.float32)])
+        wider[p.labels < 0] = 0.02
+        wider[p.labels < 0, label] = 0.94
+        return replace(p, probs={1.0: (wider,)})
+
+    jumping = np.full((1, 8), 9.0)
+    jumping[0, 7] = 0
+    answer = np.array([[0.02, 0.02, 0.02, 0.94]])
+    right, _ = fit_reliability([answered(p, 3) for p in PARTS], named, (1.0,))
+    wrong, _ = fit_reliability([answered(p, 3) for p in PARTS], (*LABELS, "cycling"), (1.0,))
+    assert right.confidences(answer, jumping, FULL) > 2 * wrong.confidences(answer, jumping, FULL)
+
+
 def test_too_few_windows_are_refused() -> None:
     with pytest.raises(DataDamaged, match="at least 200"):
         fit_reliability([part("a", 1, n=100)], LABELS, (1.0,))
