@@ -69,7 +69,7 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
     group.add_argument("--smooth", action="store_true", help="smooth over the windows so far (docs/decisions.md)")
     group.add_argument(
-        "--unknown", type=float, metavar="P", help="conclude 'unknown' below this calibrated probability, e.g. 0.7"
+        "--unknown", type=float, metavar="P", help="conclude 'unknown' below this probability of being right, e.g. 0.7"
     )
     group.add_argument("--episodes", action="store_true", help="print each activity's start and end when it is over")
     group.add_argument(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC
-from kinestream.inference import load_model, save_model
+from kinestream.inference import find_model, load_model, save_model
 from tests.random_models import random_model
 
 TIMED = {"latency_ms", "age_ms", "wall_s", "realtime_factor", "energy_mj"}
@@ -114,3 +114,56 @@ def test_an_impossible_option_is_refused_in_one_line(folder: Path, more: tuple[s
 def test_a_model_without_a_recipe_needs_recordings_to_be_calibrated(folder: Path) -> None:
     _, err = kinestream(folder, "calibrate", folder / "tiny.safetensors", status=2)
     assert "has no recipe; use a model made by kinestream train" in err
+
+
+def walk(path: Path) -> Path:
+    """A quarter of an hour of someone who walks, sits, and jumps, with an accelerometer at 20 Hz."""
+    rng = np.random.default_rng(4)
+    lines = [",".join(("time", *ACC, "label"))]
+    for i in range(18000):
+        label, swing = (("walking", 4.0), ("sitting", 0.02), ("jumping", 25.0))[i // 400 % 3]
+        beat = swing * np.sin(2 * np.pi * 1.8 * i / 20)
+        x, y, z = rng.normal(0, 0.05, 3) + np.array([0.3 * beat, beat, 9.7 + beat])
+        lines.append(f"{i / 20:.2f},{x:.4f},{y:.4f},{z:.4f},{label}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_reliability_is_learnt_from_recordings_a_network_never_saw(folder: Path) -> None:
+    recording, out = walk(folder / "walk.csv"), folder / "reliable.safetensors"
+    path, err = kinestream(folder, "calibrate", "phone_acc", "--elsewhere", f"{recording}=phone_acc", "--out", out)
+    assert path.strip() == str(out)
+    assert "reliability from windows: " in err
+    assert "walk.csv" in err
+    before, after = (load_model(find_model(model)) for model in ("phone_acc", out))
+    assert after.fingerprint == before.fingerprint
+    assert after.calibration.reliability != before.calibration.reliability
+    again = folder / "again.safetensors"
+    kinestream(folder, "calibrate", out, "--elsewhere", f"{recording}=phone_acc", "--out", again)
+    assert again.read_bytes() == out.read_bytes()
+    lines, _ = kinestream(
+        folder, "replay", recording, "--model", out, "--speed", "max", "--json", "--unknown", "0.9", "--smooth"
+    )
+    *windows, summary = map(json.loads, lines.splitlines())
+    jumps = [w["concluded"] for w in windows if w["truth"] == "jumping" and w["truth_share"] == 1]
+    assert len(jumps) > 50
+    assert sum(jump["label"] != "unknown" for jump in jumps) < len(jumps) / 5
+    assert min(jump["novelty"] for jump in jumps) > 3
+    assert summary["concluded"]["reliability"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "message"),
+    [
+        ("sisfall=", 2, "write DATA, or DATA=M"),
+        ("nowhere=phone_acc", 2, "no dataset or recording 'nowhere'"),
+        ("hapt=phone_acc", 2, "phone_acc was trained on people of hapt"),
+        ("hapt=nobody", 1, "no model 'nobody'"),
+    ],
+)
+def test_data_that_cannot_show_how_far_to_trust_a_model_are_refused(
+    folder: Path, given: str, status: int, message: str
+) -> None:
+    out = folder / "none.safetensors"
+    _, err = kinestream(folder, "calibrate", "phone_acc", "--elsewhere", given, "--out", out, status=status)
+    assert message in err
