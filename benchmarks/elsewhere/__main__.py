@@ -116,7 +116,7 @@ def main() -> None:
     names = [name for name in args.datasets if args.final or name not in LAST_LOOK]
     if args.again:
         _forget(results, args.work, names)
-    print(f"{'':42}{'subnet':>9} {'windows':>8}" + "".join(f"{title:>10}" for title in COLUMNS.values()))
+    print(f"{'':56}{'subnet':>9} {'windows':>8}" + "".join(f"{title:>10}" for title in COLUMNS.values()))
     for number, name in enumerate(names, start=1):
         try:
             dataset = open_dataset(name, args.data)
@@ -266,7 +266,7 @@ def _print_rows(results: ResultFile, network: Network, dataset: str) -> None:
             shares = ("" if row.get(key) is None else f"{100 * row[key][0]:.1f}" for key in COLUMNS)
             home = " (home)" if row["home"] else " (calibrated)" if row.get("calibrated_here") else ""
             print(
-                f"{name + home:42}{subnet!s:>9} {row['windows'][0]:8.0f}" + "".join(f"{share:>10}" for share in shares),
+                f"{name + home:56}{subnet!s:>9} {row['windows'][0]:8.0f}" + "".join(f"{share:>10}" for share in shares),
                 flush=True,
             )
 

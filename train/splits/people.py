@@ -26,8 +26,9 @@ def person_of(subject: str, data: Data) -> str:
     """
     person = global_person_of(subject, data)
     known = DATASETS.get(data.dataset_of(subject))
-    alone = known is not None and len(data.datasets) == 1
-    return person.removeprefix(f"{known.population}/") if alone else person
+    if known is None or len(data.datasets) > 1:
+        return person
+    return person.removeprefix(f"{known.population}/")
 
 
 def global_person_of(subject: str, data: Data) -> str:
