@@ -76,8 +76,9 @@ class Profile:
     def distances(self, x: ArrayLike, label: ArrayLike) -> NDArray[np.float64]:
         """(n,) mean squared distance of (n, numbers) to the (n,) activity in standard deviations: about 1 within it."""
         means, precisions = self._arrays
-        away = np.asarray(x, np.float64) - means[label]
-        return np.maximum(np.einsum("ni,nij,nj->n", away, precisions[label], away), 0) / means.shape[1]
+        of = np.asarray(label)
+        away = np.asarray(x, np.float64) - means[of]
+        return np.maximum(np.einsum("ni,nij,nj->n", away, precisions[of], away), 0) / means.shape[1]
 
 
 def features(
@@ -172,12 +173,14 @@ class Reliability:
             ConfigError, KeyError, TypeError, ValueError, AttributeError: the values are not a reliability.
         """
         return cls(
-            *(Profile(_floats(values[name]["means"]), _floats(values[name]["precisions"])) for name in _PROFILES),
-            {float(width): _floats(weights) for width, weights in values["weights"].items()},
+            motion=_profile(values["motion"]),
+            position=_profile(values["position"]),
+            weights={float(width): _floats(weights) for width, weights in values["weights"].items()},
         )
 
 
-_PROFILES = ("motion", "position")
+def _profile(values: Mapping[str, Any]) -> Profile:
+    return Profile(_floats(values["means"]), _floats(values["precisions"]))
 
 
 def _floats(value: Any) -> Any:

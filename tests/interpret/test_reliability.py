@@ -65,7 +65,7 @@ def test_one_window_gives_the_same_numbers_as_many() -> None:
 
 def test_a_model_that_reads_upright_columns_is_judged_by_them() -> None:
     channels = (*CLIPPED_ACC, *UPRIGHT_ACC, UPRIGHT_KNOWN)
-    x = np.tile(np.float32([STANDARD_GRAVITY, 0, 0, 0, 0, STANDARD_GRAVITY, 1]), (40, 1))
+    x = np.tile(np.array([STANDARD_GRAVITY, 0, 0, 0, 0, STANDARD_GRAVITY, 1], np.float32), (40, 1))
     assert Movement(channels, 20.0).of(x)[4:].round(5).tolist() == [0, 0, 1, 1]
     assert not Movement(("norm_acc",), 20.0).can_read
 
