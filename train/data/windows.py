@@ -92,20 +92,20 @@ def open_data(data: Data, data_dir: Path | None = None) -> Dataset:
             )
         prefix = f"{name}/" if several else ""
         for entry in dataset.entries:
-            load = partial(_renamed, entry, prefix, classes)
+            load = partial(_renamed, entry, prefix, partial(data.class_of, name))
             entries.append(Entry(prefix + entry.name, prefix + entry.subject, load))
-    names = (data.label_map.get(name, {}).get(label, label) for name, part in opened for label in part.label_names)
+    names = (data.class_of(name, label) for name, part in opened for label in part.label_names)
     return Dataset(" + ".join(part.name for _, part in opened), tuple(dict.fromkeys(names)), entries)
 
 
-def _renamed(entry: Entry, prefix: str, classes: Mapping[str, str]) -> Recording:
+def _renamed(entry: Entry, prefix: str, class_of: Callable[[str], str]) -> Recording:
     """The recording with its labels renamed to classes; two codes can then share a name."""
     recording = entry.load()
     return replace(
         recording,
         name=prefix + recording.name,
         subject=prefix + recording.subject,
-        label_names=tuple(classes.get(name, name) for name in recording.label_names),
+        label_names=tuple(class_of(name) for name in recording.label_names),
     )
 
 

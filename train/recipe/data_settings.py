@@ -33,7 +33,7 @@ class Data:
     """Known limits of the model, for the card."""
     label_map: dict[str, dict[str, str]] = field(default_factory=dict)
     """Table ``[data.label_map.DATASET]``: the dataset's name of an activity = the class it belongs to. Activities named
-    like their class can be omitted."""
+    like their class can be omitted; an empty class leaves the activity of this dataset out."""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Table ``[data.groups]``: coarser classes and their labels; a group's probability is the sum over its labels."""
     test_subjects: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Data:
         for dataset, names in self.label_map.items():
             if dataset not in self.datasets:
                 raise ConfigError(f"label_map names '{dataset}'; the recipe's data is {', '.join(self.datasets)}")
-            if wrong := [name for name in names.values() if name not in self.labels]:
+            if wrong := [name for name in names.values() if name and name not in self.labels]:
                 raise ConfigError(
                     f"label_map.{dataset} maps to '{wrong[0]}', which is not among the recipe's labels; "
                     f"choose from {', '.join(self.labels)}"
@@ -89,6 +89,17 @@ class Data:
         members = sorted(label for labels in self.groups.values() for label in labels)
         if self.groups and members != sorted(self.labels):
             raise ConfigError(f"groups contain {', '.join(members)}; expected each of the recipe's labels once")
+
+    def class_of(self, dataset: str, activity: str) -> str:
+        """The class of a dataset's activity: a label, or another name, whose windows are left out.
+
+        >>> classes = {"a": {"strolling": "walking", "sitting": ""}}
+        >>> data = Data("a + b", ("walking", "sitting"), "", "", label_map=classes)
+        >>> data.class_of("a", "strolling"), data.class_of("a", "sitting"), data.class_of("b", "sitting")
+        ('walking', 'sitting of a', 'sitting')
+        """
+        name = self.label_map.get(dataset, {}).get(activity, activity)
+        return name or f"{activity} of {dataset}"
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -238,3 +238,14 @@ def test_the_original_and_paper_overlays_train_and_test_on_the_official_windows(
     tested = load_windows(uci_har, recipe, recipe.data.test_subjects)
     assert np.bincount(tested.labels).tolist() == [496, 471, 420, 491, 532, 537]
     assert len(load_windows(uci_har, recipe, trained, hop=recipe.train_hop)) == 7352
+
+
+def test_an_activity_mapped_to_no_class_is_left_out_of_its_dataset_only(data_dir):
+    recipe = load_recipe("phone_acc")
+    label_map = {**recipe.data.label_map, "hapt": {**recipe.data.label_map["hapt"], "sitting": ""}}
+    joined = open_data(replace(recipe.data, label_map=label_map), data_dir)
+    people = [next(name for name in joined.subjects if name.startswith(part)) for part in ("hapt", "wisdm")]
+    windows = load_windows(joined, recipe, people, every_class=False)
+    sitting = {windows.subjects[i] for i in np.flatnonzero(windows.labels == recipe.data.labels.index("sitting"))}
+    assert sitting == {people[1]}
+    assert windows.left_out["sitting of hapt"] > 0

@@ -22,7 +22,10 @@ NETWORKS = [name for name in recipe_names() if name not in OVERLAYS]
 
 
 def test_every_network_has_a_recipe():
-    assert all(load_recipe(name).network.architecture == PRESETS[name] for name in PRESETS)
+    assert {load_recipe(name).network.preset for name in NETWORKS} == set(PRESETS)
+    own = PRESETS.keys() & set(NETWORKS)
+    assert len(own) == 7
+    assert all(load_recipe(name).network.architecture == PRESETS[name] for name in own)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -132,8 +135,9 @@ def test_a_cutoff_of_zero_switches_the_filter_off():
         ("[data.label_map.hapt]\nstairs = 'flying'", "label_map.hapt maps to 'flying'"),
         ("[data.label_map]\nhapt = 3", "'label_map.hapt' is 3"),
         ("[data.groups]\nstill = ['sitting']", "groups contain sitting; expected each of the recipe's labels once"),
-        ("[augmentation]\naxis_turn = 2", "shares from 0 to 1"),
-        ("[augmentation]\nrate = 1", "rate below 1"),
+        ("[augmentation]\naxis_turn = 2", "a share from 0 to 1"),
+        ("[augmentation]\nup_dropped = 1.5", "up_dropped is 1.5; expected a share from 0 to 1"),
+        ("[augmentation]\nrate = 1", "expected below 1"),
         ("seed = -1", "seed is -1, split_seed 0; expected at least 0"),
         ("[data]\nsplit_seed = -1", "seed is 0, split_seed -1; expected at least 0"),
         ("epochs = [", "is not valid TOML"),
