@@ -13,6 +13,7 @@ A sensor's own axes mean something else in every pocket. These columns are made 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from kinestream.core.input_spec import CLIPPED_ACC, OWN_ACC, UPRIGHT_ACC, UPRIGH
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from kinestream.core.input_spec import InputSpec
@@ -48,6 +51,7 @@ class Views:
         self._turns = bool(self._gyro) or has_any(UPRIGHT_ACC, spec)
         self._own = has_any(OWN_ACC, spec)
         self._at = {name: at for at, name in enumerate(spec.channels)}
+        self._places = {names: self._place(names) for names in (CLIPPED_ACC, UPRIGHT_ACC, UPRIGHT_GYRO, OWN_ACC)}
         self._direct = [(at, names.index(name)) for name, at in self._at.items() if name in names]
 
     def columns(self, x: NDArray[np.float32], up: Vector | None) -> NDArray[np.float32]:
@@ -65,7 +69,7 @@ class Views:
         if UPRIGHT_KNOWN in self._at:
             out[:, self._at[UPRIGHT_KNOWN]] = up is not None
         if self._turns:
-            turn = upright_turn(acc.mean(axis=0) if up is None else np.array(up))
+            turn = upright_turn(acc.mean(axis=0) if up is None else up)
             self._put(out, UPRIGHT_ACC, acc @ turn.T)
             if self._gyro:
                 self._put(out, UPRIGHT_GYRO, x[:, self._gyro] @ turn.T)
@@ -73,10 +77,17 @@ class Views:
             self._put(out, OWN_ACC, about_own_gravity(acc))
         return out
 
+    def _place(self, names: tuple[str, ...]) -> tuple[list[int] | slice, list[int] | slice]:
+        """Which columns these names have here, and among themselves; slices, which are faster, for a whole triple."""
+        at = [self._at.get(name, -1) for name in names]
+        if at[0] >= 0 and at == list(range(at[0], at[0] + 3)):
+            return slice(at[0], at[0] + 3), slice(3)
+        present = [column for column, place in enumerate(at) if place >= 0]
+        return [at[column] for column in present], present
+
     def _put(self, out: NDArray[np.float32], names: tuple[str, ...], values: Floats) -> None:
-        for column, name in enumerate(names):
-            if name in self._at:
-                out[:, self._at[name]] = values[:, column]
+        to, of = self._places[names]
+        out[:, to] = values[:, of]
 
 
 def has_any(names: tuple[str, ...], spec: InputSpec) -> bool:
@@ -93,24 +104,26 @@ def clipped(acc: Floats) -> Floats:
     return np.clip(acc, -LIMIT, LIMIT)
 
 
-def upright_turn(up: Floats) -> Floats:
-    """Return the (..., 3, 3) smallest rotations that turn each ``up`` to z.
+def upright_turn(up: Sequence[float] | Floats) -> Floats:
+    """Return the (3, 3) smallest rotation that turns ``up`` to z.
 
     Args:
-        up: (..., 3) of any length; zero gives the identity.
+        up: (3,) of any length; zero gives the identity.
 
     Source: Rodrigues' formula for the rotation between two vectors.
 
-    >>> (upright_turn(np.array([0.0, 5.0, 0.0])) @ [0.0, 1.0, 0.0]).round(6).tolist()
+    >>> (upright_turn([0.0, 5.0, 0.0]) @ [0.0, 1.0, 0.0]).round(6).tolist()
     [0.0, 0.0, 1.0]
     """
-    length = np.sqrt(np.square(up).sum(-1, keepdims=True))
-    x, y, z = np.moveaxis(np.where(length > TINY, up / np.maximum(length, TINY), (0.0, 0.0, 1.0)), -1, 0)
-    upside_down = z < -1 + 1e-6  # every half turn about a horizontal axis is smallest: take the one about x
-    share = 1 / np.where(upside_down, 1.0, 1 + z)
-    turn = np.stack([1 - x * x * share, -x * y * share, -x, -x * y * share, 1 - y * y * share, -y, x, y, z], -1)
-    half_turn = np.array([1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0])
-    return np.where(upside_down[..., None], half_turn, turn).reshape(*up.shape[:-1], 3, 3)
+    x, y, z = (float(value) for value in up)
+    length = math.sqrt(x * x + y * y + z * z)
+    if length < TINY:
+        return np.eye(3)
+    x, y, z = x / length, y / length, z / length
+    if z < -1 + 1e-6:  # every half turn about a horizontal axis is smallest: take the one about x
+        return np.diag((1.0, -1.0, -1.0))
+    share = 1 / (1 + z)
+    return np.array(((1 - x * x * share, -x * y * share, -x), (-x * y * share, 1 - y * y * share, -y), (x, y, z)))
 
 
 def about_own_gravity(acc: Floats) -> Floats:

@@ -32,6 +32,7 @@ KNOWN_BLOCKS = 6
 TURNED_DEG, TURNED_BLOCKS = 50.0, 3
 """The sensor was turned if the last blocks of movement all lie further than this from the direction before them, and
 all agree. Walking, stairs and running of one wearer lie closer."""
+FAR, NEAR = math.cos(math.radians(TURNED_DEG)), math.cos(math.radians(TURNED_DEG / 2))
 LONGEST_PAUSE_S = 600.0
 """Time without samples after which the sensor may have been taken off and put on in another way."""
 CLOCK_SLACK_S = 5.0
@@ -69,9 +70,9 @@ class WalkingUp:
         """How often a known direction was given up: the sensor was turned, or paused for long."""
 
     def _forget(self) -> None:
-        self._total = np.zeros(3)  # of unit vectors
+        self._total: Vector = (0.0, 0.0, 0.0)  # of unit vectors
         self._blocks = 0
-        self._newest: list[NDArray[np.float64]] = []
+        self._newest: list[Vector] = []
 
     def begin(self, t0_s: float) -> None:
         """Continue with a new stretch that starts at ``t0_s``; the estimate survives a short pause."""
@@ -115,45 +116,39 @@ class WalkingUp:
 
     def _add_block(self) -> bool:
         """Add the full block; return whether it was one of movement."""
-        mean = self._part.mean(axis=0)
-        variance = float(np.square(self._part - mean).sum()) / self._block
-        length = math.sqrt(float(mean @ mean))
-        if variance < MOVING_RMS**2 or length < LEAST_MEAN:
+        flat = self._part.ravel()
+        x, y, z = (self._part.sum(axis=0) / self._block).tolist()
+        square = x * x + y * y + z * z
+        variance = float(flat @ flat) / self._block - square
+        if variance < MOVING_RMS**2 or square < LEAST_MEAN**2:
             return False
-        direction = mean / length
+        direction = _unit((x, y, z))
         self._newest = [*self._newest, direction][-TURNED_BLOCKS:]
         if self._was_turned():
             self.resets += self._blocks >= KNOWN_BLOCKS
-            self._total, self._blocks = np.sum(self._newest[:-1], axis=0), TURNED_BLOCKS - 1
-        self._total = self._total + direction
+            self._total, self._blocks = _sum(self._newest[:-1]), TURNED_BLOCKS - 1
+        self._total = _sum([self._total, direction])
         self._blocks += 1
         return True
 
     def _was_turned(self) -> bool:
         if self._steady or self._blocks < TURNED_BLOCKS or len(self._newest) < TURNED_BLOCKS:
             return False
-        before = self._total - np.sum(self._newest[:-1], axis=0)  # without the blocks to compare
-        own = np.sum(self._newest, axis=0)
-        far, near = math.cos(math.radians(TURNED_DEG)), math.cos(math.radians(TURNED_DEG / 2))
-        return all(
-            float(block @ before) < far * math.hypot(*before) and float(block @ own) > near * math.hypot(*own)
-            for block in self._newest
-        )
+        earlier = _sum(self._newest[:-1])
+        before = _unit((self._total[0] - earlier[0], self._total[1] - earlier[1], self._total[2] - earlier[2]))
+        together = _unit(_sum(self._newest))
+        return all(_dot(block, before) < FAR and _dot(block, together) > NEAR for block in self._newest)
 
     def _direction(self) -> Vector | None:
-        length = math.hypot(*self._total)
-        if self._blocks < KNOWN_BLOCKS or length == 0:
-            return None
-        x, y, z = (self._total / length).tolist()
-        return x, y, z
+        return _unit(self._total) if self._blocks >= KNOWN_BLOCKS else None
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere: plain values and arrays."""
         return {
             "part": self._part[: self._size % self._block].copy(),
-            "total": self._total.copy(),
+            "total": self._total,
             "blocks": self._blocks,
-            "newest": [direction.copy() for direction in self._newest],
+            "newest": list(self._newest),
             "end_s": self._end_s,
             "t0_s": self._t0_s,
             "size": self._size,
@@ -165,9 +160,26 @@ class WalkingUp:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue where ``state`` was taken."""
         self._part[: len(state["part"])] = state["part"]
-        self._total, self._blocks = np.array(state["total"]), state["blocks"]
-        self._newest = [np.array(direction) for direction in state["newest"]]
+        self._total, self._blocks = tuple(state["total"]), state["blocks"]
+        self._newest = [tuple(direction) for direction in state["newest"]]
         self._end_s, self._t0_s, self._size = state["end_s"], state["t0_s"], state["size"]
         self._pending = [(end, None if up is None else tuple(up)) for end, up in state["pending"]]
         self._up = None if state["up"] is None else tuple(state["up"])
         self.resets = state["resets"]
+
+
+# A block costs a few microseconds in plain numbers; as arrays of three it would cost ten times that.
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _sum(vectors: list[Vector]) -> Vector:
+    x, y, z = map(sum, zip(*vectors, strict=True))
+    return x, y, z
+
+
+def _unit(vector: Vector) -> Vector:
+    length = math.sqrt(_dot(vector, vector)) or 1.0
+    return vector[0] / length, vector[1] / length, vector[2] / length

@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -91,7 +92,8 @@ def vary_views(x: Tensor, channels: tuple[str, ...], augmentation: Augmentation,
         if UPRIGHT_KNOWN in at:
             known = (x[:, 0, at[UPRIGHT_KNOWN]] > 0) & ~dropped
             x[:, :, at[UPRIGHT_KNOWN]] = known.to(x.dtype).unsqueeze(1)
-        own = views.upright_turn(x[:, :, at[UPRIGHT_ACC[0]] : at[UPRIGHT_ACC[0]] + 3].mean(dim=1).numpy())
+        means = x[:, :, at[UPRIGHT_ACC[0]] : at[UPRIGHT_ACC[0]] + 3].mean(dim=1).tolist()
+        own = np.stack([views.upright_turn(mean) for mean in means])
         off = tilts(n, augmentation.up_error_deg, rng)
         turns = torch.where(known.view(-1, 1, 1), off, torch.from_numpy(own).to(x.dtype))
         x = apply_rotations(x, starts, _any_yaw(n, rng) @ turns)
