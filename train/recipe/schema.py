@@ -49,6 +49,8 @@ class Network:
             object.__setattr__(self, "resolutions", RESOLUTIONS[self.preset])
         if self.widths != tuple(sorted(set(self.widths))) or not 0 < min(self.widths, default=0) <= max(self.widths):
             raise ConfigError(f"widths {list(self.widths)}: expected ascending shares between 0 and 1")
+        if any(round(width, 2) != width for width in self.widths):
+            raise ConfigError(f"widths {list(self.widths)}: expected at most two decimals, as a subnetwork's name has")
         if self.resolutions != tuple(sorted(set(self.resolutions))) or min(self.resolutions) < 1:
             raise ConfigError(f"resolutions {list(self.resolutions)}: expected ascending numbers of samples")
         if self.widths[-1] != 1.0 or self.resolutions[-1] != self.architecture.length:

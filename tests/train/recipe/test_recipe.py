@@ -123,6 +123,7 @@ def test_a_cutoff_of_zero_switches_the_filter_off():
         ("[training]\noptimizer = 'adam'", "adam takes no weight_decay"),
         ("[training]\nema_decay = 1.5", "ema_decay is 1.5; expected 0 to 1"),
         ("[training]\nlearning_rate = 0", "learning_rate must be positive"),
+        ("[network]\nwidths = [0.625, 1.0]", "at most two decimals"),
         ("[augmentation]\njitter = -1", "cannot be negative"),
         ("[network]\npreset = 'lstm'", "network preset 'lstm' is unknown"),
         ("[network]\nwidths = [0.5, 0.1]", "expected ascending"),
