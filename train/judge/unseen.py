@@ -33,7 +33,7 @@ NEVER_TAUGHT = -1
 OTHER = "other"
 """A class of this name is right about activities that a model was never taught."""
 UNDECIDED = -2
-"""The label of windows whose activity names several classes at once."""
+"""The label of windows that are left out: their activity names several classes at once, or the recipe leaves it out."""
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "jogging": ("running",),
@@ -133,9 +133,11 @@ def class_of(activity: str, labels: Sequence[str]) -> int:
 
     >>> [class_of(name, ("walking", "stairs")) for name in ("walking", "walking_upstairs", "jumping")]
     [0, 1, -1]
-    >>> class_of("stairs", ("walking_upstairs", "walking_downstairs"))
-    -2
+    >>> class_of("stairs", ("walking_upstairs", "walking_downstairs")), class_of("", ("walking",))
+    (-2, -2)
     """
+    if not activity:  # the recipe leaves the activity of this dataset out
+        return UNDECIDED
     if activity in labels:
         return labels.index(activity)
     known = [name for name in SYNONYMS.get(activity, ()) if name in labels]
