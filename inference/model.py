@@ -15,6 +15,7 @@ from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
 from kinestream.interpret.calibration import Calibration
 from kinestream.interpret.movement import Movement
+from kinestream.interpret.placement import Placement
 
 from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
 from .lever_accuracy import Levers
@@ -59,6 +60,10 @@ class Model:
     """How probabilities become conclusions; learnt after training by ``kinestream calibrate``."""
     levers: Levers = field(default_factory=Levers)
     """Accuracy with a slower sensor and longer hops; measured after training."""
+    placement: Placement | None = None
+    """How the training people wore the sensor; None: no check, as for a model that can be worn anyhow."""
+    needs_up: tuple[str, ...] = ()
+    """The labels that only the direction of up tells apart; empty for a model that does not read it."""
 
     def __post_init__(self) -> None:
         _check_grid(self)
@@ -85,7 +90,8 @@ class Model:
     def fingerprint(self) -> str:
         """SHA-256 in hex over all that is learnt in training: two models with the same fingerprint predict the same."""
         metadata = self.metadata()
-        for key in ("calibration", "levers"):  # so that tables and recordings stay valid after a calibration
+        # Left out, so that tables and recordings stay valid after a calibration: these change no prediction.
+        for key in ("calibration", "levers", "placement", "needs_up"):
             metadata.pop(key, None)
         return digest(metadata, self.all_tensors())
 
@@ -109,6 +115,10 @@ class Model:
             fields["calibration"] = self.calibration.to_json()
         if self.levers.sensing:
             fields["levers"] = self.levers.to_json()
+        if self.placement:
+            fields["placement"] = self.placement.to_json()
+        if self.needs_up:
+            fields["needs_up"] = self.needs_up
         try:
             return json.loads(json.dumps(fields, allow_nan=False))
         except (TypeError, ValueError) as error:
@@ -155,6 +165,11 @@ def _check_grid(model: Model) -> None:
             f"a temperature for width {min(foreign):g}, which this model does not have; calibrate it again"
         )
     _check_reliability(model)
+    if model.placement and (model.input.has_views or not model.input.reads_acc):
+        raise ModelError("a placement, but no acceleration in the sensor's axes among the columns; train it again")
+    if (unknown := set(model.needs_up) - set(model.labels)) or (model.needs_up and not model.input.has_views):
+        found = f"has no label {min(unknown)}" if unknown else "reads no up"
+        raise ModelError(f"needs_up is {', '.join(model.needs_up)}, but the model {found}; train it again")
     if len(model.calibration.rates_per_s) not in (0, arch.classes):
         raise ModelError(
             f"rates between {len(model.calibration.rates_per_s)} activities for {arch.classes} classes; calibrate again"

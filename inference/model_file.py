@@ -7,8 +7,8 @@ Layout, format version 1. Every tensor is float32:
 - ``input.mean``, ``input.std``: (columns,) the z-score applied before the network.
 
 The metadata key ``kinestream`` holds the rest as JSON: ``format_version, name, architecture, labels, input, widths,
-resolutions, accuracy, card``, where learnt ``calibration`` and ``levers``, and ``sha256`` over everything else. A file
-contains no code, so reading one cannot run any.
+resolutions, accuracy, card``, where known ``calibration``, ``levers``, ``placement`` and ``needs_up``, and ``sha256``
+over everything else. A file contains no code, so reading one cannot run any.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kinestream.core.errors import ConfigError, ModelError
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import Subnet
 from kinestream.interpret.calibration import Calibration
+from kinestream.interpret.placement import Placement
 
 from .architecture import Architecture
 from .lever_accuracy import Levers
@@ -189,6 +190,8 @@ def _from_parts(metadata: Mapping[str, Any], tensors: dict[str, NDArray[np.float
                 else Calibration()
             ),
             levers=Levers.from_json(_typed(metadata["levers"], dict)) if "levers" in metadata else Levers(),
+            placement=Placement.from_json(_typed(metadata["placement"], dict)) if "placement" in metadata else None,
+            needs_up=tuple(_typed(label, str) for label in _typed(metadata.get("needs_up", []), list)),
         )
     except KeyError as error:
         raise ModelError(f"the metadata lacks {error}; export the model again") from error

@@ -21,6 +21,7 @@ from .fit.trainer import fit
 from .judge.coarse_classes import group_summary
 from .judge.evaluate import corners, score_grid, summary
 from .judge.model_card import begin_card, definition, learnt_from, recipe_of, to_markdown, without_counts
+from .judge.placement import learn_placement
 from .judge.scores import BOOTSTRAP_SEED
 from .network.export import from_model, normalised
 from .splits.people import person_of
@@ -80,6 +81,10 @@ def train_model(
     )
     card = begin_card(recipe, split, train, validation, command)
     model = fit(recipe, train, validation, run_dir, card=card, resume=resume, device=torch_device, progress=progress)
+    placement = learn_placement(dataset, recipe.data, recipe.input, split.train, track=_track(progress, "finding up"))
+    if placement:
+        model = replace(model, placement=placement)
+        save_model(run_dir / f"{recipe.name}.safetensors", model)
     scores = {"model": model.name, "command": command, "recipe": card["recipe"], "validation": model.card["validation"]}
     if test:
         scores["test"] = evaluate_model(model, data_dir=data_dir, dataset=dataset, progress=progress)

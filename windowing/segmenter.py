@@ -129,6 +129,11 @@ class Segmenter:
         counts["samples"] += self._inbox_size
         return counts
 
+    @property
+    def resets(self) -> int:
+        """How often the known direction of up was given up, to be learnt again."""
+        return self._up.resets if self._up else 0
+
     def _begin(self, chunk: SampleChunk) -> None:
         """Process the samples so far, then restart with a new epoch, or after a break within one."""
         if chunk.x.ndim != 2 or chunk.x.shape[1] != len(chunk.channels):
@@ -224,6 +229,7 @@ class Segmenter:
                     truth,
                     share,
                     up,
+                    self._up.moved if self._up else 0,
                 )
                 self._ready.append(window)
                 self._index += 1

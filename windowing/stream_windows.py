@@ -43,8 +43,8 @@ class StreamWindows:
 
     def counts(self) -> dict[str, int]:
         """Return the number of samples by what happened to them."""
-        thinned = self.sensor.thinned
-        return self.segmenter.counts() | ({"thinned": thinned} if thinned else {})
+        rare = {"thinned": self.sensor.thinned, "up_resets": self.segmenter.resets}
+        return self.segmenter.counts() | {kind: count for kind, count in rare.items() if count}
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere: plain values and arrays."""

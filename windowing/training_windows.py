@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kinestream.core.input_spec import InputSpec
-    from kinestream.core.signals import SampleChunk
+    from kinestream.core.signals import SampleChunk, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,36 @@ def training_windows(
                 starts.append(stretch.t0 + at / spec.fs_hz)
     x_all = np.stack(windows) if windows else np.empty((0, spec.length, len(spec.channels)), np.float32)
     return TrainingWindows(x_all, np.array(codes, np.int16), names, np.array(starts))
+
+
+def up_course(spec: InputSpec, chunks: Iterable[SampleChunk]) -> list[Vector | None]:
+    """The direction of up after each block of movement of a recording, as a live run would have found it.
+
+    Args:
+        spec: an input with ``acc_*`` among its ``stream_channels``.
+        chunks: one recording, in order.
+    Raises:
+        InputMismatch: as ``training_windows``.
+
+    >>> from kinestream.core.input_spec import InputSpec
+    >>> from kinestream.core.signals import ACC, SampleChunk
+    >>> t, x = np.arange(700) / 50.0, np.tile(np.float32([[0, 6, 0], [0, 13.6, 0]]), (350, 1))
+    >>> walk = SampleChunk("s", "a", t, x, ACC, 50.0, 0, 14.0)
+    >>> up_course(InputSpec(ACC, 50.0, length=128, hop=64, lowpass_hz=None), [walk])
+    [None, None, None, None, None, (0.0, 1.0, 0.0), (0.0, 1.0, 0.0)]
+    """
+    acc = [spec.stream_channels.index(name) for name in ACC]
+    live = WalkingUp(spec.fs_hz)
+    course: list[Vector | None] = []
+    for stretch in _stretches(spec, chunks)[1]:
+        live.begin(stretch.t0)
+        for block in range(0, len(stretch.x), live.block):
+            live.push(stretch.x[block : block + live.block, acc])
+            moved = live.moved
+            live.at(block + live.block)
+            if live.moved != moved:
+                course.append(live.newest)
+    return course
 
 
 def _stretches(spec: InputSpec, chunks: Iterable[SampleChunk]) -> tuple[tuple[str, ...], list[Stretch]]:

@@ -58,16 +58,21 @@ class WalkingUp:
     def __init__(self, fs_hz: float, *, steady: bool = False) -> None:
         self._fs_hz = fs_hz
         self._steady = steady
-        self._block = max(2, round(BLOCK_S * fs_hz))
-        self._part = np.empty((self._block, 3))  # the block that is being filled
+        self.block = max(2, round(BLOCK_S * fs_hz))
+        """Samples in a block."""
+        self._part = np.empty((self.block, 3))  # the block that is being filled
         self._forget()
         self._end_s = math.nan  # time of the newest sample
         self._t0_s = 0.0
         self._size = 0  # samples of this stretch
-        self._pending: list[tuple[int, Vector | None]] = []  # estimates by the sample they hold from
+        # Estimates by the sample they hold from, with the blocks of movement seen until then.
+        self._pending: list[tuple[int, Vector | None, int]] = []
         self._up: Vector | None = None
         self.resets = 0
-        """How often a known direction was given up: the sensor was turned, or paused for long."""
+        """How often a known direction was given up: the sensor was turned, paused for long, or its clock set back."""
+        self._moved = 0
+        self.moved = 0
+        """Blocks of movement before the sample that ``at`` was last asked for; never set back."""
 
     def _forget(self) -> None:
         self._total: Vector = (0.0, 0.0, 0.0)  # of unit vectors
@@ -81,7 +86,7 @@ class WalkingUp:
             self._forget()
         self._t0_s, self._size = t0_s, 0
         self._pending = []
-        self._up = self._direction()
+        self._up, self.moved = self._direction(), self._moved
 
     def push(self, acc: NDArray[Any]) -> None:
         """Add the next samples of the stretch.
@@ -91,13 +96,13 @@ class WalkingUp:
         """
         done = 0
         while done < len(acc):
-            filled = self._size % self._block
-            taken = min(self._block - filled, len(acc) - done)
+            filled = self._size % self.block
+            taken = min(self.block - filled, len(acc) - done)
             self._part[filled : filled + taken] = acc[done : done + taken]
             done += taken
             self._size += taken
-            if filled + taken == self._block and self._add_block():
-                self._pending.append((self._size, self._direction()))
+            if filled + taken == self.block and self._add_block():
+                self._pending.append((self._size, self._direction(), self._moved))
         self._end_s = self._t0_s + self._size / self._fs_hz
 
     def at(self, end: int) -> Vector | None:
@@ -106,7 +111,7 @@ class WalkingUp:
         None while too little movement was seen. ``end`` must not decrease within a stretch.
         """
         while self._pending and self._pending[0][0] <= end:
-            self._up = self._pending.pop(0)[1]
+            _, self._up, self.moved = self._pending.pop(0)
         return self._up
 
     @property
@@ -117,9 +122,9 @@ class WalkingUp:
     def _add_block(self) -> bool:
         """Add the full block; return whether it was one of movement."""
         flat = self._part.ravel()
-        x, y, z = (self._part.sum(axis=0) / self._block).tolist()
+        x, y, z = (self._part.sum(axis=0) / self.block).tolist()
         square = x * x + y * y + z * z
-        variance = float(flat @ flat) / self._block - square
+        variance = float(flat @ flat) / self.block - square
         if variance < MOVING_RMS**2 or square < LEAST_MEAN**2:
             return False
         direction = _unit((x, y, z))
@@ -129,6 +134,7 @@ class WalkingUp:
             self._total, self._blocks = _sum(self._newest[:-1]), TURNED_BLOCKS - 1
         self._total = _sum([self._total, direction])
         self._blocks += 1
+        self._moved += 1
         return True
 
     def _was_turned(self) -> bool:
@@ -145,7 +151,7 @@ class WalkingUp:
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere: plain values and arrays."""
         return {
-            "part": self._part[: self._size % self._block].copy(),
+            "part": self._part[: self._size % self.block].copy(),
             "total": self._total,
             "blocks": self._blocks,
             "newest": list(self._newest),
@@ -155,6 +161,7 @@ class WalkingUp:
             "pending": list(self._pending),
             "up": self._up,
             "resets": self.resets,
+            "moved": (self._moved, self.moved),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -163,9 +170,10 @@ class WalkingUp:
         self._total, self._blocks = tuple(state["total"]), state["blocks"]
         self._newest = [tuple(direction) for direction in state["newest"]]
         self._end_s, self._t0_s, self._size = state["end_s"], state["t0_s"], state["size"]
-        self._pending = [(end, None if up is None else tuple(up)) for end, up in state["pending"]]
+        self._pending = [(end, None if up is None else tuple(up), moved) for end, up, moved in state["pending"]]
         self._up = None if state["up"] is None else tuple(state["up"])
         self.resets = state["resets"]
+        self._moved, self.moved = state["moved"]
 
 
 # A block costs a few microseconds in plain numbers; as arrays of three it would cost ten times that.

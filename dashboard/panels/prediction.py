@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from kinestream.core.scoring import is_right
+from kinestream.core.signals import STILL
 
 from ..drawing import theme
 from ..drawing.draw import bar
@@ -69,7 +70,13 @@ class PredictionPanel(Panel):
 
 def _label(prediction: Prediction) -> list[Piece]:
     colour = theme.BAD if is_right(prediction) is False else theme.ACCENT
-    return [(readable(conclusion_of(prediction).label), f"bold {colour}")]
+    label = conclusion_of(prediction).label
+    line: list[Piece] = [(readable(label), f"bold {colour}")]
+    if prediction.worn_otherwise:
+        line.append(("  worn otherwise, i says how", theme.WARN))
+    elif label == STILL and prediction.up_known is False:
+        line.append(("  no up axis yet", theme.MUTED))
+    return line
 
 
 def _truth(prediction: Prediction) -> list[Piece]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kinestream.inference import Model
     from kinestream.interpret.calibration import Calibration
+    from kinestream.interpret.placement import Placement
     from kinestream.replay_data import Dataset
     from kinestream.train.judge.unseen import Track
 
@@ -29,7 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "calibrate",
         help="fit confidence and smoothing, and measure a slower sensor, without training again",
         description="Fit the model's confidence and the rates at which activities change, for --smooth and --unknown;\n"
-        "and measure its accuracy with a slower sensor and without gyroscope, for policies.\n"
+        "measure its accuracy with a slower sensor and without gyroscope, for policies; and learn how the training\n"
+        "people wore the sensor, to notice a wearer who wears it otherwise.\n"
         "Uses the model's training and validation people, never test people; or your recordings. The weights stay "
         "unchanged.",
         epilog="examples:\n"
@@ -37,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "  kinestream calibrate mine.safetensors monday.csv tuesday.csv --out mine_calibrated.safetensors\n"
         "  kinestream calibrate phone_acc --elsewhere turned umafall sisfall wisdm-windows\n"
         "  kinestream calibrate all.safetensors --elsewhere sisfall=fold2.safetensors umafall=fold3.safetensors\n"
+        "  kinestream calibrate uci_cnn --placement\n"
         "  kinestream replay hapt --subject 2 --smooth --unknown 0.7 --episodes",
     )
     parser.add_argument("model", metavar="M", help="name of a bundled model, or a model file")
@@ -63,6 +66,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "=M names a network of the same kind that never saw them, if M did; 'turned': its own validation people, the "
         "sensor turned at random",
     )
+    parser.add_argument(
+        "--placement",
+        action="store_true",
+        help="learn only how the training people wore the sensor; everything else stays",
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the dataset (default $KINESTREAM_DATA)")
     parser.add_argument(
         "--columns",
@@ -88,6 +96,14 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
     check_out(out, path, in_place=True)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if args.placement:
+        if args.recordings or args.elsewhere or args.order:
+            raise ConfigError("--placement reads the model's own training people; leave the other options out")
+        model = replace(model, placement=_placement(args, model))
+        save_model(out, model)
+        console.print(_placement_text(model))
+        print(out)
+        return 0
     if args.elsewhere:
         with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             calibration = _reliable(
@@ -118,7 +134,8 @@ def run(args: argparse.Namespace) -> int:
             candidates(model),
             track=lambda recordings: progress.track(recordings, description="measuring other sensor settings"),
         )
-    model = replace(model, calibration=calibration, levers=levers)
+    placement = model.placement if args.recordings else _placement(args, model)
+    model = replace(model, calibration=calibration, levers=levers, placement=placement)
     save_model(out, model)
     _print_results(console, model, calibration)
     print(out)
@@ -139,6 +156,30 @@ def _reliable(args: argparse.Namespace, model: Model, track: Track) -> Calibrati
             raise ConfigError(f"'{text}'; write DATA, or DATA=M for a network M that never saw DATA")
         named.append(Elsewhere(data, load_model(find_model(network)) if network else None))
     return calibrate_elsewhere(model, named, data_dir=args.data, columns=args.columns, track=track)
+
+
+def _placement(args: argparse.Namespace, model: Model) -> Placement | None:
+    """How the model's own training people wore the sensor."""
+    from kinestream.train.judge.model_card import recipe_of
+    from kinestream.train.judge.placement import can_be_checked, learn_placement
+
+    if not can_be_checked(model.input):
+        return None
+    dataset, learnt, _ = _people(args, model)
+    return learn_placement(dataset, recipe_of(model).data, model.input, learnt)
+
+
+def _placement_text(model: Model) -> str:
+    if model.placement is None:
+        return (
+            f"{model.name}: no check of how the sensor is worn: the model does not read it in the sensor's axes, its "
+            "training people wore it anyhow, or too few were seen moving"
+        )
+    up = ", ".join(f"{number:.2f}" for number in model.placement.up)
+    return (
+        f"{model.name}: up is ({up}) in the sensor's axes of {model.placement.people} training people; beyond "
+        f"{model.placement.limit_deg:.0f} degrees from it the sensor is worn otherwise"
+    )
 
 
 def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:
@@ -172,6 +213,7 @@ def _print_results(console: Console, model: Model, calibration: Calibration) -> 
     sensing, hops = model.levers.sensing, model.levers.hops
     for line in (
         calibration.about,
+        _placement_text(model),
         f"mean duration of an activity: {durations}",
         f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: the model was underconfident); "
         f"weight of a window's evidence: {calibration.evidence:g} x its share of new samples",

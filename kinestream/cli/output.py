@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from kinestream.core.signals import UNKNOWN, Prediction
+from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 
 
@@ -61,7 +61,7 @@ class Lines:
         shown = prediction.conclusion or prediction
         truth = ""
         if prediction.truth is not None:
-            mark = "=" if shown.label == prediction.truth else "?" if shown.label == UNKNOWN else "!"
+            mark = "=" if shown.label == prediction.truth else "?" if shown.label in (UNKNOWN, STILL) else "!"
             truth = f"{mark} {prediction.truth}"
         if self._live:
             self._wall_s[prediction.stream] = time.time() - prediction.t_end_s
@@ -70,6 +70,10 @@ class Lines:
             f"{shown.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
             f"{prediction.latency_ms:7.2f} ms  {truth}\n"
         )
+        self._out.flush()
+
+    def notice(self, line: str) -> None:
+        self._out.write(f"{'notice':>9}  {line}\n")
         self._out.flush()
 
     def episode(self, episode: Episode) -> None:

@@ -203,7 +203,10 @@ async def _begin(pending: PendingRun) -> bool:
 
 
 async def _run(session: Session, writer: JsonLines | Lines) -> int:
-    session.subscribe(on_prediction=writer.prediction, on_episode=writer.episode)
+    from .output import JsonLines
+
+    on_notice = say if isinstance(writer, JsonLines) else writer.notice
+    session.subscribe(on_prediction=writer.prediction, on_episode=writer.episode, on_notice=on_notice)
     stop_on_signals(session.stop)
     patience = asyncio.create_task(_say_when_waiting(session))
     try:
@@ -229,8 +232,10 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     from .output import JsonLines
 
     if isinstance(writer, JsonLines):  # the lines for people have the notices in their summary
+        said = session.pipeline.wear.notices()  # as they came up
         for notice in session.notices():
-            say(notice)
+            if notice not in said:
+                say(notice)
     writer.summary(session.summary())
 
 

@@ -120,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(find_model(name))
     engine = Engine(model)
     material = lab.collect(source, model)
+    for line in material.notices:
+        say(line)
     probs = probs_of(material, "running subnetworks")
     table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))
     useful = dict.fromkeys([*candidates(model), *named_subnets(parts)])

@@ -89,6 +89,11 @@ class InputSpec:
         return tuple(dict.fromkeys((*ACC, *gyro, *own)))
 
     @property
+    def reads_acc(self) -> bool:
+        """Whether the three axes of the accelerometer are made sample by sample, so that up can be found."""
+        return set(ACC) <= set(self.stream_channels)
+
+    @property
     def window_s(self) -> float:
         return self.length / self.fs_hz
 

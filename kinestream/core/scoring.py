@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .signals import UNKNOWN
+import numpy as np
+
+from .signals import STILL, UNKNOWN
 
 if TYPE_CHECKING:
     from .signals import Prediction
@@ -15,7 +17,7 @@ def is_right(prediction: Prediction) -> bool | None:
 
     The displayed label is the conclusion's where there is one, else the network's. A window cannot be scored without
     a true label, with a true label that the model does not know, where it straddles two activities, or where the
-    conclusion is ``UNKNOWN``.
+    conclusion is ``UNKNOWN``. ``STILL`` counts as the posture that is most probable.
 
     >>> from types import SimpleNamespace as Window
     >>> labels = ("WALKING", "STANDING")
@@ -26,5 +28,19 @@ def is_right(prediction: Prediction) -> bool | None:
     """
     if prediction.truth is None or prediction.truth not in prediction.labels or prediction.truth_share < 1.0:
         return None
-    label = (prediction.conclusion or prediction).label
+    label = judged_label(prediction)
     return None if label == UNKNOWN else label == prediction.truth
+
+
+def judged_label(prediction: Prediction) -> str:
+    """Return the displayed label, or the posture that is most probable where ``STILL`` stands for several.
+
+    >>> from types import SimpleNamespace as Window
+    >>> still = Window(label="still", probs=np.array([0.1, 0.5, 0.4]))
+    >>> judged_label(Window(labels=("walking", "sitting", "standing"), conclusion=still))
+    'sitting'
+    """
+    shown = prediction.conclusion or prediction
+    if shown.label != STILL or STILL in prediction.labels:
+        return shown.label
+    return prediction.labels[int(np.argmax(shown.probs))]

@@ -46,7 +46,10 @@ UNLABELLED = -1
 """The label code of a sample without a label."""
 
 UNKNOWN = "unknown"
-"""The label of a conclusion whose most probable activity is not probable enough."""
+"""The label of a conclusion whose most probable activity is not probable enough, or cannot be known."""
+
+STILL = "still"
+"""The label of a conclusion that is one of several postures which only the direction of up tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class Window:
     up: Vector | None = None
     """Unit vector of up in the sensor's axes, found while the wearer moved (``windowing/walking_up.py``); None while it
     is unknown, and for models that do not read ``acc_*``."""
+    up_blocks: int = 0
+    """Blocks of movement of this stream so far: ``up`` rests on another block only where this number has grown."""
 
     def __repr__(self) -> str:
         return (
@@ -218,10 +223,10 @@ class Conclusion:
     """The displayed result of a window: the network's output calibrated and, if asked for, smoothed over time."""
 
     label: str
-    """``UNKNOWN`` where no label is probable enough."""
+    """``UNKNOWN`` where no label is probable enough, ``STILL`` for postures that cannot be told apart yet."""
     confidence: float
-    """Probability that the most probable label is right. Of a model with a reliability it can be lower than all
-    ``probs``, because the activity may be none of them."""
+    """Probability that the most probable label is right; of ``STILL``, that one of its postures is. Of a model with a
+    reliability it can be lower than all ``probs``, because the activity may be none of them."""
     probs: NDArray[np.float64]
     """(classes,) in the order of the prediction's ``labels``; sums to 1."""
     novelty: float | None = None
@@ -268,6 +273,10 @@ class Prediction:
     movement: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
     """(8,) the window's ``interpret.movement.Movement``, for a model whose reliability needs it; a recording does not
     store it."""
+    up_known: bool | None = field(default=None, compare=False)
+    """Whether the direction of up was known; None for a model that tells its activities apart without it."""
+    worn_otherwise: bool = field(default=False, compare=False)
+    """Whether the sensor is surely worn otherwise than the model's training people wore it (``Placement``)."""
 
     def __repr__(self) -> str:
         return (
@@ -297,6 +306,8 @@ class Prediction:
             "truth_share": round(self.truth_share, 4),
             "battery": None if self.battery_frac is None else round(self.battery_frac, 6),
             **({"sensing": {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro}} if sensing else {}),
+            **({} if self.up_known is None else {"up_known": self.up_known}),
+            **({"worn_otherwise": True} if self.worn_otherwise else {}),
             **({"concluded": _concluded(self.conclusion, self.labels)} if self.conclusion else {}),
         }
 

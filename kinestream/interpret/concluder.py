@@ -57,7 +57,7 @@ class Concluder:
         if not 0 <= unknown_below <= 1:
             raise ConfigError(f"unknown_below is {unknown_below:g}; expected a probability, 0 to 1")
         self._smooth = smooth
-        self._unknown_below = unknown_below
+        self.unknown_below = unknown_below
         self._calibration = calibration
         self._rates = calibration.rates(classes)
         self._window_s = window_s
@@ -108,7 +108,7 @@ class Concluder:
         probs: NDArray[np.float64],
         novelty: float | None = None,
     ) -> Prediction:
-        label = UNKNOWN if confidence < self._unknown_below else prediction.labels[best]
+        label = UNKNOWN if confidence < self.unknown_below else prediction.labels[best]
         return replace(prediction, conclusion=Conclusion(label, confidence, probs, novelty))
 
     def settings(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Concluder:
         return {
             "calibrated": self._calibration.is_learnt,
             "smoothed": self._smooth,
-            "unknown_below": self._unknown_below,
+            "unknown_below": self.unknown_below,
             **({"reliability": True} if self._calibration.reliability else {}),
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kinestream.core.errors import DataMissing
 from kinestream.run.tally import judged_as
+from kinestream.run.wear_watch import WearWatch
 from kinestream.windowing import StreamWindows
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Material:
     """Stream, session and index of each window."""
     labels: tuple[str, ...] = ()
     """The model's names of the activities; empty if unknown."""
+    notices: tuple[str, ...] = ()
+    """How the sensor was worn, where the model cannot know the activity for that; policies are judged all the same."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -75,7 +78,8 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
     >>> len(material), material.hop_s
     (6, 1.28)
     """
-    windows = asyncio.run(_windows(source, model, sensing and model.input.bearable(sensing)))
+    wear = WearWatch(model)
+    windows = asyncio.run(_windows(source, model, sensing and model.input.bearable(sensing), wear))
     if not windows:
         raise DataMissing(f"{source.name} holds no window of {model.input.window_s:g} s; choose a longer recording")
     kinds = [_judged(window, model.labels) for window in windows]
@@ -95,19 +99,24 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
         model.input.window_s,
         tuple((window.stream, window.session, window.index) for window in windows),
         model.labels,
+        tuple(wear.notices()),
     )
 
 
-async def _windows(source: Source, model: Model, sensing: Sensing | None) -> list[Window]:
+async def _windows(source: Source, model: Model, sensing: Sensing | None, wear: WearWatch) -> list[Window]:
     streams: dict[str, StreamWindows] = {}
     windows: list[Window] = []
     try:
         async for chunk in source.chunks():
             if chunk.stream not in streams:
                 streams[chunk.stream] = StreamWindows(model.input, sensing)
-            windows += streams[chunk.stream].push(chunk)
+            for window in streams[chunk.stream].push(chunk):
+                wear.see(window, streams[chunk.stream].segmenter.resets)
+                windows.append(window)
         for stream in streams.values():
-            windows += stream.flush()
+            for window in stream.flush():
+                wear.see(window, stream.segmenter.resets)
+                windows.append(window)
     finally:
         await source.aclose()
     return windows

@@ -13,6 +13,7 @@ from kinestream.core.signals import ACC, Subnet
 from kinestream.inference import Engine, candidates, choose_model, find_model, load_model, operating_table
 from kinestream.inference.zoo_table import ANYWHERE
 from kinestream.interpret.concluder import Concluder
+from kinestream.interpret.withhold import withhold
 
 from .build_pipeline import build_pipeline, explicit_policy
 from .predictions import Predictions
@@ -178,7 +179,8 @@ class Recogniser:
         predictions += pipeline.flush()
         if concluder:
             predictions = [concluder.conclude(prediction) for prediction in predictions]
-        notices = _notices(pipeline.counts())
+        predictions = [withhold(p, self.model.needs_up, unknown_below or 0.0) for p in predictions]
+        notices = [*_notices(pipeline.counts()), *pipeline.wear.notices()]
         if not predictions:
             raise InputMismatch(self._why_empty(samples, notices))
         return Predictions(self.name, self.labels, predictions, notices)

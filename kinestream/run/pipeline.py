@@ -20,6 +20,7 @@ from kinestream.policy import Battery, Policy, PolicyState
 from kinestream.windowing import ChannelMap, StreamWindows
 
 from .decision_loop import DecisionLoop, StreamTime
+from .wear_watch import NOTHING_KNOWN, Wear, WearWatch
 
 SENSOR_CHANGE_DELAY_S = 1.0
 """Delay before a sensor-rate change takes effect: what a Bluetooth sensor needs at best."""
@@ -46,6 +47,7 @@ class DueWindow:
     decision: Decision
     policy: Policy
     state: PolicyState
+    wear: Wear = NOTHING_KNOWN
 
 
 class Pipeline:
@@ -107,6 +109,7 @@ class Pipeline:
         self._streams: dict[str, StreamWindows] = {}
         self._time = StreamTime()
         self._loop = DecisionLoop(self.spec.hop_s)
+        self.wear = WearWatch(engine.model)
 
     def __repr__(self) -> str:
         return f"<Pipeline of {self.engine.model.name}: {type(self.policy).__name__}, {len(self._streams)} streams>"
@@ -178,6 +181,8 @@ class Pipeline:
             truth_share=window.truth_share,
             battery_frac=battery_frac,
             movement=self._movement.of(window.x) if self._movement else None,
+            up_known=due.wear.up_known,
+            worn_otherwise=due.wear.worn_otherwise,
         )
         self._loop.conclude(prediction)
         circumstances = Circumstances(due.policy, due.state, ready_s)
@@ -188,7 +193,8 @@ class Pipeline:
     def counts(self) -> dict[str, int]:
         """Samples and windows of all streams by what became of them; may be asked from another thread."""
         counts = added(stream.counts() for stream in list(self._streams.values()))
-        return counts | ({"passed_over": self._loop.skipped} if self._loop.skipped else {})
+        counts |= {"passed_over": self._loop.skipped} if self._loop.skipped else {}
+        return counts | self.wear.counts()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue elsewhere with the same model and policy: plain values and arrays."""
@@ -197,6 +203,7 @@ class Pipeline:
             "elapsed": self._time.snapshot(),
             "loop": self._loop.snapshot(),
             "battery": self.battery.state() if self.battery else None,
+            "wear": self.wear.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -208,6 +215,7 @@ class Pipeline:
         self._loop.restore(state["loop"])
         if self.battery and state["battery"] is not None:
             self.battery.restore(state["battery"])
+        self.wear.restore(state["wear"])
 
     def _run(self, due: DueWindow) -> Prediction:
         return self.conclude(due, self.engine.predict(due.window.x, due.decision.subnet))
@@ -221,6 +229,7 @@ class Pipeline:
     def _decide(self, windows: Iterable[Window]) -> Iterator[DueWindow]:
         for window in windows:
             now_s = self._time.after(window)
+            wear = self.wear.see(window, self._streams[window.stream].segmenter.resets)
             if self._loop.skips(window.stream):
                 continue
             policy = self.policy  # a person may change it meanwhile
@@ -234,7 +243,7 @@ class Pipeline:
             )
             decision = self._bearable(policy.decide(state))
             self._sense(window, decision, now_s)
-            yield DueWindow(window, decision, policy, state)
+            yield DueWindow(window, decision, policy, state, wear)
 
     def _bearable(self, decision: Decision) -> Decision:
         """The decision, with a sensor rate at which windows can still be cut: without windows, nothing is decided."""

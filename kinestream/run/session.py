@@ -19,6 +19,7 @@ from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
+from kinestream.interpret.withhold import withhold
 from kinestream.policy import SimulatedBattery, make_policy
 
 from .chunk_queue import QUEUE_CHUNKS, ChunkQueue
@@ -82,6 +83,8 @@ class Session:
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
         self._on_prediction: list[Callable[[Prediction], None]] = []
         self._on_episode: list[Callable[[Episode], None]] = []
+        self._on_notice: list[Callable[[str], None]] = []
+        self._announced = 0  # notices about how the sensor is worn
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
@@ -132,14 +135,21 @@ class Session:
         on_chunk: Callable[[SampleChunk], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
         on_episode: Callable[[Episode], None] | None = None,
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        """Call back for every later chunk, prediction and completed episode, in the event loop's thread."""
+        """Call back for every later chunk, prediction and completed episode, in the event loop's thread.
+
+        ``on_notice`` is called once for each new notice about how a sensor is worn, before the first prediction that
+        it explains.
+        """
         if on_chunk:
             self._on_chunk.append(on_chunk)
         if on_prediction:
             self._on_prediction.append(on_prediction)
         if on_episode:
             self._on_episode.append(on_episode)
+        if on_notice:
+            self._on_notice.append(on_notice)
 
     def conclude(self, concluder: Concluder | None, episodes: EpisodeFinder | None = None) -> None:
         """Add conclusions to later predictions, and find episodes in them; None: do not."""
@@ -252,16 +262,27 @@ class Session:
 
     def _deliver(self, predictions: list[Prediction]) -> None:
         self._ended_s = time.perf_counter()
+        self._announce()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
             self._steer(prediction)
             if self._concluder:
                 prediction = self._concluder.conclude(prediction)
+            below = self._concluder.unknown_below if self._concluder else 0.0
+            prediction = withhold(prediction, self.pipeline.engine.model.needs_up, below)
+            if self._concluder:
                 self._concluded.add(prediction)
             for on_prediction in self._on_prediction:
                 on_prediction(prediction)
             if self._episodes:
                 self._deliver_episodes(self._episodes.add(prediction))
+
+    def _announce(self) -> None:
+        found = self.pipeline.wear.found[self._announced :]
+        self._announced += len(found)
+        for line in (self.pipeline.wear.notice(*which) for which in found):
+            for on_notice in self._on_notice if line else ():
+                on_notice(line)
 
     def _steer(self, prediction: Prediction) -> None:
         """Ask the sensor to run as the policy wants; where it cannot, the pipeline thins its samples instead."""
@@ -297,6 +318,7 @@ class Session:
         """Facts about the streams that the user should know, one line each."""
         lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
         lines += self._recorder.notices() if self._recorder else []
+        lines += self.pipeline.wear.notices()
         lines += [
             f"{stream}: {rate.measured_hz:.2f} Hz measured, {rate.nominal_hz:g} Hz announced"
             for stream, rate in self._rates.items()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kinestream.core.scoring import judged_label
 from kinestream.core.signals import UNKNOWN, Prediction, Window
 
 REMEMBERED_LATENCIES = 100_000
@@ -76,7 +77,8 @@ class Tally:
 
 
 class ConclusionTally:
-    """Adds up conclusions, judged as ``Tally`` judges; a window concluded ``unknown`` is neither right nor wrong."""
+    """Adds up conclusions, judged as ``Tally`` judges; a window concluded ``unknown`` is neither right nor wrong, one
+    concluded ``still`` counts as the most probable posture."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = frozenset(labels)
@@ -89,7 +91,7 @@ class ConclusionTally:
         kind = judged_as(prediction, self._labels)
         self._counts[kind] += 1
         self._counts[f"{kind}_labelled"] += prediction.conclusion.label != UNKNOWN
-        self._counts[f"{kind}_right"] += prediction.conclusion.label == prediction.truth
+        self._counts[f"{kind}_right"] += judged_label(prediction) == prediction.truth
 
     def summary(self) -> dict[str, Any]:
         """Plain JSON values: the share of windows with a label (``told``), and the share of right ones among these."""

@@ -45,6 +45,7 @@ def to_model(
         resolutions=network.resolutions,
         tensors=weights | batch_statistics.to_arrays(net, network.widths, network.resolutions),
         card=card,
+        needs_up=recipe.data.needs_up,
     )
 
 

@@ -34,6 +34,8 @@ class Data:
     label_map: dict[str, dict[str, str]] = field(default_factory=dict)
     """Table ``[data.label_map.DATASET]``: the dataset's name of an activity = the class it belongs to. Activities named
     like their class can be omitted; an empty class leaves the activity of this dataset out."""
+    needs_up: tuple[str, ...] = ()
+    """The labels that only the direction of up tells apart: shown as one, ``still``, until the wearer has walked."""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Table ``[data.groups]``: coarser classes and their labels; a group's probability is the sum over its labels."""
     test_subjects: tuple[str, ...] = ()
@@ -65,6 +67,8 @@ class Data:
             raise ConfigError(f"labels {list(self.labels)}: expected at least two, each once")
         if self.protocol not in ("", *PROTOCOL_NAMES):
             raise ConfigError(f"protocol '{self.protocol}' is unknown; choose from {', '.join(PROTOCOL_NAMES)}")
+        if unknown := [label for label in self.needs_up if label not in self.labels]:
+            raise ConfigError(f"needs_up names '{unknown[0]}'; expected some of {', '.join(self.labels)}")
         if self.fold < 1 or not 0 < self.validation_share < 1:
             raise ConfigError(
                 f"fold is {self.fold}, validation_share {self.validation_share}; "

@@ -230,6 +230,11 @@ class Recipe:
                 f"the recipe has {len(self.data.labels)} labels; the network {self.network.preset} has {arch.classes} "
                 "classes; change labels in [data] or classes in [network]"
             )
+        if self.data.needs_up and not self.input.has_views:
+            raise ConfigError(
+                f"needs_up names {', '.join(self.data.needs_up)}, but the channels of [input] do not show up; leave "
+                "needs_up out, or read upright_* and upright_known"
+            )
 
     @property
     def train_hop(self) -> int:
