@@ -79,12 +79,12 @@ class Placement:
 class PlacementWatch:
     """Follows one stream: whether its sensor is surely worn otherwise.
 
-    It is from the moment at which up lay beyond the limit in ``SURE_BLOCKS`` consecutive blocks of movement, until up
-    lies within it, or is unknown because the sensor was turned. Up is known after 12 s of movement, so a wearer who
-    walks is noticed after 20 s.
+    It is from the moment at which up has lain beyond the limit for ``SURE_BLOCKS`` blocks of movement, until up lies
+    within it, or is unknown because the sensor was turned. Up is known after 12 s of movement, so a wearer who walks is
+    noticed after 20 s. Standing still proves nothing: up rests on the same blocks as before.
 
     >>> watch = PlacementWatch(Placement((1.0, 0.0, 0.0), 50.0, 17))
-    >>> [watch.see((0.0, 1.0, 0.0), block) for block in (6, 7, 8, 8, 9, 10)]
+    >>> [watch.see((0.0, 1.0, 0.0), blocks) for blocks in (6, 7, 8, 8, 9, 10)]
     [False, False, False, False, False, True]
     >>> watch.see((1.0, 0.0, 0.0), 11)
     False
@@ -92,8 +92,7 @@ class PlacementWatch:
 
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
-        self._beyond = 0
-        self._blocks = 0
+        self._since: int | None = None  # the blocks when up was first seen beyond the limit; None while it is within
         self.angle_deg = math.nan
         """The angle of the newest up; NaN while it is unknown."""
 
@@ -106,16 +105,15 @@ class PlacementWatch:
         """
         self.angle_deg = math.nan if up is None else self._placement.angle_deg(up)
         if not self.angle_deg > self._placement.limit_deg:
-            self._beyond = 0
-        elif self._beyond == 0 or blocks != self._blocks:
-            self._beyond += 1
-        self._blocks = blocks
-        return self._beyond >= SURE_BLOCKS
+            self._since = None
+        elif self._since is None:
+            self._since = blocks
+        return self._since is not None and blocks - self._since >= SURE_BLOCKS - 1
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere, as plain values."""
-        return {"beyond": self._beyond, "blocks": self._blocks, "angle_deg": self.angle_deg}
+        return {"since": self._since, "angle_deg": self.angle_deg}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
-        self._beyond, self._blocks, self.angle_deg = state["beyond"], state["blocks"], state["angle_deg"]
+        self._since, self.angle_deg = state["since"], state["angle_deg"]

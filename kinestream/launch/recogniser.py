@@ -180,7 +180,7 @@ class Recogniser:
         if concluder:
             predictions = [concluder.conclude(prediction) for prediction in predictions]
         predictions = [withhold(p, self.model.needs_up, unknown_below or 0.0) for p in predictions]
-        notices = [*_notices(pipeline.counts()), *pipeline.wear.notices()]
+        notices = [*_notices(pipeline.counts()), *pipeline.wear.notices(), *pipeline.wear.past()]
         if not predictions:
             raise InputMismatch(self._why_empty(samples, notices))
         return Predictions(self.name, self.labels, predictions, notices)

@@ -278,10 +278,10 @@ class Session:
                 self._deliver_episodes(self._episodes.add(prediction))
 
     def _announce(self) -> None:
-        found = self.pipeline.wear.found[self._announced :]
-        self._announced += len(found)
-        for line in (self.pipeline.wear.notice(*which) for which in found):
-            for on_notice in self._on_notice if line else ():
+        new = self.pipeline.wear.said()[self._announced :]
+        self._announced += len(new)
+        for line in new:
+            for on_notice in self._on_notice:
                 on_notice(line)
 
     def _steer(self, prediction: Prediction) -> None:
@@ -358,6 +358,6 @@ class Session:
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
-            "notices": self.notices(),
+            "notices": [*self.notices(), *self.pipeline.wear.past()],
             **({"recording": self._recorder.summary()} if self._recorder else {}),
         }

@@ -50,8 +50,7 @@ class WearWatch:
         self._model = model
         self._uses_up = bool(model.placement or model.needs_up or model.input.has_views)
         self._streams: dict[str, _Stream] = {}
-        self.found: list[tuple[str, str]] = []
-        """Stream and kind of each notice, in the order in which they came up first; one given up stays."""
+        self._found: dict[tuple[str, str], str] = {}  # each notice's text when it first came up, by stream and kind
 
     def see(self, window: Window, resets: int) -> Wear:
         """Take the next window of a stream.
@@ -78,18 +77,32 @@ class WearWatch:
             self._note(window.stream, NO_UP)
         return Wear(stream.up_known, otherwise)
 
+    def said(self) -> list[str]:
+        """Return all notices as they first came up, the newest last: each is worth saying once."""
+        return list(self._found.values())
+
     def notices(self) -> list[str]:
         """Return what a person should know now, one line each."""
-        return [line for name, kind in list(self.found) if (line := self.notice(name, kind))]
+        current = [which for which in list(self._found) if not self._is_over(*which)]
+        return [self._text(*which) for which in current]
 
-    def notice(self, name: str, kind: str) -> str:
-        """Return one of the notices in ``found``; empty if it no longer matters."""
+    def past(self) -> list[str]:
+        """Return what was so earlier in the run, one line each, for its summary."""
+        return [
+            f"{name}: no up axis in {_windows(self._streams[name].without_up)}, until the wearer had walked: "
+            f"{', '.join(self._model.needs_up)} were shown as still"
+            for name, kind in list(self._found)
+            if self._is_over(name, kind)
+        ]
+
+    def _is_over(self, name: str, kind: str) -> bool:
+        return kind == NO_UP and self._streams[name].up_known
+
+    def _text(self, name: str, kind: str) -> str:
         stream, model = self._streams[name], self._model
         if kind == RESET:
             return f"{name}: up is learnt again: the sensor was turned, or a long pause or another recording began"
         if kind == NO_UP:
-            if stream.up_known:
-                return ""
             return (
                 f"{name}: no up axis yet: walk {BLOCK_S * KNOWN_BLOCKS:g} s so that postures can be told apart; until "
                 f"then {', '.join(model.needs_up)} are shown as still ({_windows(stream.without_up)} so far)"
@@ -117,7 +130,7 @@ class WearWatch:
             }
             for name, stream in self._streams.items()
         }
-        return {"streams": streams, "found": list(self.found)}
+        return {"streams": streams, "found": [(*which, text) for which, text in self._found.items()]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
@@ -127,14 +140,14 @@ class WearWatch:
             if stream.watch and fields["watch"]:
                 stream.watch.restore(fields["watch"])
             stream.up_known, stream.otherwise, stream.without_up, stream.angle_deg, stream.resets = fields["numbers"]
-        self.found = [(name, kind) for name, kind in state["found"]]
+        self._found = {(name, kind): text for name, kind, text in state["found"]}
 
     def _new(self) -> _Stream:
         return _Stream(PlacementWatch(self._model.placement) if self._model.placement else None)
 
     def _note(self, name: str, kind: str) -> None:
-        if (name, kind) not in self.found:
-            self.found.append((name, kind))
+        if (name, kind) not in self._found:
+            self._found[name, kind] = self._text(name, kind)
 
 
 def _windows(count: int) -> str:

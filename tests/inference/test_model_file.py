@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from kinestream.core.errors import ModelError
-from kinestream.core.signals import Subnet
-from kinestream.inference import Model, load_model, save_model
+from kinestream.core.signals import GYRO, Subnet
+from kinestream.inference import Model, find_model, load_model, save_model
 from kinestream.inference.model_file import MAX_HEADER_BYTES, METADATA_KEY
+from kinestream.interpret.placement import Placement
 from tests.random_models import random_model
 
 
@@ -240,3 +242,44 @@ def test_a_card_that_is_not_json_is_not_written(model, tmp_path):
     with pytest.raises(ModelError, match="trim the card"):
         save_model(tmp_path / "huge.safetensors", huge)
     assert not list(tmp_path.iterdir())
+
+
+PLACEMENT = Placement((0.0, 1.0, 0.0), 47.5, 17)
+
+
+def test_placement_and_needs_up_survive_a_file_and_leave_the_fingerprint(tmp_path) -> None:
+    plain = random_model()
+    model = replace(plain, placement=PLACEMENT)
+    save_model(tmp_path / "m.safetensors", model)
+    read = load_model(tmp_path / "m.safetensors")
+    assert read.placement == PLACEMENT
+    assert read.fingerprint == plain.fingerprint
+    assert {"placement", "needs_up"}.isdisjoint(plain.metadata())
+
+
+def test_needs_up_names_labels_of_a_model_that_reads_up() -> None:
+    with pytest.raises(ModelError, match="reads no up"):
+        replace(random_model(), needs_up=("activity_1",))
+    with pytest.raises(ModelError, match="has no label dancing"):
+        replace(random_model(), needs_up=("dancing",))
+
+
+def test_a_placement_needs_acceleration_in_the_sensors_axes() -> None:
+    gyro = replace(random_model().input, channels=GYRO)
+    with pytest.raises(ModelError, match="a placement, but no acceleration"):
+        replace(random_model(), input=gyro, placement=PLACEMENT)
+
+
+def test_a_damaged_placement_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Placement, "to_json", lambda self: {"up": [0.0, 1.0], "limit_deg": 40, "people": 3})
+    save_model(tmp_path / "m.safetensors", replace(random_model(), placement=PLACEMENT))
+    with pytest.raises(ModelError, match="the metadata is wrong"):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("name", ["uci_cnn", "uci_kinet", "uci_resnet"])
+def test_bundled_models_of_one_way_of_wearing_hold_a_placement(name: str) -> None:
+    placement = load_model(find_model(name)).placement
+    assert placement is not None
+    assert placement.angle_deg((1.0, 0.0, 0.0)) < 10
+    assert placement.people == 17

@@ -90,28 +90,32 @@ def placement_of(courses: Mapping[str, Sequence[Course]]) -> Placement | None:
     directions = {person: np.array([_last(course) for course in own]) for person, own in courses.items()}
     angles = []
     for person, own in courses.items():
-        others = np.concatenate([ups for other, ups in directions.items() if other != person])
-        centre = spherical_median(others)
+        centre = _centre([ups for other, ups in directions.items() if other != person])
         angles.append(max(sure_angle_deg(course, centre) for course in own))
     lower, upper = np.percentile(angles, [25, 75])
     limit_deg = max(float(upper + FENCE * (upper - lower)), LEAST_DEG)
     if limit_deg > WIDEST_DEG:
         return None
-    centre = spherical_median(np.concatenate(list(directions.values())))
-    x, y, z = (round(number, 6) + 0.0 for number in centre.tolist())
+    x, y, z = (round(number, 6) + 0.0 for number in _centre(list(directions.values())).tolist())
     return Placement((x, y, z), round(limit_deg, 2), len(courses))
 
 
-def spherical_median(directions: Floats) -> Floats:
-    """The unit vector with the least sum of distances to (n, 3) unit vectors.
+def _centre(people: Sequence[Floats]) -> Floats:
+    """The median of the directions of people, each with (recordings, 3) of them; every person counts equally."""
+    weights = np.concatenate([np.full(len(ups), 1 / len(ups)) for ups in people])
+    return spherical_median(np.concatenate(people), weights)
 
-    >>> spherical_median(np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0]])).round(3).tolist()
+
+def spherical_median(directions: Floats, weights: Floats) -> Floats:
+    """The unit vector with the least weighted sum of distances to (n, 3) unit vectors.
+
+    >>> spherical_median(np.array([[1.0, 0, 0], [0, 1.0, 0]]), np.array([2.0, 1.0])).round(3).tolist()
     [1.0, 0.0, 0.0]
     """
-    centre = _unit(directions.sum(axis=0))
+    centre = _unit(weights @ directions)
     for _ in range(STEPS):
         distances = np.maximum(np.linalg.norm(directions - centre, axis=1), 1e-6)
-        centre = _unit((directions / distances[:, None]).sum(axis=0))
+        centre = _unit((weights / distances) @ directions)
     return centre
 
 
