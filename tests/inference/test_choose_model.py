@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kinestream.core.errors import ConfigError, InputMismatch, ModelError
-from kinestream.core.input_spec import CLIPPED_ACC, UPRIGHT_ACC, UPRIGHT_GYRO, UPRIGHT_KNOWN
 from kinestream.core.signals import ACC, GYRO
 from kinestream.inference import bundled_models, choose_model, list_models, load_model, save_model, zoo_table
 from kinestream.inference.choose_model import model_for_dataset
-from kinestream.inference.zoo_table import BundledModel, read_table, zoo, zoo_entry
+from kinestream.inference.zoo_table import read_table, zoo, zoo_entry
 from kinestream.replay_data.datasets.registry import DATASETS
 from tests.random_models import random_model
 
@@ -21,37 +19,27 @@ IMU = (*ACC, *GYRO)
 TABLE = Path(zoo_table.__file__).parent / "zoo" / "zoo.toml"
 
 
-def entry(name: str) -> BundledModel:
-    """A row of the table with its file's input; for a model whose file is not there yet, the input it will have."""
-    if name in list_models():
-        return zoo_entry(name)
-    spec = zoo_entry("phone_acc").input
-    views = (*CLIPPED_ACC, *UPRIGHT_ACC, *(UPRIGHT_GYRO if name == "anywhere_imu" else ()), UPRIGHT_KNOWN)
-    spec = replace(spec, channels=views)
-    return BundledModel(name, spec, **read_table(TABLE)[name])
-
-
-FAMILY = tuple(entry(name) for name in read_table(TABLE))
-"""The bundled models, the two of the family ``anywhere`` among them."""
+FAMILY = zoo()
 BEFORE = tuple(model for model in FAMILY if not model.name.startswith("anywhere"))
+"""The bundled models without the one that is worn anywhere."""
 
 
 @pytest.mark.parametrize(
     ("channels", "fs_hz", "worn", "with_family", "before"),
     [
         (ACC, 50.0, "anywhere", "anywhere_acc", "phone_acc"),
-        (IMU, 50.0, "anywhere", "anywhere_imu", "phone_acc"),
+        (IMU, 50.0, "anywhere", "anywhere_acc", "phone_acc"),
         (ACC, 16.0, "anywhere", "anywhere_acc", "phone_acc"),
-        (IMU, 50.0, "waist", "anywhere_imu", "uci_cnn"),
-        (IMU, 39.9, "waist", "anywhere_imu", "phone_acc"),
+        (IMU, 50.0, "waist", "anywhere_acc", "uci_cnn"),
+        (IMU, 39.9, "waist", "anywhere_acc", "phone_acc"),
         (ACC, 50.0, "waist", "anywhere_acc", "phone_acc"),
         (ACC, 20.0, "pocket", "anywhere_acc", "phone_acc"),
-        (IMU, 100.0, "pocket", "anywhere_imu", "phone_acc"),
+        (IMU, 100.0, "pocket", "anywhere_acc", "phone_acc"),
         (IMU, 20.0, "wrist", "watch", "watch"),
         (ACC, 50.0, "wrist", "anywhere_acc", "phone_acc"),
-        (IMU, 50.0, "hip", "anywhere_imu", "phone_acc"),
-        (IMU, 50.0, "chest", "anywhere_imu", "phone_acc"),
-        (IMU, 50.0, "bag", "anywhere_imu", "phone_acc"),
+        (IMU, 50.0, "hip", "anywhere_acc", "phone_acc"),
+        (IMU, 50.0, "chest", "anywhere_acc", "phone_acc"),
+        (IMU, 50.0, "bag", "anywhere_acc", "phone_acc"),
     ],
 )
 def test_channels_rate_and_place_decide(
