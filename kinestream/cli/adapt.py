@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from kinestream.inference import find_model, load_model, save_model
     from kinestream.replay_data import ColumnMap
     from kinestream.train.data.own_recordings import open_own_recordings
+    from kinestream.train.judge.placement import is_worn_like
 
     path = find_model(args.model)
     model = load_model(path)
@@ -75,6 +76,12 @@ def run(args: argparse.Namespace) -> int:
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         adapted = adapt(
             model, windows, track=lambda subnets: progress.track(subnets, description="fitting subnetworks")
+        )
+    if model.placement and not is_worn_like(model.placement, dataset, model.input, subjects):
+        adapted = replace(adapted, placement=None)
+        console.print(
+            f"the sensor is worn otherwise than by the training people of {model.name}: the adapted model does not "
+            "check how it is worn"
         )
     names = [Path(recording).name for recording in args.recordings]
     card: dict[str, Any] = {**adapted_card(model, windows, names, gain), "command": _command(args, names)}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC
-from kinestream.inference import save_model
+from kinestream.inference import load_model, save_model
 from kinestream.replay_data import default_data_dir
 from tests.cli.test_decisions import kinestream
 from tests.run.test_wear_watch import ANYWHERE, AT_WAIST
@@ -84,3 +84,17 @@ def test_a_real_phone_turned_by_ninety_degrees_is_noticed_and_as_worn_it_is_not(
         out, _ = kinestream(folder, *command, *axes)
         summary = json.loads(out.splitlines()[-1])
         assert ("worn_otherwise" in summary["counts"]) is noticed
+
+
+@pytest.mark.parametrize(("up", "checked"), [(Y, False), (np.array([1.0, 0.0, 0.0]), True)])
+def test_a_model_adapted_to_a_wearer_checks_only_what_fits_this_wearer(folder: Path, up, checked: bool) -> None:
+    name = f"adapted_{checked}"
+    x = walk(80, up)
+    lines = [",".join(("time", *ACC, "label"))]
+    for i, row in enumerate(x):
+        lines.append(f"{i / 20:.2f}," + ",".join(f"{v:.4f}" for v in row) + f",activity_{i // 400}")
+    (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    out = folder / f"{name}.safetensors"
+    _, err = kinestream(folder, "adapt", folder / "waist.safetensors", folder / f"{name}.csv", "--out", out)
+    assert (load_model(out).placement is not None) is checked
+    assert ("check how it is worn" in err) is not checked

@@ -74,6 +74,13 @@ def can_be_checked(spec: InputSpec) -> bool:
     return not spec.has_views and spec.reads_acc
 
 
+def is_worn_like(placement: Placement, dataset: Dataset, spec: InputSpec, subjects: Sequence[str]) -> bool:
+    """Whether a live run would not have noticed any of these recordings to be worn otherwise."""
+    centre = np.array(placement.up)
+    courses = (up_course(spec, chunks_of(recording)) for recording in dataset.select(subjects))
+    return all(sure_angle_deg(course, centre) <= placement.limit_deg for course in courses)
+
+
 def placement_of(courses: Mapping[str, Sequence[Course]]) -> Placement | None:
     """The placement by the people's recordings; None if too few people are given, or they wore the sensor anyhow.
 

@@ -17,6 +17,7 @@ from kinestream.train import load_recipe
 from kinestream.train.judge.placement import (
     LEAST_DEG,
     LEAST_PEOPLE,
+    is_worn_like,
     learn_placement,
     placement_of,
     spherical_median,
@@ -112,6 +113,14 @@ def test_a_model_without_axes_of_its_own_learns_none() -> None:
     dataset = walkers(7)
     views = replace(SPEC, channels=("norm_acc",))
     assert learn_placement(dataset, DATA, views, dataset.subjects) is None
+
+
+def test_a_wearer_is_worn_like_the_training_people_or_not() -> None:
+    dataset = walkers(20)
+    placement = learn_placement(dataset, DATA, SPEC, dataset.subjects[:7])
+    assert placement is not None
+    assert is_worn_like(placement, dataset, SPEC, ["7", "8"])
+    assert not is_worn_like(placement, dataset, SPEC, ["8", "19"])
 
 
 def moving(number: int) -> Recording:
