@@ -11,11 +11,9 @@ the softmax with its temperature, reliabilities that know less, and the whole on
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,13 +27,15 @@ from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, open_dataset
 from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of, open_data
-from kinestream.train.judge import reliability as learner
 from kinestream.train.judge.model_card import learnt_from, recipe_of
+from kinestream.train.judge.reliability import fit_reliability
 from kinestream.train.judge.unseen import NEVER_TAUGHT, OTHER, Unseen, class_of, unseen
 
 THRESHOLDS = (0.7, 0.9)
 LEFT_OUT = {"log-odds only": (1, 2, 3, 4), "without position": (1, 3, 4), "without movement": (1, 2)}
 """By row: the features that the reliability may not use."""
+KEYS = ("shown", "confident_errors", "never_taught_shown")
+"""The figures that are printed for each threshold."""
 
 Stream = list[Prediction]
 
@@ -79,30 +79,12 @@ def judged(model: Model, calibration: Calibration, streams: Iterable[Stream], sm
     return figures
 
 
-@contextmanager
-def without(features: Sequence[int]) -> Iterator[None]:
-    """Learn with these features set to 0: their weight is then 0, and so they do not count later either."""
-    whole = learner.features
-
-    def fewer(*arguments: Any) -> Any:
-        x = whole(*arguments)
-        x[:, list(features)] = 0
-        return x
-
-    learner.features = fewer
-    try:
-        yield
-    finally:
-        learner.features = whole
-
-
 def learnt_without(
     source: str, parts: Sequence[Unseen], model: Model, learnt: Sequence[Unseen], features: Sequence[int] = ()
 ) -> Reliability:
-    """The full network's reliability, learnt from all datasets but one."""
+    """The full network's reliability, learnt from all datasets but one and without these features."""
     others = [part for part in parts if part.source != source]
-    with without(features):
-        full, _ = learner.fit_reliability(others, model.labels, model.widths[-1:], learnt)
+    full, _ = fit_reliability(others, model.labels, model.widths[-1:], learnt, without=features)
     return replace(full, weights=dict.fromkeys(model.widths, full.weights[model.widths[-1]]))
 
 
@@ -153,9 +135,6 @@ def main() -> None:
                 )
                 label = f"{name} {row}{', smoothed' if smooth else ''}"
                 print(f"{label:44}{figures['accuracy']:6.1%} {figures['calibration_error']:6.1%} | {shares}")
-
-
-KEYS = ("shown", "confident_errors", "never_taught_shown")
 
 
 if __name__ == "__main__":

@@ -36,15 +36,12 @@ from kinestream.train.splits.protocols import protocol_of
 from kinestream.windowing.stream_windows import StreamWindows
 from kinestream.windowing.walking_up import BLOCK_S, KNOWN_BLOCKS
 
-from .elsewhere.__main__ import LAST_LOOK
+from .elsewhere.datasets import LAST_LOOK, WORN
 from .result_file import ResultFile
 
 RESULTS = Path(__file__).parent / "results" / "worn_otherwise.json"
 MODELS = ("uci_cnn", "uci_kinet", "uci_resnet", "phone_acc", "watch")
-RIGHT = {"hapt": "waist", "wisdm2019": "wrist"}
 DATASETS = ("hapt", "sisfall", "umafall", "wisdm-windows", "wisdm2019-phone", *LAST_LOOK)
-PLACES = {"sisfall": "waist", "wisdm-windows": "pocket", "wisdm2019-phone": "pocket", "mobifall": "pocket"}
-"""Where the sensor was worn, where the subjects' names do not say so."""
 SOON_S = 60.0
 LEAST_S = BLOCK_S * (KNOWN_BLOCKS + SURE_BLOCKS - 1)
 
@@ -102,7 +99,7 @@ def groups(model: Model, name: str, subjects: Sequence[str]) -> dict[str, dict[s
         person, _, place = subject.partition("/")
         if own and (subject not in test or subject in learnt["train"]):
             continue
-        group = "test people" if own else place or PLACES.get(name, RIGHT.get(name, ""))
+        group = "test people" if own else place or WORN[name][0]
         judged.setdefault(group, {}).setdefault(person, []).append(subject)
     return judged
 

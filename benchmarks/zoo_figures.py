@@ -23,23 +23,11 @@ from kinestream.core.atomic_file import write_atomically
 from kinestream.inference import list_models, load_model
 from kinestream.inference.zoo_table import read_table
 
+from .elsewhere.datasets import WORN
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "elsewhere.json"
 TABLE = ROOT / "inference" / "zoo" / "zoo.toml"
-WORN = {
-    "hapt": ("waist",),
-    "uci-har": ("waist",),
-    "wisdm": ("pocket",),
-    "wisdm-windows": ("pocket",),
-    "wisdm2019": ("wrist",),
-    "wisdm2019-phone": ("pocket",),
-    "unimib": ("pocket",),
-    "unimib-falls51": ("pocket",),
-    "sisfall": ("waist",),
-    "umafall": ("waist", "pocket"),
-    "mobifall": ("pocket",),
-}
-"""Where the people of each data set wore the sensor."""
 
 
 def measured(results: Mapping[str, Any], table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:

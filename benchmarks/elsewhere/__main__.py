@@ -44,6 +44,7 @@ from kinestream.train.judge.model_card import learnt_from, recipe_of
 from kinestream.train.splits.people import global_person_of
 from kinestream.train.train_model import load_part
 
+from .datasets import LAST_LOOK
 from .judge import conclude, figures
 from .load import load_stretches
 from .rivals import RIVALS, Answers, Predict, answers, cached, rival_recipe
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
     from kinestream.replay_data import Dataset
     from kinestream.train import Recipe
 
-LAST_LOOK = ("mobifall",)
-"""Datasets that no choice may look at."""
 RESULTS = Path(__file__).parent.parent / "results" / "elsewhere.json"
 COLUMNS = {
     "accuracy": "acc",

@@ -13,8 +13,6 @@ FAMILY: Mapping[str, str] = {
     **dict.fromkeys(FALL_NAMES, "fall"),
 }
 """The broader activity of a finer or synonymous one."""
-NOT_AN_ACTIVITY = "other"
-"""A model's label for whatever it does not know."""
 
 
 def common_names(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:

@@ -12,8 +12,9 @@ from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.movement import Movement
 from kinestream.train.judge.scores import calibration_error, confidence_bins, f1
+from kinestream.train.judge.unseen import OTHER
 
-from .activities import NOT_AN_ACTIVITY, common_names
+from .activities import common_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def figures(
     predicted = np.array([names.index(name_of[label]) for label in labels])[shown.label]
     expected = np.array([names.index(name_of[label]) for label in truths])[truth]
     known = np.isin(expected, [names.index(name_of[label]) for label in labels])
-    as_activity = ~shown.is_unknown & (predicted != (names.index(NOT_AN_ACTIVITY) if NOT_AN_ACTIVITY in names else -1))
+    as_activity = ~shown.is_unknown & (predicted != (names.index(OTHER) if OTHER in names else -1))
     right = predicted == expected
     counts: dict[str, float] = {"windows": int(known.sum()), "never_taught": int((~known).sum())}
     if not known.all():

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.zoo_figures import RESULTS, TABLE, WORN, measured, with_figures
+from benchmarks.elsewhere.datasets import WORN
+from benchmarks.zoo_figures import RESULTS, TABLE, measured, with_figures
 from kinestream.inference.zoo_table import read_table
 from kinestream.replay_data.datasets.registry import DATASETS
 
