@@ -44,7 +44,12 @@ SHRINK = 0.01
 
 
 def fit_reliability(
-    parts: Sequence[Unseen], labels: Sequence[str], widths: Sequence[float], learnt: Sequence[Unseen] = ()
+    parts: Sequence[Unseen],
+    labels: Sequence[str],
+    widths: Sequence[float],
+    learnt: Sequence[Unseen] = (),
+    *,
+    without: Sequence[int] = (),
 ) -> tuple[Reliability, float | None]:
     """The reliability, and the ridge of the labels' offsets that other datasets chose.
 
@@ -55,6 +60,7 @@ def fit_reliability(
         widths: the model's.
         learnt: windows of the people a single network was trained on: they show how it expects its sensor to lie. By
             default those of the other parts do.
+        without: the features that get no weight, to measure what they are worth.
     Raises:
         DataDamaged: fewer than ``MIN_WINDOWS`` windows show an activity that the model knows.
     """
@@ -74,9 +80,12 @@ def fit_reliability(
         weight = _weights(part) * share
         for width in widths:
             for probs in part.probs[width]:
-                x = _with_label(features(motion, position, probs, part.movement), probs)
+                x = features(motion, position, probs, part.movement)
+                x[:, list(without)] = 0
                 right = _right(probs.argmax(axis=1), part, labels)
-                materials[width].append(_Material(part.source, x, right, weight / len(part.probs[width])))
+                materials[width].append(
+                    _Material(part.source, _with_label(x, probs), right, weight / len(part.probs[width]))
+                )
     losses = {ridge: sum(_loss_elsewhere(materials[width], ridge) for width in widths) for ridge in LABEL_RIDGES}
     ridge = min(losses, key=lambda ridge: losses[ridge])
     everyone = [*learnt, *parts]

@@ -48,6 +48,13 @@ def part(source: str, seed: int, *, at_home: bool = False, n: int = 900) -> Unse
 PARTS = [part("a", 1), part("b", 2), part("c", 3)]
 
 
+def test_a_feature_left_out_gets_no_weight() -> None:
+    whole, _ = fit_reliability(PARTS, LABELS, (1.0,))
+    fewer, _ = fit_reliability(PARTS, LABELS, (1.0,), without=(1, 2))
+    assert whole.weights[1.0][3] > 0  # the constant comes first
+    assert fewer.weights[1.0][2:4] == (0, 0)
+
+
 def test_people_of_another_dataset_get_the_confidence_they_deserve() -> None:
     reliability, _ = fit_reliability(PARTS, LABELS, (1.0,))
     other = part("d", 4, n=3000)
