@@ -13,7 +13,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.memory import require_memory
 from kinestream.inference.model_file import Model, save_model
 
-from .data.windows import Windows, check_every_class, load_windows, open_data
+from .data.windows import Track, Windows, check_every_class, load_windows, open_data
 from .fit.device import choose_device, free_bytes
 from .fit.memory import training_bytes
 from .fit.run_folder import write_scores
@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kinestream.core.signals import Subnet
-    from kinestream.replay_data import Dataset, Recording
+    from kinestream.replay_data import Dataset
 
     from .recipe.data_settings import Data
     from .recipe.schema import Recipe
-
-Track = Callable[["Sequence[Recording]"], "Iterable[Recording]"]
 
 
 def train_model(

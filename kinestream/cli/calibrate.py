@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinestream.interpret.calibration import Calibration
     from kinestream.interpret.placement import Placement
     from kinestream.replay_data import Dataset
-    from kinestream.train.judge.unseen import Track
+    from kinestream.train.data.windows import Track
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

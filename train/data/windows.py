@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ..recipe.data_settings import Data
     from ..recipe.schema import Recipe
 
+Track = Callable[[Sequence[Recording]], Iterable[Recording]]
+"""Wraps recordings as they are read, to draw a progress bar."""
+
 
 @dataclass(frozen=True, slots=True)
 class Windows:
@@ -117,7 +120,7 @@ def load_windows(
     hop: int | None = None,
     every_class: bool = True,
     whole_up: bool = False,
-    track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
+    track: Track = iter,
 ) -> Windows:
     """The windows of these people, each within one labelled activity, cut by the live windowing code.
 
@@ -146,7 +149,7 @@ def windows_of(
     hop: int | None = None,
     whole_up: bool = False,
     aliases: Mapping[str, str] | None = None,
-    track: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
+    track: Track = iter,
 ) -> Windows:
     """``load_windows`` for any input and classes; the result can be empty.
 

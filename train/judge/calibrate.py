@@ -28,7 +28,7 @@ from ..network.export import from_model, normalised
 from .evaluate import probabilities, spanning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
 
+    from ..data.windows import Track
     from ..network.switchable import SwitchableNet
-
-    Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 WEIGHTS = (1.0, 0.71, 0.5, 0.35, 0.25)
 """Candidate weights of a window's evidence, at the model's own hop."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kinestream.interpret.calibration import Calibration
     from kinestream.replay_data import Dataset
 
-    from .unseen import Track
+    from ..data.windows import Track
 
 ABOUT = "reliability from windows:"
 """How the sentence on the reliability begins in a calibration's ``about``."""

@@ -16,15 +16,15 @@ from ..network.export import from_model, normalised
 from .evaluate import probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from kinestream.core.signals import Subnet
     from kinestream.inference.model_file import Model
-    from kinestream.replay_data import Dataset, Recording
+    from kinestream.replay_data import Dataset
 
-    Track = Callable[[Sequence[Recording]], Iterable[Recording]]
+    from ..data.windows import Track
 
 SLOWER = (1, 2, 4)
 """Divisors of the model's own rate to measure."""

@@ -12,7 +12,7 @@ Tukey, "Exploratory Data Analysis", 1977 (the fence).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from kinestream.core.input_spec import InputSpec
     from kinestream.core.signals import Vector
-    from kinestream.replay_data import Dataset, Recording
+    from kinestream.replay_data import Dataset
 
+    from ..data.windows import Track
     from ..recipe.data_settings import Data
 
     Floats = NDArray[np.float64]
     Course = Sequence[Vector | None]
-    Track = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 LEAST_PEOPLE = 5
 """People who must have been seen moving; the quartiles of fewer mean nothing."""

@@ -17,7 +17,7 @@ from kinestream.windowing import Segmenter
 from ..data.windows import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kinestream.inference.model_file import Model
     from kinestream.replay_data import Dataset, Recording
 
-    Track = Callable[[Sequence[Recording]], Iterable[Recording]]
+    from ..data.windows import Track
 
 MOST_WINDOWS = 6000
 """Of a larger dataset, so many windows are taken, evenly spaced: a handful of numbers is learnt from them."""
