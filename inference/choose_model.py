@@ -56,14 +56,13 @@ def choose_model(
     offer = f"the source offers {describe_offer(channels, fs_hz)}"
     if not fitting:
         raise InputMismatch(f"no bundled model fits: {offer}; {_needs(models)}")
-    anyplace = [model for model in fitting if model.any_place]
+    anyplace = [model for model in fitting if model.any_place] or fitting
     if worn == ANYWHERE:
-        return Choice(_first(anyplace, fitting).name, f"{offer}; no place given (--worn)")
+        return Choice(anyplace[0].name, f"{offer}; no place given (--worn)")
     trained = [model for model in fitting if worn in model.places]
     if trained:
         return Choice(trained[0].name, f"{offer}, worn {PLACES[worn]}")
-    chosen = _first(anyplace, fitting)
-    return Choice(chosen.name, f"{offer}; no bundled model for such a sensor learned from one worn {PLACES[worn]}")
+    return Choice(anyplace[0].name, f"{offer}; no bundled model for such a sensor learned from one worn {PLACES[worn]}")
 
 
 def model_for_dataset(
@@ -101,10 +100,6 @@ def describe_offer(channels: Sequence[str], fs_hz: float | None) -> str:
 
 def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
-
-
-def _first(preferred: Sequence[BundledModel], others: Sequence[BundledModel]) -> BundledModel:
-    return (preferred or others)[0]
 
 
 def _needs(models: Iterable[BundledModel]) -> str:

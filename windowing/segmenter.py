@@ -70,8 +70,8 @@ class Segmenter:
         names = spec.stream_channels
         self._grid = GridBuffer(spec.length, len(names))
         self._views = Views(spec) if spec.has_views else None
-        self._acc = [names.index(name) for name in ACC] if set(ACC) <= set(names) else []
-        self._up = WalkingUp(spec.fs_hz) if self._acc else None
+        self._acc = [names.index(name) for name in ACC] if spec.reads_acc else []
+        self._up = WalkingUp(spec.fs_hz) if spec.reads_acc else None
         self._closed: dict[str, int] = dict.fromkeys(COUNTED, 0)  # counts of finished epochs
 
     def push(self, chunk: SampleChunk) -> list[Window]:
