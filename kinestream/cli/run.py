@@ -232,9 +232,9 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     from .output import JsonLines
 
     if isinstance(writer, JsonLines):  # the lines for people have the notices in their summary
-        said = session.pipeline.wear.notices()  # as they came up
+        announced = session.pipeline.wear.notices()  # as they came up
         for notice in session.notices():
-            if notice not in said:
+            if notice not in announced:
                 say(notice)
     writer.summary(session.summary())
 

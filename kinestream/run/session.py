@@ -278,7 +278,7 @@ class Session:
                 self._deliver_episodes(self._episodes.add(prediction))
 
     def _announce(self) -> None:
-        new = self.pipeline.wear.said()[self._announced :]
+        new = self.pipeline.wear.announced()[self._announced :]
         self._announced += len(new)
         for line in new:
             for on_notice in self._on_notice:

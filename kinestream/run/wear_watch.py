@@ -50,7 +50,7 @@ class WearWatch:
         self._model = model
         self._uses_up = bool(model.placement or model.needs_up or model.input.has_views)
         self._streams: dict[str, _Stream] = {}
-        self._found: dict[tuple[str, str], str] = {}  # each notice's text when it first came up, by stream and kind
+        self._announced: dict[tuple[str, str], str] = {}  # each notice's text when it first came up, by stream and kind
 
     def see(self, window: Window, resets: int) -> Wear:
         """Take the next window of a stream.
@@ -77,21 +77,20 @@ class WearWatch:
             self._note(window.stream, NO_UP)
         return Wear(stream.up_known, otherwise)
 
-    def said(self) -> list[str]:
-        """Return all notices as they first came up, the newest last: each is worth saying once."""
-        return list(self._found.values())
+    def announced(self) -> list[str]:
+        """Return all notices as they first came up, the newest last."""
+        return list(self._announced.values())
 
     def notices(self) -> list[str]:
         """Return what a person should know now, one line each."""
-        current = [which for which in list(self._found) if not self._is_over(*which)]
-        return [self._text(*which) for which in current]
+        return [self._text(*which) for which in list(self._announced) if not self._is_over(*which)]
 
     def past(self) -> list[str]:
-        """Return what was so earlier in the run, one line each, for its summary."""
+        """Return what is over by now, one line each, for the summary of the run."""
         return [
             f"{name}: no up axis in {_windows(self._streams[name].without_up)}, until the wearer had walked: "
             f"{', '.join(self._model.needs_up)} were shown as still"
-            for name, kind in list(self._found)
+            for name, kind in list(self._announced)
             if self._is_over(name, kind)
         ]
 
@@ -130,7 +129,7 @@ class WearWatch:
             }
             for name, stream in self._streams.items()
         }
-        return {"streams": streams, "found": [(*which, text) for which, text in self._found.items()]}
+        return {"streams": streams, "found": [(*which, text) for which, text in self._announced.items()]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
@@ -140,14 +139,14 @@ class WearWatch:
             if stream.watch and fields["watch"]:
                 stream.watch.restore(fields["watch"])
             stream.up_known, stream.otherwise, stream.without_up, stream.angle_deg, stream.resets = fields["numbers"]
-        self._found = {(name, kind): text for name, kind, text in state["found"]}
+        self._announced = {(name, kind): text for name, kind, text in state["found"]}
 
     def _new(self) -> _Stream:
         return _Stream(PlacementWatch(self._model.placement) if self._model.placement else None)
 
     def _note(self, name: str, kind: str) -> None:
-        if (name, kind) not in self._found:
-            self._found[name, kind] = self._text(name, kind)
+        if (name, kind) not in self._announced:
+            self._announced[name, kind] = self._text(name, kind)
 
 
 def _windows(count: int) -> str:
