@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from kinestream.inference import Model
     from kinestream.inference.zoo_table import BundledModel
 
-MOST_SHOWN = 40
-"""Largest group of the card that is printed; larger ones (the accuracy of every subnetwork) appear only in JSON."""
-COUNTS = ("confusion", "confusion_by_subject", "confidence_bins")
+MOST_SHOWN = 20
+"""Largest group of the card that is printed; larger ones (people, accuracy by subnetwork) appear only in JSON."""
+FOR_PROGRAMS = ("confusion", "confusion_by_subject", "confidence_bins", "recipe")
 """Entries of the card that are for programs and not printed."""
 
 
@@ -112,7 +112,7 @@ def run_show(args: argparse.Namespace) -> int:
         listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(key, _percent(model.accuracy.get(model.full)) if key == "accuracy" else listed)
     for key, value in model.card.items():
-        table.add_row(f"card: {key}", _card_text(value))
+        table.add_row(f"card: {key}", "shown with --json" if key in FOR_PROGRAMS else _card_text(value))
     _print(table)
     return 0
 
@@ -126,6 +126,8 @@ def _card_text(value: Any) -> str:
             return f"{len(value)} figures, shown with --json"
         return "\n".join(_entry(key, inner) for key, inner in value.items())
     if isinstance(value, list):
+        if len(value) > MOST_SHOWN:
+            return f"{len(value)} entries, shown with --json"
         texts = [_card_text(inner) for inner in value]
         long = any(isinstance(inner, (dict, list)) or len(text) > 40 for inner, text in zip(value, texts, strict=True))
         return ("\n" if long else ", ").join(texts) or "none"
@@ -133,7 +135,10 @@ def _card_text(value: Any) -> str:
 
 
 def _entry(key: str, value: Any) -> str:
-    text = "shown with --json" if key in COUNTS else _card_text(value)
+    if key == "scores" and len(value) > 1:
+        first, *others = value
+        value = {first: value[first], f"{len(others)} other subnetworks": "shown with --json"}
+    text = "shown with --json" if key in FOR_PROGRAMS else _card_text(value)
     return f"{key}:\n{textwrap.indent(text, '  ')}" if "\n" in text else f"{key}: {text}"
 
 

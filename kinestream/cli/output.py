@@ -11,6 +11,9 @@ from typing import Any, TextIO
 from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 
+WITHHELD = ("worn_otherwise", "without_up")
+"""Counts of windows whose label is withheld without any option."""
+
 
 def episode_record(episode: Episode) -> dict[str, Any]:
     """A finished episode as plain JSON values, on the clock of the predictions."""
@@ -61,8 +64,7 @@ class Lines:
         shown = prediction.conclusion or prediction
         truth = ""
         if prediction.truth is not None:
-            mark = "=" if shown.label == prediction.truth else "?" if shown.label in (UNKNOWN, STILL) else "!"
-            truth = f"{mark} {prediction.truth}"
+            truth = f"{_mark(shown.label, prediction)} {prediction.truth}"
         if self._live:
             self._wall_s[prediction.stream] = time.time() - prediction.t_end_s
         self._out.write(
@@ -88,6 +90,16 @@ class Lines:
 
     def summary(self, summary: Mapping[str, Any]) -> None:
         self._out.write(summary_text(summary) + "\n")
+
+
+def _mark(label: str, prediction: Prediction) -> str:
+    """``=`` for a right label, ``!`` for a wrong one, ``?`` for a withheld one; ``-`` where no label can be right,
+    because the model does not know the activity."""
+    if label == prediction.truth:
+        return "="
+    if prediction.truth not in prediction.labels:
+        return "-"
+    return "?" if label in (UNKNOWN, STILL) else "!"
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
@@ -136,6 +148,8 @@ def _accuracy(summary: Mapping[str, Any]) -> str:
         parts.append(
             f"{summary['accuracy_with_transitions']:.2%} of {summary['windows_with_transitions']} with transitions"
         )
+        if any(summary["counts"].get(kind) for kind in WITHHELD):
+            parts.append("of the network's own labels, also where still or unknown was shown")
     if summary["windows_of_other_activities"]:
         parts.append(f"{summary['windows_of_other_activities']} with a label that the model does not know, not judged")
     return "; ".join(parts)

@@ -100,17 +100,20 @@ class WearWatch:
     def _text(self, name: str, kind: str) -> str:
         stream, model = self._streams[name], self._model
         if kind == RESET:
-            return f"{name}: up is learnt again: the sensor was turned, or a long pause or another recording began"
+            times = f" ({stream.resets} times so far)" if stream.resets > 1 else ""
+            return (
+                f"{name}: up is learnt again{times}: the sensor was turned, or a long pause or another recording began"
+            )
         if kind == NO_UP:
             return (
                 f"{name}: no up axis yet: walk {BLOCK_S * KNOWN_BLOCKS:g} s so that postures can be told apart; until "
-                f"then {', '.join(model.needs_up)} are shown as still ({_windows(stream.without_up)} so far)"
+                f"then {', '.join(model.needs_up)} are shown as still{_so_far(stream.without_up)}"
             )
         assert model.placement
         return (
             f"{name}: worn otherwise than {model.name} expects: up lies {stream.angle_deg:.0f} degrees from where its "
             f"training people had it, at most {model.placement.limit_deg:.0f} are usual, so the activity is shown as "
-            f"unknown ({_windows(stream.otherwise)} so far); turn the axes (kinestream wear, then --axes), or use a "
+            f"unknown{_so_far(stream.otherwise)}; turn the axes (kinestream wear, then --axes), or use a "
             "model for any place (--model anywhere_acc, or --worn PLACE)"
         )
 
@@ -147,6 +150,11 @@ class WearWatch:
     def _note(self, name: str, kind: str) -> None:
         if (name, kind) not in self._announced:
             self._announced[name, kind] = self._text(name, kind)
+
+
+def _so_far(windows: int) -> str:
+    """How many windows a notice is about; it comes up with the first, which needs no count."""
+    return f" ({windows} windows so far)" if windows > 1 else ""
 
 
 def _windows(count: int) -> str:

@@ -99,10 +99,25 @@ def test_an_unknown_model_is_an_error(kinestream):
         kinestream("table", "unknown")
 
 
-def test_show_omits_the_counts_of_the_card(kinestream, tmp_path):
-    card = {"test": {"accuracy": 0.9, "confusion": [[1, 2], [3, 4]], "confusion_by_subject": {"1": [[1, 2], [3, 4]]}}}
+def test_show_leaves_what_is_for_programs_to_json(kinestream, tmp_path):
+    card = {
+        "limits": ["few people"],
+        "subjects": {"train": [str(number) for number in range(970, 1000)]},
+        "recipe": {"training": {"epochs": 999}},
+        "test": {
+            "accuracy": 0.9,
+            "scores": {"1.00x-128": {"macro_f1": 0.81}, "0.50x-128": {"macro_f1": 0.73}},
+            "confusion": [[1, 2], [3, 4]],
+            "confusion_by_subject": {"1": [[1, 2], [3, 4]]},
+        },
+    }
     save_model(tmp_path / "counted.safetensors", replace(random_model(), card=card))
     shown = kinestream("models", "show", str(tmp_path / "counted.safetensors"))
     assert "confusion: shown with --json" in shown
     assert "3, 4" not in shown
+    assert "999" not in shown
+    assert "0.81" in shown
+    assert "0.73" not in shown
+    assert "train: 30 entries, shown with --json" in shown
+    assert "card: limits" in shown
     assert json.loads(kinestream("models", "show", str(tmp_path / "counted.safetensors"), "--json"))["card"] == card

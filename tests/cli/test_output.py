@@ -82,6 +82,26 @@ def test_a_line_for_people_marks_a_wrong_prediction() -> None:
     assert "! sitting" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("label", "truth", "mark"),
+    [("walking", "walking", "="), ("walking", "sitting", "!"), ("unknown", "sitting", "?"), ("still", "sitting", "?")]
+    + [(label, "swimming", "-") for label in ("walking", "unknown", "still")],
+)
+def test_a_line_marks_a_label_as_right_wrong_withheld_or_not_judged(label: str, truth: str, mark: str) -> None:
+    out = io.StringIO()
+    Lines(out).prediction(replace(PREDICTION, label=label, truth=truth))
+    assert out.getvalue().endswith(f"  {mark} {truth}\n")
+
+
+@pytest.mark.parametrize(("counts", "said"), [({}, False), ({"without_up": 1}, True), ({"worn_otherwise": 1}, True)])
+def test_the_summary_says_that_withheld_labels_are_judged_too(counts: dict[str, int], said: bool) -> None:
+    tally = Tally(PREDICTION.labels)
+    tally.add(replace(PREDICTION, truth_share=1.0), None)
+    rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
+    text = summary_text({**tally.summary(), **rest, "counts": counts, "notices": [], "energy_model": ""})
+    assert ("of the network's own labels, also where still or unknown was shown" in text) is said
+
+
 def test_an_episode_has_the_streams_clock_and_a_live_one_the_time_of_day() -> None:
     episode = Episode("s", "one", "walking", 3603.54, 3723.54, 60, 0.9)
     played, live = io.StringIO(), io.StringIO()

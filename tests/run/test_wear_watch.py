@@ -164,6 +164,7 @@ def test_postures_are_still_until_the_wearer_has_walked() -> None:
     assert {p.label for p in shown} == {"standing"}
     (line,) = notices
     assert line.startswith("hip: no up axis yet: walk 12 s so that postures can be told apart")
+    assert line.endswith("shown as still")
     (past,) = summary["notices"]
     assert past.startswith("hip: no up axis in 30 windows, until the wearer had walked")
     assert summary["counts"]["without_up"] == 30
@@ -188,9 +189,17 @@ def test_still_counts_as_the_posture_that_is_most_probable() -> None:
 
 def test_a_turned_sensor_is_announced_and_counted() -> None:
     summary, shown, notices = run(ANYWHERE, stream(walk(40, Y), walk(40, X)))
-    assert sum("up is learnt again" in line for line in notices) == 1
+    (line,) = [line for line in notices if "up is learnt again" in line]
+    assert "times" not in line
     assert summary["counts"]["up_resets"] == 1
     assert [p.up_known for p in shown].count(False) < 20
+
+
+def test_the_summary_counts_how_often_up_was_learnt_again() -> None:
+    summary, _, notices = run(ANYWHERE, stream(walk(40, Y), walk(40, X), walk(40, Y)))
+    assert sum("up is learnt again:" in line for line in notices) == 1
+    assert summary["counts"]["up_resets"] == 2
+    assert any("up is learnt again (2 times so far)" in line for line in summary["notices"])
 
 
 def test_a_model_that_does_not_use_up_only_counts() -> None:
