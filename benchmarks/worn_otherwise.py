@@ -2,7 +2,7 @@
 
     python -m benchmarks.worn_otherwise --data ../shared/data
 
-For every model, data set and place on the body: the share of wearers who are noticed, within 60 s of walking and ever,
+For every model, dataset and place on the body: the share of wearers who are noticed, within 60 s of walking and ever,
 and the median of the seconds of walking until the notice. "Walking" is movement as ``windowing/walking_up.py`` counts
 it, in blocks of 2 s. Recordings go through the live windowing and ``PlacementWatch``; the network does not run, because
 the check does not depend on it. A model that also reads a gyroscope is judged on accelerometers alone for that reason.

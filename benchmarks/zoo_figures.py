@@ -1,4 +1,4 @@
-"""Copy the accuracy of the bundled models on data sets they never saw into the table beside the models.
+"""Copy the accuracy of the bundled models on datasets they never saw into the table beside the models.
 
     python -m benchmarks.elsewhere --data ../shared/data
     python -m benchmarks.zoo_figures
@@ -6,7 +6,7 @@
 reads ``benchmarks/results/elsewhere.json`` and writes ``elsewhere`` in ``inference/zoo/zoo.toml``, from which
 ``kinestream models`` and docs/models.md take it. A test fails while the table says anything else than the results.
 
-A model made for certain places is judged on data sets from these places only; one for any place on all.
+A model made for certain places is judged on datasets from these places only; one for any place on all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TABLE = ROOT / "inference" / "zoo" / "zoo.toml"
 
 
 def measured(results: Mapping[str, Any], table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return the accuracies of the full networks, without smoothing, by model and data set.
+    """Return the accuracies of the full networks, without smoothing, by model and dataset.
 
     >>> row = {"model": "walker", "dataset": "sisfall", "subnet": "1.00x-80", "home": False, "smoothed": False}
     >>> table = {"walker": {"places": ("waist",), "any_place": False}}

@@ -11,7 +11,7 @@ from kinestream.core.errors import InputMismatch
 from .zoo_table import ANYWHERE, PLACES, SENSORS, BundledModel, check_place, zoo
 
 WEARER = "wearer"
-"""The name of the synthetic wearer among the data sets."""
+"""The name of the synthetic wearer among the datasets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def choose_model(
 def model_for_dataset(
     dataset: str, channels: Sequence[str], fs_hz: float, models: Sequence[BundledModel] | None = None
 ) -> Choice | None:
-    """Return the model that learned from the people of a data set and fits its samples; None if there is none.
+    """Return the model that learned from the people of a dataset and fits its samples; None if there is none.
 
     Args:
         dataset: its name, or ``wearer`` for the synthetic wearer.

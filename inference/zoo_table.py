@@ -1,7 +1,7 @@
 """The bundled models as the choice of a model needs them: each file's input, and the table beside the files.
 
 ``zoo/zoo.toml`` holds what a model file does not say: where the sensor was worn, what the model is good for, and how
-right it is on data sets it never saw.
+right it is on datasets it never saw.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class BundledModel:
     any_place: bool = False
     """Whether it may be used where the place is unknown."""
     home: tuple[str, ...] = ()
-    """Data sets of people it learned from, whose replays it is used for by default."""
+    """Datasets of people it learned from, whose replays it is used for by default."""
     elsewhere: tuple[tuple[str, float], ...] = ()
-    """Its accuracy, 0 to 1, on data sets of people it never saw, by the data set's name."""
+    """Its accuracy, 0 to 1, on datasets of people it never saw, by the dataset's name."""
 
     @property
     def sensors(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class WalkingUp:
 
     Args:
         fs_hz: rate of the grid.
-        steady: whether the sensor is known to stay as it is worn, as in one recording of a data set; nothing but
+        steady: whether the sensor is known to stay as it is worn, as in one recording of a dataset; nothing but
             movement then changes the estimate.
 
     >>> walking = np.tile([[0.0, 6.0, 0.0], [0.0, 13.6, 0.0]], (700, 1))

@@ -68,7 +68,7 @@ def run_list(args: argparse.Namespace) -> int:
     for row in rows:
         table.add_row(row["name"], row["good_for"], _elsewhere(row["elsewhere"]))
     _print(table)
-    print("elsewhere: accuracy on data sets that the model never saw (docs/results.md)")
+    print("elsewhere: accuracy on datasets that the model never saw (docs/results.md)")
     print("kinestream models show NAME: what it reads, recognises and learned from")
     return 0
 

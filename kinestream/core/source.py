@@ -60,7 +60,7 @@ class Announcing(Protocol):
     """A source that knows its samples before it delivers the first; a live sensor does not."""
 
     dataset: str
-    """The data set whose people move, such as ``hapt``; empty if they belong to none."""
+    """The dataset whose people move, such as ``hapt``; empty if they belong to none."""
 
     def offer(self) -> Offer | None:
         """Return the channels and the rate of the first samples; None if there are none."""

@@ -25,7 +25,7 @@ def default_model(source: Source, worn: str | None, axes: str | None, offer: Off
     """Return the model for a source; None where its samples must be seen first.
 
     In this order: the place that the user names; the model that an axes file was made for; the model that ran when
-    a recording was made; the model that learned from a data set's people; what the source offers.
+    a recording was made; the model that learned from a dataset's people; what the source offers.
 
     Args:
         worn: the place, see ``choose_model``; None: unknown.

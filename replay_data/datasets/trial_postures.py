@@ -66,7 +66,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(("GoDownstairs", "GoUpstairs", "Hopping"), "last", "standing"),
     ),
 }
-"""By data set, in the order they are applied."""
+"""By dataset, in the order they are applied."""
 MOVEMENTS: dict[str, tuple[str, ...]] = {
     "sisfall": (*_CHAIRS, "D12", "D13", "D14", "D15", "D16", "D17", "D19"),
     "umafall": ("Bending", "Hopping", "LyingDown_OnABed", "Sitting_GettingUpOnAChair"),
