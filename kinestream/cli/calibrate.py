@@ -15,13 +15,11 @@ from .extras import extra_for
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
+    from rich.progress import Progress
 
     from kinestream.inference import Model
-    from kinestream.interpret.calibration import Calibration
     from kinestream.interpret.placement import Placement
     from kinestream.replay_data import Dataset
-    from kinestream.train.data.windows import Track
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -82,13 +80,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate a model; print the file's path to standard output and the results to standard error."""
-    with extra_for("train", "kinestream calibrate"):
-        from kinestream.train.judge.calibrate import calibrate
-        from kinestream.train.judge.measure_levers import measure_levers
     from rich.console import Console
     from rich.progress import Progress
 
-    from kinestream.inference import candidates, find_model, load_model, save_model
+    from kinestream.inference import find_model, load_model, save_model
 
     path = find_model(args.model)
     model = load_model(path)
@@ -96,54 +91,29 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
     check_out(out, path, in_place=True)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    if args.placement:
-        if args.recordings or args.elsewhere or args.order:
-            raise ConfigError("--placement reads the model's own training people; leave the other options out")
-        model = replace(model, placement=_placement(args, model))
-        save_model(out, model)
-        console.print(_placement_text(model))
-        print(out)
-        return 0
-    if args.elsewhere:
-        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            calibration = _reliable(
-                args,
-                model,
-                lambda recordings: progress.track(recordings, description="predicting recordings"),
-            )
-        save_model(out, replace(model, calibration=calibration))
-        console.print(calibration.about)
-        print(out)
-        return 0
-    dataset, learnt, validated = _people(args, model)
-    for line in dataset.notices:
-        console.print(line)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        calibration = calibrate(
-            model,
-            dataset,
-            learnt,
-            validated,
-            order=args.order,
-            track=lambda recordings: progress.track(recordings, description="predicting recordings"),
-        )
-        levers = measure_levers(
-            model,
-            dataset,
-            validated,
-            candidates(model),
-            track=lambda recordings: progress.track(recordings, description="measuring other sensor settings"),
-        )
-    placement = model.placement if args.recordings else _placement(args, model)
-    model = replace(model, calibration=calibration, levers=levers, placement=placement)
+    learn = _with_placement if args.placement else _with_reliability if args.elsewhere else _calibrated
+    with (
+        extra_for("train", "kinestream calibrate"),
+        Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress,
+    ):
+        model, lines = learn(args, model, progress)
     save_model(out, model)
-    _print_results(console, model, calibration)
+    for line in lines:
+        console.print(line)
     print(out)
     return 0
 
 
-def _reliable(args: argparse.Namespace, model: Model, track: Track) -> Calibration:
-    """The model's calibration with a reliability learnt elsewhere; its own people take part if it is a stranger."""
+def _with_placement(args: argparse.Namespace, model: Model, _: Progress) -> tuple[Model, list[str]]:
+    """The model with a check of how the sensor is worn, and the lines that describe it."""
+    if args.recordings or args.elsewhere or args.order:
+        raise ConfigError("--placement reads the model's own training people; leave the other options out")
+    model = replace(model, placement=_placement(args, model))
+    return model, [_placement_text(model)]
+
+
+def _with_reliability(args: argparse.Namespace, model: Model, progress: Progress) -> tuple[Model, list[str]]:
+    """The model with a reliability learnt elsewhere, and the line that describes it."""
     from kinestream.inference import find_model, load_model
     from kinestream.train.judge.calibrate_elsewhere import Elsewhere, calibrate_elsewhere
 
@@ -155,7 +125,43 @@ def _reliable(args: argparse.Namespace, model: Model, track: Track) -> Calibrati
         if not data or (equals and not network):
             raise ConfigError(f"'{text}'; write DATA, or DATA=M for a network M that never saw DATA")
         named.append(Elsewhere(data, load_model(find_model(network)) if network else None))
-    return calibrate_elsewhere(model, named, data_dir=args.data, columns=args.columns, track=track)
+    calibration = calibrate_elsewhere(
+        model,
+        named,
+        data_dir=args.data,
+        columns=args.columns,
+        track=lambda recordings: progress.track(recordings, description="predicting recordings"),
+    )
+    return replace(model, calibration=calibration), [calibration.about]
+
+
+def _calibrated(args: argparse.Namespace, model: Model, progress: Progress) -> tuple[Model, list[str]]:
+    """The model calibrated and measured on its own people or on recordings, and the lines that describe it."""
+    from kinestream.inference import candidates
+    from kinestream.train.judge.calibrate import calibrate
+    from kinestream.train.judge.measure_levers import measure_levers
+
+    dataset, learnt, validated = _people(args, model)
+    for line in dataset.notices:
+        progress.console.print(line)
+    calibration = calibrate(
+        model,
+        dataset,
+        learnt,
+        validated,
+        order=args.order,
+        track=lambda recordings: progress.track(recordings, description="predicting recordings"),
+    )
+    levers = measure_levers(
+        model,
+        dataset,
+        validated,
+        candidates(model),
+        track=lambda recordings: progress.track(recordings, description="measuring other sensor settings"),
+    )
+    placement = model.placement if args.recordings else _placement(args, model)
+    model = replace(model, calibration=calibration, levers=levers, placement=placement)
+    return model, _results(model)
 
 
 def _placement(args: argparse.Namespace, model: Model) -> Placement | None:
@@ -206,12 +212,12 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     return dataset, tuple(learnt["train"]), tuple(learnt["validation"])
 
 
-def _print_results(console: Console, model: Model, calibration: Calibration) -> None:
+def _results(model: Model) -> list[str]:
+    calibration, sensing, hops = model.calibration, model.levers.sensing, model.levers.hops
     durations_s = 1 / calibration.rates(len(model.labels)).sum(1)
     durations = ", ".join(f"{label} {seconds:.0f} s" for label, seconds in zip(model.labels, durations_s, strict=True))
     temperatures = calibration.temperature.values()
-    sensing, hops = model.levers.sensing, model.levers.hops
-    for line in (
+    return [
         calibration.about,
         _placement_text(model),
         f"mean duration of an activity: {durations}",
@@ -219,5 +225,4 @@ def _print_results(console: Console, model: Model, calibration: Calibration) -> 
         f"weight of a window's evidence: {calibration.evidence:g} x its share of new samples",
         *(f"sensor at {setting}: {max(accuracy.values()):.1%} correct" for setting, accuracy in sensing.items()),
         *(f"every {hop} windows: {max(accuracy.values()):.1%} correct" for hop, accuracy in hops.items()),
-    ):
-        console.print(line)
+    ]
