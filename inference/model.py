@@ -165,7 +165,7 @@ def _check_grid(model: Model) -> None:
             f"a temperature for width {min(foreign):g}, which this model does not have; calibrate it again"
         )
     _check_reliability(model)
-    if model.placement and (model.input.has_views or not model.input.reads_acc):
+    if model.placement and not model.input.reads_sensor_axes:
         raise ModelError("a placement, but no acceleration in the sensor's axes among the columns; train it again")
     if (unknown := set(model.needs_up) - set(model.labels)) or (model.needs_up and not model.input.has_views):
         found = f"has no label {min(unknown)}" if unknown else "reads no up"

@@ -167,9 +167,9 @@ def _calibrated(args: argparse.Namespace, model: Model, progress: Progress) -> t
 def _placement(args: argparse.Namespace, model: Model) -> Placement | None:
     """How the model's own training people wore the sensor."""
     from kinestream.train.judge.model_card import recipe_of
-    from kinestream.train.judge.placement import can_be_checked, learn_placement
+    from kinestream.train.judge.placement import learn_placement
 
-    if not can_be_checked(model.input):
+    if not model.input.reads_sensor_axes:
         return None
     dataset, learnt, _ = _people(args, model)
     return learn_placement(dataset, recipe_of(model).data, model.input, learnt)

@@ -94,6 +94,11 @@ class InputSpec:
         return set(ACC) <= set(self.stream_channels)
 
     @property
+    def reads_sensor_axes(self) -> bool:
+        """Whether the network reads acceleration in the sensor's axes, and no view that undoes a turn of the sensor."""
+        return self.reads_acc and not self.has_views
+
+    @property
     def window_s(self) -> float:
         return self.length / self.fs_hz
 

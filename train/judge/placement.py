@@ -59,7 +59,7 @@ def learn_placement(
         data: the recipe's, which says which subjects are one person.
         spec: the model's input.
     """
-    if not can_be_checked(spec):
+    if not spec.reads_sensor_axes:
         return None
     courses: dict[str, list[Course]] = {}
     for recording in track(dataset.select(subjects)):
@@ -67,11 +67,6 @@ def learn_placement(
         if any(up is not None for up in course):
             courses.setdefault(person_of(recording.subject, data), []).append(course)
     return placement_of(courses)
-
-
-def can_be_checked(spec: InputSpec) -> bool:
-    """Whether the network reads acceleration in the sensor's axes, on which a turned sensor acts."""
-    return not spec.has_views and spec.reads_acc
 
 
 def is_worn_like(placement: Placement, dataset: Dataset, spec: InputSpec, subjects: Sequence[str]) -> bool:
