@@ -46,7 +46,7 @@ def test_the_table_keeps_its_comments_and_rows_and_drops_earlier_figures(tmp_pat
     assert [line for line in twice.splitlines() if not line.startswith("elsewhere")] == without
 
 
-def test_every_data_set_has_its_places() -> None:
+def test_every_dataset_has_its_places() -> None:
     assert set(WORN) == set(DATASETS)
 
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from kinestream.cli.models import add_parser
+from kinestream.cli.run_options import PLACES as HELP_ON_PLACES
 from kinestream.core.errors import ModelError
 from kinestream.inference import find_model, list_models, load_model, save_model
+from kinestream.inference.zoo_table import ANYWHERE, PLACES
 from tests.random_models import random_model
 
 
@@ -121,3 +123,7 @@ def test_show_leaves_what_is_for_programs_to_json(kinestream, tmp_path):
     assert "train: 30 entries, shown with --json" in shown
     assert "card: limits" in shown
     assert json.loads(kinestream("models", "show", str(tmp_path / "counted.safetensors"), "--json"))["card"] == card
+
+
+def test_the_help_names_every_place():
+    assert f"{', '.join(PLACES)}, or {ANYWHERE}: unknown" == HELP_ON_PLACES

@@ -10,6 +10,7 @@ kept out of its training, it counts half: one wearer in two is as the model expe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,11 +128,14 @@ def _weights(part: Unseen) -> Floats:
     return weights
 
 
+@dataclass(frozen=True, eq=False)
 class _Material:
     """Design matrix, truth and weights of one part at one subnetwork."""
 
-    def __init__(self, source: str, x: Floats, right: Floats, weight: Floats) -> None:
-        self.source, self.x, self.right, self.weight = source, x, right, weight
+    source: str
+    x: Floats
+    right: Floats
+    weight: Floats
 
 
 def _with_label(x: Floats, probs: NDArray[np.float32]) -> Floats:
