@@ -63,9 +63,13 @@ def calibrate_elsewhere(
         columns: meaning of the columns of recordings, as for replay.
         track: wraps the recordings of each dataset, to draw a progress bar.
     Raises:
-        ConfigError: a network knows its people, or differs from the model in kind.
+        ConfigError: data are missing or hold no label, or a network knows its people or differs from the model in kind.
         KinestreamError: as for opening data and cutting windows.
     """
+    for entry in named:  # before the first dataset is read, which takes a minute
+        if entry.data != TURNED:
+            _check_exists(entry.data)
+            _check_stranger(entry.network or model, model, entry)
     parts: list[Unseen] = []
     learnt: list[Unseen] = []
     itself = [entry for entry in named if entry.network is None]
@@ -86,10 +90,15 @@ def calibrate_elsewhere(
         if entry.data == TURNED:
             continue
         network = entry.network or model
-        _check_stranger(network, model, entry)
         dataset = _open(entry.data, data_dir, columns)
         names = _renamed(network, entry.data)
-        parts.append(unseen(network, dataset, dataset.subjects, source=entry.data, names=names, track=track))
+        part = unseen(network, dataset, dataset.subjects, source=entry.data, names=names, track=track)
+        if not len(part):
+            raise ConfigError(
+                f"{entry.data} has no window inside one labelled activity; expected labelled recordings: name the "
+                "column of the labels with --columns, or leave it out"
+            )
+        parts.append(part)
     reliability, ridge = fit_reliability(parts, model.labels, model.widths, learnt)
     told = ", ".join(f"{len(part)} of {part.source}" for part in parts)
     about = f"{ABOUT} {told}; {'with' if ridge else 'without'} differences between activities"
@@ -101,11 +110,14 @@ def _own(model: Model, data_dir: Path | None) -> Dataset:
     return open_data(recipe_of(model).data, data_dir)
 
 
+def _check_exists(data: str) -> None:
+    if data not in DATASETS and not Path(data).exists():
+        raise ConfigError(f"no dataset or recording '{data}'; expected a path or one of {', '.join(DATASETS)}")
+
+
 def _open(data: str, data_dir: Path | None, columns: str | None) -> Dataset:
     if data in DATASETS:
         return open_dataset(data, data_dir)
-    if not Path(data).exists():
-        raise ConfigError(f"no dataset or recording '{data}'; expected a path or one of {', '.join(DATASETS)}")
     dataset, _ = open_own_recordings([data], ColumnMap.parse(columns) if columns else None, data_dir)
     return dataset
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +191,18 @@ def test_networks_of_another_kind_and_networks_that_know_the_people_are_refused(
         calibrate_elsewhere(phone, [Elsewhere("uci-har", phone)])
     with pytest.raises(ConfigError, match="the network for sisfall has another architecture than phone_acc"):
         calibrate_elsewhere(phone, [Elsewhere("sisfall", MODEL)])
+
+
+def test_missing_data_are_refused_before_any_dataset_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinestream.train.judge.calibrate_elsewhere.open_data", lambda *_: pytest.fail("read HAPT"))
+    with pytest.raises(ConfigError, match="no dataset or recording 'nowhere'"):
+        calibrate_elsewhere(load_model(find_model("phone_acc")), [Elsewhere("sisfall"), Elsewhere("nowhere")])
+
+
+def test_recordings_without_labels_are_refused(tmp_path: Path) -> None:
+    rows = [f"{i / 20:.2f},0.1,{9.8 + i % 2},0.2" for i in range(400)]
+    path = tmp_path / "unlabelled.csv"
+    path.write_text("\n".join(["time,acc_x,acc_y,acc_z", *rows]) + "\n")
+    phone = load_model(find_model("phone_acc"))
+    with pytest.raises(ConfigError, match=r"unlabelled\.csv has no window inside one labelled activity"):
+        calibrate_elsewhere(phone, [Elsewhere(str(path), phone)])
