@@ -140,15 +140,12 @@ class Reliability:
         """Number of activities."""
         return len(self.motion.means)
 
-    def features(self, probs: ArrayLike, movement: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, FEATURES) of (n, classes) probabilities as the network gave them, and the (n, 8) ``Movement`` of each."""
-        return features(self.motion, self.position, probs, movement)
-
     def confidences(self, probs: ArrayLike, movement: NDArray[np.float64], subnet: Subnet) -> NDArray[np.float64]:
-        """(n,) probability that the most probable label of each window is right; arguments as of ``features``."""
+        """(n,) probability that the most probable label of each window is right; arguments as for ``features``."""
         weights = np.array(self.weights[subnet.width])
         of_label = weights[1 + FEATURES :][np.asarray(probs).argmax(axis=1)]
-        score = weights[0] + self.features(probs, movement) @ weights[1 : 1 + FEATURES] + of_label
+        x = features(self.motion, self.position, probs, movement)
+        score = weights[0] + x @ weights[1 : 1 + FEATURES] + of_label
         return 1 / (1 + np.exp(-score))
 
     def novelty(self, probs: ArrayLike, movement: NDArray[np.float64]) -> NDArray[np.float64]:
