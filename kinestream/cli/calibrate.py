@@ -160,8 +160,13 @@ def _calibrated(args: argparse.Namespace, model: Model, progress: Progress) -> t
         track=lambda recordings: progress.track(recordings, description="measuring other sensor settings"),
     )
     placement = model.placement if args.recordings else _placement(args, model)
+    forgotten = (
+        [f"{model.name}: how far to trust it among strangers is not kept; learn it again with --elsewhere"]
+        if model.calibration.reliability
+        else []
+    )
     model = replace(model, calibration=calibration, levers=levers, placement=placement)
-    return model, _results(model)
+    return model, [*forgotten, *_results(model)]
 
 
 def _placement(args: argparse.Namespace, model: Model) -> Placement | None:
@@ -176,11 +181,15 @@ def _placement(args: argparse.Namespace, model: Model) -> Placement | None:
 
 
 def _placement_text(model: Model) -> str:
+    from kinestream.train.judge.placement import LEAST_PEOPLE
+
     if model.placement is None:
-        return (
-            f"{model.name}: no check of how the sensor is worn: the model does not read it in the sensor's axes, its "
-            "training people wore it anyhow, or too few were seen moving"
+        why = (
+            f"its training people wore it anyhow, or fewer than {LEAST_PEOPLE} of them were seen walking"
+            if model.input.reads_sensor_axes
+            else "it reads acceleration in no fixed direction of the sensor, and needs none"
         )
+        return f"{model.name}: no check of how the sensor is worn: {why}"
     up = ", ".join(f"{number:.2f}" for number in model.placement.up)
     return (
         f"{model.name}: up is ({up}) in the sensor's axes of {model.placement.people} training people; beyond "
@@ -204,8 +213,12 @@ def _people(args: argparse.Namespace, model: Model) -> tuple[Dataset, tuple[str,
     recipe = recipe_of(model)
     if recipe.data.dataset == OWN_RECORDINGS:
         raise ConfigError(
-            f"{model.name} was trained on a user's own recordings; name labelled ones that it was NOT trained on: "
-            "kinestream calibrate M RECORDINGS"
+            f"{model.name} was trained on a user's own recordings, which it does not store; "
+            + (
+                "training it again learns the check of how the sensor is worn"
+                if args.placement
+                else "name labelled ones that it was NOT trained on: kinestream calibrate M RECORDINGS"
+            )
         )
     dataset = open_data(recipe.data, args.data)
     learnt = learnt_from(model)
@@ -224,5 +237,8 @@ def _results(model: Model) -> list[str]:
         f"temperature {min(temperatures):.2f} to {max(temperatures):.2f} (below 1: the model was underconfident); "
         f"weight of a window's evidence: {calibration.evidence:g} x its share of new samples",
         *(f"sensor at {setting}: {max(accuracy.values()):.1%} correct" for setting, accuracy in sensing.items()),
-        *(f"every {hop} windows: {max(accuracy.values()):.1%} correct" for hop, accuracy in hops.items()),
+        *(
+            f"every {'window' if hop == 1 else f'{hop} windows'}: {max(accuracy.values()):.1%} correct"
+            for hop, accuracy in hops.items()
+        ),
     ]

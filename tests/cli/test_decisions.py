@@ -152,6 +152,21 @@ def test_a_reliability_is_learnt_from_recordings_a_network_never_saw(folder: Pat
     assert summary["concluded"]["reliability"] is True
 
 
+def test_calibrating_on_recordings_says_that_the_reliability_is_gone(folder: Path) -> None:
+    recording, out = walk(folder / "day_off.csv"), folder / "at_home.safetensors"
+    _, err = kinestream(folder, "calibrate", "phone_acc", recording, "--out", out)
+    assert load_model(out).calibration.reliability is None
+    assert "phone_acc: how far to trust it among strangers is not kept; learn it again with --elsewhere" in err
+    assert "every window: " in err
+    _, err = kinestream(folder, "calibrate", out, recording, "--out", folder / "again_at_home.safetensors")
+    assert "not kept" not in err
+
+
+def test_a_model_for_any_place_needs_no_check_of_the_place(folder: Path) -> None:
+    _, err = kinestream(folder, "calibrate", "anywhere_acc", "--placement", "--out", folder / "any.safetensors")
+    assert err.endswith("it reads acceleration in no fixed direction of the sensor, and needs none\n")
+
+
 @pytest.mark.parametrize(
     ("given", "status", "message"),
     [
