@@ -25,7 +25,7 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,12 @@ from kinestream.inference.bundled_models import list_models
 from kinestream.interpret.calibration import Calibration
 from kinestream.replay_data.datasets.registry import DATASETS, KnownDataset, open_dataset
 from kinestream.train.data.windows import Windows, open_data
-from kinestream.train.judge.calibrate_elsewhere import ABOUT
-from kinestream.train.judge.model_card import learnt_from, recipe_of
-from kinestream.train.splits.people import global_person_of
 from kinestream.train.train_model import load_part
 
 from .datasets import LAST_LOOK
 from .judge import conclude, figures
 from .load import load_stretches
+from .network import Network, network_of, of_strangers
 from .rivals import RIVALS, Answers, Predict, answers, cached, rival_recipe
 
 if TYPE_CHECKING:
@@ -67,27 +65,6 @@ COLUMNS = {
     "never_taught_shown": "n.t.shown",
 }
 """The shares that are printed, in percent, and their headings."""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network to judge on one dataset."""
-
-    name: str
-    labels: tuple[str, ...]
-    calibration: Calibration
-    input: InputSpec
-    fingerprint: str
-    """Changes with the network, so that its rows are computed again."""
-    home: bool
-    """Whether it learnt from other people of this dataset."""
-    calibrated_here: bool
-    """Whether its reliability was learnt from this dataset: its confidence is then no stranger's."""
-    subnets: tuple[Subnet, ...]
-
-    def row(self, dataset: str, *, smooth: bool) -> str:
-        """The row's name in the file."""
-        return f"{self.name} on {dataset}{', smoothed' * smooth}"
 
 
 def main() -> None:
@@ -144,7 +121,7 @@ def _judge_models(results: ResultFile, models: list[Model], known: KnownDataset,
     for model in models:
         specs.setdefault(model.input, []).append(model)
     for spec, readers in specs.items():
-        networks = [_network(model, known) for model in readers]
+        networks = [network_of(model, known) for model in readers]
         windows: Windows | None = None
         for model, network in zip(readers, networks, strict=True):
             if not _is_complete(results, network, known.name):
@@ -153,7 +130,7 @@ def _judge_models(results: ResultFile, models: list[Model], known: KnownDataset,
                 except InputMismatch as error:
                     _note(f"  {', '.join(model.name for model in readers)} cannot read {known.name}: {error}")
                     break
-                own = _of_strangers(windows, known, model)
+                own = of_strangers(windows, known, model)
                 if not len(own):
                     reason = "has learnt from everybody" if len(windows) else "finds no stretch as long as its window"
                     _note(f"  {model.name} {reason} in {known.name}")
@@ -191,35 +168,6 @@ def _judge_rivals(
 
 def _answers_path(work: Path, rival: str, dataset: str) -> Path:
     return work / f"{rival.replace(' ', '_')}_{dataset}.npz"
-
-
-def _network(model: Model, known: KnownDataset) -> Network:
-    """The model at full size and at its smallest."""
-    populations = {DATASETS[name].population for name in recipe_of(model).data.datasets if name in DATASETS}
-    smallest = Subnet(min(model.widths), min(model.resolutions))
-    return Network(
-        model.name,
-        model.labels,
-        model.calibration,
-        model.input,
-        f"{model.fingerprint} {model.calibration.to_json()}",
-        known.population in populations,
-        model.calibration.reliability is not None and known.name in _learnt_trust_from(model.calibration),
-        tuple(dict.fromkeys((model.full, smallest))),
-    )
-
-
-def _learnt_trust_from(calibration: Calibration) -> list[str]:
-    """The data that the reliability was learnt from."""
-    _, _, sources = calibration.about.partition(ABOUT)
-    return [source.split(" of ", 1)[-1].strip() for source in sources.split(";")[0].split(",")]
-
-
-def _of_strangers(windows: Windows, known: KnownDataset, model: Model) -> Windows:
-    """The windows of people the model neither trained nor validated on."""
-    data, learnt = recipe_of(model).data, learnt_from(model)
-    seen = {global_person_of(subject, data) for people in learnt.values() for subject in people}
-    return windows.take(np.flatnonzero([known.person(subject) not in seen for subject in windows.subjects]))
 
 
 def _cells(network: Network, dataset: str) -> Iterator[tuple[str, Subnet, bool]]:

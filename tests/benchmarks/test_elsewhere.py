@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from benchmarks.elsewhere import judge
-from benchmarks.elsewhere.__main__ import _learnt_trust_from, _of_strangers, main
+from benchmarks.elsewhere.__main__ import main
 from benchmarks.elsewhere.activities import common_names
 from benchmarks.elsewhere.judge import Shown, conclude, figures
 from benchmarks.elsewhere.load import load_stretches
+from benchmarks.elsewhere.network import learnt_trust_from, of_strangers
 from benchmarks.elsewhere.rivals import Answers, answers, cached, rival_recipe
 from benchmarks.rivals_models.features import gravity_aligned_features
 from kinestream.core.input_spec import InputSpec
@@ -144,7 +145,7 @@ def test_a_reliability_decides_the_confidence_but_not_the_label() -> None:
 
 def test_the_data_a_reliability_was_learnt_from_is_read_from_the_calibration() -> None:
     about = f"temperatures of hapt; {ABOUT} 12 of its own validation people, 7 of wisdm-windows, 3 of sisfall; with x"
-    sources = _learnt_trust_from(Calibration(about=about))
+    sources = learnt_trust_from(Calibration(about=about))
     assert sources == ["its own validation people", "wisdm-windows", "sisfall"]
 
 
@@ -154,8 +155,8 @@ def test_people_a_model_learnt_from_are_left_out_in_every_dataset_that_shows_the
     stranger = model.card["subjects"]["test"][0]
     windows = Windows(np.zeros((2, 4, 1), np.float32), np.zeros(2, np.int64), subjects=(learnt, stranger))
     for name in ("hapt", "uci-har"):
-        assert _of_strangers(windows, DATASETS[name], model).subjects == (stranger,)
-    assert len(_of_strangers(windows, DATASETS["wisdm2019"], model)) == 2
+        assert of_strangers(windows, DATASETS[name], model).subjects == (stranger,)
+    assert len(of_strangers(windows, DATASETS["wisdm2019"], model)) == 2
 
 
 @pytest.mark.parametrize("name", ["hapt", "sisfall", "mobifall"])
