@@ -140,8 +140,11 @@ def _calibrated(args: argparse.Namespace, model: Model, progress: Progress) -> t
     from kinestream.inference import candidates
     from kinestream.train.judge.calibrate import calibrate
     from kinestream.train.judge.measure_levers import measure_levers
+    from kinestream.train.judge.model_card import recipe_of
 
     dataset, learnt, validated = _people(args, model)
+    if not args.recordings and not args.order and len(recipe_of(model).data.datasets) > 1:
+        learnt = ()  # each dataset has a script of its own
     for line in dataset.notices:
         progress.console.print(line)
     calibration = calibrate(

@@ -2,7 +2,8 @@
 
 **Rates** of change come from the labels of the training people: how long each activity lasts before another follows.
 Which activity follows is learnt only on request: people in laboratory datasets follow a script, whose order would be
-mistaken for daily life (HAPT never goes from standing to walking).
+mistaken for daily life (HAPT never goes from standing to walking). A model that joins several datasets keeps the
+default rates: their trials last seconds in one and minutes in another.
 
 **Temperature** (one per width, over the lowest and the highest resolution) and **evidence** come from the validation
 people, from all windows of their recordings as in live operation, including windows that span a change of activity. The
@@ -58,7 +59,7 @@ def calibrate(
 
     Args:
         dataset: labelled recordings with the model's names of activities (``open_data``).
-        learnt: the training people.
+        learnt: the training people; none leaves the rates at their default.
         validated: the validation people.
         order: also learn which activity follows which; by default all are equally likely.
         track: wraps the validation recordings, to draw a progress bar.
@@ -66,7 +67,7 @@ def calibrate(
         InputMismatch: a recording does not have the model's input.
         DataDamaged: fewer than ``MIN_WINDOWS`` windows show an activity that the model knows.
     """
-    rates = change_rates(dataset.select(learnt), model.labels, order=order)
+    rates = change_rates(dataset.select(learnt), model.labels, order=order).round(6).tolist() if learnt else ()
     both_ends = [Subnet(width, r) for width in model.widths for r in {model.resolutions[0], model.resolutions[-1]}]
     subnets = tuple(dict.fromkeys([*both_ends, *spanning(model)]))
     net = from_model(model)
@@ -80,12 +81,13 @@ def calibrate(
     temperature = {
         width: _best_temperature(parts, [s for s in both_ends if s.width == width]) for width in model.widths
     }
-    calibration = Calibration(temperature, tuple(tuple(row) for row in rates.round(6).tolist()))
+    calibration = Calibration(temperature, tuple(tuple(row) for row in rates))
     window_hops = model.input.length / model.input.hop
     candidates = [round(weight * window_hops, 4) for weight in WEIGHTS]
     evidence = min(candidates, key=lambda evidence: _smoothed_loss(model, parts, calibration, evidence))
+    how = f"the labels of {len(learnt)} people, {'in' if order else 'without'} the order of their activities"
     about = (  # stored in the model file
-        f"rates from the labels of {len(learnt)} people, {'in' if order else 'without'} the order of their activities; "
+        f"rates {f'from {how}' if learnt else 'of change not learnt'}; "
         f"temperatures and evidence from {windows} windows of {len(validated)} people ({', '.join(validated)}) "
         f"of {dataset.name}"
     )

@@ -9,13 +9,14 @@ import pytest
 
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC, UNLABELLED
-from kinestream.inference import Engine, operating_table
+from kinestream.inference import Engine, find_model, load_model, operating_table
 from kinestream.interpret.calibration import tempered
 from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
 from kinestream.run.pipeline import Pipeline
-from kinestream.train.data.windows import chunks_of
+from kinestream.train.data.windows import chunks_of, open_data
 from kinestream.train.judge.calibrate import calibrate, change_rates
+from kinestream.train.judge.model_card import recipe_of
 
 from ...random_models import random_model
 
@@ -91,3 +92,10 @@ def test_the_temperature_maximises_the_likelihood_of_the_live_labels() -> None:
 def test_too_few_windows_are_refused() -> None:
     with pytest.raises(DataDamaged, match="at least 50"):
         calibrate(MODEL, dataset([(0, 10), (1, 5)]), ("0",), ("0",))
+
+
+def test_without_training_people_the_rates_stay_at_their_default(data_dir):
+    model = load_model(find_model("uci_kinet"))
+    calibration = calibrate(model, open_data(recipe_of(model).data, data_dir), (), ("1",))
+    assert calibration.rates_per_s == ()
+    assert calibration.about.startswith("rates of change not learnt; temperatures")
