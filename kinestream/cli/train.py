@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     if args.model_name in MODEL_NAMES:
         recipe, dataset = _bundled_recipe(args), None
     else:

@@ -55,7 +55,8 @@ class Network:
             raise ConfigError(f"resolutions {list(self.resolutions)}: expected ascending numbers of samples")
         if self.widths[-1] != 1.0 or self.resolutions[-1] != self.architecture.length:
             raise ConfigError(
-                f"the last width must be 1.0 and the last resolution {self.architecture.length}: those of the teacher"
+                f"widths end with {self.widths[-1]:g}, resolutions with {self.resolutions[-1]}; expected 1.0 and the "
+                f"length of the full network, {self.architecture.length}: correct them, or set length in [network]"
             )
 
     @property

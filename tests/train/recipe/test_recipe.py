@@ -127,8 +127,14 @@ def test_a_cutoff_of_zero_switches_the_filter_off():
         ("[augmentation]\njitter = -1", "cannot be negative"),
         ("[network]\npreset = 'lstm'", "network preset 'lstm' is unknown"),
         ("[network]\nwidths = [0.5, 0.1]", "expected ascending"),
-        ("[network]\nwidths = [0.1, 0.5]", "the last width must be 1.0 and the last resolution 128"),
-        ("[network]\nresolutions = [96]", "the last width must be 1.0 and the last resolution 128"),
+        (
+            "[network]\nwidths = [0.1, 0.5]",
+            "widths end with 0.5, resolutions with 128; expected 1.0 and the length of the full network, 128",
+        ),
+        (
+            "[network]\nresolutions = [96]",
+            "widths end with 1, resolutions with 96; expected 1.0 and the length of the full network, 128",
+        ),
         ("[input]\nlength = 64", "the network uci reads 128 x 9"),
         ("[data]\nvalidation_subjects = 0", "validation_subjects at least 1"),
         ("[data]\ndataset = 'hapt + hapt'", r"expected a name, or different names with ' \+ ' between them"),
