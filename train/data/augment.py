@@ -98,10 +98,11 @@ def vary_views(x: Tensor, channels: tuple[str, ...], augmentation: Augmentation,
         turns = torch.where(known.view(-1, 1, 1), off, torch.from_numpy(own).to(x.dtype))
         x = apply_rotations(x, starts, _any_yaw(n, rng) @ turns)
     base = UPRIGHT_ACC[0] if UPRIGHT_ACC[0] in at else CLIPPED_ACC[0]
-    if OWN_ACC[0] in at and base in at:
+    if base in at and not at.keys().isdisjoint(OWN_ACC):
         about = torch.from_numpy(views.about_own_gravity(x[:, :, at[base] : at[base] + 3].numpy()))
         for column, name in enumerate(OWN_ACC):
-            x[:, :, at[name]] = about[..., column]
+            if name in at:
+                x[:, :, at[name]] = about[..., column]
     return x
 
 

@@ -181,6 +181,14 @@ def test_a_dropped_up_looks_like_an_unknown_one() -> None:
     torch.testing.assert_close(mean[:, :2], torch.zeros(len(x), 2), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("read", OWN_ACC)
+def test_a_model_may_read_one_column_about_own_gravity_alone(read: str) -> None:
+    kept = [VIEWS.channels.index(name) for name in (*UPRIGHT_ACC, read)]
+    got = vary_views(view_windows()[..., kept], (*UPRIGHT_ACC, read), Augmentation(gain=0.1, offset=0.5), generator())
+    about = torch.from_numpy(about_own_gravity(got[..., :3].numpy()))
+    torch.testing.assert_close(got[..., 3], about[..., OWN_ACC.index(read)])
+
+
 def test_gain_and_offset_change_the_columns_about_own_gravity_too() -> None:
     x = view_windows()
     got = vary_views(x, VIEWS.channels, Augmentation(gain=0.1, offset=0.5), generator())
