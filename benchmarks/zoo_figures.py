@@ -3,8 +3,9 @@
     python -m benchmarks.elsewhere
     python -m benchmarks.zoo_figures
 
-reads ``benchmarks/results/elsewhere.json`` and ``LEFT_OUT``, and writes ``elsewhere`` in ``inference/zoo/zoo.toml``, from which
-``kinestream models`` and docs/models.md take it. A test fails while the table says anything else than the results.
+reads ``benchmarks/results/elsewhere.json`` and ``LEFT_OUT``, and writes ``elsewhere`` in ``inference/zoo/zoo.toml``,
+from which ``kinestream models`` and docs/models.md take it. A test fails while the table says anything else than the
+results.
 
 A model made for certain places is judged on datasets from these places only; one for any place on all. A model that
 learned from all of them is judged by networks of its recipe that learned from all but one (``benchmarks/left_out.py``).
