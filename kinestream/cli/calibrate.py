@@ -115,7 +115,7 @@ def _with_placement(args: argparse.Namespace, model: Model, _: Progress) -> tupl
 def _with_reliability(args: argparse.Namespace, model: Model, progress: Progress) -> tuple[Model, list[str]]:
     """The model with a reliability learnt elsewhere, and the line that describes it."""
     from kinestream.inference import find_model, load_model
-    from kinestream.train.judge.calibrate_elsewhere import Elsewhere, calibrate_elsewhere
+    from kinestream.train.judge.calibrate_elsewhere import Elsewhere, accuracy_elsewhere, calibrate_elsewhere
 
     if args.recordings or args.order:
         raise ConfigError("--elsewhere takes no other recordings and no --order; name all data behind --elsewhere")
@@ -132,7 +132,12 @@ def _with_reliability(args: argparse.Namespace, model: Model, progress: Progress
         columns=args.columns,
         track=lambda recordings: progress.track(recordings, description="predicting recordings"),
     )
-    return replace(model, calibration=calibration), [calibration.about]
+    lines = [calibration.about]
+    if accuracy := accuracy_elsewhere(named):
+        model = replace(model, accuracy=accuracy)
+        best = max(accuracy, key=lambda subnet: accuracy[subnet])
+        lines.append(f"accuracy of each subnetwork: the mean over these datasets; best {accuracy[best]:.1%} at {best}")
+    return replace(model, calibration=calibration), lines
 
 
 def _calibrated(args: argparse.Namespace, model: Model, progress: Progress) -> tuple[Model, list[str]]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kinestream.core.errors import ConfigError
+from kinestream.core.signals import Subnet
 from kinestream.replay_data import ColumnMap, open_dataset
 from kinestream.replay_data.datasets.registry import DATASETS
 
@@ -104,6 +107,25 @@ def calibrate_elsewhere(
     about = f"{ABOUT} {told}; {'with' if ridge else 'without'} differences between activities"
     before = model.calibration.about.split(ABOUT)[0].rstrip("; ")
     return replace(model.calibration, reliability=reliability, about=f"{before}; {about}" if before else about)
+
+
+def accuracy_elsewhere(named: Sequence[Elsewhere]) -> dict[Subnet, float]:
+    """The accuracy of each subnetwork on the datasets that the named networks never saw: the mean over datasets.
+
+    Policies then rank subnetworks by what strangers get, not by the people of the training data. Empty unless each
+    network was tested on its dataset (``kinestream train --protocol datasets --test``), by itself alone.
+    """
+    tested = [_tested_accuracy(entry) for entry in named]
+    if not all(tested):
+        return {}
+    return {subnet: float(np.mean([accuracy[subnet] for accuracy in tested])) for subnet in tested[0]}
+
+
+def _tested_accuracy(entry: Elsewhere) -> dict[Subnet, float]:
+    test = entry.network.card.get("test") if entry.network else None
+    if not isinstance(test, dict) or test.get("protocol") != "datasets":
+        return {}
+    return {Subnet.parse(name): float(accuracy) for name, accuracy in test["accuracy"].items()}
 
 
 def _own(model: Model, data_dir: Path | None) -> Dataset:

@@ -18,7 +18,7 @@ from kinestream.policy import make_policy
 from kinestream.replay_data import Dataset, Entry, Recording
 from kinestream.run.pipeline import Pipeline
 from kinestream.train.data.windows import chunks_of
-from kinestream.train.judge.calibrate_elsewhere import Elsewhere, calibrate_elsewhere
+from kinestream.train.judge.calibrate_elsewhere import Elsewhere, accuracy_elsewhere, calibrate_elsewhere
 from kinestream.train.judge.reliability import fit_reliability
 from kinestream.train.judge.unseen import MOST_WINDOWS, Unseen, unseen
 
@@ -206,3 +206,14 @@ def test_recordings_without_labels_are_refused(tmp_path: Path) -> None:
     phone = load_model(find_model("phone_acc"))
     with pytest.raises(ConfigError, match=r"unlabelled\.csv has no window inside one labelled activity"):
         calibrate_elsewhere(phone, [Elsewhere(str(path), phone)])
+
+
+def test_accuracy_elsewhere_is_the_mean_over_datasets_and_needs_a_test_on_each() -> None:
+    def tested(accuracy: float, protocol: str = "datasets") -> Elsewhere:
+        card = {"test": {"protocol": protocol, "accuracy": {"1.00x-80": accuracy, "0.50x-40": accuracy / 2}}}
+        return Elsewhere("sisfall", replace(random_model(), card=card))
+
+    full, half = Subnet(1.0, 80), Subnet(0.5, 40)
+    assert accuracy_elsewhere([tested(0.8), tested(0.6)]) == pytest.approx({full: 0.7, half: 0.35})
+    assert accuracy_elsewhere([tested(0.8), tested(0.6, "holdout")]) == {}
+    assert accuracy_elsewhere([tested(0.8), Elsewhere("umafall")]) == {}
