@@ -152,6 +152,9 @@ def _judge_rivals(
         network = Network(name, labels, Calibration(), spec, repr(recipe), False, False, (Subnet(1.0, spec.length),))
         if not _is_complete(results, network, known.name):
             test = load_stretches(dataset, spec) if test is None else test
+            if not len(test.x):
+                _note(f"  no window of {known.name} is as long as the rivals read")
+                return
 
             def ask(test: Windows = test, predict: Predict = predict, name: str = name) -> Answers:
                 nonlocal train
