@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,12 @@ def forest(recipe: Recipe, train: Windows, x: NDArray[np.float32]) -> NDArray[np
         SystemExit: scikit-learn is not installed.
     """
     try:
-        from sklearn.ensemble import RandomForestClassifier
+        ensemble = import_module("sklearn.ensemble")  # an extra, which a type checker need not have
     except ImportError:
         raise SystemExit("the random forest needs scikit-learn: pip install 'kinestream[benchmark]'") from None
     fs_hz = recipe.input.fs_hz
     chosen = draw_pairs(np.random.default_rng(recipe.seed), number_pairs(train, recipe.data), FOREST_WINDOWS)
-    trees = RandomForestClassifier(TREES, min_samples_leaf=3, random_state=recipe.seed)
+    trees = ensemble.RandomForestClassifier(TREES, min_samples_leaf=3, random_state=recipe.seed)
     trees.fit(gravity_aligned_features(train.x[chosen], fs_hz), train.labels[chosen])
     probs = np.zeros((len(x), len(recipe.data.labels)), np.float32)  # classes it never saw stay at 0
     probs[:, trees.classes_] = trees.predict_proba(gravity_aligned_features(x, fs_hz))
