@@ -67,16 +67,16 @@ def training_windows(
     names, stretches = _stretches(spec, chunks)
     views = Views(spec) if spec.has_views else None
     acc = [spec.stream_channels.index(name) for name in ACC] if views else []
-    live, whole = WalkingUp(spec.fs_hz), WalkingUp(spec.fs_hz, steady=True)
-    if whole_up and views:
+    up = WalkingUp(spec.fs_hz, steady=whole_up)
+    if views and whole_up:
         for stretch in stretches:
-            whole.begin(stretch.t0)
-            whole.push(stretch.x[:, acc])
+            up.begin(stretch.t0)
+            up.push(stretch.x[:, acc])
     for stretch in stretches:
         assert stretch.labels is not None
-        if views:
-            live.begin(stretch.t0)
-            live.push(stretch.x[:, acc])
+        if views and not whole_up:
+            up.begin(stretch.t0)
+            up.push(stretch.x[:, acc])
         edges = np.flatnonzero(np.diff(stretch.labels)) + 1
         for start, stop in zip([0, *edges], [*edges, len(stretch.labels)], strict=True):
             if stretch.labels[start] == UNLABELLED:
@@ -84,7 +84,7 @@ def training_windows(
             for at in range(start, stop - spec.length + 1, stride):
                 x = stretch.x[at : at + spec.length]
                 if views:
-                    x = views.columns(x, whole.newest if whole_up else live.at(at + spec.length))
+                    x = views.columns(x, up.newest if whole_up else up.at(at + spec.length))
                 windows.append(x)
                 codes.append(int(stretch.labels[start]))
                 starts.append(stretch.t0 + at / spec.fs_hz)
