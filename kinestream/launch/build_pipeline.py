@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kinestream.inference import Engine, Model, candidates, macs, operating_table
+from kinestream.interpret.concluder import Concluder
 from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
 from kinestream.run.pipeline import Pipeline
 
@@ -65,6 +66,24 @@ def build_pipeline(
         hop=hop,
         max_gap_s=max_gap_s,
         channel_map=channel_map,
+    )
+
+
+def build_concluder(model: Model, *, smooth: bool, unknown_below: float | None) -> Concluder | None:
+    """The concluder that ``--smooth`` and ``--unknown`` ask for; None if neither does.
+
+    >>> from kinestream.inference import find_model, load_model
+    >>> build_concluder(load_model(find_model("uci_kinet")), smooth=False, unknown_below=None) is None
+    True
+    """
+    if not smooth and unknown_below is None:
+        return None
+    return Concluder(
+        model.calibration,
+        len(model.labels),
+        model.input.window_s,
+        smooth=smooth,
+        unknown_below=unknown_below or 0.0,
     )
 
 

@@ -10,7 +10,6 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Choice, Engine, Model, find_model, load_model
-from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import EpisodeFinder
 from kinestream.policy import make_battery
 from kinestream.run.pipeline import Pipeline
@@ -19,12 +18,13 @@ from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
 from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
 
-from .build_pipeline import build_pipeline, explicit_policy
+from .build_pipeline import build_concluder, build_pipeline, explicit_policy
 from .default_model import BegunSource, assumed_model, begin, default_model
 from .open_source import open_source
 from .run_options import DEFAULT_POLICY, RunOptions
 
 if TYPE_CHECKING:
+    from kinestream.interpret.concluder import Concluder
     from kinestream.recording.recorder import Recorder
 
 Notice = Callable[[str], None]
@@ -160,15 +160,8 @@ def _ignore(line: str) -> None:
 
 
 def _conclusions(options: RunOptions, model: Model) -> tuple[Concluder | None, EpisodeFinder | None]:
-    concluder = episodes = None
-    if options.smooth or options.unknown_below is not None:
-        concluder = Concluder(
-            model.calibration,
-            len(model.labels),
-            model.input.window_s,
-            smooth=options.smooth,
-            unknown_below=options.unknown_below or 0.0,
-        )
+    concluder = build_concluder(model, smooth=options.smooth, unknown_below=options.unknown_below)
+    episodes = None
     if options.min_episode_s is not None:
         episodes = EpisodeFinder(options.min_episode_s)
     elif options.episodes:

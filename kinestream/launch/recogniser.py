@@ -12,10 +12,9 @@ from kinestream.core.errors import ConfigError, InputMismatch, ModelError
 from kinestream.core.signals import ACC, Subnet
 from kinestream.inference import Engine, candidates, choose_model, find_model, load_model, operating_table
 from kinestream.inference.zoo_table import ANYWHERE
-from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.withhold import withhold
 
-from .build_pipeline import build_pipeline, explicit_policy
+from .build_pipeline import build_concluder, build_pipeline, explicit_policy
 from .predictions import Predictions
 from .sample_columns import channels_of
 from .samples import Samples, read_samples
@@ -162,15 +161,7 @@ class Recogniser:
         if subnet is not None and policy is not None:
             raise ConfigError("subnet and policy both choose the subnetwork; give one of the two")
         text = policy or (f"fixed:{subnet}" if subnet is not None else "fixed")
-        concluder = None
-        if smooth or unknown_below is not None:
-            concluder = Concluder(
-                self.model.calibration,
-                len(self.labels),
-                self.input.window_s,
-                smooth=smooth,
-                unknown_below=unknown_below or 0.0,
-            )
+        concluder = build_concluder(self.model, smooth=smooth, unknown_below=unknown_below)
         samples = read_samples(data, self.input, self.name, fs_hz=fs_hz, channels=channels, time=time, labels=labels)
         for warning in samples.unit_warnings():
             warnings.warn(warning, stacklevel=2)
