@@ -7,7 +7,7 @@ and the median of the seconds of walking until the notice. "Walking" is movement
 it, in blocks of 2 s. Recordings go through the live windowing and ``PlacementWatch``; the network does not run, because
 the check does not depend on it. A model that also reads a gyroscope is judged on accelerometers alone for that reason.
 
-``right`` marks the model's own test people. A model without a check notices nobody, and has one row that says so. Only
+``right`` marks the model's own test people. A model without a check gives no notice, and has one row that says so. Only
 wearers who move for 20 s can be noticed; the others are counted apart (``too_short``). MobiFall is kept back for a last
 look: ``--final``.
 """

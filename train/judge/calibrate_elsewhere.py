@@ -103,8 +103,8 @@ def calibrate_elsewhere(
             )
         parts.append(part)
     reliability, ridge = fit_reliability(parts, model.labels, model.widths, learnt)
-    told = ", ".join(f"{len(part)} of {part.source}" for part in parts)
-    about = f"{ABOUT} {told}; {'with' if ridge else 'without'} differences between activities"
+    sources = ", ".join(f"{len(part)} of {part.source}" for part in parts)
+    about = f"{ABOUT} {sources}; {'with' if ridge else 'without'} differences between activities"
     before = model.calibration.about.split(ABOUT)[0].rstrip("; ")
     return replace(model.calibration, reliability=reliability, about=f"{before}; {about}" if before else about)
 

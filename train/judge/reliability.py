@@ -191,7 +191,7 @@ def _logistic(materials: Sequence[_Material], ridge: float | None) -> Floats:
 def _profile(parts: Sequence[Unseen], everyone: Sequence[Unseen], classes: int, columns: slice) -> Profile:
     """Mean and precision of each activity, all datasets weighing the same.
 
-    An activity that ``parts`` do not show is taken from ``everyone``; one that nobody shows, from all activities.
+    An activity that ``parts`` do not show is taken from ``everyone``; one that no dataset shows, from all activities.
     """
     moments = [_moments(parts, columns, c) or _moments(everyone, columns, c) for c in range(classes)]
     of_all = _moments(everyone, columns, None)

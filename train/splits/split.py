@@ -61,7 +61,7 @@ def draw_validation(people: Sequence[str], datasets: Sequence[str], data: Data, 
         datasets: their datasets, for the message.
 
     Raises:
-        ConfigError: nobody would remain to train on.
+        ConfigError: no one would be left to train on.
     """
     if len(people) <= data.validation_subjects:
         raise ConfigError(
