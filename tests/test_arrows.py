@@ -22,9 +22,10 @@ ROOMS: dict[str, set[str]] = {
     "ingest": GROUND,
     "replay_data": GROUND,
     "policy": GROUND,
-    "sensor_check": GROUND | {"windowing"},
+    "observe": GROUND,
+    "sensor_check": GROUND | {"windowing", "observe"},
     "inference": GROUND | {"energy", "interpret"},
-    "run": GROUND | {"windowing", "inference", "policy", "interpret"},
+    "run": GROUND | {"windowing", "inference", "policy", "interpret", "observe"},
     "recording": GROUND | {"run", "replay_data", "windowing", "inference", "policy"},
     "lab": GROUND | {"run", "windowing", "policy"},
     "outputs": GROUND | {"ingest"},
@@ -32,10 +33,10 @@ ROOMS: dict[str, set[str]] = {
     "dashboard": GROUND | {"policy"},
     "launch": GROUND
     | {"ingest", "windowing", "inference", "policy", "replay_data", "energy", "interpret", "run", "recording"}
-    | {"sensor_check"},
+    | {"sensor_check", "observe"},
     "cli": GROUND
     | {"ingest", "windowing", "inference", "policy", "replay_data", "energy", "interpret", "run", "recording"}
-    | {"sensor_check", "train", "dashboard", "lab", "outputs", "launch"},
+    | {"sensor_check", "observe", "train", "dashboard", "lab", "outputs", "launch"},
 }
 """Each room of the house, and the rooms it may import."""
 

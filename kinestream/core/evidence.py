@@ -1,0 +1,84 @@
+"""Facts about what arrived, measured and not announced: of each stream, and of each thing a source listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """What arrived of one stream during the last seconds, beside what its source announced.
+
+    >>> StreamFigures("wrist", ("acc_x", "acc_y", "acc_z"), announced_hz=50.0, rate_hz=48.5, span_s=8.0).rate_hz
+    48.5
+    """
+
+    stream: str
+    channels: tuple[str, ...]
+    announced_hz: float
+    """The nominal rate."""
+    samples: int = 0
+    """All samples since the start."""
+    span_s: float = 0.0
+    """Seconds of signal that the figures below rest on."""
+    rate_hz: float | None = None
+    """The measured rate; None while too little arrived."""
+    jitter_ms: float | None = None
+    """Spread of nine in ten intervals between samples."""
+    burst_samples: int | None = None
+    """Samples that usually share one instant, or arrive within a small part of the nominal interval; 1 for an even
+    stream."""
+    age_ms: float | None = None
+    """Mean age of the newest sample on arrival; negative where the stamps lie in the future."""
+    interpolated_share: float | None = None
+    """Share of the grid's samples that were interpolated."""
+    coverage: float | None = None
+    """Mean coverage of the windows; None without windows."""
+    windows: int = 0
+    """All windows since the start."""
+    lost: int = 0
+    """Samples that a counter, a sequence number or a device clock proves lost, since the start."""
+    silence_s: float = 0.0
+    """Seconds since the last sample, on the host's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What one link, port or topic received, whether or not it gave samples; counted since the start.
+
+    >>> Reception("wrist", packets=12, malformed=12, malformed_example=bytes([0x55, 0x61])).samples
+    0
+    """
+
+    name: str
+    """The stream's name where there is one, else the source's."""
+    packets: int = 0
+    """Packets or messages that arrived, malformed ones included."""
+    samples: int = 0
+    """Samples that were handed out."""
+    malformed: int = 0
+    malformed_example: bytes = b""
+    """The start of one malformed packet."""
+    malformed_reason: str = ""
+    """Why it was not understood, in words."""
+    unwanted: Mapping[str, int] = field(default_factory=dict)
+    """Messages by the topic, stream or sensor under which they came, although the source does not read these."""
+    newest_s: Mapping[str, float] = field(default_factory=dict)
+    """The newest time of each sensor that must be paired, on the clock on which they are paired."""
+    expected: str = ""
+    """What the source reads, for messages: ``topics that begin with KIMU``, ``totalacceleration and gyroscope``."""
+    asked_hz: float | None = None
+    """The rate that the sensor was asked for; None if it cannot be asked."""
+    remarks: tuple[str, ...] = ()
+    """What the source assumed or repaired, one line each, with what to do: ``stamps are on another clock: mapped``."""
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """A source that reports what it received."""
+
+    def receptions(self) -> Sequence[Reception]:
+        """Return one reception for each link, port or topic; may be called at any time, also before the first."""
+        ...
