@@ -42,6 +42,12 @@ class StreamFigures:
     """Samples that a counter, a sequence number or a device clock proves lost, since the start."""
     silence_s: float = 0.0
     """Seconds since the last sample, on the host's clock."""
+    epochs: int = 1
+    """Epochs since the start; every restart or reconnect begins another."""
+    longest_hole_s: float = 0.0
+    """The longest time between two neighbouring samples of one epoch, during the last seconds."""
+    out_of_order: int = 0
+    """Samples not later than the one before them in their epoch, since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class Reception:
     """Messages by the topic, stream or sensor under which they came, although the source does not read these."""
     newest_s: Mapping[str, float] = field(default_factory=dict)
     """The newest time of each sensor that must be paired, on the clock on which they are paired."""
+    sensor_hz: Mapping[str, float] = field(default_factory=dict)
+    """The measured rate of each sensor that must be paired, where it is known."""
+    unpaired: int = 0
+    """Samples dropped because another sensor has none of the same time."""
     expected: str = ""
     """What the source reads, for messages: ``topics that begin with KIMU``, ``totalacceleration and gyroscope``."""
     asked_hz: float | None = None
