@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from kinestream.replay_data.datasets.unimib import FALL_NAMES
-
-FAMILY: Mapping[str, str] = {
-    "jogging": "running",
-    "walking_upstairs": "stairs",
-    "walking_downstairs": "stairs",
-    **dict.fromkeys(FALL_NAMES, "fall"),
-}
-"""The broader activity of a finer or synonymous one."""
+from kinestream.core.activities import FAMILY
 
 
 def common_names(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from kinestream.core.activities import shown_as
 from kinestream.core.scoring import is_right
 from kinestream.core.signals import STILL
 
@@ -85,7 +86,7 @@ def _truth(prediction: Prediction) -> list[Piece]:
     line: list[Piece] = [(f"{sign} ", f"bold {colour}"), ("truth ", theme.MUTED), readable(prediction.truth or "")]
     if prediction.truth_share < 1.0:
         line.append((f"  {prediction.truth_share:.0%} of window", theme.MUTED))
-    elif prediction.truth not in prediction.labels:
+    elif not shown_as(prediction.truth or "", prediction.labels):
         line.append(("  not a class", theme.MUTED))
     return line
 
@@ -96,11 +97,12 @@ def _classes(prediction: Prediction, width: int) -> list[list[Piece]]:
     names = [readable(label) for label in prediction.labels]
     name_width = min(max(map(len, names)), max(8, width // 2 - 2))
     bar_width = width - name_width - 6
+    right = shown_as(prediction.truth or "", prediction.labels)
     lines: list[list[Piece]] = []
     for label, name, probability in zip(prediction.labels, names, conclusion.probs, strict=True):
         chosen = label == conclusion.label
         colour = theme.ACCENT if chosen else theme.FAINT
-        if label == prediction.truth:
+        if label in right:
             colour = theme.GOOD if chosen else theme.WARN
         filled = bar(float(probability), bar_width)
         lines.append(

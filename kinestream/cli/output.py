@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from kinestream.core.activities import shown_as
 from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 
@@ -95,10 +96,11 @@ class Lines:
 def _mark(label: str, prediction: Prediction) -> str:
     """``=`` for a right label, ``!`` for a wrong one, ``?`` for a withheld one; ``-`` where no label can be right,
     because the model does not know the activity."""
-    if label == prediction.truth:
-        return "="
-    if prediction.truth not in prediction.labels:
+    right = shown_as(prediction.truth or "", prediction.labels)
+    if not right:
         return "-"
+    if label in right:
+        return "="
     return "?" if label in (UNKNOWN, STILL) else "!"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .activities import shown_as
 from .signals import STILL, UNKNOWN
 
 if TYPE_CHECKING:
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def is_right(prediction: Prediction) -> bool | None:
-    """Return whether the displayed label equals the true one; None where the window cannot be scored.
+    """Return whether the displayed label shows the true activity; None where the window cannot be scored.
 
     The displayed label is the conclusion's where there is one, else the network's. A window cannot be scored without
-    a true label, with a true label that the model does not know, where it straddles two activities, or where the
-    conclusion is ``UNKNOWN``. ``STILL`` counts as the posture that is most probable.
+    a true label, with an activity that no label of the model shows (``activities.shown_as``), where it straddles two
+    activities, or where the conclusion is ``UNKNOWN``. ``STILL`` counts as the posture that is most probable.
 
     >>> from types import SimpleNamespace as Window
     >>> labels = ("WALKING", "STANDING")
@@ -26,10 +27,10 @@ def is_right(prediction: Prediction) -> bool | None:
     >>> is_right(Window(label="WALKING", truth="WALKING", truth_share=0.6, labels=labels, conclusion=None)) is None
     True
     """
-    if prediction.truth is None or prediction.truth not in prediction.labels or prediction.truth_share < 1.0:
+    if prediction.truth is None or prediction.truth_share < 1.0:
         return None
-    label = judged_label(prediction)
-    return None if label == UNKNOWN else label == prediction.truth
+    right, label = shown_as(prediction.truth, prediction.labels), judged_label(prediction)
+    return None if not right or label == UNKNOWN else label in right
 
 
 def judged_label(prediction: Prediction) -> str:

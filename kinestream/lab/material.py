@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.core.activities import shown_as
 from kinestream.core.errors import DataMissing
 from kinestream.run.tally import judged_as
 from kinestream.run.wear_watch import WearWatch
@@ -83,11 +84,7 @@ def collect(source: Source, model: Model, sensing: Sensing | None = None) -> Mat
     if not windows:
         raise DataMissing(f"{source.name} holds no window of {model.input.window_s:g} s; choose a longer recording")
     kinds = [_judged(window, model.labels) for window in windows]
-    known = {label: code for code, label in enumerate(model.labels)}
-    truth = [
-        known[window.truth] if kind and window.truth is not None else NO_TRUTH
-        for window, kind in zip(windows, kinds, strict=True)
-    ]
+    truth = [_code(window, model.labels) if kind else NO_TRUTH for window, kind in zip(windows, kinds, strict=True)]
     names = [f"{window.stream}/{window.session}" for window in windows]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return Material(
@@ -125,4 +122,10 @@ async def _windows(source: Source, model: Model, sensing: Sensing | None, wear: 
 def _judged(window: Window, labels: tuple[str, ...]) -> str:
     """``pure`` or ``mixed`` where the window can be judged, else nothing."""
     kind = judged_as(window, labels)
-    return kind if kind in ("pure", "mixed") else ""
+    return kind if kind in ("pure", "mixed") and _code(window, labels) != NO_TRUTH else ""
+
+
+def _code(window: Window, labels: tuple[str, ...]) -> int:
+    """The class of the window's activity; ``NO_TRUTH`` where several are right, because a day counts one."""
+    right = shown_as(window.truth or "", labels)
+    return labels.index(right[0]) if len(right) == 1 else NO_TRUTH

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
+from kinestream.core.activities import shown_as
 from kinestream.core.scoring import judged_label
 from kinestream.core.signals import UNKNOWN, Prediction, Window
 
@@ -25,7 +26,7 @@ class Tally:
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = frozenset(labels)
+        self._labels = labels
         self._latencies: deque[float] = deque(maxlen=REMEMBERED_LATENCIES)
         self._subnets: Counter[str] = Counter()
         self._judged = Counter[str]()
@@ -43,7 +44,7 @@ class Tally:
         self._energy_mj += prediction.energy_mj
         self._missed += deadline_ms is not None and prediction.latency_ms > deadline_ms
         self.battery_frac = prediction.battery_frac
-        right = prediction.label == prediction.truth
+        right = prediction.label in shown_as(prediction.truth or "", prediction.labels)
         kind = judged_as(prediction, self._labels)
         self._judged[kind] += 1
         self._judged[f"{kind}_right"] += right
@@ -81,7 +82,7 @@ class ConclusionTally:
     concluded ``still`` counts as the most probable posture."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = frozenset(labels)
+        self._labels = labels
         self._counts = Counter[str]()
 
     def add(self, prediction: Prediction) -> None:
@@ -91,7 +92,7 @@ class ConclusionTally:
         kind = judged_as(prediction, self._labels)
         self._counts[kind] += 1
         self._counts[f"{kind}_labelled"] += prediction.conclusion.label != UNKNOWN
-        self._counts[f"{kind}_right"] += judged_label(prediction) == prediction.truth
+        self._counts[f"{kind}_right"] += judged_label(prediction) in shown_as(prediction.truth or "", prediction.labels)
 
     def summary(self) -> dict[str, Any]:
         """Plain JSON values: the share of windows with a label (``told``), and the share of right ones among these."""
@@ -110,7 +111,7 @@ class ConclusionTally:
 KINDS = ("pure", "mixed", "other", "unlabelled")
 
 
-def judged_as(prediction: Prediction | Window, labels: Container[str]) -> str:
+def judged_as(prediction: Prediction | Window, labels: Collection[str]) -> str:
     """Which of ``KINDS`` a window is, by the labels of its samples.
 
     ``pure``: inside one activity that the model knows; ``mixed``: across a change, with one such activity in the
@@ -118,7 +119,7 @@ def judged_as(prediction: Prediction | Window, labels: Container[str]) -> str:
     """
     if prediction.truth is None or prediction.truth_share <= 0.5:
         return "unlabelled"
-    if prediction.truth not in labels:
+    if not shown_as(prediction.truth, labels):
         return "other"
     return "mixed" if prediction.truth_share < 1.0 else "pure"
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinestream.core.activities import FALL_KINDS
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
 
@@ -40,16 +41,6 @@ FS_HZ = 50.0
 WINDOW, FALL_WINDOW = 151, 51
 WINDOW_HOLE_S = 1.0
 """Assumed time between two windows, as each was cut from its trial separately."""
-FALL_NAMES = (
-    "falling_forward",
-    "falling_right",
-    "falling_back",
-    "falling_obstacle",
-    "falling_protection",
-    "falling_chair",
-    "falling_syncope",
-    "falling_left",
-)
 LABEL_NAMES = (
     "sit_to_stand",
     "lie_to_stand",
@@ -60,7 +51,7 @@ LABEL_NAMES = (
     "walking_downstairs",
     "stand_to_lie",
     "stand_to_sit",
-    *FALL_NAMES,
+    *FALL_KINDS,
 )
 """In the order of the file's class numbers 1 to 17."""
 
@@ -104,7 +95,7 @@ def open_unimib_falls51(data_dir: Path) -> Dataset:
     marks = _matrix(tree, FALL_LABELS, "fall_labels").astype(np.int64)
     if marks.ndim != 2 or marks.shape[1] != 3 or not np.isin(marks[:, 0], np.arange(1, 9)).all():
         raise DataDamaged(f"{FALL_LABELS} in {tree.source} is {marks.shape}; expected (n, 3) with classes 1 to 8")
-    people = [marks[marks[:, 0] == code + 1, 1] for code in range(len(FALL_NAMES))]
+    people = [marks[marks[:, 0] == code + 1, 1] for code in range(len(FALL_KINDS))]
     people = [own[: len(own) // FOLDS * FOLDS] for own in people]
 
     @cache
@@ -122,11 +113,11 @@ def open_unimib_falls51(data_dir: Path) -> Dataset:
         codes = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
         repeats = {"repeated_window": len(rows) - len(first)} if len(first) < len(rows) else {}
-        recording = _recording(FALLS_NAME, f"user{subject:02}", str(subject), rows[first], codes[first], FALL_NAMES)
+        recording = _recording(FALLS_NAME, f"user{subject:02}", str(subject), rows[first], codes[first], FALL_KINDS)
         return replace(recording, repairs=repeats)
 
     subjects = np.unique(np.concatenate(people)).tolist()
-    return Dataset(FALLS_NAME, FALL_NAMES, [Entry(f"user{i:02}", str(i), partial(load, i)) for i in subjects])
+    return Dataset(FALLS_NAME, FALL_KINDS, [Entry(f"user{i:02}", str(i), partial(load, i)) for i in subjects])
 
 
 def _recording(

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from kinestream.core.activities import shown_as
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Subnet
 from kinestream.inference.engine import Engine
@@ -34,15 +35,6 @@ OTHER = "other"
 """A class of this name is right about activities that a model was never taught."""
 UNDECIDED = -2
 """The label of windows that are left out: their activity names several classes at once, or the recipe leaves it out."""
-
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "jogging": ("running",),
-    "running": ("jogging",),
-    "walking_upstairs": ("stairs",),
-    "walking_downstairs": ("stairs",),
-    "stairs": ("walking_upstairs", "walking_downstairs"),
-}
-"""Other names of an activity; several: the activity is one of them."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +130,7 @@ def class_of(activity: str, labels: Sequence[str]) -> int:
     """
     if not activity:  # the recipe leaves the activity of this dataset out
         return UNDECIDED
-    if activity in labels:
-        return labels.index(activity)
-    known = [name for name in SYNONYMS.get(activity, ()) if name in labels]
-    if known:
+    if known := shown_as(activity, labels):
         return labels.index(known[0]) if len(known) == 1 else UNDECIDED
     return NEVER_TAUGHT
 
