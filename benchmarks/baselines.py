@@ -10,8 +10,9 @@ and how much computing a switchable network saves at the accuracy of the indepen
 
     python -m benchmarks.baselines --data ../shared/data --json benchmarks/results/baselines.json
     python -m benchmarks.baselines --saved RUN/uci_cnn.safetensors ... --json benchmarks/results/baselines.json
+    python -m benchmarks.baselines --original --json benchmarks/results/baselines_original.json
 
-UCI-HAR rebuilt from HAPT, official subjects. Every network is scored on the test people once, after training; results
+UCI-HAR rebuilt from HAPT, official subjects; ``--original``: the independent full network on the original windows. Every network is scored on the test people once, after training; results
 already in the file are not recomputed. ``--saved`` takes the models of several seeds of one network and finds, for each
 independent network, the subnetwork that replaces it and its saving in multiply-accumulates and measured time.
 """
@@ -50,6 +51,11 @@ CONFIGURATIONS = (Subnet(1.0, 128), Subnet(0.8, 128), Subnet(0.55, 104), Subnet(
 """Those the paper prints."""
 FULL = CONFIGURATIONS[0]
 OURS, PAPERS = "independent", "independent, paper's training"
+ORIGINAL = {
+    "title": "The independent full CNN on the original windows",
+    "command": "python -m benchmarks.baselines --original --json benchmarks/results/baselines_original.json",
+    "protocol": "UCI-HAR, the original windows, official subject split, nine test people, four others validate",
+}
 
 
 def judge(net: SwitchableNet, at: Subnet, x: dict[str, torch.Tensor], parts: dict[str, Windows]) -> dict[str, float]:
@@ -190,6 +196,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the independent networks; width-only has one")
     parser.add_argument("--epochs", type=int, help="the recipe's by default")
     parser.add_argument("--paper", action="store_true", help="only the full network, trained as the paper does")
+    parser.add_argument("--original", action="store_true", help="only the full network, on UCI-HAR's own windows")
     parser.add_argument("--json", type=Path, help="where the figures go, and are looked for first")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where width-only keeps its run folder")
     parser.add_argument(
@@ -198,12 +205,13 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, help="with --saved of another network: a model of the recipe uci")
     parser.add_argument("--rounds", type=int, default=40, help="of timing (default %(default)s)")
     args = parser.parse_args()
-    recipe = load_recipe("uci")
+    recipe = load_recipe("uci", *(["original"] if args.original else []))
     recipe = replace(recipe, training=replace(recipe.training, epochs=args.epochs or recipe.training.epochs))
     about = {
         "title": "Baselines of the switchable CNN",
         "command": "python -m benchmarks.baselines --data ../shared/data --json benchmarks/results/baselines.json",
         "protocol": "UCI-HAR rebuilt from HAPT, official subject split, nine test people, four others validate",
+        **(ORIGINAL if args.original else {}),
         "epochs": recipe.training.epochs,
     }
     results = ResultFile(args.json, about)
@@ -232,12 +240,14 @@ def main() -> None:
             print(results.find(PAPERS, FULL), flush=True)
         return
     parts = {name: load_part(dataset, recipe, name) for name in ("train", "validation", "test")}
-    for subnet in CONFIGURATIONS:
+    for subnet in CONFIGURATIONS[:1] if args.original else CONFIGURATIONS:
         for seed in range(args.seeds):
             if not results.has(OURS, subnet, seed):
                 independent(results, recipe, parts, subnet, seed)
                 print(results.find(OURS, subnet), flush=True)
-    if any(not results.has("width-only", Subnet(width, FULL.resolution), 0) for width in recipe.network.widths):
+    if not args.original and any(
+        not results.has("width-only", Subnet(width, FULL.resolution), 0) for width in recipe.network.widths
+    ):
         width_only(results, recipe, parts, 0, args.runs / "uci_width_only")
         print(results.find("width-only", FULL), flush=True)
 
