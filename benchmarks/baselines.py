@@ -12,9 +12,10 @@ and how much computing a switchable network saves at the accuracy of the indepen
     python -m benchmarks.baselines --saved RUN/uci_cnn.safetensors ... --json benchmarks/results/baselines.json
     python -m benchmarks.baselines --original --json benchmarks/results/baselines_original.json
 
-UCI-HAR rebuilt from HAPT, official subjects; ``--original``: the independent full network on the original windows. Every network is scored on the test people once, after training; results
-already in the file are not recomputed. ``--saved`` takes the models of several seeds of one network and finds, for each
-independent network, the subnetwork that replaces it and its saving in multiply-accumulates and measured time.
+UCI-HAR rebuilt from HAPT, official subjects; ``--original``: the independent full network on the original windows.
+Every network is scored on the test people once, after training; results already in the file are not recomputed.
+``--saved`` takes the models of several seeds of one network and finds, for each independent network, the subnetwork
+that replaces it and its saving in multiply-accumulates and measured time.
 """
 
 from __future__ import annotations
