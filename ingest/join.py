@@ -45,6 +45,11 @@ class Joined(NamedTuple):
         return Joined(self.t[rows], self.x[rows], self.seq + (rows.start or 0), device)
 
 
+def leader(groups: tuple[Group, ...]) -> Group:
+    """Return the group at whose times the others are joined: the accelerometer's, else the first."""
+    return next((group for group in groups if ACC[0] in group.channels), groups[0])
+
+
 class Joiner:
     """Resampler of a connection's groups at the leader's times.
 
@@ -61,13 +66,14 @@ class Joiner:
     """
 
     def __init__(self, groups: tuple[Group, ...]) -> None:
-        self.leader = next((group for group in groups if ACC[0] in group.channels), groups[0])
+        self.leader = leader(groups)
         self._others = tuple(group for group in groups if group is not self.leader)
         self.channels = tuple(name for group in (self.leader, *self._others) for name in group.channels)
         self.counts: Counter[str] = Counter()
         """``unpaired`` samples of the leader that were dropped, and ``interpolated`` ones that bridge a hole."""
         self._dropped = 0
         self._waiting: list[Joined] = []
+        self._leader_s = -np.inf
         self._tracks = {group.name: _Track(group) for group in self._others}
 
     def push(
@@ -83,11 +89,18 @@ class Joiner:
             return []
         if group != self.leader.name:
             self._tracks[group].push(t, x)
-        elif not self._others:
+            return list(self._ready())
+        self._leader_s = float(t[-1])
+        if not self._others:
             return [Joined(t, x, seq, t_device)]
-        else:
-            self._waiting.append(Joined(t, x, seq, t_device))
+        self._waiting.append(Joined(t, x, seq, t_device))
         return list(self._ready())
+
+    def newest_s(self) -> dict[str, float]:
+        """Return the newest time of each group, ``-inf`` before its first sample; empty if there is nothing to pair."""
+        if not self._others:
+            return {}
+        return {self.leader.name: self._leader_s, **{name: track.newest_s for name, track in self._tracks.items()}}
 
     def close(self) -> None:
         """Count the samples that still wait for other groups as ``unpaired``."""

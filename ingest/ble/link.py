@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -86,6 +87,7 @@ class Link:
         self._wait_s = wait_s
         self._now_ns = now_ns
         self._sighting: Sighting | None = None
+        self._profile: Profile | None = None
         self._device_stream: DeviceStream | None = None
         self._epochs = 0
         self._failures = 0
@@ -125,6 +127,20 @@ class Link:
         """
         if sensing != self._sensing:
             self._sensing, self._sensing_since_s = sensing, time.monotonic()
+
+    @property
+    def asked_hz(self) -> float | None:
+        """The rate that the running device was asked for; None before it runs, or if it cannot be asked."""
+        if self._device_stream is None or self._profile is None or not self._profile.configurable:
+            return None
+        return self._running.rate_hz or self._device_stream.leader_hz
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the device does otherwise than asked, one line each."""
+        asked_hz = self.asked_hz
+        if self._device_stream is None or asked_hz is None or math.isclose(asked_hz, self._device_stream.leader_hz):
+            return ()
+        return (f"asked for {asked_hz:g} Hz, it answered {self._device_stream.leader_hz:g} Hz",)
 
     async def keep(self) -> None:
         """Keep the device connected until cancelled.
@@ -175,7 +191,7 @@ class Link:
                 f"{sighting} is not a recognised kind of device; name its profile with ?profile=..., "
                 "or describe it in a file (docs/generic_profile.md)"
             )
-        self._running = self._current_settings(profile)
+        self._profile, self._running = profile, self._current_settings(profile)
         plan = profile.plan(self._running)
         self.state = "connecting"
         self._lost = lost = asyncio.Event()

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.errors import DecodeError
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 
 from ..join import Joiner
 from ..profile import Decoder
+from ..profile.decoder import BATTERY_LEVEL
 from ..timing.host_clock import host_clock
 from ..timing.timed import HostClock, Timed, TimeStatus, host_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+EXAMPLE_BYTES = 64
+"""Longest part of a malformed packet that is kept to be shown."""
 
 
 class SampleStream:
@@ -26,9 +31,10 @@ class SampleStream:
         name: of the stream, stable over connections.
         epoch: the ``session`` of its chunks.
         decoder: configured by the start dialogue, so its groups are those the device agreed to.
+        earlier: what the stream's earlier epochs received.
     """
 
-    def __init__(self, name: str, epoch: str, decoder: Decoder) -> None:
+    def __init__(self, name: str, epoch: str, decoder: Decoder, earlier: Reception | None = None) -> None:
         self.name = name
         self.decoder = decoder
         self.battery_frac: float | None = None
@@ -36,6 +42,10 @@ class SampleStream:
         self.lost = 0
         """Samples of all groups that the device took but that never arrived."""
         self._epoch = epoch
+        self._earlier = earlier or Reception(name)
+        self._packets = self._samples = 0
+        self._example = b""
+        self._unwanted: Counter[str] = Counter()
         self._time_restarts = 0
         self._counts: Counter[str] = Counter()
         self._tracks = {
@@ -50,11 +60,12 @@ class SampleStream:
         Invalid bytes are counted as ``malformed``. Samples are only collected here, because joining whole runs costs
         a fraction of joining packet by packet.
         """
+        self._packets += characteristic != BATTERY_LEVEL
         try:
             packets = self.decoder.decode(characteristic, data)
         except DecodeError as error:
             self._counts["malformed"] += 1
-            self.last_error = error
+            self.last_error, self._example = error, data[:EXAMPLE_BYTES]
             return
         for packet in packets:
             if packet.battery_frac is not None:
@@ -65,6 +76,7 @@ class SampleStream:
             track = self._tracks.get(packet.group)
             if track is None:  # a group that was not requested, e.g. left on by another program
                 self._counts["not_wanted"] += n
+                self._unwanted[packet.group] += 1
                 continue
             timed = track.clock.push(n, received_s, packet.device_time, packet.counter)
             if timed.restarted:
@@ -82,6 +94,7 @@ class SampleStream:
         """Return and remove the complete chunks, in order."""
         self._join_all()
         ready, self._ready = self._ready, []
+        self._samples += sum(map(len, ready))
         return ready
 
     def _restart_time(self) -> None:
@@ -134,6 +147,25 @@ class SampleStream:
             counts["clock_outliers"] += status.outliers
             counts["clock_jumps"] += status.jumps
         return +counts
+
+    def reception(self) -> Reception:
+        """What this epoch and the earlier ones received; readings of the battery are left out."""
+        earlier, error, newest_s = self._earlier, self.last_error, self._joiner.newest_s()
+        return Reception(
+            self.name,
+            packets=earlier.packets + self._packets,
+            samples=earlier.samples + self._samples,
+            malformed=earlier.malformed + self._counts["malformed"],
+            malformed_example=self._example if error else earlier.malformed_example,
+            malformed_reason=error.reason if error else earlier.malformed_reason,
+            unwanted=self._unwanted + Counter(earlier.unwanted),
+            newest_s=newest_s,
+            sensor_hz={
+                name: time.rate_hz for name in newest_s if (time := self._tracks[name].clock.status()).state == "fitted"
+            },
+            unpaired=earlier.unpaired + self._counts["unpaired"] + self._joiner.counts["unpaired"],
+            expected=", ".join(self._tracks),
+        )
 
     def time(self) -> TimeStatus | None:
         """The state of the leader's clock; None before it has one."""

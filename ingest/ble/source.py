@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk, Sensing
 from kinestream.core.source import LinkStatus
 
@@ -104,11 +105,11 @@ class BleSource:
                 return stream
             # The inbox is in order, so all notifications of the earlier epoch have been decoded.
             self._closed_counts += stream.counts()
-            name = stream.name
+            name, earlier = stream.name, stream.reception()
         else:
             others = {stream.name for _, stream in self._streams.values()}
-            name = link.name if link.name not in others else f"{link.name} {link.address}"
-        stream = SampleStream(name, f"{name}#{device_stream.number}", device_stream.decoder)
+            name, earlier = link.name if link.name not in others else f"{link.name} {link.address}", None
+        stream = SampleStream(name, f"{name}#{device_stream.number}", device_stream.decoder, earlier)
         self._streams[link] = (device_stream, stream)
         return stream
 
@@ -127,6 +128,15 @@ class BleSource:
             total += link.counts
             total["dropped_notifications"] += link.inbox.dropped
         return +total
+
+    def receptions(self) -> list[Reception]:
+        """What each device sent, over all its epochs."""
+        receptions: list[Reception] = []
+        for link in self._links:
+            _, stream = self._streams.get(link, (None, None))
+            received = stream.reception() if stream else Reception(link.name)
+            receptions.append(replace(received, asked_hz=link.asked_hz, remarks=link.remarks()))
+        return receptions
 
     def notices(self) -> list[str]:
         """The state of each device, one line each."""

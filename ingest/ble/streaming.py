@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
+from ..join import leader
 from ..profile import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 from .inbox import Inbox
 
@@ -138,6 +139,11 @@ class DeviceStream:
                     await self._run_dialogue(client, self.plan.stop(self.decoder))
             except Exception as error:
                 _LOG.debug("stop: %s", error)
+
+    @property
+    def leader_hz(self) -> float:
+        """The rate that the device agreed to, of its accelerometer where several sensors have their own."""
+        return leader(self.decoder.groups).fs_hz
 
     @property
     def silence_s(self) -> float:

@@ -81,7 +81,8 @@ def parse(document: Mapping[str, Any], where: str = "profile") -> Profile:
         if repeated:
             raise table.error(f"uses the {kind} {', '.join(repeated)} in two streams; use each only once")
     plan = partial(_plan, title, streams, rates, start, stop)
-    return Profile(name, title, signature, plan, tested_on="nothing: your own description")
+    tested_on = "nothing: your own description"
+    return Profile(name, title, signature, plan, tested_on, configurable=rates is not None)
 
 
 @dataclass(frozen=True)

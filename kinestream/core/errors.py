@@ -53,6 +53,7 @@ class DecodeError(KinestreamError):
     """
 
     def __init__(self, message: str, packet: bytes = b"") -> None:
+        self.reason = message
         self.packet = packet
         super().__init__(f"{message} [{packet[:64].hex(' ')}]" if packet else message)
 

@@ -72,7 +72,8 @@ class Reception:
     unwanted: Mapping[str, int] = field(default_factory=dict)
     """Messages by the topic, stream or sensor under which they came, although the source does not read these."""
     newest_s: Mapping[str, float] = field(default_factory=dict)
-    """The newest time of each sensor that must be paired, on the clock on which they are paired."""
+    """The newest time of each sensor that must be paired, on the clock on which they are paired; ``-inf`` before its
+    first sample."""
     sensor_hz: Mapping[str, float] = field(default_factory=dict)
     """The measured rate of each sensor that must be paired, where it is known."""
     unpaired: int = 0

@@ -16,6 +16,14 @@ def line(t: np.ndarray, slope: float) -> np.ndarray:
     return np.outer(t, [slope, 2 * slope, 3 * slope]).astype(np.float32)
 
 
+def test_the_newest_time_of_each_group_shows_which_one_is_behind() -> None:
+    joiner = Joiner(GROUPS)
+    assert joiner.newest_s() == {"acc": -np.inf, "gyro": -np.inf}
+    joiner.push("acc", np.arange(3.0), np.zeros((3, 3), np.float32), 0)
+    assert joiner.newest_s() == {"acc": 2.0, "gyro": -np.inf}
+    assert Joiner(GROUPS[:1]).newest_s() == {}
+
+
 def feed(joiner: Joiner, acc_t: np.ndarray, gyro_t: np.ndarray, packet: int = 7) -> list[Joined]:
     """Push both groups, packet by packet, in the order of the packets' last samples."""
     packets = [
