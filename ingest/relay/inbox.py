@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kinestream.core.errors import DecodeError
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 
+from ..zmq.reception_log import ReceptionLog, topic_stream
 from ..zmq.sequence import MAX_STREAMS, SequenceTracker
 from ..zmq.wire import EndOfStream, decode
 from .durable import Mark
@@ -80,6 +82,7 @@ class RelayInbox:
         """Accepted messages that the consumer has not processed."""
         self._names: dict[tuple[bytes, str], str] = {}  # the name of each relay's stream, as passed on
         self._counts = Counter[str]()
+        self._log = ReceptionLog(name, has_topics=False)
 
     @property
     def all_ended(self) -> bool:
@@ -112,6 +115,10 @@ class RelayInbox:
             total["thrown_away_by_relay"] += relay.thrown_away
         return +total
 
+    def receptions(self) -> list[Reception]:
+        """Return what each stream received, and what came that belongs to none."""
+        return self._log.receptions()
+
     def close(self) -> None:
         """Close the progress files."""
         for relay in self.relays.values():
@@ -131,9 +138,10 @@ class RelayInbox:
             self._counts["wrong_version"] += 1
             self._refuse(route, bytes(16), str(error).partition(" [")[0])
         except DecodeError as error:
-            self._malformed(error)
+            self._malformed(frames, error)
 
-    def _malformed(self, error: DecodeError) -> None:
+    def _malformed(self, frames: Sequence[bytes], error: DecodeError, stream: str = "") -> None:
+        self._log.malformed(frames, error, stream)
         self._counts["malformed"] += 1
         if self._counts["malformed"] == 1:
             _LOG.warning("%s: skipping this and all further malformed messages: %s", self._source, error)
@@ -189,13 +197,17 @@ class RelayInbox:
         try:
             message = decode(data.frames)
         except DecodeError as error:
-            self._malformed(error)
+            self._malformed(
+                data.frames, error, self._names.get((relay.journal, stream := topic_stream(data.frames)), stream)
+            )
             return None
         if isinstance(message, EndOfStream):
             relay.tracker.end(message)
             return None
         name = self._name(relay, message.stream)
         chunk = relay.tracker.take(message) if name else None
+        if name:
+            self._log.took(name, len(message) if chunk is not None else 0)
         return chunk if chunk is None or chunk.stream == name else replace(chunk, stream=name)
 
     def _name(self, relay: _Relay, stream: str) -> str:

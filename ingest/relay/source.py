@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ import zmq
 import zmq.asyncio
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 
 from ..zmq.address import ZmqAddress
@@ -109,6 +110,10 @@ class RelaySource:
         total = self._inbox.counts() + self._refused
         total.update(self._doorkeeper.counts() if self._doorkeeper else {})
         return +total
+
+    def receptions(self) -> Sequence[Reception]:
+        """Return what each stream received, and what came that is not of a relay."""
+        return self._inbox.receptions()
 
     async def aclose(self) -> None:
         """Send the last acknowledgements and close; may be called twice."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import zmq
 import zmq.asyncio
 
 from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 
 from .address import ZmqAddress
 from .curve_keys import Doorkeeper, keys_for, secure_client, secure_server
+from .reception_log import ReceptionLog, topic_stream
 from .sequence import MAX_STREAMS, SequenceTracker
+from .topic_survey import QUEUE, TopicSurvey
 from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
 
 _LOG = logging.getLogger(__name__)
@@ -66,6 +69,11 @@ class ZmqSource:
         places = 1 if self._binds else len(self._address.places)
         self._tracker = SequenceTracker(self._address.number("expect", 1, MAX_STREAMS, len(self._streams) or places))
         self._counts = Counter[str]()
+        self._log = ReceptionLog(uri, self._streams)
+        self._unseen = set(self._streams)
+        """Selected streams that have not sent a message."""
+        self._survey: TopicSurvey | None = None
+        self._surveying: asyncio.Task[None] | None = None
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
         self._doorkeeper: Doorkeeper | None = None
@@ -74,6 +82,10 @@ class ZmqSource:
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Yield the chunks in the order sent; lost and malformed messages are counted and skipped."""
         socket = self._open()
+        if not self._pulls:
+            own = None if self._binds else lambda: self._socket_of(zmq.SUB, QUEUE)
+            self._survey = TopicSurvey(own, socket, self._surveyed)
+            self._surveying = asyncio.create_task(self._survey.run())
         direct = zmq.Socket.shadow(socket)  # receives without a future, which would triple the time per message
         taken = 0
         try:
@@ -106,9 +118,17 @@ class ZmqSource:
         refused = self._doorkeeper.counts() if self._doorkeeper else {}
         return {**+self._tracker.counts, **self._counts, **refused}
 
+    def receptions(self) -> Sequence[Reception]:
+        """Return what each stream received; unwanted topics become known within 10 s of silence."""
+        return self._log.receptions()
+
     async def aclose(self) -> None:
         """Close the socket; may be called twice."""
         self._closed = True
+        if self._surveying is not None:
+            surveying, self._surveying = self._surveying, None
+            surveying.cancel()
+            await asyncio.gather(surveying, return_exceptions=True)
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None
@@ -128,13 +148,19 @@ class ZmqSource:
 
     def _open(self) -> zmq.asyncio.Socket:
         self._context = zmq.asyncio.Context()
-        socket = self._socket = self._context.socket(zmq.PULL if self._pulls else zmq.SUB)
-        socket.setsockopt(zmq.RCVHWM, self._hwm)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        socket.setsockopt(zmq.IPV6, self._address.is_ipv6)
+        socket = self._socket = self._socket_of(zmq.PULL if self._pulls else zmq.SUB, self._hwm)
         if not self._pulls:
             for stream in self._streams or {""}:
                 socket.setsockopt(zmq.SUBSCRIBE, TOPIC + stream.encode())
+        return socket
+
+    def _socket_of(self, kind: int, hwm: int) -> zmq.asyncio.Socket:
+        """Return a new socket at the places of the address."""
+        assert self._context is not None
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.RCVHWM, hwm)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        socket.setsockopt(zmq.IPV6, self._address.is_ipv6)
         if self._binds:
             self._doorkeeper = secure_server(socket, self._keys)
         for place, endpoint in enumerate(self._address.endpoints):
@@ -144,6 +170,7 @@ class ZmqSource:
                 (socket.bind if self._binds else socket.connect)(endpoint)
             except zmq.ZMQError as error:
                 verb = "listen at" if self._binds else "connect to"
+                socket.close(linger=0)
                 raise ConfigError(f"cannot {verb} '{endpoint}': {error.strerror}; choose another address") from None
         return socket
 
@@ -160,13 +187,43 @@ class ZmqSource:
         try:
             message = decode(frames)
         except DecodeError as error:
-            self._counts["malformed"] += 1
-            if self._counts["malformed"] == 1:
-                _LOG.warning("%s: skipping this and all further malformed messages: %s", self.name, error)
+            self._malformed(frames, error)
             return None
         if self._streams and message.stream not in self._streams:
-            return None  # a subscription also matches longer topics with the same beginning
+            self._log.unwanted(frames)  # a subscription also matches longer topics with the same beginning
+            return None
+        self._hear(message.stream)
         if isinstance(message, EndOfStream):
             self._tracker.end(message)
             return None
-        return self._tracker.take(message)
+        chunk = self._tracker.take(message)
+        self._log.took(message.stream, len(message) if chunk is not None else 0)
+        return chunk
+
+    def _malformed(self, frames: list[bytes], error: DecodeError) -> None:
+        """Count a malformed message; one for someone else is unwanted, and malformed only where all come to us."""
+        stream = topic_stream(frames)
+        is_elsewhere = not frames[0].startswith(TOPIC)
+        is_surveyed = is_elsewhere and not self._pulls
+        is_for_others = bool(self._streams) and bool(stream) and stream not in self._streams
+        if is_surveyed or (is_elsewhere and len(frames) > 1) or is_for_others:
+            self._log.unwanted(frames)
+        else:
+            self._log.malformed(frames, error, stream)
+            self._hear(stream)
+        if is_surveyed:
+            return
+        self._counts["malformed"] += 1
+        if self._counts["malformed"] == 1:
+            _LOG.warning("%s: skipping this and all further malformed messages: %s", self.name, error)
+
+    def _hear(self, stream: str) -> None:
+        self._unseen.discard(stream)
+        if self._survey is not None and not self._unseen:
+            self._survey.heard()
+
+    def _surveyed(self, frames: list[bytes]) -> None:
+        """Note a message of a survey that the subscriptions do not cover."""
+        stream = topic_stream(frames)
+        if stream not in self._streams if self._streams else not frames[0].startswith(TOPIC):
+            self._log.unwanted(frames)

@@ -115,3 +115,24 @@ def test_too_many_relays_are_refused(receiver: Receiver) -> None:
     assert receiver.sent[-1][0] == Kind.REFUSED
     assert receiver.inbox.counts() == {"too_many_relays": 1}
     receiver.close()
+
+
+def test_what_is_not_understood_is_reported_by_stream_and_in_words(receiver: Receiver) -> None:
+    receiver.hello()
+    receiver.data(1, 0)
+    receiver.data(2, 1, [b"imu/hip", b'{"acc": [0, 0, 9.8]}', b""])
+    receiver.inbox.handle(b"other", [b'{"acc": [0, 0, 9.8]}'])
+    receiver.inbox.handle(b"other", encode(chunk(0)))
+    wrist, hip, rest = receiver.inbox.receptions()
+    assert (wrist.name, wrist.packets, wrist.samples, wrist.malformed) == ("wrist", 1, 25, 0)
+    assert (hip.name, hip.malformed) == ("hip", 1)
+    assert hip.malformed_reason == "JSON; expected three binary frames (docs/wire.md)"
+    assert (rest.name, rest.malformed, rest.malformed_example) == ("test", 2, b'{"acc": [0, 0, 9.8]}')
+    assert rest.malformed_reason == "JSON; expected messages of 'kinestream relay' (docs/wire.md)"
+    receiver.close()
+
+
+def test_samples_sent_without_a_relay_are_called_that(receiver: Receiver) -> None:
+    receiver.inbox.handle(b"other", encode(chunk(0)))
+    [rest] = receiver.inbox.receptions()
+    assert rest.malformed_reason.startswith("samples that no relay sent: send them with 'kinestream relay'")
