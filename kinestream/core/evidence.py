@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+RATE_TOLERANCE = 0.1
+"""A measured rate that differs from the announced one by more than this share is conspicuous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class StreamFigures:
     span_s: float = 0.0
     """Seconds of signal that the figures below rest on."""
     rate_hz: float | None = None
-    """The measured rate; None while too little arrived."""
+    """The sensor's own rate as measured, with the samples that are proven lost; None while too little arrived."""
     jitter_ms: float | None = None
     """Spread of nine in ten intervals between samples."""
     burst_samples: int | None = None
@@ -33,13 +37,15 @@ class StreamFigures:
     age_ms: float | None = None
     """Mean age of the newest sample on arrival; negative where the stamps lie in the future."""
     interpolated_share: float | None = None
-    """Share of the grid's samples that were interpolated."""
+    """Share of an even grid of the announced rate that lies in holes between samples, and is interpolated."""
     coverage: float | None = None
     """Mean coverage of the windows; None without windows."""
     windows: int = 0
     """All windows since the start."""
     lost: int = 0
     """Samples that a counter, a sequence number or a device clock proves lost, since the start."""
+    lost_share: float = 0.0
+    """Share of the samples of the last seconds that are proven lost."""
     silence_s: float = 0.0
     """Seconds since the last sample, on the host's clock."""
     epochs: int = 1
@@ -48,6 +54,49 @@ class StreamFigures:
     """The longest time between two neighbouring samples of one epoch, during the last seconds."""
     out_of_order: int = 0
     """Samples not later than the one before them in their epoch, since the start."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the measured rate differs from the announced one by more than ``RATE_TOLERANCE``."""
+        return self.rate_hz is not None and abs(self.rate_hz / self.announced_hz - 1) > RATE_TOLERANCE
+
+    def rate_text(self) -> str:
+        """Return the measured rate beside the announced one, in words.
+
+        >>> StreamFigures("wrist", (), announced_hz=50.0, rate_hz=48.52).rate_text()
+        'rate 48.5 Hz, announced 50'
+        """
+        if self.rate_hz is None:
+            return f"rate unknown yet, announced {_hz(self.announced_hz)}"
+        return f"rate {_hz(self.rate_hz)} Hz, announced {_hz(self.announced_hz)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, None for an unknown figure."""
+        return {
+            "stream": self.stream,
+            "channels": list(self.channels),
+            "announced_hz": _rounded(self.announced_hz),
+            "rate_hz": _rounded(self.rate_hz),
+            "samples": self.samples,
+            "span_s": _rounded(self.span_s),
+            "jitter_ms": _rounded(self.jitter_ms),
+            "burst_samples": self.burst_samples,
+            "age_ms": _rounded(self.age_ms),
+            "interpolated_share": _rounded(self.interpolated_share),
+            "coverage": _rounded(self.coverage),
+            "windows": self.windows,
+            "lost": self.lost,
+            "lost_share": _rounded(self.lost_share),
+            "silence_s": _rounded(self.silence_s),
+        }
+
+
+def _hz(rate_hz: float) -> str:
+    return f"{rate_hz:.1f}".removesuffix(".0")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)
 
 
 @dataclass(frozen=True, slots=True)
