@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from kinestream.core.axes import AxisMap, parse_axes
 from kinestream.core.errors import ConfigError
-from kinestream.core.signals import ACC, AXES, BODY_ACC, GRAVITY, GYRO, MAG, SampleChunk
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from kinestream.core.signals import ACC, BODY_ACC, GRAVITY, GYRO, MAG, SampleChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +29,12 @@ class ChannelMap:
     """Factor of the angular rate."""
 
     def __str__(self) -> str:
-        return " ".join("-" * (sign < 0) + AXES[axis] for axis, sign in zip(self.axes, self.signs, strict=True))
+        return str(AxisMap(self.axes, self.signs))
 
     @classmethod
     def parse(cls, text: str) -> ChannelMap:
-        """Return the map in a text such as ``-y x z``, with spaces or commas.
-
-        Raises:
-            ConfigError: the text does not name three different axes, or describes a mirror image.
-        """
-        parts = re.split(r"[\s,]+", text.strip().lower())
-        if len(parts) != 3 or any(re.fullmatch(r"[+-]?[xyz]", part) is None for part in parts):
-            raise ConfigError(f"axes '{text}': expected three of x, y, z, each with an optional minus, e.g. '-y x z'")
-        axes = tuple(AXES.index(part[-1]) for part in parts)
-        signs = tuple(-1 if part[0] == "-" else 1 for part in parts)
-        matrix = np.zeros((3, 3))
-        matrix[range(3), axes] = signs
-        if len(set(axes)) < 3:
-            raise ConfigError(f"axes '{text}': expected each of x, y and z once, e.g. '-y x z'")
-        if np.linalg.det(matrix) < 0:
-            raise ConfigError(f"axes '{text}' mirror the sensor; a sensor can only be turned: change one sign")
-        return cls((axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2]))
+        """Return the map in a text such as ``-y x z`` or ``y x z mirrored``; raises as ``parse_axes`` does."""
+        return cls(*parse_axes(text))
 
     def apply(self, chunk: SampleChunk) -> SampleChunk:
         """Return the samples as the turned sensor would measure them, in SI units.
@@ -65,7 +44,7 @@ class ChannelMap:
         """
         if self == ChannelMap():
             return chunk
-        x: NDArray[np.float32] = chunk.x.copy()
+        x = chunk.x.copy()
         factors = {ACC: self.acc_factor, GYRO: self.gyro_factor, BODY_ACC: self.acc_factor, GRAVITY: self.acc_factor}
         for family in (ACC, GYRO, MAG, BODY_ACC, GRAVITY):
             factor = factors.get(family, 1.0)

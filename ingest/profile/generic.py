@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kinestream.core.axes import AxisMap, parse_axes
 from kinestream.core.errors import ConfigError
 
 from .decoder import Decoder, Group
@@ -68,7 +69,8 @@ def parse(document: Mapping[str, Any], where: str = "profile") -> Profile:
     advertised.close()
     rates = _rates(table)
     start, stop = (tuple(map(_step, table.tables(key))) for key in ("start", "stop"))
-    streams = tuple(read_stream(entry, k) for k, entry in enumerate(table.tables("stream"), 1))
+    axes = _axes(table)
+    streams = tuple(read_stream(entry, k, axes) for k, entry in enumerate(table.tables("stream"), 1))
     table.close()
     if not streams:
         raise table.error("has no [[stream]]; describe at least one characteristic that sends samples")
@@ -92,6 +94,14 @@ class _Rates:
     characteristic: str
     commands: dict[float, bytes]
     default: float
+
+
+def _axes(table: Table) -> AxisMap:
+    """Read ``axes``: the device's axis that serves as each of x, y and z."""
+    try:
+        return parse_axes(table.text("axes", default=str(AxisMap())))
+    except ConfigError as error:
+        raise table.error(f"has {error}") from None
 
 
 def _step(table: Table) -> Step:

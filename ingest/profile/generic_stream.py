@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from kinestream.core.axes import AxisMap
 from kinestream.core.errors import DecodeError
 from kinestream.core.signals import AXES
 
@@ -63,12 +65,13 @@ class StreamLayout:
         return [Packet(self.group.name, samples.astype(np.float32), time, counter)]
 
 
-def read_stream(table: Table, number: int) -> StreamLayout:
+def read_stream(table: Table, number: int, axes: AxisMap) -> StreamLayout:
     """The layout that a ``[[stream]]`` table describes.
 
     Args:
         table: the parsed ``[[stream]]``.
         number: its position in the file, from 1; names a stream without a name.
+        axes: the device's axis that serves as each of x, y and z.
     Raises:
         ConfigError: a key or value is invalid.
     """
@@ -81,19 +84,21 @@ def read_stream(table: Table, number: int) -> StreamLayout:
     channels = tuple(entry.removeprefix("-") for entry in channel_entries)
     if not channels or len(set(channels)) != len(channels):
         raise table.error(f"sample_holds is {sample_holds}; expected each channel once, and at least one")
-    factors = []
+    factors: dict[str, float] = {}
     for entry in channel_entries:
         sensor = entry.removeprefix("-").partition("_")[0]
         scale = table.table(sensor, default={})
         unit = scale.text("unit", default=next(iter(UNITS[sensor])), choices=tuple(UNITS[sensor]))
         counts = scale.number("counts", default=1.0, least=1e-9, most=1e12)
         scale.close()
-        factors.append((-1 if entry.startswith("-") else 1) * UNITS[sensor][unit] / counts)
+        factors[entry.removeprefix("-")] = (-1 if entry.startswith("-") else 1) * UNITS[sensor][unit] / counts
     if header.size + sample.size > MAX_PACKET_BYTES:
         raise table.error(
             f"describes packets of {header.size + sample.size} bytes; a notification holds at most {MAX_PACKET_BYTES}"
         )
     clock = _clock(table, header.format, header_holds)
+    columns = {entry.removeprefix("-"): k for k, entry in enumerate(sample_holds) if entry != SKIPPED}
+    sources = {channel: _source(table, channel, columns, axes) for channel in channels}
     on_change = table.boolean("on_change", default=False)
     table.close()
     return StreamLayout(
@@ -103,9 +108,19 @@ def read_stream(table: Table, number: int) -> StreamLayout:
         time_at=_index_of(header_holds, TIME),
         counter_at=_index_of(header_holds, COUNTER),
         sample=sample,
-        columns=[k for k, entry in enumerate(sample_holds) if entry != SKIPPED],
-        factors=np.array(factors),
+        columns=[columns[source] for source, _ in sources.values()],
+        factors=np.array([sign * factors[source] for source, sign in sources.values()]),
     )
+
+
+def _source(table: Table, channel: str, columns: Mapping[str, int], axes: AxisMap) -> tuple[str, int]:
+    """The channel of the packet that serves as ``channel``, and its sign."""
+    sensor, _, axis = channel.partition("_")
+    at = AXES.index(axis)
+    source = f"{sensor}_{AXES[axes.axes[at]]}"
+    if source not in columns:
+        raise table.error(f"holds {channel} but not {source}, which the axes '{axes}' put in its place")
+    return source, axes.signs[at]
 
 
 def _layout(

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinestream.core.errors import ConfigError, DecodeError
+from kinestream.core.signals import ACC, GYRO
 from kinestream.ingest.devices import find_profile
 from kinestream.ingest.profile import Advertisement, Settings
 from kinestream.ingest.profile.generic import parse
@@ -147,6 +148,16 @@ def test_layout_signs_skips_and_repeats_take_effect() -> None:
     assert decoder.decode("00002a19-0000-1000-8000-00805f9b34fb", b"\x32")[0].battery_frac == 0.5
 
 
+def test_a_mirrored_device_is_mended_in_its_description() -> None:
+    both = PLAIN.replace("<3f", "<6f").replace('"acc_z"]', '"acc_z", "gyro_x", "gyro_y", "-gyro_z"]')
+    mended = profile('axes = "y x z mirrored"\n' + both).plan(Settings()).decoder()
+    (packet,) = mended.decode(CHAR, struct.pack("<6f", 1, 2, 3, 4, 5, 6))
+    assert mended.groups[0].channels == (*ACC, *GYRO)
+    assert packet.samples.tolist() == [[2, 1, 3, 5, 4, -6]]
+    turned = profile('axes = "-z x -y"\n' + PLAIN).plan(Settings()).decoder()
+    assert turned.decode(CHAR, struct.pack("<3f", 1, 2, 3))[0].samples.tolist() == [[-3, 1, -2]]
+
+
 def test_start_and_stop_steps_run_in_order() -> None:
     plan = profile(FULL).plan(Settings(rate_hz=50))
     decoder, device = plan.decoder(), ScriptedDevice()
@@ -204,7 +215,15 @@ def test_undescribed_settings_are_refused(settings: Settings, message: str) -> N
             f"[rate]\nwrite = '{CHAR}'\nchoices = {{ 5 = '01' }}\ndefault = 6\n[[stream]]",
             "default is 6; expected one of its choices",
         ),
+        ("[[stream]]", "axes = 'y x z'\n[[stream]]", "my.toml has axes 'y x z' mirror the sensor; .* 'y x z mirrored'"),
+        ("[[stream]]", "axes = '-y x z mirrored'\n[[stream]]", "only turn the sensor"),
+        ("[[stream]]", "axes = 'y x w mirrored'\n[[stream]]", "expected three of x, y, z"),
         ("[[stream]]", "colour = 'red'\n[[stream]]", "unknown key 'colour'"),
+        (
+            PLAIN,
+            "axes = '-y x z'\n" + PLAIN.replace('"acc_y"', '"_"'),
+            "holds acc_x but not acc_y, which the axes '-y x z' put in its place",
+        ),
         (PLAIN, PLAIN + PLAIN.replace("acc_", "gyro_"), f"uses the characteristic {CHAR} in two streams"),
         (PLAIN, PLAIN + PLAIN.replace(CHAR, OTHER), "uses the channel acc_x, acc_y, acc_z in two streams"),
         (PLAIN, "", r"has no \[\[stream\]\]"),
