@@ -131,8 +131,10 @@ class Link:
     @property
     def asked_hz(self) -> float | None:
         """The rate that the running device was asked for; None before it runs, or if it cannot be asked."""
-        if self._device_stream is None or self._profile is None or not self._profile.configurable:
+        if self._device_stream is None or self._profile is None:
             return None
+        if not self._profile.configurable:
+            return self._device_stream.decoder.asked_hz
         return self._running.rate_hz or self._device_stream.leader_hz
 
     def remarks(self) -> tuple[str, ...]:

@@ -1,7 +1,11 @@
 """PineTime and other watches with InfiniTime.
 
 The firmware reads its accelerometer ten times a second and sends only changes, so a watch that lies still is silent.
-Source: InfiniTime doc/MotionService.md, src/components/ble/MotionService.cpp, src/systemtask/SystemTask.cpp.
+It sends the chip's y, x and z as x, y and z (``Bma421::Process``; only its first drafts did not), which is a mirror
+image; the profile returns the chip's own, right-handed axes. A firmware that turns its axes itself, as pull request
+1307 proposes, needs ``--axes "y x z mirrored"``.
+Source: InfiniTime doc/MotionService.md, src/components/ble/MotionService.cpp, src/systemtask/SystemTask.cpp,
+src/drivers/Bma421.cpp.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ MOTION = "00030002-78fc-48fe-8e23-433b3a1942d0"
 
 RATE_HZ = 10.0
 _UNITS = scale((G / 1024, 3))  # binary milli-g
+_CHIP_AXES = [1, 0, 2]
+"""Position of the chip's x, y and z in a packet."""
 
 
 def plan(settings: Settings) -> Plan:
@@ -34,7 +40,7 @@ def plan(settings: Settings) -> Plan:
 
 def _decode(data: bytes) -> list[Packet]:
     expect_size(data, 6)
-    return [Packet("motion", rows(data, "<i2", _UNITS))]
+    return [Packet("motion", rows(data, "<i2", _UNITS)[:, _CHIP_AXES])]
 
 
 PROFILE = Profile(

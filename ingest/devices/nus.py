@@ -3,7 +3,12 @@
 A line is CSV (3, 6 or 9 numbers: acceleration, angular rate, magnetic field) or a JSON object, in g, deg/s and uT.
 Packets may split lines anywhere. An Espruino device (Bangle.js, Puck.js 2) receives a program that prints such lines;
 any other board must print them by itself.
-Source: espruino.com/Reference, jswrap_puck.c (+-4 g, 250 deg/s), BangleApps accelsender (its message format).
+
+The accelerometer of a Bangle.js, a KX023, makes 12.5 samples a second however often it is polled, so the program also
+sets the chip's rate, and restores it at the end. It recognises the chip by its register WHO_AM_I; another chip keeps
+its rate.
+Source: espruino.com/Reference, jswrap_puck.c (+-4 g, 250 deg/s), BangleApps accelsender (its message format) and
+accelrec (the chip's registers), BangleApps issue 1958, the data sheet of the KX023-1025.
 """
 
 from __future__ import annotations
@@ -27,6 +32,8 @@ TO_DEVICE = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"
 FROM_DEVICE = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
 
 DEFAULT_HZ, MAX_HZ = 50.0, 1000.0
+KX023_RATES_HZ = (12.5, 25.0, 50.0, 100.0)
+"""Rates of a Bangle.js's accelerometer; the position of each is its code in the register ODCNTL."""
 PUCK_RATES_HZ = (12.5, 26.0, 52.0, 104.0, 208.0)
 MAX_LINE_BYTES = 1024
 MAX_NOTIFICATIONS = 50
@@ -48,7 +55,8 @@ _UNITS = scale((G, 3), (DEGREE, 3), (1.0, 3))
 class LineDecoder(Decoder):
     """Assembles lines and reads their numbers. The first valid line sets the channels of all lines.
 
-    Other lines (a prompt, a remark) are skipped and counted.
+    Other lines (a prompt, a remark) are skipped and counted. ``asked_hz`` is set once the device turns out to run
+    programs.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -122,10 +130,14 @@ def _axes(document: dict[str, Any], sensor: str) -> list[Any] | None:
     return [document[axis] for axis in AXES] if sensor == "acc" and "x" in document else None
 
 
+_CHIP_RATE = "Bangle.accelWr(0x18,%s&127);Bangle.accelWr(0x1B,%s);Bangle.accelWr(0x18,%s)"
+"""The chip takes a rate (ODCNTL, 0x1B) only while its top bit of CNTL1 (0x18) is off."""
 STOP = (
-    "if(global.ksf){if(global.Bangle){Bangle.removeListener('accel',ksf);Bangle.setPollInterval(80)}"
+    "if(global.ksf){if(global.Bangle){Bangle.removeListener('accel',ksf);Bangle.setPollInterval(80);"
+    f"if(ksf.c){{{_CHIP_RATE % ('ksf.c', 'ksf.o', 'ksf.c')}}}if(ksf.p)Bangle.setOptions({{powerSave:true}})}}"
     "else{Puck.removeListener('accel',ksf);Puck.accelOff()}delete global.ksf}"
 )
+"""Ends the program; restores the chip's settings ``c`` and ``o`` and the poll's power saving ``p``, which it noted."""
 ANSWER = b'{"rate":'
 
 
@@ -136,10 +148,15 @@ def start_code(rate_hz: float) -> str:
     True
     """
     period_ms = min(max(round(1000 / rate_hz), 10), 4000)
+    # The slowest rate that has a new sample at every poll. The filter passes half of it, instead of a ninth.
+    code = next((k for k, hz in enumerate(KX023_RATES_HZ) if hz > 0.99 * 1000 / period_ms), len(KX023_RATES_HZ) - 1)
+    chip_rate = _CHIP_RATE % ("ksf.c", f"{code | 0x40}", "ksf.c")
     puck_hz = min(PUCK_RATES_HZ, key=lambda hz: abs(math.log(hz / rate_hz)))
     report = "Bluetooth.println(JSON.stringify({rate:%g}))"
     return (
         f"{STOP};if(global.Bangle){{ksf=a=>Bluetooth.println([a.x,a.y,a.z].join());"
+        "ksf.p=Bangle.getOptions&&Bangle.getOptions().powerSave;if(Bangle.accelRd&&Bangle.accelRd(0x0F)==0x15)"
+        f"{{ksf.c=Bangle.accelRd(0x18);ksf.o=Bangle.accelRd(0x1B);{chip_rate}}}"
         f"Bangle.setPollInterval({period_ms});Bangle.on('accel',ksf);{report % (1000 / period_ms)}}}"
         "else if(global.Puck&&Puck.accelOn){ksf=d=>{var a=d.acc,g=d.gyro,k=122e-6,q=875e-5;"
         "Bluetooth.println([a.x*k,a.y*k,a.z*k,g.x*q,g.y*q,g.z*q].map(v=>v.toFixed(4)).join())};"
@@ -179,6 +196,7 @@ def _start(decoder: Decoder, rate_hz: float) -> Dialogue:
     # Only an Espruino device answers; any other board keeps its own rate.
     answer = yield replace(last, reply_on=FROM_DEVICE, reply_prefix=ANSWER, timeout_s=2.0, reply_optional=True)
     if answer:
+        decoder.asked_hz = rate_hz
         decoder.set_rate(_reported_rate(answer))
     for _ in range(MAX_NOTIFICATIONS):
         decoder.decode(FROM_DEVICE, (yield Await(FROM_DEVICE, b"", "send a line of numbers")))

@@ -117,6 +117,9 @@ class Decoder:
 
     def __init__(self, groups: tuple[Group, ...], handlers: Mapping[str, Callable[[bytes], list[Packet]]]) -> None:
         self.groups = groups
+        self.asked_hz: float | None = None
+        """The rate that the start dialogue asked for, of a profile that cannot know before whether a device takes
+        one."""
         self.other_groups: tuple[Group, ...] = ()
         """Further groups the decoder can read if the device sends them, although no plan requests them."""
         self.counts: Counter[str] = Counter()

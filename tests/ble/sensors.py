@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import Iterator
 from types import MappingProxyType
@@ -207,3 +208,95 @@ class Polar(Sensor):
             body = gyro[0].astype("<i2").tobytes() + bytes([16, len(deltas)]) + deltas.tobytes()
             notifications.append((self.DATA, struct.pack("<BQB", self.GYRO, stamp + 3_000_000, 0x80) + body))
         return notifications
+
+
+class MicroBit(Sensor):
+    """A BBC micro:bit of version 1.5 or 2: it takes its next longer period and reports whole milliseconds."""
+
+    name = "BBC micro:bit [zuvav]"
+    BASE = "e95d%s-251d-470a-a062-fa1922dfa9a8"
+    DATA, PERIOD = BASE % "ca4b", BASE % "fb24"
+    PERIODS_MS = (2.5, 5, 10, 20, 40, 100, 1000)
+
+    def __init__(self, address: str, seed: int = 1, **options: Any) -> None:
+        super().__init__(address, seed, **options)
+        self.period = Characteristic(self.PERIOD, ("read", "write"), struct.pack("<H", 20))
+        self.services = {self.BASE % "0753": [Characteristic(self.DATA, ("read", "notify")), self.period]}
+
+    def written(self, uuid: str, data: bytes) -> None:
+        (asked_ms,) = struct.unpack("<H", data)
+        period_ms = next((period for period in self.PERIODS_MS if period >= asked_ms), self.PERIODS_MS[-1])
+        self.period.value = struct.pack("<H", int(period_ms))
+        self.true_rate_hz = 1000 / period_ms
+
+    def subscribed(self, uuid: str, on: bool) -> None:
+        self.start() if on else self.stop()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        return [(self.DATA, int16(sample[:3] / STANDARD_GRAVITY * 1000).tobytes()) for sample in samples]
+
+
+class PineTime(Sensor):
+    """A watch with InfiniTime, which sends the chip's y, x and z."""
+
+    name = "InfiniTime"
+    BASE = "0003000%d-78fc-48fe-8e23-433b3a1942d0"
+    DATA = BASE % 2
+    rate_hz = true_rate_hz = 10.0
+
+    def __init__(self, address: str, seed: int = 1, **options: Any) -> None:
+        super().__init__(address, seed, **options)
+        self.services = {self.BASE % 0: [Characteristic(self.DATA, ("read", "notify"))]}
+
+    def subscribed(self, uuid: str, on: bool) -> None:
+        self.start() if on else self.stop()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        chip = int16(samples[:, :3] / STANDARD_GRAVITY * 1024)
+        return [(self.DATA, sample.tobytes()) for sample in chip[:, [1, 0, 2]]]
+
+
+class Bangle(Sensor):
+    """A Bangle.js: its chip makes 12.5 samples a second until a program sets the chip's rate.
+
+    Args:
+        obeys: whether the chip takes a rate; False: an old firmware without access to its registers.
+    """
+
+    name = "Bangle.js 1a2b"
+    SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+    RX, TX = "6e400002-b5a3-f393-e0a9-e50e24dcca9e", "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
+    advertised = (SERVICE,)
+    CHIP_HZ = 12.5
+
+    def __init__(self, address: str, seed: int = 1, *, obeys: bool = True, **options: Any) -> None:
+        super().__init__(address, seed, **options)
+        self.obeys = obeys
+        self.programs: list[str] = []
+        self._typed = b""
+        self.services = {
+            self.SERVICE: [
+                Characteristic(self.RX, ("write", "write-without-response")),
+                Characteristic(self.TX, ("notify",)),
+            ]
+        }
+
+    def written(self, uuid: str, data: bytes) -> None:
+        self._typed += data
+        if not self._typed.endswith(b"\n"):
+            return
+        program, self._typed = self._typed.decode(), b""
+        self.programs.append(program)
+        started = re.search(r"setPollInterval\((\d+)\);Bangle\.on.*?\{rate:([0-9.]+)\}", program)
+        if started is None:
+            self.stop()
+            return
+        code = re.search(r"accelWr\(0x1B,(\d+)\)", program)
+        chip_hz = self.CHIP_HZ * 2 ** (int(code.group(1)) & 0x0F) if code and self.obeys else self.CHIP_HZ
+        self.true_rate_hz = min(chip_hz, 1000 / int(started.group(1)))
+        self.notify(self.TX, b'{"rate":%s}\r\n' % started.group(2).encode())
+        self.start()
+
+    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
+        lines = (",".join(f"{value:.5f}" for value in sample) for sample in samples[:, :3] / STANDARD_GRAVITY)
+        return [(self.TX, f"{line}\r\n".encode()) for line in lines]

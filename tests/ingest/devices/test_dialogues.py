@@ -18,6 +18,12 @@ def test_a_microbit_gets_a_valid_period_and_reports_the_one_it_took() -> None:
     _, decoder = run_start("microbit", device, Settings(rate_hz=100))
     assert device.written == [("e95dfb24", "0a00")]
     assert decoder.groups[0].fs_hz == 50.0, "it took 20 ms"
+    _, decoder = run_start("microbit", ScriptedDevice(reads={microbit.PERIOD: b"\x64\0"}), Settings(rate_hz=12.5))
+    assert decoder.groups[0].fs_hz == 10.0, "version 1.5 has no 80 ms"
+    _, decoder = run_start("microbit", ScriptedDevice(reads={microbit.PERIOD: b"\x03\0"}))
+    assert decoder.groups[0].fs_hz == pytest.approx(1000 / 3)
+    with pytest.raises(DecodeError, match="a period of 20 ms in 1 bytes"):
+        run_start("microbit", ScriptedDevice(reads={microbit.PERIOD: b"\x14"}))
     with pytest.raises(DecodeError, match="a period of 0 ms"):
         run_start("microbit", ScriptedDevice(reads={microbit.PERIOD: b"\0\0"}))
     with pytest.raises(ConfigError, match="cannot be 60; choose one of"):

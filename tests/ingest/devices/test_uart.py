@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +113,70 @@ def test_an_espruino_device_receives_a_program_and_reports_its_rate() -> None:
     stop_device = ScriptedDevice()
     stop_device.run(plan.stop(decoder))
     assert b"Puck.accelOff()" in b"".join(step.data for step in stop_device.steps if isinstance(step, Write))
+
+
+BANGLE = """
+const chip = {0x0F: %(who)d, 0x18: 0xEC, 0x1B: 0};
+const log = [];
+let powerSave = true, poll = 80;
+const listeners = [];
+const Bangle = {
+  accelRd: reg => chip[reg],
+  accelWr: (reg, value) => {
+    if (reg == 0x1B && chip[0x18] & 0x80) throw new Error("the chip takes no rate while it runs");
+    chip[reg] = value;
+  },
+  setPollInterval: ms => { poll = ms; powerSave = false; },
+  getOptions: () => ({powerSave}),
+  setOptions: options => { powerSave = options.powerSave; },
+  on: (_, f) => listeners.push(f),
+  removeListener: (_, f) => listeners.splice(listeners.indexOf(f), 1),
+};
+global.Bangle = Bangle;
+const Bluetooth = {println: text => log.push(text)};
+const state = () => [chip[0x18], chip[0x1B], poll, powerSave, listeners.length];
+const states = [state()];
+for (const program of %(programs)s) {
+  (0, eval)(program);
+  states.push(state());
+  listeners.forEach(listener => listener({x: 0, y: 0, z: 1}));
+}
+console.log(JSON.stringify({states, log}));
+"""
+
+
+def in_bangle(who: int, *programs: str) -> tuple[list[list[Any]], list[str]]:
+    """The states of a Bangle.js, [CNTL1, ODCNTL, poll in ms, power saving, listeners], and the lines that it prints."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node (Debian: apt install nodejs)")
+    script = BANGLE.replace("const Bluetooth", "global.Bluetooth") % {"who": who, "programs": json.dumps(programs)}
+    run = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True)
+    document = json.loads(run.stdout)
+    return document["states"], document["log"]
+
+
+def test_the_program_sets_the_rate_of_a_bangle_s_chip_and_its_end_restores_everything() -> None:
+    before, fast, again, after = in_bangle(0x15, nus.start_code(50), nus.start_code(100), nus.STOP)[0]
+    assert before == [0xEC, 0, 80, True, 0]
+    assert fast == [0xEC, 0x42, 20, False, 1]
+    assert again == [0xEC, 0x43, 10, False, 1]
+    assert after == before
+    _, log = in_bangle(0x15, nus.start_code(50), nus.STOP)
+    assert log == ['{"rate":50}', "0,0,1"]
+
+
+def test_the_program_leaves_a_chip_that_it_does_not_know_alone() -> None:
+    before, started, after = in_bangle(0x38, nus.start_code(50), nus.STOP)[0]
+    assert started == [0xEC, 0, 20, False, 1]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "code"), [(5, 0), (12.5, 0), (20, 1), (25, 1), (50, 2), (60, 3), (100, 3), (400, 3)]
+)
+def test_a_bangle_s_chip_has_a_new_sample_at_every_poll(rate_hz: float, code: int) -> None:
+    assert f"Bangle.accelWr(0x1B,{code | 0x40});" in nus.start_code(rate_hz)
 
 
 class Board(ScriptedDevice):
