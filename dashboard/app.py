@@ -140,9 +140,10 @@ class DashboardApp(KeyedApp):
         return panel.is_attached and (not self.frozen or isinstance(panel, StatusLine))
 
     def poll(self) -> None:
-        """Read the session's counts, failures and notices, and announce the new ones."""
+        """Read the session's figures, counts, failures and notices, and announce the new ones."""
+        self.state.on_figures(self.session.figures())
         now_s, dropped = time.monotonic(), self.session.counts().get("dropped", 0)
-        current = self.session.failures() if self.ended else self._alarms(dropped, now_s)
+        current = self.session.failures() if self.ended else self._alarms(dropped)
         self._dropped = dropped
         for alarm in self._watch.new_alarms(current, now_s):
             self._write_log(alarm, ALARM)
@@ -154,8 +155,8 @@ class DashboardApp(KeyedApp):
         self.state.alarms = tuple(current)
         self.state.polls += 1
 
-    def _alarms(self, dropped: int, now_s: float) -> list[str]:
-        return alarms(self.session, self.state, dropped - self._dropped, now_s)
+    def _alarms(self, dropped: int) -> list[str]:
+        return alarms(self.session, self.state, dropped - self._dropped)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()

@@ -21,12 +21,11 @@ STANDING_S = 5.0
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def alarms(session: SessionLike, state: DashboardState, dropped: int, now_s: float) -> list[str]:
+def alarms(session: SessionLike, state: DashboardState, dropped: int) -> list[str]:
     """Return one line for each current fault; a line disappears when its fault is over.
 
     Args:
         dropped: samples dropped since the previous call because the pipeline was late.
-        now_s: this machine's clock, the same as that of ``StreamHealth.last_arrival_s``.
     """
     lines = list(session.failures())
     links = session.links()
@@ -34,9 +33,9 @@ def alarms(session: SessionLike, state: DashboardState, dropped: int, now_s: flo
     linked = {link.name for link in links}
     if session.is_live:
         for stream in state.streams.values():
-            last_s = stream.health.last_arrival_s
-            if stream.name not in linked and last_s is not None and now_s - last_s >= SILENT_S:
-                lines.append(f"{stream.name}: no samples for {now_s - last_s:.0f} s")
+            figures = stream.figures
+            if stream.name not in linked and figures is not None and figures.silence_s >= SILENT_S:
+                lines.append(f"{stream.name}: no samples for {figures.silence_s:.0f} s")
     if dropped:
         lines.append(f"{dropped} samples dropped just now: they arrive faster than this machine processes them")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.core.source import LinkStatus, Playback
@@ -89,6 +90,10 @@ class SessionLike(Protocol):
 
     def links(self) -> Sequence[LinkStatus]:
         """Return the state of each sensor link; empty where the source keeps no links."""
+        ...
+
+    def figures(self) -> Sequence[StreamFigures]:
+        """Return the measured figures of each stream over its last seconds."""
         ...
 
     def failures(self) -> list[str]:

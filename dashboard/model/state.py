@@ -6,7 +6,6 @@ Works without a terminal: ``on_chunk`` and ``on_prediction`` fill it, the panels
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,9 +15,11 @@ import numpy as np
 from kinestream.core.scoring import is_right
 
 from ..drawing.ring import TraceRing
-from .health import StreamHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kinestream.core.evidence import StreamFigures
     from kinestream.core.signals import Conclusion, Decision, Prediction, SampleChunk, Sensing, Subnet
 
 LATENCIES = 600
@@ -74,7 +75,8 @@ class StreamState:
         self.energies_mj: deque[float] = deque(maxlen=ENERGIES)
         self.charges: deque[tuple[float, float]] = deque(maxlen=CHARGES)
         """Stream time and charge of each recent window, if the battery is known."""
-        self.health = StreamHealth()
+        self.figures: StreamFigures | None = None
+        """What arrives, as the session measured it at the last poll."""
         self.chunk_count = 0
         self.prediction_count = 0
         self.log_count = 0
@@ -89,7 +91,6 @@ class StreamState:
         if self.trace is None or (self.trace.channels, self.trace.fs_hz) != (chunk.channels, chunk.fs_hz):
             self.trace = TraceRing(chunk.channels, chunk.fs_hz)
         self.trace.push(chunk)
-        self.health.push(chunk, time.monotonic())
         if chunk.session not in self._offsets_s:
             self._offsets_s[chunk.session] = self.now_s - float(chunk.t[0])
             if len(self._offsets_s) > EPOCHS:
@@ -155,13 +156,17 @@ class DashboardState:
         self.alarms: tuple[str, ...] = ()
         """Current faults, one line each."""
         self.polls = 0
-        """Number of polls of the session's counts, failures and notices."""
+        """Number of polls of the session's figures, counts, failures and notices."""
 
     def on_chunk(self, chunk: SampleChunk) -> None:
         self._stream(chunk.stream).on_chunk(chunk)
 
     def on_prediction(self, prediction: Prediction) -> None:
         self._stream(prediction.stream).on_prediction(prediction)
+
+    def on_figures(self, figures: Sequence[StreamFigures]) -> None:
+        for stream in figures:
+            self._stream(stream.stream).figures = stream
 
     def _stream(self, name: str) -> StreamState:
         stream = self.streams.get(name)

@@ -1,4 +1,4 @@
-"""Reception of the stream: rate, loss, age, the sensor's clock, the queue, and the link if the source reports one."""
+"""Reception of the stream: its measured figures, the queue, and the link if the source reports one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ..drawing import theme
 from .panel import Panel, Piece
 
 if TYPE_CHECKING:
+    from kinestream.core.evidence import StreamFigures
     from kinestream.core.source import LinkStatus
 
-    from ..model.health import StreamHealth
-
-RATE_TOLERANCE = 0.1
-"""A rate that differs from the announced one by more than this share is highlighted."""
+OTHER_CLOCK_MS = -50.0
+"""A negative age beyond this is highlighted: the samples are stamped by another clock."""
+WELL_COVERED = 0.9
+"""A smaller measured share of the windows is shown."""
 
 
 class LinkPanel(Panel):
@@ -35,24 +36,44 @@ class LinkPanel(Panel):
         links = self.session.links()
         shown = [link for link in links if link.name == self.state.shown] or links[:1]
         lines = [line for link in shown for line in _link(link)]
-        lines += self._stream(self.stream.health, bool(links)) if self.stream else []
-        lines += [line for link in shown for line in _clock(link)]
+        figures = self.stream.figures if self.stream else None
+        lines += self._stream(figures) if figures else []
+        arrival = _arrival(figures) if figures else []
+        arrival += [f"{link.slope_ppm:+.0f} ppm" for link in shown if link.slope_ppm is not None]
+        lines += [arrival] if arrival else []
+        lines += [_clock(link) for link in shown if link.clock]
         return lines or [[("waiting for samples", theme.MUTED)]]
 
-    def _stream(self, health: StreamHealth, is_linked: bool) -> list[list[Piece]]:
-        rate_hz = health.rate_hz
-        rate = "rate unknown yet" if rate_hz is None else f"{rate_hz:.2f} of {health.fs_hz:g} Hz"
-        off = rate_hz is not None and abs(rate_hz / health.fs_hz - 1) > RATE_TOLERANCE
-        loss = (f"{health.loss:.1%}", theme.level(1 - health.loss, 0.99, 0.9))
+    def _stream(self, figures: StreamFigures) -> list[list[Piece]]:
         waiting, room = self.session.queued
-        level = (f"{waiting}", theme.level(1 - waiting / room, 0.5, 0.1))
+        lost = figures.lost_share
         lines: list[list[Piece]] = [
-            [(rate, theme.WARN if off else theme.TEXT), ("  loss ", theme.MUTED), loss],
-            [("queue ", theme.MUTED), level, (f" of {room}  {health.lost} lost in total", theme.MUTED)],
+            [(figures.rate_text(), theme.WARN if figures.is_off else theme.TEXT)],
+            [
+                ("lost ", theme.MUTED),
+                (f"{lost:.1%}", theme.level(1 - lost, 0.99, 0.9)),
+                (f" ({figures.lost})  queue ", theme.MUTED),
+                (f"{waiting}", theme.level(1 - waiting / room, 0.5, 0.1)),
+                (f"/{room}", theme.MUTED),
+            ],
         ]
-        if not is_linked:
-            lines.append([("age on arrival ", theme.MUTED), f"{max(health.age_ms, 0.0):.0f} ms"])
+        if figures.coverage is not None and figures.coverage < WELL_COVERED:
+            measured = (f"{figures.coverage:.0%}", theme.level(figures.coverage, WELL_COVERED, 0.5))
+            lines.append([measured, (" of the windows measured", theme.MUTED)])
         return lines
+
+
+def _arrival(figures: StreamFigures) -> list[Piece]:
+    """The stamps of the samples: their age, and how evenly they follow each other."""
+    pieces: list[Piece] = []
+    if figures.age_ms is not None:
+        style = theme.WARN if figures.age_ms < OTHER_CLOCK_MS else theme.TEXT
+        pieces += [("age ", theme.MUTED), (f"{figures.age_ms:.0f} ms  ", style)]
+    if figures.burst_samples is not None and figures.burst_samples > 1:
+        pieces.append((f"bursts of {figures.burst_samples}  ", theme.WARN))
+    elif figures.jitter_ms is not None:
+        pieces += [("jitter ", theme.MUTED), f"{figures.jitter_ms:.0f} ms  "]
+    return pieces
 
 
 def _link(link: LinkStatus) -> list[list[Piece]]:
@@ -69,12 +90,6 @@ def _link(link: LinkStatus) -> list[list[Piece]]:
     return [head, rest] if rest else [head]
 
 
-def _clock(link: LinkStatus) -> list[list[Piece]]:
-    values: list[str] = []
-    if link.slope_ppm is not None:
-        values.append(f"{link.slope_ppm:+.0f} ppm")
-    if link.jitter_ms is not None:
-        values.append(f"±{link.jitter_ms:.1f} ms")
-    if link.age_ms is not None:
-        values.append(f"age {max(link.age_ms, 0.0):.0f} ms")
-    return [[(link.clock, theme.MUTED)], [" ".join(values)]] if link.clock else []
+def _clock(link: LinkStatus) -> list[Piece]:
+    late = "" if link.jitter_ms is None else f" ±{link.jitter_ms:.1f} ms"
+    return [(link.clock, theme.MUTED), late]

@@ -60,10 +60,16 @@ class StatusLine(Panel):
             hint = ", q quits" if self.phase == "ended" else ""
             return [(f"■ {self.phase} ", f"bold {theme.WARN}"), (clock(now_s) + hint, theme.MUTED)]
         if playback is None:
-            return [("● live ", theme.GOOD), (clock(now_s), theme.MUTED)]
+            return [("● live ", theme.GOOD), (clock(now_s), theme.MUTED), *self._rate()]
         of = f" / {clock(playback.duration_s)}" if math.isfinite(playback.duration_s) else ""
         sign = ("‖ ", f"bold {theme.WARN}") if playback.paused else ("▶ ", theme.GOOD)
         return [sign, f"{speed_text(playback.speed)} ", (clock(playback.position_s) + of, theme.MUTED)]
+
+    def _rate(self) -> list[Piece]:
+        figures = self.stream.figures if self.stream else None
+        if figures is None or figures.rate_hz is None:
+            return []
+        return ["  ", (figures.rate_text(), theme.WARN if figures.is_off else theme.MUTED)]
 
     def _losses(self) -> list[Piece]:
         counts = self.session.counts()

@@ -51,12 +51,13 @@ class StreamScreen(ModalScreen[None]):
 
 
 def _line(stream: StreamState, is_shown: bool) -> Content:
-    prediction, health = stream.prediction, stream.health
-    rate = "" if health.rate_hz is None else f"{health.rate_hz:.1f} Hz"
+    prediction, figures = stream.prediction, stream.figures
+    rate = "" if figures is None or figures.rate_hz is None else f"{figures.rate_hz:.1f} Hz"
+    lost = figures.lost_share if figures else 0.0
     return Content.assemble(
         ("▸ " if is_shown else "  ", theme.ACCENT),
         (f"{stream.name:<24.24}", f"bold {theme.TEXT}"),
         f" {readable(conclusion_of(prediction).label) if prediction else 'no window yet':<20.20}",
         (f" {rate:>9}", theme.MUTED),
-        (f" {health.loss:>6.1%} lost", theme.level(1 - health.loss, 0.99, 0.9)),
+        (f" {lost:>6.1%} lost", theme.level(1 - lost, 0.99, 0.9)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from kinestream.core.activities import shown_as
+from kinestream.core.evidence import StreamFigures
 from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 
@@ -120,6 +121,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
             "signal",
             f"{summary['signal_s']:.0f} s in {summary['wall_s']:.1f} s: {summary['realtime_factor']} x real time",
         ),
+        *(("stream", line) for line in map(_stream, summary.get("streams", ()))),
         ("counts", counted),
         ("accuracy", _accuracy(summary)),
         ("concluded", _conclusions(summary["concluded"]) if "concluded" in summary else ""),
@@ -138,6 +140,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         *(("notice", line) for line in summary["notices"]),
     ]
     return "\n".join(f"{name:>9}  {text}" for name, text in rows if text)
+
+
+def _stream(figures: Mapping[str, Any]) -> str:
+    return StreamFigures(**figures).describe()
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:

@@ -70,6 +70,23 @@ class StreamFigures:
             return f"rate unknown yet, announced {_hz(self.announced_hz)}"
         return f"rate {_hz(self.rate_hz)} Hz, announced {_hz(self.announced_hz)}"
 
+    def describe(self) -> str:
+        """Return the figures that a person looks for, in one line.
+
+        >>> StreamFigures("wrist", (), 50.0, rate_hz=12.5, coverage=0.25, burst_samples=1, age_ms=41.0).describe()
+        'wrist: rate 12.5 Hz, announced 50; windows 25 % measured; 41 ms old on arrival'
+        """
+        parts = [f"{self.stream}: {self.rate_text()}"]
+        if self.lost:
+            parts.append(f"{self.lost} samples lost")
+        if self.burst_samples is not None and self.burst_samples > 1:
+            parts.append(f"bursts of {self.burst_samples} samples")
+        if self.coverage is not None:
+            parts.append(f"windows {self.coverage:.0%} measured".replace("%", " %"))
+        if self.age_ms is not None:
+            parts.append(f"{self.age_ms:.0f} ms old on arrival")
+        return "; ".join(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, None for an unknown figure."""
         return {
@@ -88,6 +105,9 @@ class StreamFigures:
             "lost": self.lost,
             "lost_share": _rounded(self.lost_share),
             "silence_s": _rounded(self.silence_s),
+            "epochs": self.epochs,
+            "longest_hole_s": _rounded(self.longest_hole_s),
+            "out_of_order": self.out_of_order,
         }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kinestream.core.evidence import StreamFigures
 
-from .arrivals import NOTHING, Arrivals, burst_samples, pace, rate_of, samples_of, spread_ms, taken_and_lost
+from .arrivals import BREAK_S, NOTHING, Arrivals, burst_samples, pace, rate_of, samples_of, spread_ms, taken_and_lost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,9 @@ class StreamObserver:
         self._epochs = self._held = 0
         self._most = 0.0
         self._arrivals: deque[tuple[float, float, int, int, int, NDArray[np.float64]]] = deque()
-        self._last_host_s = math.nan
+        self._last_host_s = self._newest_s = math.nan
+        self._out_of_order = 0
+        self._holes: deque[tuple[float, float]] = deque(maxlen=64)  # between chunks: when it ended, how long it was
         self._windows = 0
         self._coverages: deque[tuple[float, float]] = deque(maxlen=MOST_CHUNKS)  # a window's end, its coverage
 
@@ -72,18 +74,24 @@ class StreamObserver:
         n = len(t)
         if not n:
             return
+        arrived_s = host_s if self._live else chunk.received_s
         if chunk.session != self._epoch or chunk.fs_hz != self._announced_hz:
             self._begin(chunk)
+        step_s = t.item(0) - self._newest_s
+        if step_s <= 0:
+            self._out_of_order += 1
+        elif step_s > BREAK_S:
+            self._holes.append((arrived_s, step_s))
+        if n > 1:
+            self._out_of_order += int(np.count_nonzero(t[1:] <= t[:-1]))
+        self._newest_s = newest_s = t.item(-1)
         if chunk.seq > self._taken:
             self._lost += chunk.seq - self._taken
         self._taken = chunk.seq + n
         self._samples += n
         self._last_host_s = host_s
-        arrivals = self._arrivals
-        arrived_s = host_s if self._live else chunk.received_s
-        arrivals.append(
-            (arrived_s, chunk.received_s - t.item(-1), self._taken - self._first, self._lost, self._epochs, t)
-        )
+        arrivals, taken = self._arrivals, self._taken - self._first
+        arrivals.append((arrived_s, chunk.received_s - newest_s, taken, self._lost, self._epochs, t))
         self._held += n
         if (
             not -SPAN_S <= arrived_s - arrivals[0][0] <= SPAN_S
@@ -130,6 +138,9 @@ class StreamObserver:
             lost=self._lost,
             lost_share=lost / taken if taken else 0.0,
             silence_s=max(0.0, host_s - self._last_host_s) if self._samples else 0.0,
+            epochs=max(1, self._epochs),
+            longest_hole_s=self._longest_hole_s(steps_s),
+            out_of_order=self._out_of_order,
         )
 
     def _forget(self, now_s: float) -> None:
@@ -148,6 +159,7 @@ class StreamObserver:
         if chunk.session != self._epoch:
             self._first = self._taken = chunk.seq
             self._epochs += 1
+            self._newest_s = math.nan
         self._stream, self._epoch = chunk.stream, chunk.session
         self._channels, self._announced_hz = chunk.channels, chunk.fs_hz
 
@@ -158,6 +170,13 @@ class StreamObserver:
             return by_stamps_hz
         by_arrivals_hz, is_sure = pace(arrivals, by_stamps_hz)
         return by_arrivals_hz if is_sure else by_stamps_hz
+
+    def _longest_hole_s(self, steps_s: NDArray[np.float64]) -> float:
+        if not self._arrivals:
+            return 0.0
+        now_s = self._arrivals[-1][0]
+        recent_s = [hole_s for ended_s, hole_s in self._holes if 0 <= now_s - ended_s <= SPAN_S]
+        return max([float(steps_s.max(initial=0.0)), *recent_s])
 
     def _interpolated(self, steps_s: NDArray[np.float64], span_s: float) -> float | None:
         if span_s <= 0:

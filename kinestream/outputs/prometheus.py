@@ -19,6 +19,7 @@ except ImportError as error:
     raise MissingExtra("metrics", "--metrics") from error
 
 if TYPE_CHECKING:
+    from kinestream.core.evidence import StreamFigures
     from kinestream.core.operating_table import OperatingTable
     from kinestream.core.signals import Prediction
     from kinestream.core.source import LinkStatus
@@ -30,6 +31,24 @@ REJECTED_DRAIN_S = 0.5
 """Time to drain the request of a rejected client."""
 REQUEST_BYTES, REQUEST_S = 8192, 5.0
 """Maximum size of a request's head, and maximum time until it has arrived."""
+
+
+STREAM_GAUGES: tuple[tuple[str, str, Callable[[StreamFigures], float | None]], ...] = (
+    ("rate_hertz", "Measured over the last seconds", lambda stream: stream.rate_hz),
+    ("announced_rate_hertz", "The nominal rate", lambda stream: stream.announced_hz),
+    ("jitter_seconds", "Spread of nine in ten intervals", lambda stream: _seconds(stream.jitter_ms)),
+    ("age_seconds", "Mean age of the newest sample on arrival", lambda stream: _seconds(stream.age_ms)),
+    ("coverage_ratio", "Measured share of the windows' samples", lambda stream: stream.coverage),
+    ("interpolated_ratio", "Share of the time in holes between samples", lambda stream: stream.interpolated_share),
+    ("burst_samples", "Samples that usually come at one instant", lambda stream: stream.burst_samples),
+    ("lost_ratio", "Share of samples that are proven lost", lambda stream: stream.lost_share),
+    ("silence_seconds", "Since the last sample", lambda stream: stream.silence_s),
+)
+"""Name, help and value of each gauge of a stream."""
+
+
+def _seconds(value_ms: float | None) -> float | None:
+    return None if value_ms is None else value_ms / 1000.0
 
 
 class ObservedSession(Protocol):
@@ -57,6 +76,8 @@ class ObservedSession(Protocol):
 
     def links(self) -> Sequence[LinkStatus]: ...
 
+    def figures(self) -> Sequence[StreamFigures]: ...
+
     def failures(self) -> list[str]: ...
 
     def counts(self) -> Mapping[str, int]: ...
@@ -75,6 +96,9 @@ class SessionMetrics:
         self.registry = registry = CollectorRegistry()
         by_label, by_stream = ("stream", "label"), ("stream",)
         self._predictions = Counter("kinestream_predictions", "Windows recognised", by_label, registry=registry)
+        self._concluded = Counter(
+            "kinestream_concluded", "Windows by the label that is shown", by_label, registry=registry
+        )
         self._scored = Counter(
             "kinestream_scored", "Predictions inside one labelled activity", ("stream", "right"), registry=registry
         )
@@ -101,6 +125,7 @@ class SessionMetrics:
         """Count a prediction."""
         stream, subnet = prediction.stream, prediction.decision.subnet
         self._predictions.labels(stream, prediction.label).inc()
+        self._concluded.labels(stream, (prediction.conclusion or prediction).label).inc()
         right = is_right(prediction)
         if right is not None:
             self._scored.labels(stream, str(right).lower()).inc()
@@ -136,6 +161,7 @@ class SessionMetrics:
             "kinestream_failures", "Permanent failures beside the running session", len(session.failures())
         )
         yield from self._links()
+        yield from self._streams()
 
     def _links(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("kinestream_link_up", "The sensor streams", labels=("stream",))
@@ -147,6 +173,17 @@ class SessionMetrics:
             if link.battery_frac is not None:
                 battery.add_metric([link.name], link.battery_frac)
         yield from (family for family in (up, reconnects, battery) if family.samples)
+
+    def _streams(self) -> Iterator[Metric]:
+        figures = self._session.figures()
+        for name, help_text, values in STREAM_GAUGES:
+            family = GaugeMetricFamily(f"kinestream_stream_{name}", help_text, labels=("stream",))
+            for stream in figures:
+                value = values(stream)
+                if value is not None:
+                    family.add_metric([stream.stream], value)
+            if family.samples:
+                yield family
 
 
 def listen(address: str, *, insecure: bool = False) -> socket.socket:

@@ -14,16 +14,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.interpret.withhold import withhold
+from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import SimulatedBattery, make_policy
 
 from .chunk_queue import QUEUE_CHUNKS, ChunkQueue
-from .measured_rate import MeasuredRate
 from .pipeline import Circumstances, Pipeline, added
 from .run_recorder import RunRecorder
 from .tally import ConclusionTally, Tally
@@ -88,7 +89,9 @@ class Session:
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
-        self._rates: dict[str, MeasuredRate] = {}
+        self._observers = StreamObservers(live=source.live)
+        self._over_s: float | None = None  # when the run ended, on the clock of the arrivals
+        self._signal_s = 0.0  # of all samples that were processed
         self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
 
@@ -125,6 +128,10 @@ class Session:
     def links(self) -> Sequence[LinkStatus]:
         """The state of the links to the sensors; empty where the source does not report it."""
         return self.source.status() if isinstance(self.source, Linked) else ()
+
+    def figures(self) -> list[StreamFigures]:
+        """The measured figures of each stream over its last seconds, beside what its source announced."""
+        return self._observers.figures(self._over_s or time.monotonic())
 
     def failures(self) -> list[str]:
         """Permanent failures of the running session, one line each."""
@@ -211,7 +218,7 @@ class Session:
             if reader.done():
                 reader.result()  # raises the source's error
         finally:
-            self._ended_s = time.perf_counter()
+            self._ended_s, self._over_s = time.perf_counter(), time.monotonic()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             if self._episodes:
@@ -226,6 +233,7 @@ class Session:
                 if self._stopping:
                     return
                 chunk, is_last = self._within_limit(chunk)
+                self._observers.push(chunk, time.monotonic())
                 for on_chunk in self._on_chunk:
                     on_chunk(chunk)
                 if self._recorder:
@@ -240,7 +248,7 @@ class Session:
         loop = asyncio.get_running_loop()
         while batch := await self._queue.take():
             for chunk in batch:
-                self._rates.setdefault(chunk.stream, MeasuredRate()).add(chunk)
+                self._signal_s += len(chunk) / chunk.fs_hz
             predictions: list[Prediction] = []
             try:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
@@ -265,6 +273,7 @@ class Session:
         self._announce()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
+            self._observers.see(prediction)
             self._steer(prediction)
             if self._concluder:
                 prediction = self._concluder.conclude(prediction)
@@ -319,11 +328,7 @@ class Session:
         lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
         lines += self._recorder.notices() if self._recorder else []
         lines += self.pipeline.wear.notices()
-        lines += [
-            f"{stream}: {rate.measured_hz:.2f} Hz measured, {rate.nominal_hz:g} Hz announced"
-            for stream, rate in self._rates.items()
-            if rate.is_off
-        ]
+        lines += [f"{stream.stream}: {stream.rate_text()}" for stream in self.figures() if stream.is_off]
         fastest_ms = min(point.p95_ms for point in self.table.points)
         if self.deadline_ms is not None and self.deadline_ms < fastest_ms:
             lines.append(
@@ -331,7 +336,7 @@ class Session:
                 "in 95 of 100 windows"
             )
         spec = self.pipeline.spec
-        if self._rates and not self._tally.predictions:
+        if self._signal_s and not self._tally.predictions:
             lines.append(
                 f"no prediction: {self.model_name} needs {spec.window_s:g} s without a hole longer than "
                 f"{spec.max_gap_s:g} s, and the stream had none"
@@ -342,7 +347,6 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run so far: plain JSON values."""
-        signal_s = sum(rate.signal_s for rate in self._rates.values())
         wall_s = (self._ended_s or time.perf_counter()) - self._started_s
         counts = {"samples": 0, "windows": 0, "gaps": 0, "lost": 0, "dropped": 0, **self.counts()}
         return {
@@ -354,9 +358,10 @@ class Session:
             **self._tally.summary(),
             **({"concluded": self._concluder.settings() | self._concluded.summary()} if self._concluder else {}),
             **({"episodes": self._episode_count} if self._episodes else {}),
-            "signal_s": round(signal_s, 2),
+            "streams": [stream.to_dict() for stream in self.figures()],
+            "signal_s": round(self._signal_s, 2),
             "wall_s": round(wall_s, 3),
-            "realtime_factor": round(signal_s / wall_s, 1) if wall_s > 0 else None,
+            "realtime_factor": round(self._signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
             "notices": [*self.notices(), *self.pipeline.wear.past()],
             **({"recording": self._recorder.summary()} if self._recorder else {}),

@@ -6,13 +6,16 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
 from kinestream.core.source import LinkStatus
+from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import BatteryReading, PolicyState, make_policy
 from kinestream.run.pipeline import Circumstances
 
@@ -72,6 +75,9 @@ class SyntheticSession:
         self.link_list: list[LinkStatus] = []
         self._seconds, self._live, self._hold, self._pace_s = seconds, live, hold, pace_s
         self._listeners: list[tuple[Callable[[SampleChunk], None], Callable[[Prediction], None]]] = []
+        self._observers = StreamObservers(live=False)
+        self.silence_s = 0.0
+        """Returned with the figures."""
         self._counts: Counter[str] = Counter()
         self._stop = asyncio.Event()
         self.played = asyncio.Event()
@@ -98,6 +104,9 @@ class SyntheticSession:
 
     def links(self) -> Sequence[LinkStatus]:
         return self.link_list
+
+    def figures(self) -> Sequence[StreamFigures]:
+        return [replace(stream, silence_s=self.silence_s) for stream in self._observers.figures(0.0)]
 
     def failures(self) -> list[str]:
         return list(self.failure_lines)
@@ -158,6 +167,7 @@ class SyntheticSession:
         self._counts["samples"] += CHUNK
         if self.playback:
             self.playback.position_s = float(t[-1])
+        self._observers.push(chunk, 0.0)
         for on_chunk, _ in self._listeners:
             on_chunk(chunk)
 
@@ -194,5 +204,6 @@ class SyntheticSession:
         state = PolicyState(end_s, 0.0, self.deadline_ms, reading, None, (), self.hop_s)
         self.circumstances = Circumstances(make_policy(self.policy_text, self.table), state, end_s)
         self._counts["windows"] += 1
+        self._observers.see(prediction)
         for _, on_prediction in self._listeners:
             on_prediction(prediction)

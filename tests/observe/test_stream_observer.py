@@ -239,3 +239,22 @@ def test_each_stream_has_its_own_figures() -> None:
     wrist, ankle = observers.figures(20.0)
     assert (wrist.stream, wrist.windows, ankle.stream, ankle.windows) == ("wrist", 1, "ankle", 0)
     assert (wrist.rate_hz, ankle.rate_hz) == (pytest.approx(50.0), pytest.approx(25.0))
+
+
+def test_the_longest_hole_of_the_last_seconds_is_kept_also_after_a_long_silence() -> None:
+    t = np.arange(300) / 50.0
+    t[100:] += 30.0
+    observer = StreamObserver(live=True)
+    for chunk in stream(t):
+        observer.push(chunk, chunk.received_s)
+    assert observer.figures(0.0).longest_hole_s == pytest.approx(30.02)
+    for chunk in stream(36 + np.arange(500) / 50.0, first=300):
+        observer.push(chunk, chunk.received_s)
+    assert observer.figures(0.0).longest_hole_s == pytest.approx(0.02)
+
+
+def test_samples_that_are_not_later_are_counted_within_an_epoch_only() -> None:
+    t = np.array([0.0, 0.02, 0.02, 0.01, 0.04])
+    for size in (1, 2, 5):
+        figures = observed(stream(t, size), stream(t[:2], size, epoch="b"))
+        assert (figures.out_of_order, figures.epochs) == (2, 2)

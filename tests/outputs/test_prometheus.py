@@ -65,7 +65,8 @@ async def test_the_metrics_equal_the_counts_of_the_session() -> None:
     counts = session.counts()
     predictions = sum(value for (name, *_), value in metrics.items() if name == "kinestream_predictions_total")
     right, wrong = (metrics["kinestream_scored_total", verdict, "left wrist"] for verdict in ("true", "false"))
-    assert predictions == right + wrong == counts["windows"]
+    concluded = sum(value for (name, *_), value in metrics.items() if name == "kinestream_concluded_total")
+    assert predictions == concluded == right + wrong == counts["windows"]
     assert wrong == counts["windows"] // 9
     assert metrics["kinestream_events_total", "lost"] == counts["lost"] == 240
     assert metrics["kinestream_latency_seconds_count",] == counts["windows"]
@@ -73,6 +74,29 @@ async def test_the_metrics_equal_the_counts_of_the_session() -> None:
     assert metrics["kinestream_battery_ratio",] == pytest.approx(session.battery_frac)
     assert metrics["kinestream_run", "uci_cnn", "battery:hours=6", "synthetic"] == 1
     assert metrics["kinestream_queue_capacity_chunks",] == 256
+
+
+async def test_the_measured_figures_of_a_stream_stand_beside_the_announced_rate() -> None:
+    session = SyntheticSession(57, hold=False)
+    session.silence_s = 1.5
+    async with MetricsServer(session, listen(":0")) as server:
+        await session.run()
+        metrics = await scrape(server.port)
+    (figures,) = session.figures()
+    gauges = {
+        name.removeprefix("kinestream_stream_"): value for (name, *_), value in metrics.items() if "_stream_" in name
+    }
+    assert gauges == {
+        "rate_hertz": pytest.approx(50.0),
+        "announced_rate_hertz": 50.0,
+        "jitter_seconds": pytest.approx(0.0, abs=1e-9),
+        "age_seconds": 0.0,
+        "coverage_ratio": 1.0,
+        "interpolated_ratio": figures.interpolated_share,
+        "burst_samples": 1,
+        "lost_ratio": pytest.approx(figures.lost_share),
+        "silence_seconds": 1.5,
+    }
 
 
 async def test_links_and_failures_are_read_at_each_scrape() -> None:

@@ -278,7 +278,7 @@ async def test_a_rate_that_differs_from_the_announced_one_is_noticed() -> None:
     whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))
     await run.run()
-    assert run.notices() == ["s: 30.00 Hz measured, 50 Hz announced"]
+    assert run.notices() == ["s: rate 30 Hz, announced 50"]
 
 
 async def test_open_episodes_are_published_when_the_run_fails() -> None:

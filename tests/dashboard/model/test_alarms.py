@@ -15,10 +15,8 @@ def link(state: str, *, clock: str = "device clock, fitted", reconnects: int = 0
     return LinkStatus("wrist", state, -60, 0.8, reconnects, None, clock)
 
 
-def current_alarms(
-    session: SyntheticSession, *, state: DashboardState | None = None, dropped: int = 0, now_s: float = 0.0
-) -> list[str]:
-    return alarms(session, state or DashboardState(), dropped, now_s)
+def current_alarms(session: SyntheticSession, *, state: DashboardState | None = None, dropped: int = 0) -> list[str]:
+    return alarms(session, state or DashboardState(), dropped)
 
 
 def test_a_healthy_run_has_no_alarms() -> None:
@@ -53,10 +51,12 @@ def test_a_silent_live_stream_is_an_alarm_and_a_paused_recording_is_not(live: bo
     session, state = SyntheticSession(live=live), DashboardState()
     session.subscribe(state.on_chunk, state.on_prediction)
     session.play(0)
-    last_s = state.streams["left wrist"].health.last_arrival_s
-    assert last_s is not None
-    assert current_alarms(session, state=state, now_s=last_s + SILENT_S / 2) == []
-    later = current_alarms(session, state=state, now_s=last_s + 7)
+    session.silence_s = SILENT_S / 2
+    state.on_figures(session.figures())
+    assert current_alarms(session, state=state) == []
+    session.silence_s = 7.0
+    state.on_figures(session.figures())
+    later = current_alarms(session, state=state)
     assert later == (["left wrist: no samples for 7 s"] if live else [])
 
 
