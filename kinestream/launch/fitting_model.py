@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from kinestream.core.errors import InputMismatch
 from kinestream.inference import Choice, choose_model, find_model, load_model
 from kinestream.inference.zoo_table import ANYWHERE, WAIST
+from kinestream.observe.findings import Finding, ok, warning
 from kinestream.sensor_check.judge import Report
 from kinestream.sensor_check.orientation import orientation_of
-from kinestream.sensor_check.stream_checks import Finding, ok, warning
 from kinestream.windowing import ChannelMap
 
 SAME_RATE = 0.02

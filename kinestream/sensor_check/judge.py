@@ -12,23 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinestream.core.errors import InputMismatch
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO
 from kinestream.core.source import LinkStatus
+from kinestream.observe.findings import Finding, ok, problem, warning
+from kinestream.observe.rotation import angle_deg, rotation_vector, turned_by
 
-from .orientation import (
-    Nearest,
-    Orientation,
-    angle_deg,
-    axis_name,
-    forward_from_bend,
-    nearest_axes,
-    rotation_vector,
-    turned_by,
-)
-from .stream_checks import Finding, check_columns, check_stream, ok, problem, warning
-from .stretch import Stretch, Stretches
+from .orientation import Nearest, Orientation, axis_name, forward_from_bend, nearest_axes
+from .stream_checks import check_columns, check_stream
+from .stretch import Stretches
 from .unit_checks import (
     STANDING_STILL,
     check_accelerometer,
@@ -91,7 +83,7 @@ def judge(
         link: the state of the link to the sensor, if the source has one.
     """
     stream_findings, rate_hz = check_stream(stretches.all(), spec, counts or {})
-    findings = [*_fits(stretches.table, spec), *stream_findings, *check_columns(stretches.all())]
+    findings = [*stream_findings, *check_columns(stretches.all())]
     acc_factor = gyro_factor = 1.0
     trusted = all(s.columns(ACC) is not None and bool(np.isfinite(s.x).all()) for s in stretches.all())
     nearest = None
@@ -113,17 +105,6 @@ def judge(
     if link is not None:
         findings += _link(link)
     return Report(tuple(findings), nearest, acc_factor, gyro_factor, rate_hz, trusted)
-
-
-def _fits(stretch: Stretch, spec: InputSpec) -> Iterator[Finding]:
-    """Whether the sensor has the channels that the model reads."""
-    try:
-        spec.needed_from(stretch.channels)
-    except InputMismatch as error:
-        text, _, advice = str(error).partition("; ")
-        yield problem("channels", text, advice)
-    else:
-        yield ok("channels", ", ".join(stretch.channels))
 
 
 def _link(link: LinkStatus) -> Iterator[Finding]:

@@ -1,8 +1,7 @@
 """The orientation of a sensor on its wearer, from gravity before and after a movement.
 
 Gravity while standing gives the axis that points up. Bending forward tilts that axis away from the direction of view,
-which gives the second direction; two directions determine a rotation. The angular rates of the same movement must
-turn the first reading of gravity into the second, which shows the gyroscope's unit and signs.
+which gives the second direction; two directions determine a rotation.
 """
 
 from __future__ import annotations
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinestream.core.signals import AXES
+from kinestream.observe.rotation import angle_deg
 from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-GYRO_UNITS = {"rad/s": 1.0, "deg/s": np.pi / 180, "mrad/s": 1e-3, "mdeg/s": np.pi / 180_000}
-"""Possible units of an angular rate, with the factor to rad/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,43 +71,6 @@ def forward_from_bend(upright: Floats, bent: Floats) -> Floats:
     """The direction of view: when the wearer bends forward, the sensor's up axis tilts towards the back."""
     upright = upright / np.linalg.norm(upright)
     return upright * (bent @ upright) - bent
-
-
-def angle_deg(a: Floats, b: Floats) -> float:
-    """The angle between two vectors in degrees, 0 to 180."""
-    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
-
-
-def turned_by(gyro: Floats, t: Floats) -> Floats:
-    """(3, 3) the rotation that rates (n, 3) in rad/s at times (n,) in s integrate to, in the axes at the start.
-
-    Each step turns by the mean of its two rates about a fixed axis (Rodrigues' formula).
-    """
-    total = np.eye(3)
-    for step in (gyro[1:] + gyro[:-1]) / 2 * np.diff(t)[:, None]:
-        angle = float(np.linalg.norm(step))
-        if angle:
-            k = _cross_matrix(step / angle)
-            total = total @ (np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k)
-    return total
-
-
-def rotation_vector(rotation: Floats) -> Floats:
-    """(3,) the axis of a rotation matrix times its angle in radians, which must be less than half a turn."""
-    skew = rotation - rotation.T
-    axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
-    length = float(np.linalg.norm(axis))
-    angle = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-    return axis / length * angle if length else np.zeros(3)
-
-
-def _cross_matrix(v: Floats) -> Floats:
-    return np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-
-
-def disagreement_deg(before: Floats, after: Floats, gyro: Floats, t: Floats) -> float:
-    """The angle between gravity as the accelerometer reads it and as the angular rates predict it."""
-    return angle_deg(turned_by(gyro, t).T @ before, after)
 
 
 @dataclass(frozen=True, slots=True)

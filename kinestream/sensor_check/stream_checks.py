@@ -1,30 +1,32 @@
-"""Checks of rate, gaps, losses, clock and columns, which need no knowledge of how the sensor moved."""
+"""Checks of rate, holes, losses, clock and columns, which need no knowledge of how the sensor moved.
+
+Those of the stream's times are the table of ``kinestream.observe.checks``; here they get the figures of what was
+recorded, and a line where all is well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 
-from kinestream.core.errors import InputMismatch
+from kinestream.core.evidence import StreamFigures
 from kinestream.core.input_spec import InputSpec
 from kinestream.core.signals import ACC, GYRO, MAG
+from kinestream.observe.checks import STREAM_CHECKS, findings
+from kinestream.observe.evidence import Evidence
+from kinestream.observe.findings import Finding, ok, problem, warning
+from kinestream.observe.signal_checks import values_text
 
 from .stretch import Stretch
 
-RATE_OK, RATE_BAD = 0.02, 0.1
-"""Allowed relative difference of the measured and the announced rate; cheap clocks are off by up to 2 %."""
-LOSS_BAD = 0.05
-"""Share of lost samples above which windows are often incomplete."""
-JITTER = 0.5
-"""Allowed spread of nine in ten intervals, as a share of the sampling interval."""
-AGE_S = (0.5, 2.0)
-"""Ages on arrival that give a warning and a problem."""
 DRIFT = (200e-6, 5e-3)
 """Drift of the device's clock against the host's: quartz stays below the first, the second gives a warning."""
+HOLE = 2.5
+"""A longer distance of samples than this many usual ones is a hole."""
+BURST = 0.1
+"""Samples closer than this share of the nominal interval arrived at one instant."""
 HELD = 0.3
 """Share of samples that may repeat the previous stretch."""
 ACC_RANGES_G = (2, 4, 8, 16)
@@ -36,126 +38,82 @@ CLIPPED = 3
 """This many identical samples in a row at the limit of a range are not a coincidence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    about: str
-    level: Literal["ok", "warning", "problem"]
-    text: str
-    advice: str = ""
-    """The remedy; empty if nothing is wrong."""
-
-    def __str__(self) -> str:
-        return f"{self.about}: {self.text}" + (f"; {self.advice}" if self.advice else "")
-
-
-def ok(about: str, text: str) -> Finding:
-    return Finding(about, "ok", text)
-
-
-def warning(about: str, text: str, advice: str) -> Finding:
-    return Finding(about, "warning", text, advice)
-
-
-def problem(about: str, text: str, advice: str) -> Finding:
-    return Finding(about, "problem", text, advice)
-
-
 def check_stream(
     stretches: Sequence[Stretch], spec: InputSpec, counts: Mapping[str, int]
 ) -> tuple[list[Finding], float]:
-    """The findings about rate, gaps, losses and clock, and the measured rate in Hz (NaN if there is none).
+    """The findings about channels, rate, holes, losses and clock, and the measured rate in Hz (NaN if there is none).
 
     Args:
-        stretches: at least stretch.
+        stretches: at least one.
         counts: samples that the source skipped or repaired, by kind.
     """
-    rate_hz = measured_rate_hz(stretches)
-    findings = [*_rate(stretches[0].fs_hz, rate_hz, spec), *_holes(stretches, spec), *_clock(stretches)]
+    figures = figures_of(stretches)
+    wrong = list(findings(Evidence("", figures, spec=spec), STREAM_CHECKS))
+    if not any(finding.about == "gaps" for finding in wrong) and (bridged := _bridged(stretches)):
+        wrong.append(bridged)
+    reported = [*wrong, *_sound(figures, {finding.about for finding in wrong}), *_drift(stretches)]
     counted = ", ".join(f"{kind} {number}" for kind, number in counts.items() if number)
     if counted:
         advice = "expect the same in a run; docs/glossary.md explains the kinds"
-        findings.append(warning("source", f"it counted {counted}", advice))
-    return findings, rate_hz
+        reported.append(warning("source", f"it counted {counted}", advice))
+    return reported, float("nan") if figures.rate_hz is None else figures.rate_hz
 
 
-def measured_rate_hz(stretches: Sequence[Stretch]) -> float:
-    """Samples per second, lost ones included; NaN if no time passed."""
-    steps = sum(len(stretch) - 1 + stretch.lost - stretch.epoch[-1] for stretch in stretches)
-    time_s = sum(float(stretch.steps_s.sum()) for stretch in stretches)
-    return float(steps / time_s) if time_s > 0 else float("nan")
-
-
-def _rate(announced_hz: float, rate_hz: float, spec: InputSpec) -> Iterator[Finding]:
-    off = rate_hz / announced_hz - 1
-    text = f"{rate_hz:.2f} Hz measured, {announced_hz:g} Hz announced"
-    if not abs(off) <= RATE_BAD:
-        yield problem("rate", f"{text}, {off:+.0%}", "set the sensor's rate, or correct rate= in the source")
-    elif abs(off) > RATE_OK:
-        yield warning("rate", f"{text}, {off:+.1%}", "if the source stamps each sample, the measured rate applies")
-    else:
-        yield ok("rate", text)
-    try:
-        spec.check_rate(rate_hz)
-    except InputMismatch as error:
-        text, _, advice = str(error).partition("; ")
-        yield problem("rate", text, advice)
-
-
-def _holes(stretches: Sequence[Stretch], spec: InputSpec) -> Iterator[Finding]:
-    steps_s = np.concatenate([stretch.steps_s for stretch in stretches])
-    lost, came = sum(stretch.lost for stretch in stretches), sum(map(len, stretches))
-    starts = sum(int(stretch.epoch[-1]) for stretch in stretches)
+def figures_of(stretches: Sequence[Stretch]) -> StreamFigures:
+    """The figures of recorded stretches, as those of a running stream."""
+    steps_s = _steps_s(stretches)
+    forward_s = steps_s[steps_s > 0]
     usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
-    holes = steps_s[steps_s > 2.5 * usual_s]
-    nearer = "bring the receiver closer, with nothing between it and the sensor"
-    if len(holes):
-        text = f"{len(holes)}, the longest {holes.max():.2f} s"
-        if holes.max() > spec.max_gap_s:
-            yield problem("gaps", f"{text}; no window spans more than {spec.max_gap_s:g} s", nearer)
-        else:
-            yield warning("gaps", f"{text}, short enough to be bridged", nearer)
-    else:
+    low, high = np.percentile(steps_s, [5, 95]) if usual_s > 0 else (0.0, 0.0)
+    samples, lost = sum(map(len, stretches)), sum(stretch.lost for stretch in stretches)
+    time_s = float(steps_s.sum())
+    steps = sum(len(stretch) - 1 + stretch.lost - int(stretch.epoch[-1]) for stretch in stretches)
+    close = int((np.abs(steps_s) < BURST / stretches[0].fs_hz).sum())
+    return StreamFigures(
+        "",
+        stretches[0].channels,
+        stretches[0].fs_hz,
+        samples=samples,
+        span_s=time_s,
+        rate_hz=steps / time_s if time_s > 0 else None,
+        jitter_ms=float(high - low) * 1000 if usual_s > 0 else None,
+        burst_samples=round(samples / max(1, samples - close)),
+        age_ms=float(np.median(np.concatenate([stretch.age_s for stretch in stretches]))) * 1000,
+        lost=lost,
+        epochs=1 + sum(int(stretch.epoch[-1]) for stretch in stretches),
+        longest_hole_s=float(forward_s.max(initial=0.0)),
+        out_of_order=int((steps_s <= 0).sum()),
+    )
+
+
+def _steps_s(stretches: Sequence[Stretch]) -> np.ndarray:
+    return np.concatenate([stretch.steps_s for stretch in stretches])
+
+
+def _bridged(stretches: Sequence[Stretch]) -> Finding | None:
+    """A warning about holes that windows bridge."""
+    steps_s = _steps_s(stretches)
+    holes = steps_s[steps_s > HOLE * np.median(steps_s)] if len(steps_s) else steps_s
+    if not len(holes):
+        return None
+    text = f"{len(holes)}, the longest {holes.max():.2f} s, short enough to be bridged"
+    return warning("gaps", text, "bring the receiver closer, with nothing between it and the sensor")
+
+
+def _sound(f: StreamFigures, wrong: set[str]) -> Iterator[Finding]:
+    """What is well, for the checks without a finding."""
+    if "channels" not in wrong:
+        yield ok("channels", ", ".join(f.channels))
+    if f.rate_hz is not None and not wrong & {"rate", "slow"}:
+        yield ok("rate", f"{f.rate_hz:.2f} Hz measured, {f.announced_hz:g} Hz announced")
+    if "gaps" not in wrong:
         yield ok("gaps", "none")
-    if lost:
-        share = lost / (lost + came)
-        text = f"{lost} of {lost + came} samples ({share:.1%})"
-        yield problem("losses", text, nearer) if share > LOSS_BAD else warning("losses", text, nearer)
-    else:
-        yield ok("losses", f"none of {came} samples")
-    if starts:
-        yield warning("link", f"the stream restarted {starts} times", nearer)
-
-
-def _clock(stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    steps_s = np.concatenate([stretch.steps_s for stretch in stretches])
-    back = int((steps_s <= 0).sum())
-    if back:
-        yield problem(
-            "clock", f"time stood still or went back {back} times", "sort the stamps, or let the host stamp the samples"
-        )
-    usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
-    if usual_s > 0:
-        low, high = np.percentile(steps_s, [5, 95])
-        text = f"intervals of {usual_s * 1000:.1f} ms, nine in ten within {(high - low) * 1000:.1f} ms"
-        if (high - low) / usual_s > JITTER:
-            advice = "the samples are stamped on arrival: stamp them in the sensor, or send them evenly"
-            yield warning("jitter", text, advice)
-        else:
-            yield ok("jitter", text)
-    ages = np.concatenate([stretch.age_s for stretch in stretches])
-    age_s = float(np.median(ages))
-    text = f"samples are {max(0.0, age_s) * 1000:.0f} ms old on arrival"
-    if age_s < -0.05:
-        yield warning("age", f"samples are stamped {-age_s * 1000:.0f} ms in the future", "set the sender's clock")
-    elif age_s > AGE_S[1]:
-        yield problem("age", text, "predictions are late by this much: send smaller packets, or set the sender's clock")
-    elif age_s > AGE_S[0]:
-        yield warning("age", text, "predictions are late by this much: send smaller packets")
-    else:
-        yield ok("age", text)
-    yield from _drift(stretches)
+    if "losses" not in wrong:
+        yield ok("losses", f"{f.lost or 'none'} of {f.samples + f.lost} samples")
+    if f.jitter_ms is not None and not wrong & {"jitter", "bursts", "order"}:
+        yield ok("jitter", f"nine in ten intervals within {f.jitter_ms:.1f} ms")
+    if f.age_ms is not None and not wrong & {"age", "clock"}:
+        yield ok("age", f"samples are {max(0.0, f.age_ms):.0f} ms old on arrival")
 
 
 def _drift(stretches: Sequence[Stretch]) -> Iterator[Finding]:
@@ -180,7 +138,7 @@ def check_columns(stretches: Sequence[Stretch]) -> Iterator[Finding]:
     x = np.concatenate([stretch.x for stretch in stretches])
     broken = [name for name, column in zip(channels, x.T, strict=True) if not np.isfinite(column).all()]
     if broken:
-        yield problem("values", f"{', '.join(broken)} hold NaN or infinite values", "drop them in the sensor's driver")
+        yield problem("values", values_text(", ".join(broken)), "drop them in the sensor's driver")
         return
     # A wholly silent sensor is reported by another check; here, only single axes count.
     silent = {name for family in (ACC, GYRO, MAG) for name in family if not _any(channels, x, family)}

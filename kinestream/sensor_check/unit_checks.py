@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY
+from kinestream.observe.findings import Finding, ok, problem, warning
+from kinestream.observe.rotation import GYRO_UNITS, angle_deg, best_scale, disagreements_deg
+from kinestream.observe.signal_checks import NO_GRAVITY, gravity_text, gyroscope_text, scale_text, units_text
+from kinestream.observe.units import ACC_UNITS, UNIT_ERROR, unit_of
 
-from .orientation import GYRO_UNITS, angle_deg, disagreement_deg
-from .stream_checks import Finding, ok, problem, warning
 from .stretch import Stretch, Stretches
 
 if TYPE_CHECKING:
@@ -19,24 +21,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ACC_UNITS = {
-    "m/s^2": STANDARD_GRAVITY,
-    "g": 1.0,
-    "milli-g": 1000.0,
-    "m/s^2, doubled (a measuring range set to half of what is assumed)": 2 * STANDARD_GRAVITY,
-    "m/s^2, halved (a measuring range set to twice what is assumed)": STANDARD_GRAVITY / 2,
-    "m/s^2, four times too large": 4 * STANDARD_GRAVITY,
-    "m/s^2, four times too small": STANDARD_GRAVITY / 4,
-    "raw counts, 16384 a g": 16384.0,
-    "raw counts, 8192 a g": 8192.0,
-    "raw counts, 4096 a g": 4096.0,
-    "raw counts, 2048 a g": 2048.0,
-}
-"""Readings at rest in the units that occur in practice."""
-UNIT_ERROR = 0.1
-"""Allowed relative error of an uncalibrated accelerometer's reading of gravity."""
-NO_GRAVITY = 0.3
-"""A lower reading at rest, in any unit, means that gravity was removed."""
 STILL, STANDING_STILL = 0.05, 0.15
 """Largest spread of the acceleration, as a share of gravity, on a table and on a standing person."""
 QUIET_NOISE = 0.15
@@ -81,12 +65,6 @@ def moved_while(stretch: Stretch, limit: float) -> bool:
     return spread(acc) > limit * (mean if mean > NO_GRAVITY else STANDARD_GRAVITY)
 
 
-def unit_of(gravity: float) -> str | None:
-    """The unit in which a sensor at rest reads ``gravity``; None: no known unit is close."""
-    name = min(ACC_UNITS, key=lambda unit: abs(np.log(gravity / ACC_UNITS[unit])))
-    return name if abs(gravity / ACC_UNITS[name] - 1) <= UNIT_ERROR else None
-
-
 def rests(stretch: Stretch) -> tuple[Floats, Floats]:
     """(3,) mean acceleration before the movement, and (3,) after it."""
     acc = stretch.columns(ACC)
@@ -104,21 +82,19 @@ def check_accelerometer(table: Stretch) -> Verdict:
         if turning > 1 - UNIT_ERROR and unit_of(turning):
             text = f"at rest the gyroscope reads {turning:.3g}, the accelerometer {gravity:.2g}: they are swapped"
             return Verdict((problem("units", text, "swap acc and gyro in --columns or in the sensor's profile"),))
-        text = f"acceleration at rest is {gravity:.2g}: gravity is missing, so this is linear acceleration"
-        return Verdict((problem("gravity", text, "choose the raw accelerometer in the sensor's app or profile"),))
+        advice = "choose the raw accelerometer in the sensor's app or profile"
+        return Verdict((problem("gravity", gravity_text(gravity), advice),))
     unit = unit_of(gravity)
     if unit is None:
-        text = f"acceleration at rest is {gravity:.4g}, which is not gravity in any known unit"
         advice = "keep the sensor still; if it was, look up its scale and set acc_factor in a file for --axes"
-        return Verdict((problem("units", text, advice),))
+        return Verdict((problem("units", units_text(gravity, None), advice),))
     factor = STANDARD_GRAVITY / ACC_UNITS[unit]
     return Verdict((*_rest(acc, gravity, unit, factor, moved_while(table, STILL)),), factor, trusted=True)
 
 
 def _rest(acc: Floats, gravity: float, unit: str, factor: float, moved: bool) -> Iterator[Finding]:
     if factor != 1.0:
-        text = f"acceleration is in {unit}: {gravity:.4g} at rest"
-        yield warning("units", text, f"acc_factor = {factor:.6g} in the file corrects it")
+        yield warning("units", units_text(gravity, unit), f"acc_factor = {factor:.6g} in the file corrects it")
     noise = spread(acc) * factor
     if moved:
         text = f"it moved: the acceleration spreads by {noise:.1f} m/s^2"
@@ -145,8 +121,8 @@ def check_gyroscope(stretches: Stretches) -> Verdict:
     if rest is None or gyro is None or stretches.moved.columns(ACC) is None:
         return Verdict(())
     if not np.any(rest) and not np.any(gyro):
-        text = "it reads only zeros"
-        return Verdict((problem("gyroscope", text, "switch it on in the sensor's app or profile"),))
+        advice = "switch it on in the sensor's app or profile"
+        return Verdict((problem("gyroscope", gyroscope_text(zero=True), advice),))
     still = not moved_while(stretches.table, STILL)
     bias = rest.mean(axis=0) if still else np.zeros(3)
     verdict = _against_gravity(stretches, gyro - bias)
@@ -163,22 +139,25 @@ def _against_gravity(stretches: Stretches, rates: Floats) -> Verdict:
         text = f"the movement turned gravity by only {moved_deg:.0f} degrees, so the gyroscope was not checked"
         movement = "bend forward" if stretches.worn is not None else "turn it"
         return Verdict((problem("movement", text, f"{movement} by 45 degrees or more, stay, and check again"),))
-    error_deg, sign, unit = min(
-        (disagreement_deg(before, after, sign * to_si * rates, stretches.moved.t), sign, unit)
-        for unit, to_si in GYRO_UNITS.items()
-        for sign in (1, -1)
-    )
-    if error_deg > max(GYRO_ERROR * moved_deg, GYRO_ERROR_DEG):
+    t = stretches.moved.t
+    between = (t >= t[0] + EDGE_S / 4) & (t <= t[-1] - EDGE_S / 2)  # from the middle of one rest to that of the other
+    rates, t = rates[between], t[between]
+    factors = np.array([sign * to_si for to_si in GYRO_UNITS.values() for sign in (1, -1)])
+    errors = disagreements_deg(before, after, rates, t, factors)
+    factor, error_deg = float(factors[errors.argmin()]), float(errors.min())
+    allowed_deg = max(GYRO_ERROR * moved_deg, GYRO_ERROR_DEG)
+    if error_deg > allowed_deg:
+        scale = best_scale(before, after, rates, t)
+        factor, error_deg = 1 / scale.share, scale.error_deg
+    if error_deg > allowed_deg:
         text = f"gravity turned by {moved_deg:.0f} degrees, and the gyroscope misses that by {error_deg:.0f} degrees"
         advice = "its axes or signs differ from the accelerometer's: correct them in the profile or --columns"
         return Verdict((problem("gyroscope", text, advice),))
-    factor = sign * GYRO_UNITS[unit]
-    findings = [
-        ok("gyroscope", f"agrees with gravity to {error_deg:.0f} degrees over a turn of {moved_deg:.0f} degrees")
-    ]
+    text = f"agrees with gravity to {error_deg:.0f} degrees over a turn of {moved_deg:.0f} degrees"
+    findings = [ok("gyroscope", text)]
     if factor != 1.0:
-        text = f"angular rate is in {unit}" + (", and all its signs are reversed" if sign < 0 else "")
-        findings.insert(0, warning("units", text, f"gyro_factor = {factor:.6g} in the file corrects it"))
+        advice = f"gyro_factor = {factor:.6g} in the file corrects it"
+        findings.insert(0, warning("gyroscope_scale", scale_text(1 / factor), advice))
     return Verdict(tuple(findings), factor, trusted=True)
 
 

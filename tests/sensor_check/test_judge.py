@@ -16,12 +16,14 @@ from kinestream.core.errors import ConfigError, SourceLost
 from kinestream.core.signals import STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import LinkStatus
 from kinestream.inference import Model, find_model, load_model
+from kinestream.observe.findings import Finding
+from kinestream.observe.rotation import turned_by
+from kinestream.observe.signal_checks import scale_text
 from kinestream.replay_data import Wearer, open_dataset
 from kinestream.sensor_check.axes_file import AxesFile, is_axes_file, read_axes_file, write_axes_file
 from kinestream.sensor_check.feed import Feed
 from kinestream.sensor_check.judge import OFF_REFUSED_DEG, Report, judge
-from kinestream.sensor_check.orientation import HAPT_WAIST, forward_from_bend, nearest_axes, orientation_of, turned_by
-from kinestream.sensor_check.stream_checks import Finding
+from kinestream.sensor_check.orientation import HAPT_WAIST, forward_from_bend, nearest_axes, orientation_of
 from kinestream.sensor_check.stretch import Stretch, Stretches, part_as_sent
 from kinestream.windowing import ChannelMap
 from tests.sensor_check.person import RATE_HZ, chunks, matrix_of, performance, smooth
@@ -125,7 +127,7 @@ WRONG_UNITS: dict[str, tuple[Callable[[Rows], Rows], float, float]] = {
     "doubled": (lambda r: acc(r, lambda a: a * 2), 0.5, 1.0),
     "16384 a g": (lambda r: acc(r, lambda a: a / STANDARD_GRAVITY * 16384), STANDARD_GRAVITY / 16384, 1.0),
     "deg/s": (lambda r: gyro(r, np.degrees), 1.0, np.pi / 180),
-    "all its signs are reversed": (lambda r: gyro(r, lambda w: -w), 1.0, -1.0),
+    "all signs reversed": (lambda r: gyro(r, lambda w: -w), 1.0, -1.0),
 }
 
 
@@ -135,7 +137,7 @@ def test_a_wrong_unit_is_reported_and_the_file_corrects_it(named: str) -> None:
     right = performance(2, "y -x z")
     report = judged(cut(change(right)))
     (finding,) = faults(report)
-    assert (finding.about, finding.level) == ("units", "warning")
+    assert (finding.about, finding.level) == ("units" if gyro_factor == 1.0 else "gyroscope_scale", "warning")
     assert named in finding.text
     assert report.nearest is not None
     assert str(report.nearest.axes) == "y -x z"
@@ -146,9 +148,21 @@ def test_a_wrong_unit_is_reported_and_the_file_corrects_it(named: str) -> None:
     assert (report.acc_factor, report.gyro_factor) == pytest.approx((acc_factor, gyro_factor))
 
 
+@pytest.mark.parametrize("share", [0.27, 0.5, 2.0, 4.0])
+def test_a_gyroscope_of_another_scale_is_named_and_the_file_corrects_it(share: float) -> None:
+    report = judged(cut(gyro(performance(2, "y -x z"), lambda w: share * w)))
+    (finding,) = faults(report)
+    assert (finding.about, finding.level) == ("gyroscope_scale", "warning")
+    assert finding.text == scale_text(1 / report.gyro_factor)
+    assert "axes" not in finding.line
+    assert report.gyro_factor == pytest.approx(1 / share, rel=0.06)  # the person sways
+    assert report.nearest is not None
+    assert str(report.nearest.axes) == "y -x z"
+
+
 FAULTS: dict[str, tuple[Callable[[Rows], Rows], str, str, str]] = {
     "gravity taken out": (lambda r: acc(r, lambda a: (a - a.mean(axis=0)) / 50), "gravity", "problem", "missing"),
-    "an unknown unit": (lambda r: acc(r, lambda a: a * 70), "units", "problem", "not gravity in any known unit"),
+    "an unknown unit": (lambda r: acc(r, lambda a: a * 70), "units", "problem", "not 9.81"),
     "columns swapped": (lambda r: {k: x[:, [3, 4, 5, 0, 1, 2]] for k, x in r.items()}, "units", "problem", "swapped"),
     "reads 6 % too much": (lambda r: acc(r, lambda a: a * 1.06), "gravity", "warning", "m/s^2, +6%"),
     "gyroscope turned": (lambda r: gyro(r, lambda w: w[:, [1, 2, 0]]), "gyroscope", "problem", "misses that"),
@@ -282,20 +296,20 @@ def uneven(chunk: SampleChunk) -> SampleChunk:
 
 STREAM_FAULTS: dict[str, tuple[Callable[[Chunks], Chunks], str, str, str]] = {
     "announces another rate": (lambda s: every(s, lambda c: replace(c, fs_hz=100)), "rate", "problem", "-50%"),
-    "runs 5 % fast": (lambda s: every(s, lambda c: replace(c, t=c.t / 1.05)), "rate", "warning", "52.50 Hz"),
+    "runs 5 % fast": (lambda s: every(s, lambda c: replace(c, t=c.t / 1.05)), "rate", "warning", "52.5 Hz"),
     "too slow for the model": (
         lambda s: every(s, lambda c: replace(c, t=c.t * 2, fs_hz=25)),
-        "rate",
+        "slow",
         "problem",
         "carries no motion above 12.5 Hz",
     ),
     "loses a packet": (lost, "losses", "warning", "25 of 600"),
     "pauses": (partial(apart, 0.1), "gaps", "warning", "1, the longest 0.12 s"),
-    "stays away": (partial(apart, 0.5), "gaps", "problem", "the longest 0.52 s"),
-    "restarts": (restarted, "link", "warning", "5 times"),
-    "runs backwards": (lambda s: {**s, "table": s["table"][::-1]}, "clock", "problem", "went back 5 times"),
-    "stamps on arrival": (lambda s: every(s, bursts), "gaps", "problem", "the longest"),
-    "stamps unevenly": (lambda s: every(s, uneven), "jitter", "warning", "20."),
+    "stays away": (partial(apart, 0.5), "gaps", "problem", "the longest hole is 0.52 s"),
+    "restarts": (restarted, "restarts", "warning", "5 times"),
+    "runs backwards": (lambda s: {**s, "table": s["table"][::-1]}, "order", "problem", "went back 5 times"),
+    "stamps on arrival": (lambda s: every(s, bursts), "bursts", "warning", "25 samples at a time"),
+    "stamps unevenly": (lambda s: every(s, uneven), "jitter", "warning", "scatter"),
     "is late": (lambda s: every(s, lambda c: replace(c, received_s=c.received_s + 3)), "age", "problem", "3010 ms"),
     "is from tomorrow": (lambda s: every(s, lambda c: replace(c, received_s=c.t[-1] - 9)), "age", "warning", "future"),
     "drifts": (lambda s: every(s, lambda c: replace(c, t_device=c.t * 1.01)), "drift", "warning", "10000 ppm fast"),
