@@ -86,7 +86,7 @@ EXAMPLES: dict[str, Evidence] = {
     "rate": _figures(rate_hz=48.5),
     "slow": _figures(rate_hz=12.5),
     "gaps": _figures(longest_hole_s=0.52),
-    "losses": _figures(lost=25),
+    "losses": _figures(lost=25, lost_share=0.024),
     "restarts": _figures(epochs=6),
     "bursts": _figures(burst_samples=12, jitter_ms=220.0),
     "jitter": _figures(jitter_ms=35.0),

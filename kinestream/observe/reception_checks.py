@@ -5,6 +5,8 @@ Each check takes the evidence under one name and returns a finding, or None.
 
 from __future__ import annotations
 
+import math
+
 from .evidence import Evidence
 from .findings import Finding, problem, warning
 
@@ -82,12 +84,12 @@ def check_slow_sensor(e: Evidence) -> Finding | None:
             text += f", so {_share(r.unpaired, r.samples)} samples pair with nothing"
             advice = f"set {name} to the same rate in the app or device, or switch it off and use a model without it"
             return problem("slow_sensor", text, advice)
-    if r.newest_s and len(r.newest_s) == 1:
-        (name,) = r.newest_s
-        text = f"only {name} comes, so {_share(r.unpaired, r.samples)} samples pair with nothing"
-        expected = f"; expected: {r.expected}" if r.expected else ""
+    came = [name for name, time_s in r.newest_s.items() if math.isfinite(time_s)]
+    if came and (len(came) < len(r.newest_s) or len(came) == 1) and not r.samples:
+        others = [name for name in r.newest_s if name not in came]
+        text = f"only {', '.join(came)} comes" + (f", and no {' or '.join(others)}" if others else "")
         advice = "switch the other sensor on in the app or device, or use a model that reads this one alone"
-        return problem("slow_sensor", text + expected, advice)
+        return problem("slow_sensor", f"{text}, so {_share(r.unpaired, 0)} samples pair with nothing", advice)
     return None
 
 

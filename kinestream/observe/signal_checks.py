@@ -78,8 +78,12 @@ def check_units(e: Evidence) -> Finding | None:
         return problem("units", units_text(s.rest_gravity, unit_of(s.rest_gravity)), advice)
     if 1 / FAR < s.gravity / STANDARD_GRAVITY < FAR:
         return None  # a moving sensor's mean can be far from gravity
-    unit = min(ACC_UNITS, key=lambda name: abs(math.log(ACC_UNITS[name] / s.gravity)))
+    unit = _nearest_unit(s.gravity)
     return problem("units", f"{units_text(s.gravity, None)}: it may be in {unit}", advice)
+
+
+def _nearest_unit(gravity: float) -> str:
+    return min(ACC_UNITS, key=lambda name: abs(math.log(ACC_UNITS[name] / gravity)))
 
 
 def units_text(gravity: float, unit: str | None) -> str:

@@ -6,6 +6,7 @@ Each check takes the evidence under one name and returns a finding, or None.
 from __future__ import annotations
 
 from kinestream.core.errors import InputMismatch
+from kinestream.core.evidence import RATE_TOLERANCE
 from kinestream.core.input_spec import MIN_RATE_SHARE
 
 from .evidence import Evidence
@@ -13,10 +14,10 @@ from .findings import Finding, problem, warning
 
 LEAST_S = 3.5
 """Seconds of signal from which on a rate is believed."""
-RATE_OK, RATE_BAD = 0.02, 0.1
+RATE_OK = 0.02
 """Allowed relative difference of the measured and the announced rate; cheap clocks are off by up to 2 %."""
 LOSS_SEEN, LOSS_BAD = 0.005, 0.05
-"""Share of lost samples that is reported, and above which windows are often incomplete."""
+"""Share of the last seconds' samples that is reported, and above which windows are often incomplete."""
 JITTER = 0.5
 """Allowed spread of nine in ten intervals, as a share of the sampling interval."""
 AGE_S = (0.5, 2.0)
@@ -55,7 +56,7 @@ def check_obedience(e: Evidence) -> Finding | None:
     f, r = e.figures, e.reception
     if f is None or r is None or not r.asked_hz or not _is_known(e) or f.rate_hz is None:
         return None
-    if abs(f.rate_hz / r.asked_hz - 1) <= RATE_BAD:
+    if abs(f.rate_hz / r.asked_hz - 1) <= RATE_TOLERANCE:
         return None
     text = f"asked for {r.asked_hz:g} Hz, measured {_hz(f.rate_hz)}: the sensor did not obey"
     return problem("obedience", text, f"update its firmware, or ask for what it keeps: rate={f.rate_hz:.3g}")
@@ -67,11 +68,11 @@ def check_rate(e: Evidence) -> Finding | None:
     if f is None or f.rate_hz is None or not _is_known(e) or check_obedience(e) is not None:
         return None
     off = f.rate_hz / f.announced_hz - 1
-    text = f"rate {_hz(f.rate_hz)} Hz, announced {f.announced_hz:g}"
-    if abs(off) > RATE_BAD:
-        return problem("rate", f"{text}, {off:+.0%}", "set the sensor's rate, or correct rate= in the source")
+    text = f.rate_text()
+    if f.is_off:
+        return problem("rate", f"{text}: {off:+.0%}", "set the sensor's rate, or correct rate= in the source")
     if abs(off) > RATE_OK:
-        return warning("rate", f"{text}, {off:+.1%}", "the measured rate applies if each sample has its own time")
+        return warning("rate", f"{text}: {off:+.1%}", "the measured rate applies if each sample has its own time")
     return None
 
 
@@ -100,13 +101,10 @@ def check_gaps(e: Evidence) -> Finding | None:
 def check_losses(e: Evidence) -> Finding | None:
     """A counter, a sequence number or a device clock proves samples lost."""
     f = e.figures
-    if f is None or not f.lost:
+    if f is None or f.lost_share <= LOSS_SEEN:
         return None
-    share = f.lost / (f.lost + f.samples)
-    text = f"{f.lost} of {f.lost + f.samples} samples were lost ({share:.1%})"
-    if share > LOSS_BAD:
-        return problem("losses", text, _NEARER)
-    return warning("losses", text, _NEARER) if share > LOSS_SEEN else None
+    text = f"{f.lost_share:.1%} of the samples were lost, {f.lost} in all"
+    return problem("losses", text, _NEARER) if f.lost_share > LOSS_BAD else warning("losses", text, _NEARER)
 
 
 def check_restarts(e: Evidence) -> Finding | None:

@@ -80,6 +80,7 @@ def figures_of(stretches: Sequence[Stretch]) -> StreamFigures:
         burst_samples=round(samples / max(1, samples - close)),
         age_ms=float(np.median(np.concatenate([stretch.age_s for stretch in stretches]))) * 1000,
         lost=lost,
+        lost_share=lost / (lost + samples) if samples else 0.0,
         epochs=1 + sum(int(stretch.epoch[-1]) for stretch in stretches),
         longest_hole_s=float(forward_s.max(initial=0.0)),
         out_of_order=int((steps_s <= 0).sum()),

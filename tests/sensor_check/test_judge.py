@@ -303,7 +303,7 @@ STREAM_FAULTS: dict[str, tuple[Callable[[Chunks], Chunks], str, str, str]] = {
         "problem",
         "carries no motion above 12.5 Hz",
     ),
-    "loses a packet": (lost, "losses", "warning", "25 of 600"),
+    "loses a packet": (lost, "losses", "warning", "4.2% of the samples were lost, 25 in all"),
     "pauses": (partial(apart, 0.1), "gaps", "warning", "1, the longest 0.12 s"),
     "stays away": (partial(apart, 0.5), "gaps", "problem", "the longest hole is 0.52 s"),
     "restarts": (restarted, "restarts", "warning", "5 times"),
