@@ -4,8 +4,8 @@
 
 A private D-Bus daemon and a small org.bluez (tests/ble) replace the radio in separate processes, so the figures cover
 this process alone: bleak, decoding, clocks and chunks. The baseline is bleak alone, which reads the same notifications
-and only counts them: the minimum for any program on bleak. The two take turns, because both cost twice as much on a
-busy machine as on a quiet one. Needs Linux with dbus-daemon.
+from the same kind of socket, each as it arrives, and only counts them. The two take turns, because both cost twice as
+much on a busy machine as on a quiet one. Needs Linux with dbus-daemon.
 """
 
 from __future__ import annotations
@@ -154,6 +154,8 @@ def main() -> None:
             f"{title:22} {args.devices} devices, {figures['notifications_per_s']:.0f} notifications/s: "
             f"{figures['cores']:.1%} of a core, {figures['us_per_notification']:.0f} us each"
         )
+    points = (whole(ours)["cores"] - whole(bare)["cores"]) * 100
+    print(f"the source costs {points:+.1f} points of a core more than bleak alone")
     print(f"the oldest sample of a chunk waited {waited_ms:.0f} ms (95 %) since its arrival; {dropped:.0f} dropped")
 
 

@@ -89,6 +89,8 @@ class Link:
         self._sighting: Sighting | None = None
         self._profile: Profile | None = None
         self._device_stream: DeviceStream | None = None
+        self._newest_stream: DeviceStream | None = None  # also before it has started
+        self._by_socket = True
         self._epochs = 0
         self._failures = 0
         self._lost = asyncio.Event()
@@ -118,6 +120,11 @@ class Link:
             self.counts["reconnects"],
             self._device_stream.silence_s if self._device_stream and self.state == "streaming" else None,
         )
+
+    def read(self) -> None:
+        """Put the notifications that have arrived into the inbox."""
+        if self._newest_stream:
+            self._newest_stream.read()
 
     def sense(self, sensing: Sensing | None) -> None:
         """Request a slower sensor, as far as the device supports it; None: the original settings.
@@ -203,7 +210,8 @@ class Link:
             client = await self._radio.connect(sighting, lost.set)
         except Exception as error:
             raise self._attempt_failed(error) from error
-        device_stream = DeviceStream(self._epochs + 1, plan, self.inbox, self._now_ns)
+        device_stream = DeviceStream(self._epochs + 1, plan, self.inbox, self._now_ns, self._by_socket)
+        self._newest_stream = device_stream
         try:
             await self._start(device_stream, client)
             self.counts["reconnects"] += device_stream.number > 1
@@ -224,6 +232,7 @@ class Link:
                     self._now_ns,
                     predecessor=device_stream,
                 )
+                self._newest_stream = device_stream
                 await self._start(device_stream, client)
             if not self._closing:
                 self.counts["stalled"] += not lost.is_set()
@@ -232,6 +241,8 @@ class Link:
             if not self._closing:  # on close the link did not break: keep its last state
                 self.state = "lost"
             await device_stream.stop(client)
+            # With BlueZ's sockets, some devices send nothing or break the link (hbldh/bleak#1885, May 2026).
+            self._by_socket ^= device_stream.is_mute
 
     async def _start(self, device_stream: DeviceStream, client: BleakClient) -> None:
         self.state = "starting"

@@ -20,6 +20,8 @@ from ..timing.timed import HostClock, Timed, TimeStatus, host_times
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LONGEST_RUN_S = 0.5
+"""Runs longer than this are joined in parts, because a joiner keeps few seconds of each group."""
 EXAMPLE_BYTES = 64
 """Longest part of a malformed packet that is kept to be shown."""
 
@@ -84,8 +86,10 @@ class SampleStream:
                 self._restart_time()
             elif timed.lost:
                 self.lost += timed.lost
-                self._join(packet.group)
+                self._join_all()
                 track.seq += timed.lost
+            elif track.timed and timed.first_s - track.timed[0].first_s > LONGEST_RUN_S:
+                self._join_all()
             track.timed.append(timed)
             track.x.append(packet.samples)
             track.received_s = received_s
@@ -97,9 +101,14 @@ class SampleStream:
         self._samples += sum(map(len, ready))
         return ready
 
+    def close(self) -> None:
+        """Count the samples that still wait for another sensor as ``unpaired``: the epoch is over."""
+        self._joiner.close()
+
     def _restart_time(self) -> None:
         """Start another epoch, because the device's time restarted."""
         self._join_all()
+        self.close()
         self._counts.update(self._joiner.counts)
         self._time_restarts += 1
         self._joiner = Joiner(self.decoder.groups)
@@ -107,7 +116,8 @@ class SampleStream:
             track.seq = 0
 
     def _join_all(self) -> None:
-        for group in self._tracks:
+        # The leader last: after a stall, its samples would seem to lack those of the others.
+        for group in sorted(self._tracks, key=self._joiner.leader.name.__eq__):
             self._join(group)
 
     def _join(self, group: str) -> None:

@@ -20,8 +20,8 @@ from .radio import Radio
 from .sample_stream import SampleStream
 from .streaming import DeviceStream
 
-DECODE_INTERVAL_S = 0.04
-"""Time between two rounds of decoding; delays a sample by at most this much.
+READ_INTERVAL_S = 0.04
+"""Time between two rounds of reading and decoding; delays a sample by at most this much.
 
 Waking for every notification costs more than decoding it. 0.04 s is about one connection interval.
 """
@@ -57,6 +57,7 @@ class BleSource:
         self._keepers: list[asyncio.Task[None]] = []
         self._streams: dict[Link, tuple[DeviceStream, SampleStream]] = {}
         self._closed_counts: Counter[str] = Counter()
+        self._round = asyncio.Event()  # a round of reading has ended
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Yield chunks, in order within each device.
@@ -71,9 +72,11 @@ class BleSource:
             for target in self._address.targets
         ]
         self._keepers = [asyncio.create_task(link.keep()) for link in self._links]
+        self._keepers.append(asyncio.create_task(self._read_links()))
         try:
             while True:
-                await asyncio.sleep(DECODE_INTERVAL_S)
+                await self._round.wait()
+                self._round.clear()
                 for link in self._links:
                     for chunk in self._take(link):
                         yield chunk
@@ -83,6 +86,17 @@ class BleSource:
                         return
         finally:
             await self.aclose()
+
+    async def _read_links(self) -> None:
+        """Read all links regularly, also while nobody takes the chunks: a socket holds few notifications."""
+        try:
+            while True:
+                await asyncio.sleep(READ_INTERVAL_S)
+                for link in self._links:
+                    link.read()
+                self._round.set()
+        finally:
+            self._round.set()
 
     def _take(self, link: Link) -> list[SampleChunk]:
         """Decode the notifications waiting from a device."""
@@ -104,6 +118,7 @@ class BleSource:
             if known is device_stream:
                 return stream
             # The inbox is in order, so all notifications of the earlier epoch have been decoded.
+            stream.close()
             self._closed_counts += stream.counts()
             name, earlier = stream.name, stream.reception()
         else:

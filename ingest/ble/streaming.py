@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
 from ..join import leader
 from ..profile import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
+from .connection import Connection
 from .inbox import Inbox
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ DISCONNECT_S = 5.0
 IO_S = 5.0
 
 
-class Connection:
-    """One link to a device; its notifications go to the current device stream."""
-
-    def __init__(self, stream: DeviceStream) -> None:
-        self.stream = stream
-        self.subscribed: set[str] = set()
-
-
 class DeviceStream:
     """The state of one epoch of a device. Each epoch gets a new object, so no state carries over.
 
@@ -51,6 +44,7 @@ class DeviceStream:
         plan: its dialogues and its decoder.
         inbox: receives its notifications.
         now_ns: the host's clock, which stamps arrivals.
+        by_socket: see ``Connection``.
         predecessor: the previous device stream on the same connection; None on a new connection.
     """
 
@@ -60,6 +54,7 @@ class DeviceStream:
         plan: Plan,
         inbox: Inbox,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        by_socket: bool = True,
         predecessor: DeviceStream | None = None,
     ) -> None:
         self.number = number
@@ -74,8 +69,13 @@ class DeviceStream:
         self._reply_from = 0
         """Length of the backlog at the last write: the reply comes after it."""
         self._arrived = asyncio.Event()
-        self._connection = predecessor._connection if predecessor else Connection(self)
-        self._connection.stream = self
+        self._heard = False
+        if predecessor:
+            predecessor.read()
+            self._connection = predecessor._connection
+            self._connection.receiver = self._receive
+        else:
+            self._connection = Connection(self._receive, now_ns, by_socket)
 
     async def start(self, client: BleakClient) -> None:
         """Run the plan's start dialogue with the device; afterwards its data flow into the inbox.
@@ -91,6 +91,10 @@ class DeviceStream:
             self._inbox.put(notification)
         self._backlog = None
         self._since_ns = time.monotonic_ns()
+
+    def read(self) -> None:
+        """Take the notifications that wait in the connection's sockets."""
+        self._connection.read()
 
     async def watch(
         self, client: BleakClient, disconnected: asyncio.Event, superseded: Callable[[], bool] = lambda: False
@@ -125,6 +129,7 @@ class DeviceStream:
     async def stop(self, client: BleakClient) -> None:
         """Stop the device's streams and disconnect, as far as the link still works; never raises."""
         await self.stop_streams(client)
+        self._connection.close()
         try:
             async with asyncio.timeout(DISCONNECT_S):
                 await client.disconnect()
@@ -139,6 +144,11 @@ class DeviceStream:
                     await self._run_dialogue(client, self.plan.stop(self.decoder))
             except Exception as error:
                 _LOG.debug("stop: %s", error)
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether not one notification has arrived."""
+        return not self.received and not self._heard
 
     @property
     def leader_hz(self) -> float:
@@ -174,7 +184,7 @@ class DeviceStream:
     async def _run_step(self, client: BleakClient, step: Step) -> bytes:
         match step:
             case Subscribe(characteristic):
-                await self._subscribe(client, characteristic)
+                await self._connection.subscribe(client, characteristic)
             case Wait(seconds):
                 await asyncio.sleep(seconds)
             case Read(characteristic):
@@ -186,6 +196,7 @@ class DeviceStream:
             case Await(characteristic, prefix, to, timeout_s):
                 return await self._reply(characteristic, prefix, to, timeout_s)
             case Write():
+                self.read()
                 self._reply_from = len(self._backlog or ())
                 async with asyncio.timeout(IO_S):
                     await client.write_gatt_char(_target(client, step), step.data, response=step.with_response)
@@ -197,33 +208,16 @@ class DeviceStream:
                             raise
         return b""
 
-    async def _subscribe(self, client: BleakClient, characteristic: str) -> None:
-        connection, now_ns, put = self._connection, self._now_ns, self._inbox.put
-        if characteristic in connection.subscribed:
-            return
-
-        def on_data(_: Any, data: bytearray) -> None:
-            # As short as possible: the loop that runs this also serves the radio.
-            stream = connection.stream
-            notification = (stream, characteristic, bytes(data), now_ns())
-            stream._newest_ns = time.monotonic_ns()
-            if stream._backlog is None:
-                stream.received += 1
-                put(notification)
-            else:
-                stream._backlog.append(notification)
-                stream._arrived.set()
-
-        connection.subscribed.add(characteristic)
-        gatt_characteristic = client.services.get_characteristic(characteristic)
-        # A socket has a third of the latency of a D-Bus signal; indications need D-Bus.
-        if gatt_characteristic is not None and "indicate" not in gatt_characteristic.properties:
-            try:
-                await client.start_notify(characteristic, on_data, bluez={"use_start_notify": False})
-                return
-            except BleakError as error:
-                _LOG.debug("%s: no socket for notifications, using D-Bus: %s", characteristic, error)
-        await client.start_notify(characteristic, on_data)
+    def _receive(self, characteristic: str, data: bytes, received_ns: int) -> None:
+        notification = (self, characteristic, data, received_ns)
+        self._newest_ns = time.monotonic_ns()
+        if self._backlog is None:
+            self.received += 1
+            self._inbox.put(notification)
+        else:
+            self._heard = True
+            self._backlog.append(notification)
+            self._arrived.set()
 
     async def _reply(self, characteristic: str, prefix: bytes, to: str, timeout_s: float) -> bytes:
         """Wait for the reply to the last write and remove it from the data."""

@@ -333,7 +333,10 @@ class BlueZ:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             ours.setblocking(False)
             link.acquired[path] = ours
-            self._loop.call_soon(link.peripheral.subscribed, char.uuid, True)
+            if link.peripheral.socket_breaks:
+                self._loop.call_later(0.05, self._disconnect, link)
+            else:
+                self._loop.call_soon(link.peripheral.subscribed, char.uuid, True)
             fd = os.dup(theirs.fileno())
             theirs.close()
             self._loop.call_later(1.0, os.close, fd)

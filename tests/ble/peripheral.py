@@ -27,6 +27,8 @@ class Peripheral:
     name = "Peripheral"
     advertised: tuple[str, ...] = ()
     manufacturer: Mapping[int, bytes] = MappingProxyType({})
+    socket_breaks = False
+    """The link breaks soon after BlueZ has given out a socket for notifications (bleak issue 1885)."""
 
     def __init__(self, address: str, name: str | None = None, rssi: int = -50) -> None:
         self.address = address
