@@ -47,7 +47,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "timing": {"profile"},
         "ble": {"profile", "devices", "timing"},
         "phone": {"profile", "timing"},
-        "zmq": set(),
+        "zmq": {"timing"},
         "relay": {"zmq"},
     },
     "policy": {"rules": set()},

@@ -16,6 +16,7 @@ from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 
 from ..zmq.reception_log import ReceptionLog, topic_stream
+from ..zmq.sender_time import SenderTime
 from ..zmq.sequence import MAX_STREAMS, SequenceTracker
 from ..zmq.wire import EndOfStream, decode
 from .durable import Mark
@@ -83,6 +84,7 @@ class RelayInbox:
         self._names: dict[tuple[bytes, str], str] = {}  # the name of each relay's stream, as passed on
         self._counts = Counter[str]()
         self._log = ReceptionLog(name, has_topics=False)
+        self._time = SenderTime()
 
     @property
     def all_ended(self) -> bool:
@@ -117,7 +119,7 @@ class RelayInbox:
 
     def receptions(self) -> list[Reception]:
         """Return what each stream received, and what came that belongs to none."""
-        return self._log.receptions()
+        return self._log.receptions(self._time.remarks)
 
     def close(self) -> None:
         """Close the progress files."""
@@ -208,7 +210,9 @@ class RelayInbox:
         chunk = relay.tracker.take(message) if name else None
         if name:
             self._log.took(name, len(message) if chunk is not None else 0)
-        return chunk if chunk is None or chunk.stream == name else replace(chunk, stream=name)
+        if chunk is None:
+            return None
+        return self._time.repaired(chunk if chunk.stream == name else replace(chunk, stream=name))
 
     def _name(self, relay: _Relay, stream: str) -> str:
         """Return the stream's name, with the relay's identity if another relay uses the name; "" if there is no room.

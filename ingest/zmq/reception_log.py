@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from kinestream.core.errors import DecodeError
 from kinestream.core.evidence import Reception
@@ -87,26 +87,30 @@ class ReceptionLog:
         if not self._ours and len(frames) == 3 and frames[1][:4] == MAGIC:
             self._ours = name
 
-    def receptions(self, remarks: Sequence[str] = ()) -> list[Reception]:
+    def receptions(self, remarks: Callable[[str], Sequence[str]] = lambda _: ()) -> list[Reception]:
         """Return one reception per stream, and one for the source where no stream is known or a message had none.
 
         Unwanted topics are reported only where a stream is missing: beside a stream that arrives they are usual.
+
+        Args:
+            remarks: returns what was assumed or repaired of a stream.
         """
-        receptions = [self._reception(name, received, self._expected(name)) for name, received in self._streams.items()]
+        receptions = [
+            self._reception(name, received, self._expected(name), tuple(remarks(name)))
+            for name, received in self._streams.items()
+        ]
         if not receptions or self._rest.packets:
             receptions.append(self._reception(self._source, self._rest, self._expected()))
-        if remarks:
-            first = receptions[0]
-            receptions[0] = replace(first, remarks=(*first.remarks, *remarks))
         return receptions
 
-    def _reception(self, name: str, received: _Received, expected: str) -> Reception:
+    def _reception(self, name: str, received: _Received, expected: str, remarks: tuple[str, ...] = ()) -> Reception:
         missing = received.samples == 0 and (name in self._selected or not self._streams)
         unwanted = dict(self._unwanted.most_common()) if missing else {}
-        remarks: tuple[str, ...] = ()
         if unwanted and self._ours:
             right = f"imu/{name}" if name in self._selected else f"imu/{self._ours}"
-            remarks = (f"messages under '{self._ours}' have the right format: the sender must use the topic '{right}'",)
+            remarks += (
+                f"messages under '{self._ours}' have the right format: the sender must use the topic '{right}'",
+            )
         return Reception(
             name,
             received.packets,

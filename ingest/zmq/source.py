@@ -17,6 +17,7 @@ from kinestream.core.signals import SampleChunk
 from .address import ZmqAddress
 from .curve_keys import Doorkeeper, keys_for, secure_client, secure_server
 from .reception_log import ReceptionLog, topic_stream
+from .sender_time import SenderTime
 from .sequence import MAX_STREAMS, SequenceTracker
 from .topic_survey import QUEUE, TopicSurvey
 from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
@@ -70,6 +71,7 @@ class ZmqSource:
         self._tracker = SequenceTracker(self._address.number("expect", 1, MAX_STREAMS, len(self._streams) or places))
         self._counts = Counter[str]()
         self._log = ReceptionLog(uri, self._streams)
+        self._time = SenderTime()
         self._unseen = set(self._streams)
         """Selected streams that have not sent a message."""
         self._survey: TopicSurvey | None = None
@@ -120,7 +122,7 @@ class ZmqSource:
 
     def receptions(self) -> Sequence[Reception]:
         """Return what each stream received; unwanted topics become known within 10 s of silence."""
-        return self._log.receptions()
+        return self._log.receptions(self._time.remarks)
 
     async def aclose(self) -> None:
         """Close the socket; may be called twice."""
@@ -198,7 +200,7 @@ class ZmqSource:
             return None
         chunk = self._tracker.take(message)
         self._log.took(message.stream, len(message) if chunk is not None else 0)
-        return chunk
+        return chunk and self._time.repaired(chunk)
 
     def _malformed(self, frames: list[bytes], error: DecodeError) -> None:
         """Count a malformed message; one for someone else is unwanted, and malformed only where all come to us."""

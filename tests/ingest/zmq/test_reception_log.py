@@ -93,8 +93,8 @@ def test_a_message_without_a_valid_topic_is_reported_under_the_source() -> None:
     log.took("wrist", 25)
     log.malformed([JSON_LINE], ERROR)
     log.malformed([b"imu/\xff", b"", b""], ERROR)
-    wrist, rest = log.receptions(("a remark",))
-    assert (wrist.name, wrist.malformed, wrist.remarks) == ("wrist", 0, ("a remark",))
+    wrist, rest = log.receptions(lambda stream: (f"a remark on {stream}",))
+    assert (wrist.name, wrist.malformed, wrist.remarks) == ("wrist", 0, ("a remark on wrist",))
     assert (rest.name, rest.malformed, rest.packets) == ("here", 2, 2)
     assert topic_stream(encode(chunk(0))) == "wrist"
 
