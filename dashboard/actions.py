@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -13,7 +14,9 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
+from kinestream.core.errors import ConfigError
 from kinestream.policy import POLICIES
+from kinestream.policy.policy_file import policy_toml
 
 from .keys import KEYS
 from .model.control import CANNOT_SAVE, Control
@@ -43,15 +46,17 @@ class KeyedApp(App[None]):
 
     Args:
         session: receives the commands.
+        in_browser: a page sends them. It names no files: what it saves, the browser downloads.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
-    def __init__(self, session: SessionLike) -> None:
+    def __init__(self, session: SessionLike, *, in_browser: bool = False) -> None:
         super().__init__()
         self.session = session
+        self.in_browser = in_browser
         self.state = DashboardState()
-        self.control = Control(session, self.state, self.refuse)
+        self.control = Control(session, self.state, self.refuse, in_browser=in_browser)
         self.playback_control = PlaybackControl(session, self.state, self.refuse)
         self.ended = False
         """Whether the session has ended, by itself or by ``stop()``."""
@@ -164,6 +169,12 @@ class KeyedApp(App[None]):
         if policy is None:
             self.refuse(CANNOT_SAVE)
             return
+        if self.in_browser:
+            try:
+                self._download("policy.toml", policy_toml(policy))
+            except ConfigError as error:
+                self.refuse(str(error))
+            return
         changes = differences(policy, self.session.table) or ["all settings have their default values"]
         name = str(_free_path("policy-{:03}.toml"))
 
@@ -182,7 +193,14 @@ class KeyedApp(App[None]):
 
         self.push_screen(AskScreen(event.row.name, event.row.text), change)
 
+    def _download(self, name: str, text: str) -> None:
+        self.deliver_text(io.StringIO(text), save_filename=name)
+        self.notify(f"the browser saves {name}", markup=False)
+
     def action_picture(self) -> None:
+        if self.in_browser:
+            self._download("kinestream.svg", self.export_screenshot())
+            return
         path = _free_path("kinestream-{:03}.svg")
         self.save_screenshot(str(path))
         self.notify(f"saved {path}", markup=False)

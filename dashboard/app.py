@@ -58,6 +58,7 @@ class DashboardApp(KeyedApp):
     Args:
         session: must not run elsewhere.
         ascii: draw only ASCII characters; always so on terminals that are known to show no others.
+        in_browser: a page in a browser shows it.
     """
 
     TITLE = "kinestream"
@@ -66,8 +67,8 @@ class DashboardApp(KeyedApp):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (50, "-high")]  # noqa: RUF012
 
-    def __init__(self, session: SessionLike, *, ascii: bool = False) -> None:
-        super().__init__(session)
+    def __init__(self, session: SessionLike, *, ascii: bool = False, in_browser: bool = False) -> None:
+        super().__init__(session, in_browser=in_browser)
         self.failure: KinestreamError | None = None
         self._ascii = ascii or is_ascii_terminal()
         self._refresh = Refresh((), self._is_drawn)
@@ -175,18 +176,19 @@ class DashboardApp(KeyedApp):
 
 
 def run_dashboard(
-    session: SessionLike, *, ascii: bool = False, loop: AbstractEventLoop | None = None
+    session: SessionLike, *, ascii: bool = False, in_browser: bool = False, loop: AbstractEventLoop | None = None
 ) -> Mapping[str, object]:
     """Show a session in the terminal until the user quits, and return its summary.
 
     Args:
         ascii: draw in ASCII only.
+        in_browser: a page in a browser shows it; see ``KeyedApp``.
         loop: the event loop of a source that has begun; None: a new one.
 
     Raises:
         KinestreamError: raised by the session.
     """
-    app = DashboardApp(session, ascii=ascii)
+    app = DashboardApp(session, ascii=ascii, in_browser=in_browser)
     app.run(loop=loop)
     if app.failure is not None:
         raise app.failure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 from kinestream.core.atomic_file import write_atomically
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
-from kinestream.core.toml_file import toml_text
+from kinestream.core.toml_file import parse_toml, toml_text
 
 from .catalog import Part, keys_of, settings_of
 from .external_policy import is_file, name_of
@@ -21,18 +19,20 @@ from .settings_text import value_text
 
 
 def read_policy_file(path: Path) -> tuple[Part, ...]:
-    """The policies in a file such as ``save_policy`` writes; a Python file that it names lies beside it.
+    """The policies in a file such as ``save_policy`` writes. A policy file holds settings and names no code, so that
+    one can be taken from anybody.
 
     Raises:
-        ConfigError: the file is missing or not valid TOML, has no kind, or an unknown kind or key (the nearest known
-            one is named).
+        ConfigError: the file is missing or not valid TOML, has no kind, names a Python file, or has an unknown kind or
+            key (the nearest known one is named).
     """
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise ConfigError(f"policy {path}: {error.strerror or error}; give a policy's name or its file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"policy {path} is not valid TOML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"policy {path} is not valid TOML: {error}; fix the file") from None
+    content = parse_toml(f"policy {path}", text)
     limits = content.pop("limit", [])
     if not isinstance(limits, list) or not all(isinstance(limit, dict) for limit in limits):
         raise ConfigError(f"policy {path}: expected [[limit]] tables, each with a kind")
@@ -44,7 +44,10 @@ def _part(path: Path, content: dict[str, Any]) -> Part:
     if not isinstance(kind, str):
         raise ConfigError(f'policy {path}: expected kind = "battery" or another policy\'s name, found {kind!r}')
     if is_file(kind):
-        return Part(str(path.parent / kind), content, str(path))
+        raise ConfigError(
+            f"policy {path}: kind {kind!r} is a Python file, and a policy file names no code; if you trust it, name it "
+            f"yourself: --policy {path.parent / kind}"
+        )
     try:
         keys = keys_of(kind)
     except ConfigError as error:
@@ -59,7 +62,7 @@ def save_policy(policy: Policy, path: Path) -> None:
     """Write a file from which ``make_policy(str(path), table)`` makes this policy again.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written, or the policy is a Python file.
 
     >>> from kinestream.core.operating_table import OperatingPoint, OperatingTable
     >>> from kinestream.core.signals import Subnet
@@ -71,18 +74,27 @@ def save_policy(policy: Policy, path: Path) -> None:
     ...     [part.kind for part in read_policy_file(Path(folder) / "mine.toml")]
     ['deadline']
     """
-    first, *limits = (_table(part, path) for part in parts_of(policy))
-    tables = {**first, "limit": limits} if limits else first
     try:
-        write_atomically(path, toml_text(tables, "A kinestream policy: kinestream run SOURCE --policy THIS_FILE"))
+        write_atomically(path, policy_toml(policy))
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be saved: {error.strerror or error}") from None
 
 
-def _table(policy: Policy, path: Path) -> dict[str, Any]:
+def policy_toml(policy: Policy) -> str:
+    """The content of the policy's file.
+
+    Raises:
+        ConfigError: the policy is a Python file, which a policy file does not name.
+    """
+    first, *limits = (_table(part) for part in parts_of(policy))
+    tables = {**first, "limit": limits} if limits else first
+    return toml_text(tables, "A kinestream policy: kinestream run SOURCE --policy THIS_FILE")
+
+
+def _table(policy: Policy) -> dict[str, Any]:
     kind = name_of(policy)
     if is_file(kind):
-        kind = Path(os.path.relpath(kind, path.parent)).as_posix()
+        raise ConfigError(f"a policy file names no code; instead of saving, run with --policy {kind}")
     return {"kind": kind, **{key: _plain(value) for key, value in settings_of(policy).items()}}
 
 

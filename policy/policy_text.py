@@ -119,6 +119,21 @@ def named_subnets(parts: Sequence[Part]) -> tuple[Subnet, ...]:
     )
 
 
+def files_of(text: str) -> frozenset[str]:
+    """The files that a policy's text names: Python files, or the TOML file; nothing is read.
+
+    Raises:
+        ConfigError: as for ``parse_policy``.
+
+    >>> sorted(files_of("mine.py:n=3+deadline=20")), sorted(files_of("battery.toml")), sorted(files_of("battery"))
+    (['mine.py'], ['battery.toml'], [])
+    """
+    text = text.strip()
+    if text.endswith(".toml"):
+        return frozenset((text,))
+    return frozenset(part.kind for part in parse_policy(text) if is_file(part.kind))
+
+
 def is_only_recorded(text: str) -> bool:
     """Whether a recorded run of this policy is replayed from its recorded decisions, and not decided again.
 
@@ -129,9 +144,7 @@ def is_only_recorded(text: str) -> bool:
     """
     text = text.strip()
     kinds = {re.split("[:=]", part)[0].strip() for part in _split(text)}
-    if text.endswith(".toml") or kinds & REMOVED.keys():
-        return True
-    return any(is_file(part.kind) for part in parse_policy(text))
+    return bool(kinds & REMOVED.keys() or files_of(text))
 
 
 def write_policy(policy: Policy) -> str:

@@ -85,6 +85,7 @@ TRAIN_MAY_USE_OF_INFERENCE = {
     for module in ("architecture", "layers", "block_kinds", "presets", "engine", "model_file", "lever_accuracy")
 }
 HEAVY = {"torch", "textual", "pyarrow", "onnxruntime", "onnx", "scipy", "pandas", "matplotlib", "numpy"}
+LIGHT = {"kinestream.core.errors", "kinestream.core.printable"}
 LOADED_BY_A_COMMAND = {"output.py"}
 
 
@@ -213,5 +214,5 @@ def test_the_command_line_loads_nothing_heavy_before_a_command_runs(path: Path) 
     imported = imports_of(module_of(path), top_level_only=True)
     assert not {module.split(".")[0] for module in imported} & HEAVY
     own = {module for module in imported if module.startswith("kinestream.")}
-    light = {module for module in own if room_of(module) == "cli"} | {"kinestream.core.errors"}
+    light = {module for module in own if room_of(module) == "cli"} | LIGHT
     assert own <= light, f"{path.name} imports {own - light} at the top"

@@ -10,6 +10,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.policy import FixedPolicy, Part, build_policy, make_policy, parts_of, save_policy
 from kinestream.policy.catalog import settings_of
 from kinestream.policy.external_policy import name_of
+from kinestream.policy.policy_text import files_of, is_only_recorded
 
 from . import policy_settings, value_steps
 from .policy_settings import Setting
@@ -32,12 +33,18 @@ class Control:
         session: receives the commands.
         state: its log gets a line for each command.
         refuse: called with the reason if a command is impossible; the run continues unchanged.
+        in_browser: the commands come from a page. They name no files, so that the page runs no code and reads and
+            writes nothing of this machine; the policy files of the command line remain.
     """
 
-    def __init__(self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None]) -> None:
+    def __init__(
+        self, session: SessionLike, state: DashboardState, refuse: Callable[[str], None], *, in_browser: bool = False
+    ) -> None:
         self.session = session
         self._state = state
         self._refuse = refuse
+        self._in_browser = in_browser
+        self._own_files = _files_of(session.policy_text)
         self._kinds = value_steps.policies(session.policy_text)
         self._parsed: tuple[str, Policy | None] = ("", None)
         self._unpinned = self._kinds[0]
@@ -45,11 +52,12 @@ class Control:
 
     @property
     def policy(self) -> Policy | None:
-        """The policy in force, for its settings; None if its text cannot be parsed."""
+        """The policy in force, for its settings; None if its text cannot be parsed, or is a file of a recording."""
         text = self.session.policy_text
         if self._parsed[0] != text:
             try:
-                self._parsed = text, make_policy(text, self.session.table)
+                own = not (self.session.repeats and is_only_recorded(text))
+                self._parsed = text, make_policy(text, self.session.table) if own else None
             except ConfigError:
                 self._parsed = text, None
         return self._parsed[1]
@@ -63,6 +71,8 @@ class Control:
     def set_policy(self, text: str) -> None:
         """Use the policy with this text from the next window on."""
         try:
+            if self._in_browser and files_of(text) - self._own_files:
+                raise ConfigError("a page in a browser names no files: start kinestream serve with --policy FILE")
             self.session.set_policy(text)
         except ConfigError as error:
             self._refuse(str(error))
@@ -204,3 +214,11 @@ class Control:
     def _note(self, text: str) -> None:
         if self._state.stream is not None:
             self._state.stream.note(text)
+
+
+def _files_of(text: str) -> frozenset[str]:
+    """The files of a policy's text; none if it cannot be parsed, as that of an earlier version."""
+    try:
+        return files_of(text)
+    except ConfigError:
+        return frozenset()

@@ -64,6 +64,11 @@ class SessionLike(Protocol):
         ...
 
     @property
+    def repeats(self) -> bool:
+        """Whether a recording names the policy; its files are not run then."""
+        ...
+
+    @property
     def playback(self) -> Playback | None:
         """Speed, pause and position of a recording; None for a live source."""
         ...

@@ -172,8 +172,9 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
                 from kinestream.dashboard import run_dashboard
 
                 drawing = True
-                summary = run_dashboard(session, ascii=args.ascii, loop=runner.get_loop())
-                if not in_browser():  # there, standard output belongs to the page
+                served = in_browser()
+                summary = run_dashboard(session, ascii=args.ascii, in_browser=served, loop=runner.get_loop())
+                if not served:  # there, standard output belongs to the page
                     print(summary_text(summary))
                 return session.exit_status
             return runner.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))

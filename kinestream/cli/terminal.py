@@ -1,4 +1,8 @@
-"""Lines and progress for the person at the terminal, on standard error; and their Ctrl-C."""
+"""Everything that the command line prints passes through here; and a person's Ctrl-C.
+
+Labels, stream names, file names and messages come from strangers: ``show`` and ``console`` write their control
+characters as escapes, so that none steers the terminal or feigns another line.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,21 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
+
+from kinestream.core.printable import printable
 
 
-def say(line: str) -> None:
-    """Print one line."""
-    print(f"kinestream: {line}", file=sys.stderr, flush=True)
+def show(*lines: object, out: TextIO | None = None) -> None:
+    """Print each line, on standard output by default."""
+    stream: TextIO = out or sys.stdout
+    stream.write("".join(f"{printable(line)}\n" for line in lines))
+    stream.flush()
+
+
+def say(line: object) -> None:
+    """Print one line for the person at the terminal, on standard error."""
+    show(f"kinestream: {line}", out=sys.stderr)
 
 
 def progress(title: str) -> Callable[[int, int], None]:

@@ -46,6 +46,8 @@ class RerunSession(Session):
         DataMissing, DataDamaged: the folder holds no readable recording.
     """
 
+    repeats = True
+
     def __init__(self, folder: Path, *, speed: float = 1.0, limit_s: float | None = None) -> None:
         source = RecordingPlayer(folder, speed=speed, as_computed=True)
         try:

@@ -51,6 +51,8 @@ class Session:
 
     exit_status = 0
     """The exit status of the command that ran the session."""
+    repeats = False
+    """Whether a recording names the policy; its files are not run then."""
 
     def __init__(
         self,

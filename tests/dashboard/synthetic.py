@@ -54,6 +54,8 @@ class SyntheticPlayback:
 class SyntheticSession:
     """Plays ``seconds`` of stream with ``pace_s`` between chunks, then waits for ``stop()`` if ``hold``, else ends."""
 
+    repeats = False
+
     def __init__(self, seconds: float = 60.0, *, live: bool = False, hold: bool = True, pace_s: float = 0.0) -> None:
         self.source_name = "synthetic"
         self.model_name = "uci_cnn"

@@ -47,13 +47,18 @@ def test_a_saved_policy_is_read_back(table: OperatingTable, tmp_path: Path, text
     assert [path.name for path in tmp_path.iterdir()] == ["p.toml"]
 
 
-def test_a_file_names_a_python_file_beside_it(table: OperatingTable, tmp_path: Path) -> None:
-    code = "def decide(state, table, word='a'):\n    return table.front[0].subnet\n"
-    (tmp_path / "mine.py").write_text(code)
-    policy = make_policy(f'{tmp_path / "mine.py"}:word=say "b"', table)
-    save_policy(policy, tmp_path / "p.toml")
-    assert 'kind = "mine.py"' in (tmp_path / "p.toml").read_text()
-    assert make_policy(str(tmp_path / "p.toml"), table) == policy
+def test_a_policy_file_names_no_code(table: OperatingTable, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    (tmp_path / "mine.py").write_text(f"open({str(ran)!r}, 'w')\ndef decide(state, table):\n    return None\n")
+    file = tmp_path / "p.toml"
+    for content in ('kind = "mine.py"\n', 'kind = "fixed"\n[[limit]]\nkind = "mine.py"\n'):
+        file.write_text(content)
+        with pytest.raises(ConfigError, match="names no code; if you trust it, name it yourself"):
+            make_policy(str(file), table)
+    assert not ran.exists()
+    with pytest.raises(ConfigError, match="names no code; instead of saving, run with --policy"):
+        save_policy(make_policy(str(tmp_path / "mine.py"), table), tmp_path / "saved.toml")
+    assert not (tmp_path / "saved.toml").exists()
 
 
 @pytest.mark.parametrize(

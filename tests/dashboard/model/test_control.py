@@ -17,6 +17,8 @@ from kinestream.policy import POLICIES, write_policy
 from ..screen import SIZE, drawn, settled, text
 from ..synthetic import SyntheticSession
 
+OWN = "open('ran', 'w')\ndef decide(state, table):\n    return table.front[0].subnet\n"
+
 
 async def test_p_cycles_through_the_policies() -> None:
     session = SyntheticSession(5)
@@ -97,3 +99,49 @@ def test_a_policy_from_a_file_is_saved_under_its_own_name_with_the_deadline(tmp_
     policy = Control(session, DashboardState(), lambda _: None).to_save()
     assert policy is not None
     assert write_policy(policy) == f"{path}+deadline:ms=2.0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["own.py", "/tmp/own.py:n=1", "fixed+own.py", "own.py=1", "own.py ", "x:y=own.py", "own.toml", "fixed+own.toml",
+     "~/own.toml"],
+)  # fmt: skip
+def test_a_page_in_a_browser_names_no_files(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.py", "own.toml"):
+        (tmp_path / name).write_text(OWN if name.endswith("py") else 'kind = "fixed"\n')
+    session, refused = SyntheticSession(), []
+    control = Control(session, DashboardState(), refused.append, in_browser=True)
+    control.set_policy(text)
+    assert session.policy_text == "battery:hours=6"
+    assert len(refused) == 1
+    control.set_policy("slowdown+battery:hours=8")
+    assert session.policy_text == "slowdown+battery:hours=8"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_policy_file_of_the_command_line_remains_in_a_browser(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def decide(state, table, n=1):\n    return table.front[0].subnet\n")
+    session, refused = SyntheticSession(), []
+    session.policy_text = f"{own}:n=2"
+    control = Control(session, DashboardState(), refused.append, in_browser=True)
+    for policy in ("fixed", f"{own}:n=3", f"{own}+deadline=5"):
+        control.set_policy(policy)
+        assert session.policy_text == policy
+    assert refused == []
+
+
+@pytest.mark.parametrize("in_browser", [False, True])
+def test_a_policy_file_that_a_recording_names_is_not_run(
+    in_browser: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    session = SyntheticSession()
+    session.repeats, session.policy_text = True, "own.py+deadline=20"
+    control = Control(session, DashboardState(), lambda reason: None, in_browser=in_browser)
+    assert control.policy is None
+    control.change_hop(1)
+    control.change_limit(1)
+    assert not (tmp_path / "ran").exists()
