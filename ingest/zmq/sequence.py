@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from dataclasses import dataclass, replace
-from math import nan
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field, replace
 
 from kinestream.core.signals import SampleChunk
 
@@ -16,6 +15,10 @@ MAX_STREAMS = 64
 MAX_NAMES = 4096
 """Number of epoch names remembered, to notice a name used twice; the oldest are forgotten."""
 
+REMEMBERED = 16
+"""Number of a stream's newest messages remembered, to recognise copies of them: a sender that is unsure what arrived
+repeats a few."""
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -25,8 +28,8 @@ class _Stream:
     """The epoch's name as passed on: a new one where the sender used its name twice."""
     expected: int
     """The number of the next sample."""
-    newest: tuple[float, float] = (nan, nan)
-    """Send time and first sample time of the newest message, which identify a copy of it."""
+    newest: deque[tuple[str, int, float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Epoch, number, send time and first sample time of the newest messages, which identify copies of them."""
     ended: bool = False
     refused: tuple[str, int] | None = None
     """The epoch and the next number of the last message that was refused as old."""
@@ -40,7 +43,8 @@ class SequenceTracker:
     that start at 0 again mean that the sender restarted under the same epoch name: the tracker counts ``restarted``
     and passes the samples on as a new epoch, so that no window joins the two. Any other message that goes back, in
     number or to an earlier epoch, is a replay of an old one: the tracker refuses it and counts it as ``repeated``.
-    If the next message continues from there, the sender really restarted and the head was missed.
+    If the next message continues from there, the sender really restarted and the head was missed, unless both are exact
+    copies of messages just received.
 
     Args:
         expected: number of streams to expect; ``all_ended`` is false until that many have been seen.
@@ -83,7 +87,7 @@ class SequenceTracker:
             stream = self._start_epoch(stream, chunk)
         self.counts["not_received"] += chunk.seq - stream.expected
         stream.expected = chunk.seq + len(chunk)
-        stream.newest = (chunk.received_s, chunk.t.item(0))
+        stream.newest.append((chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0)))
         return chunk if stream.name == chunk.session else replace(chunk, session=stream.name)
 
     def end(self, end: EndOfStream) -> None:
@@ -100,15 +104,13 @@ class SequenceTracker:
         """Return whether a message out of sequence is an old one; count and remember it if so."""
         if stream.ended or not (stream.epoch == chunk.session or (chunk.stream, chunk.session) in self._names):
             return False
-        is_copy = (stream.epoch, stream.expected, *stream.newest) == (
-            chunk.session,
-            chunk.seq + len(chunk),
-            chunk.received_s,
-            chunk.t.item(0),
-        )
-        if not is_copy and (chunk.seq == 0 or stream.refused == (chunk.session, chunk.seq)):
-            return False
-        stream.refused = (chunk.session, chunk.seq + len(chunk))
+        message = (chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0))
+        # A recording that is sent again from its first message on looks like copies of itself, so that one is a restart.
+        is_copy = message in stream.newest if chunk.seq else message == stream.newest[-1]
+        if not is_copy:
+            if chunk.seq == 0 or stream.refused == (chunk.session, chunk.seq):
+                return False
+            stream.refused = (chunk.session, chunk.seq + len(chunk))
         self.counts["repeated"] += 1
         return True
 
@@ -117,6 +119,8 @@ class SequenceTracker:
             self.counts["restarted"] += stream.epoch == chunk.session
             self.counts["not_received"] += chunk.seq
         new = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
+        if stream is not None and not stream.ended:
+            new.newest = stream.newest
         self._streams[chunk.stream] = new
         return new
 

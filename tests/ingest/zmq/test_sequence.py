@@ -10,8 +10,14 @@ from kinestream.ingest.zmq.sequence import MAX_NAMES, MAX_STREAMS, SequenceTrack
 from kinestream.ingest.zmq.wire import EndOfStream
 
 
-def chunk(epoch: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChunk:
-    return SampleChunk(stream, epoch, np.arange(n) / 50.0, np.zeros((n, 3), np.float32), ACC, 50.0, seq, 0.0)
+def chunk(epoch: str, seq: int, n: int = 10, stream: str = "wrist", booted_s: float = 0.0) -> SampleChunk:
+    t = booted_s + (seq + np.arange(n)) / 50.0
+    return SampleChunk(stream, epoch, t, np.zeros((n, 3), np.float32), ACC, 50.0, seq, float(t[-1]))
+
+
+def later(epoch: str, seq: int) -> SampleChunk:
+    """A chunk of a sender that restarted."""
+    return chunk(epoch, seq, booted_s=9.0)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +28,8 @@ def chunk(epoch: str, seq: int, n: int = 10, stream: str = "wrist") -> SampleChu
         ([chunk("a", 0), chunk("a", 25), chunk("a", 35)], 15, ["a", "a", "a"]),
         ([chunk("a", 0), chunk("b", 0)], 0, ["a", "b"]),
         ([chunk("a", 0), chunk("b", 30), chunk("b", 40)], 30, ["a", "b", "b"]),
-        ([chunk("a", 0), chunk("a", 10), chunk("a", 0), chunk("a", 10)], 0, ["a", "a", "a#2", "a#2"]),
-        ([chunk("a", 0), chunk("b", 0), chunk("a", 0)], 0, ["a", "b", "a#2"]),
+        ([chunk("a", 0), chunk("a", 10), later("a", 0), later("a", 10)], 0, ["a", "a", "a#2", "a#2"]),
+        ([chunk("a", 0), chunk("b", 0), later("a", 0)], 0, ["a", "b", "a#2"]),
         ([chunk("a", 0), chunk("a", 30, stream="hip"), chunk("a", 10), chunk("a", 45, stream="hip")], 5, ["a"] * 4),
     ],
     ids=[
@@ -46,8 +52,8 @@ def test_a_jump_in_the_numbers_is_a_loss(messages: list[SampleChunk], lost: int,
 
 def test_numbers_that_go_back_are_counted_as_a_restart() -> None:
     tracker = SequenceTracker()
-    for seq in (0, 10, 0):
-        tracker.take(chunk("a", seq))
+    for message in (chunk("a", 0), chunk("a", 10), later("a", 0)):
+        tracker.take(message)
     assert tracker.counts["restarted"] == 1
 
 
@@ -89,13 +95,27 @@ def test_a_stream_that_restarts_after_its_end_is_a_new_epoch() -> None:
         ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 30)], "a a a - a", {"repeated": 1}),
         ([("a", 0), ("a", 0), ("a", 10)], "a - a", {"repeated": 1}),
         ([("a", 0), ("b", 0), ("a", 10), ("b", 10)], "a b - b", {"repeated": 1}),
+        ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 20), ("a", 30)], "a a a - - a", {"repeated": 2}),
+        (
+            [("a", 0), ("a", 10), ("a", 20), ("b", 0), ("a", 10), ("a", 20), ("b", 0), ("b", 10)],
+            "a a a b - - - b",
+            {"repeated": 3},
+        ),
         (
             [("a", 50), ("a", 60), ("a", 20), ("a", 30), ("a", 40)],
             "a a - a#2 a#2",
             {"repeated": 1, "restarted": 1, "not_received": 30},
         ),
     ],
-    ids=["a copy", "an old message", "a copy of the first", "of an old epoch", "a restart whose head was missed"],
+    ids=[
+        "a copy",
+        "an old message",
+        "a copy of the first",
+        "of an old epoch",
+        "copies of the newest",
+        "copies from before a restart",
+        "a restart whose head was missed",
+    ],
 )
 def test_an_old_message_is_refused_unless_the_next_one_continues_from_it(
     messages: list[tuple[str, int]], taken: str, counts: dict[str, int]
