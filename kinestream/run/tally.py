@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from array import array
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -14,6 +15,7 @@ from kinestream.core.scoring import judged_label
 from kinestream.core.signals import UNKNOWN, Prediction, Window
 
 REMEMBERED_LATENCIES = 100_000
+"""Number of the newest predictions whose latency percentiles are computed."""
 
 
 class Tally:
@@ -27,7 +29,8 @@ class Tally:
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
-        self._latencies: deque[float] = deque(maxlen=REMEMBERED_LATENCIES)
+        # Room for all of them from the start: a run that grows for hours looks like a leak.
+        self._latencies_ms = array("d", bytes(8 * REMEMBERED_LATENCIES))
         self._subnets: Counter[str] = Counter()
         self._judged = Counter[str]()
         self._by_label: dict[str, list[int]] = {}
@@ -38,8 +41,8 @@ class Tally:
 
     def add(self, prediction: Prediction, deadline_ms: float | None) -> None:
         """Count a prediction; it is late above ``deadline_ms``."""
+        self._latencies_ms[self.predictions % REMEMBERED_LATENCIES] = prediction.latency_ms
         self.predictions += 1
-        self._latencies.append(prediction.latency_ms)
         self._subnets[str(prediction.decision.subnet)] += 1
         self._energy_mj += prediction.energy_mj
         self._missed += deadline_ms is not None and prediction.latency_ms > deadline_ms
@@ -57,7 +60,8 @@ class Tally:
         """Plain JSON values; None for a figure that is not known."""
         judged = self._judged
         known = judged["pure"] + judged["mixed"]
-        p50, p95, p99 = np.percentile(self._latencies, [50, 95, 99]) if self._latencies else [math.nan] * 3
+        latencies_ms = np.frombuffer(self._latencies_ms)[: self.predictions]
+        p50, p95, p99 = np.percentile(latencies_ms, [50, 95, 99]) if len(latencies_ms) else [math.nan] * 3
         return {
             "predictions": self.predictions,
             "accuracy": _share(judged["pure_right"], judged["pure"]),
