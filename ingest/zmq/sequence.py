@@ -105,7 +105,7 @@ class SequenceTracker:
         if stream.ended or not (stream.epoch == chunk.session or (chunk.stream, chunk.session) in self._names):
             return False
         message = (chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0))
-        # A recording that is sent again from its first message on looks like copies of itself, so that one is a restart.
+        # A recording sent again from its first message on looks like copies of itself: that message is a restart.
         is_copy = message in stream.newest if chunk.seq else message == stream.newest[-1]
         if not is_copy:
             if chunk.seq == 0 or stream.refused == (chunk.session, chunk.seq):
