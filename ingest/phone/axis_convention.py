@@ -4,7 +4,7 @@ On Android, an acceleration is positive in the direction in which the phone is p
 +9.8 m/s^2 upwards; ``acc_*`` has this convention. On an iPhone, acceleration and gravity have the opposite signs, and
 the uncalibrated accelerometer is in g (COORDINATES.md and CROSSPLATFORM.md of
 github.com/tszheichoi/awesome-sensor-logger), unless "Standardise Units & Frames" is on. Angular rates are the same on
-both.
+both. An Apple Watch follows the iPhone, with gravity and acceleration in g.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kinestream.core.signals import ACC, GRAVITY, GYRO, STANDARD_GRAVITY
 from .readings import Readings
 from .sensor_logger import GRAVITY as GRAVITY_SENSOR
 from .sensor_logger import GYRO as GYRO_SENSOR
-from .sensor_logger import LINEAR, RAW, RAW_GYRO, TOTAL
+from .sensor_logger import LINEAR, RAW, RAW_GYRO, TOTAL, WRIST_GRAVITY, WRIST_GYRO, WRIST_LINEAR
 
 Convention = Literal["ios", "android", "standard"]
 CONVENTIONS: tuple[Convention, ...] = ("ios", "android", "standard")
@@ -39,6 +39,8 @@ class Conversion:
     """Factor from the sum of the acceleration sensors to m/s^2 with Android's signs."""
     assumed: str
     """The assumptions about units and signs, for the user."""
+    doubt: str = ""
+    """Why an assumption may be wrong, and what to do; empty if nothing speaks against them."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -76,11 +78,40 @@ def choose_conversion(
         factor *= STANDARD_GRAVITY
     assumed = f"acceleration from {names}, {reason}"
     level = _median_norm([readings[sensor] for sensor, columns in sensors.items() if columns != GYRO]) * abs(factor)
+    doubt = ""
     if not _PLAUSIBLE[0] <= level <= _PLAUSIBLE[1]:
-        assumed += f"; its median is {level:.1f} m/s^2, expected about 9.8: check the units and os="
+        doubt = f"its median is {level:.1f} m/s^2, expected about 9.8: check the units and os="
+        assumed += f"; {doubt}"
     if gyro is None:
         assumed += "; no gyroscope"
-    return Conversion(sensors, factor, assumed)
+    return Conversion(sensors, factor, assumed, doubt and f"acceleration from {names}: {doubt}")
+
+
+def choose_wrist_conversion(readings: Mapping[str, Readings], setting: Convention | None = None) -> Conversion | None:
+    """Return the conversion for an Apple Watch's first seconds; None without its motion.
+
+    Its gravity tells the convention: it is as long as 1 g, in g with an iPhone's signs, or in m/s^2 with Android's
+    signs if "Standardise Units & Frames" is on.
+
+    >>> still = Readings(np.arange(50), np.zeros((50, 3), np.float32))
+    >>> down = Readings(np.arange(50), np.full((50, 3), [0.0, 0.0, -1.0], np.float32))
+    >>> conversion = choose_wrist_conversion({WRIST_LINEAR: still, WRIST_GRAVITY: down, WRIST_GYRO: still})
+    >>> round(conversion.factor, 2)
+    -9.81
+    """
+    if WRIST_GRAVITY not in readings:
+        return None
+    sensors = {WRIST_LINEAR: ACC, WRIST_GRAVITY: GRAVITY, WRIST_GYRO: GYRO}
+    level = _median_norm([readings[WRIST_GRAVITY]])
+    in_g = level < _HALFWAY
+    ios = in_g if setting is None else setting == "ios"
+    factor = (-1.0 if ios else 1.0) * (STANDARD_GRAVITY if in_g else 1.0)
+    signs = f"signs of {'an iPhone' if ios else 'Android'}"
+    reason = "because its gravity is in " + ("g" if in_g else "m/s^2") if setting is None else f"set by os={setting}"
+    doubt = ""
+    if not 0.9 <= level / (1.0 if in_g else STANDARD_GRAVITY) <= 1.1:
+        doubt = f"the gravity of the watch is {level:.2f} long, expected 1 g or 9.8 m/s^2: update Sensor Logger"
+    return Conversion(sensors, factor, f"acceleration from a watch's motion, {signs}, {reason}", doubt)
 
 
 def _acceleration(sensors: Container[str]) -> dict[str, tuple[str, ...]] | None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from kinestream.core.errors import DecodeError
 
 from .readings import MAX_VALUE
+
+MAX_EXAMPLE = 200
+"""Maximum length of malformed text that is kept to be shown."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -35,8 +40,26 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
+def shown(value: object, longest: int = MAX_EXAMPLE) -> str:
+    """Return the start of a value as JSON, for messages.
+
+    >>> shown({"x": [1, 2]}, 9)
+    '{"x": [1,'
+    """
+    try:
+        return json.dumps(value)[:longest]
+    except RecursionError:
+        return "nested too deeply"
+
+
 def measured(value: object) -> float | None:
-    """Return the value as a float if a sensor can have measured it; else None."""
+    """Return the value as a float, also from text, if a sensor can have measured it; else None.
+
+    >>> measured(0.5), measured("-1.5e-3"), measured("1_0"), measured("nan"), measured(True)
+    (0.5, -0.0015, None, None, None)
+    """
+    if isinstance(value, str) and len(value) < 40 and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_VALUE <= value <= MAX_VALUE:
         return float(value)
     return None

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinestream.core.errors import DecodeError, InputMismatch
 
-from .json_text import measured, parse_object
+from .json_text import measured, parse_object, shown
 from .readings import Batch, Readings
 from .sensor_logger import GYRO, TOTAL
 
@@ -57,8 +57,13 @@ def read_config(data: bytes) -> tuple[Buffers, ...]:
     """
     config = parse_object(data)
     buffers: dict[str, Buffers] = {}
+    sources: list[str] = []
     for entry in _list(config, "inputs"):
-        sensor = _SENSORS.get(entry["source"]) if isinstance(entry.get("source"), str) else None
+        source = entry.get("source")
+        if not isinstance(source, str):
+            continue
+        sources.append(source)
+        sensor = _SENSORS.get(source)
         if sensor is None:
             continue
         names: dict[str, Any] = {}
@@ -71,7 +76,8 @@ def read_config(data: bytes) -> tuple[Buffers, ...]:
         title = config.get("title")
         raise InputMismatch(
             f"the phyphox experiment {title if isinstance(title, str) else ''!r} has no accelerometer; open "
-            "'Acceleration (with g)', or tap '+' and add a simple experiment with accelerometer and gyroscope"
+            "'Acceleration (with g)', or tap '+' and add a simple experiment with accelerometer and gyroscope "
+            f"(this one has {', '.join(sources) or 'no sensor'})"
         )
     return tuple(buffers.values())
 
@@ -115,6 +121,10 @@ class Response:
     """The time of each sensor's last reading, for sensors with readings."""
     counts: Counter[str]
     """``malformed_readings`` that were skipped."""
+    example: bytes = b""
+    """One malformed reading."""
+    reason: str = ""
+    """Why it was not understood."""
 
 
 def read_response(data: bytes, buffers: tuple[Buffers, ...]) -> Response:
@@ -134,6 +144,7 @@ def read_response(data: bytes, buffers: tuple[Buffers, ...]) -> Response:
     counts: Counter[str] = Counter()
     batch: dict[str, Readings] = {}
     newest_s: dict[str, float] = {}
+    example = reason = ""
     for buffer in buffers:
         times = _values(content, buffer.t)
         if times and (newest := measured(times[-1])) is not None:
@@ -141,7 +152,11 @@ def read_response(data: bytes, buffers: tuple[Buffers, ...]) -> Response:
         # The app may not lock its buffers and send one more time than values; the next response repeats that time.
         rows = list(zip(times, *(_values(content, name) for name in buffer.xyz), strict=False))
         good = [numbers for row in rows if None not in (numbers := tuple(measured(value) for value in row))]
-        counts["malformed_readings"] += len(rows) - len(good)
+        if len(good) < len(rows):
+            counts["malformed_readings"] += len(rows) - len(good)
+            bad = next(row for row in rows if any(measured(value) is None for value in row))
+            example = shown(bad)
+            reason = f"a reading of {buffer.sensor} is {example}; expected a time and three numbers"
         if rows and (newest := measured(rows[-1][0])) is not None:
             newest_s[buffer.sensor] = newest
         if good:
@@ -149,7 +164,7 @@ def read_response(data: bytes, buffers: tuple[Buffers, ...]) -> Response:
             batch[buffer.sensor] = Readings(
                 np.rint(table[:, 0] * 1e9).astype(np.int64), table[:, 1:].astype(np.float32)
             )
-    return Response(Status(session, measuring), batch, newest_s, counts)
+    return Response(Status(session, measuring), batch, newest_s, counts, example.encode(), reason)
 
 
 def _values(content: dict[str, Any], name: str) -> list[Any]:

@@ -8,11 +8,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 import aiohttp
 from yarl import URL
 
 from kinestream.core.errors import DecodeError, InputMismatch, SourceLost
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
@@ -72,6 +74,9 @@ class PhyphoxSource:
         self._started = False
         self._closed = asyncio.Event()
         self._lost = 0
+        self._reception = Reception(
+            self._stream_name, expected="accelerometer, gyroscope"
+        )  # without the present stream
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Yield the chunks.
@@ -87,6 +92,8 @@ class PhyphoxSource:
             try:
                 async for response, received_s, whole in self._responses(http):
                     self._counts += response.counts
+                    self._reception = replace(self._reception, packets=self._reception.packets + 1)
+                    self._refuse(response.counts["malformed_readings"], response.example, response.reason)
                     for chunk in self._take(response, received_s, whole):
                         yield chunk
             finally:
@@ -114,6 +121,9 @@ class PhyphoxSource:
                 await self._pause(MAX_BACKOFF_S)
             except (aiohttp.ClientError, TimeoutError, DecodeError, OSError) as error:
                 self._counts["malformed" if isinstance(error, DecodeError) else "unanswered"] += 1
+                if isinstance(error, DecodeError):
+                    self._reception = replace(self._reception, packets=self._reception.packets + 1)
+                    self._refuse(1, error.packet, error.reason)
                 if session is None and self._now() - since_s > self._wait_s:
                     raise SourceLost(self._unreachable(error)) from None
                 if isinstance(error, aiohttp.ClientResponseError):
@@ -172,7 +182,33 @@ class PhyphoxSource:
             self._stream.close()
             self._counts += self._stream.counts()
             self._lost += self._stream.lost
+            self._reception = self._with_stream(self._stream)
             self._stream = None
+
+    def _refuse(self, n: int, example: bytes, reason: str) -> None:
+        """Record malformed readings, or a malformed response."""
+        self._reception = replace(
+            self._reception,
+            malformed=self._reception.malformed + n,
+            malformed_example=example or self._reception.malformed_example,
+            malformed_reason=reason or self._reception.malformed_reason,
+        )
+
+    def _with_stream(self, stream: PhoneStream) -> Reception:
+        """The reception with what a measurement received."""
+        received = stream.reception()
+        return replace(
+            self._reception,
+            samples=self._reception.samples + received.samples,
+            newest_s=received.newest_s,
+            sensor_hz=received.sensor_hz,
+            unpaired=self._reception.unpaired + received.unpaired,
+            remarks=received.remarks,
+        )
+
+    def receptions(self) -> list[Reception]:
+        """Return what arrived from the phone, over all its measurements."""
+        return [self._reception if self._stream is None else self._with_stream(self._stream)]
 
     def _unreachable(self, error: Exception) -> str:
         return (

@@ -1,20 +1,25 @@
 """Messages of the Sensor Logger app: bytes in, readings out. No network here.
 
-Schema: PUSHING.md and UNITS.md of github.com/tszheichoi/awesome-sensor-logger.
+Schema: PUSHING.md and UNITS.md of github.com/tszheichoi/awesome-sensor-logger. An Apple Watch sends its motion through
+the app as ``wristmotion``: several vectors in one reading.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from kinestream.core.errors import DecodeError
 
-from .json_text import measured, parse_object, whole
+from .json_text import measured, parse_object, shown, whole
 from .readings import Batch, Readings
+from .vectors import Vector, named_vector, vector
 
 MAX_BODY_BYTES = 4 * 2**20
 """Ten times the size of a second of all sensors of a phone."""
@@ -27,7 +32,12 @@ _EARLIEST_NS, _LATEST_NS = 946_684_800 * 10**9, 2**62  # from the year 2000 to a
 TOTAL, LINEAR, GRAVITY, RAW = "totalacceleration", "accelerometer", "gravity", "accelerometeruncalibrated"
 GYRO, RAW_GYRO = "gyroscope", "gyroscopeuncalibrated"
 SENSORS = frozenset({TOTAL, LINEAR, GRAVITY, RAW, GYRO, RAW_GYRO})
-"""The sensors that are read; others in a message are ignored."""
+"""The phone's sensors that are read."""
+WRIST = "wristmotion"
+WRIST_LINEAR, WRIST_GRAVITY, WRIST_GYRO = f"{WRIST} acceleration", f"{WRIST} gravity", f"{WRIST} rotation rate"
+WRIST_VECTORS = {WRIST_LINEAR: "acceleration", WRIST_GRAVITY: "gravity", WRIST_GYRO: "rotationRate"}
+"""The sensors of a watch, and the name of each in the values of its readings."""
+BATTERY = "battery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,12 @@ class Message:
     """``malformed_readings`` that were skipped."""
     battery_frac: float | None = None
     """The phone's charge, 0 to 1; None if the app does not log it."""
+    unwanted: frozenset[str] = frozenset()
+    """Sensors that are not read."""
+    example: bytes = b""
+    """The start of a malformed reading."""
+    reason: str = ""
+    """Why it was not understood."""
 
 
 def decode(data: bytes) -> Message | None:
@@ -63,15 +79,23 @@ def decode(data: bytes) -> Message | None:
     payload = body.get("payload", [])
     if not isinstance(payload, list) or len(payload) > MAX_READINGS:
         raise DecodeError(f"'payload' is not a list of at most {MAX_READINGS} readings", data[:64])
-    counts: Counter[str] = Counter()
-    batch = _batch(payload, counts)
+    readings = _Payload(payload)
     number = whole(body.get("messageId"), MAX_MESSAGE_ID)
-    if number is None and not batch and not counts:
+    if number is None and not readings.rows and not readings.malformed:
         return None
     if number is None:
         raise DecodeError("'messageId' is not a whole number", data[:64])
-    device, session = _name(body, "deviceId", data), _name(body, "sessionId", data)
-    return Message(device, session, number, batch, counts, _battery_frac(payload))
+    return Message(
+        _name(body, "deviceId", data),
+        _name(body, "sessionId", data),
+        number,
+        readings.batch(),
+        Counter({"malformed_readings": readings.malformed} if readings.malformed else {}),
+        readings.battery_frac,
+        frozenset(readings.unwanted),
+        readings.example,
+        readings.reason,
+    )
 
 
 def _name(body: dict[str, Any], key: str, data: bytes) -> str:
@@ -81,41 +105,70 @@ def _name(body: dict[str, Any], key: str, data: bytes) -> str:
     return name
 
 
-def _battery_frac(payload: list[Any]) -> float | None:
-    """Return the newest charge in a message; None if it has none, or -1, which the app logs for an unknown charge."""
-    for reading in reversed(payload):
-        if isinstance(reading, dict) and reading.get("name") == "battery" and isinstance(reading.get("values"), dict):
-            level = measured(reading["values"].get("batteryLevel"))
-            return level if level is not None and 0 <= level <= 1 else None
-    return None
+class _Malformed(Exception):
+    """A reading cannot be used; its text says why."""
 
 
-def _batch(payload: list[Any], counts: Counter[str]) -> Batch:
-    rows: dict[str, tuple[list[int], list[tuple[float, float, float]]]] = {}
-    for reading in payload:
-        if not isinstance(reading, dict):
-            counts["malformed_readings"] += 1
-            continue
-        sensor = reading.get("name")
-        if not isinstance(sensor, str):
-            counts["malformed_readings"] += 1
-            continue
-        sensor = sensor.lower()
-        if sensor not in SENSORS:
-            continue
-        values = reading.get("values")
+class _Payload:
+    """The readings of a message, by sensor."""
+
+    def __init__(self, payload: list[Any]) -> None:
+        self.rows: dict[str, tuple[list[int], list[Vector]]] = {}
+        self.unwanted: set[str] = set()
+        self.battery_frac: float | None = None
+        self.malformed = 0
+        self.example, self.reason = b"", ""
+        for reading in payload:
+            try:
+                self._add(reading)
+            except _Malformed as error:
+                self.malformed += 1
+                if not self.reason:
+                    self.example, self.reason = shown(reading).encode(), str(error)
+
+    def _add(self, reading: Any) -> None:
+        if not isinstance(reading, dict) or not isinstance(reading.get("name"), str):
+            raise _Malformed("a reading without the name of its sensor")
+        sensor = _sensor(reading["name"][:MAX_NAME])
+        values = reading.get("values", reading)  # some relays write the values beside the name
+        if sensor == BATTERY:
+            level = measured(values.get("batteryLevel")) if isinstance(values, dict) else None
+            self.battery_frac = level if level is not None and 0 <= level <= 1 else None  # -1: unknown to the app
+            return
+        if sensor == WRIST:
+            vectors = (
+                {name: named_vector(values, key) for name, key in WRIST_VECTORS.items()} if _is_map(values) else {}
+            )
+            expected = "numbers accelerationX, ..., gravityX, ..., rotationRateX, ..."
+        elif sensor in SENSORS:
+            vectors, expected = {sensor: vector(values)}, "numbers x, y and z"
+        else:
+            self.unwanted.add("".join(filter(str.isprintable, reading["name"][:MAX_NAME])))
+            return
         t_ns = whole(reading.get("time"), _LATEST_NS)
-        if not isinstance(values, dict) or t_ns is None or t_ns < _EARLIEST_NS:
-            counts["malformed_readings"] += 1
-            continue
-        x, y, z = measured(values.get("x")), measured(values.get("y")), measured(values.get("z"))
-        if x is None or y is None or z is None:
-            counts["malformed_readings"] += 1
-            continue
-        times, vectors = rows.setdefault(sensor, ([], []))
-        times.append(t_ns)
-        vectors.append((x, y, z))
-    return {
-        sensor: Readings(np.array(times, np.int64), np.array(vectors, np.float32))
-        for sensor, (times, vectors) in rows.items()
-    }
+        if t_ns is None or t_ns < _EARLIEST_NS:
+            raise _Malformed(
+                f"the time of {sensor} is {shown(reading.get('time'), 40)}; expected nanoseconds since 1970, after 2000"
+            )
+        if not vectors or None in vectors.values():
+            raise _Malformed(f"the values of {sensor} are {shown(values, 80)}; expected {expected}")
+        for name, numbers in vectors.items():
+            times, rows = self.rows.setdefault(name, ([], []))
+            times.append(t_ns)
+            rows.append(numbers or (0.0, 0.0, 0.0))
+
+    def batch(self) -> Batch:
+        return {
+            sensor: Readings(np.array(times, np.int64), np.array(vectors, np.float32))
+            for sensor, (times, vectors) in self.rows.items()
+        }
+
+
+def _is_map(values: object) -> bool:
+    return isinstance(values, Mapping)
+
+
+@lru_cache(maxsize=256)
+def _sensor(name: str) -> str:
+    """Return a sensor's name as the app's documents spell it: ``Wrist Motion`` is ``wristmotion``."""
+    return re.sub(r"[\s_-]", "", name.lower())

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from kinestream.core.errors import ConfigError, DecodeError
 
+from .json_text import MAX_EXAMPLE
 from .sensor_logger import MAX_BODY_BYTES, Message, decode
 
 MESSAGES_PER_S = 100.0
@@ -70,6 +71,8 @@ class PushServer:
         ``too_many_devices``; also ``test_messages``."""
         self.reached = False
         """Whether any request has arrived."""
+        self.example, self.reason = b"", ""
+        """The start of the newest malformed message, and why it was not understood."""
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
 
@@ -125,6 +128,7 @@ class PushServer:
             else:
                 self._receive(message, agent, self._now())
         except DecodeError as error:
+            self.example, self.reason = body[:MAX_EXAMPLE], error.reason
             return self._refuse(400, "malformed", str(error))
         except TooManyDevices as error:
             return self._refuse(503, "too_many_devices", str(error))

@@ -8,13 +8,16 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
 from .address import PhoneAddress
 from .axis_convention import Convention
 from .device import Device, system_of
+from .heard import Heard
 from .invitation import invitation, push_urls
 from .link import Pulse, phone_link
 from .reorder import PATIENCE_S
@@ -65,6 +68,7 @@ class SensorLoggerSource:
             raise
         self._devices: dict[str, Device] = {}
         self._counts: Counter[str] = Counter()
+        self._stray = Heard()  # messages without motion of phones that sent none
         self._ready: deque[SampleChunk] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -106,6 +110,7 @@ class SensorLoggerSource:
         device = self._devices.get(message.device)
         if device is None:
             if not message.batch:
+                self._stray.add(message)
                 self._counts["messages_without_motion"] += 1
                 return
             if len(self._devices) >= MAX_DEVICES:
@@ -153,9 +158,27 @@ class SensorLoggerSource:
             lines.append("a phone connected but sent no motion: switch on Accelerometer, and Start Recording")
         return lines
 
+    def receptions(self) -> list[Reception]:
+        """Return what arrived from each phone and watch; under the source's name, what none of them sent."""
+        server, refused = self._server, self._server.counts["unauthorised"]
+        stray = self._stray.reception(Reception(self.name))
+        if server.counts["malformed"]:
+            stray = replace(
+                stray,
+                packets=stray.packets + server.counts["malformed"],
+                malformed=stray.malformed + server.counts["malformed"],
+                malformed_example=server.example,
+                malformed_reason=server.reason,
+            )
+        if refused:
+            wrong = f"{refused} requests with a wrong token were refused; enter the whole address {self.urls[0]}"
+            stray = replace(stray, remarks=(wrong,))
+        received = [reception for device in self._devices.values() for reception in device.receptions()]
+        return [*received, stray] if stray.packets or stray.remarks or not received else received
+
     def status(self) -> list[LinkStatus]:
         """Return the link status of each phone; before the first, of a phone that is awaited."""
-        links = [device.status(self._now()) for device in self._devices.values()]
+        links = [link for device in self._devices.values() for link in device.status(self._now())]
         return links or [phone_link("phone", None, Pulse(), 0, self._now())]
 
     async def aclose(self) -> None:

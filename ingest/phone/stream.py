@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.core.evidence import Reception
 from kinestream.core.signals import GRAVITY, SampleChunk
 
-from ..join import HOLE_S, Joined, Joiner
+from ..join import Joined, Joiner
 from ..profile import Group
 from ..timing.timed import TimeStatus
 from .axis_convention import Conversion
 from .readings import Batch, Readings
+from .reference_points import ReferencePoints
+from .remarks import stream_remarks
+from .sensor_rate import SensorRate
 from .timeline import BACK_S, Timeline
 
 if TYPE_CHECKING:
@@ -27,10 +31,9 @@ MAX_COLLECTED = 50_000
 """Maximum number of collected readings, more than any phone sends in ``SETTLE_S``."""
 LONG_S = 60.0
 """Silence after which the readings collected before it are discarded, because they no longer describe the stream."""
-MIN_STEPS = 5
-"""Minimum number of steps for a measured rate."""
 RATES_HZ = (1.0, 1000.0)
 """Limits of the nominal rate."""
+_NEVER_NS = -(2**62)
 
 ChooseConversion = Callable[[Mapping[str, Readings]], "Conversion | None"]
 
@@ -61,9 +64,11 @@ class PhoneStream:
         self._timeline = Timeline(prompt)
         self._t0_ns = 0
         self._newest_ns: dict[str, int] = {}
+        self._points = ReferencePoints()
+        self._samples = 0
         self._broken: set[str] = set()  # sensors that may have a hole before their next reading
-        self._collected: list[tuple[Batch, frozenset[str]]] = []
-        self._rates: dict[str, _Rate] = {}
+        self._collected: list[tuple[dict[str, Readings], frozenset[str]]] = []
+        self._rates: dict[str, SensorRate] = {}
         self._joiner: Joiner | None = None
         self._groups: tuple[Group, ...] = ()
         self._leader = ""
@@ -83,35 +88,58 @@ class PhoneStream:
             now_s: the time when the message was released in order; None: the arrival time.
         """
         now_s = received_s if now_s is None else now_s
-        before_ns = max(self._newest_ns.values(), default=None)
+        before_ns = self._newest_known_ns
+        batch, moved_ns = self._points.align(batch)
+        self._move(moved_ns)
         batch = self._ascending(batch)
+        if not whole:
+            self._broken.update(self._newest_ns)
         if not batch:
             return []
-        newest_ns = max(int(readings.t_ns[-1]) for readings in batch.values())
+        newest_ns = self._newest(batch)
         if before_ns is None:
             self._t0_ns = before_ns = newest_ns
         fresh = self._timeline.push((newest_ns - self._t0_ns) / 1e9, received_s)
         if not -BACK_S <= (newest_ns - before_ns) / 1e9 <= LONG_S:  # the clock was set, or there was a long silence
             self._forget_collected()
-        if fresh and self.conversion is not None:
+        if self.conversion is not None and (fresh or moved_ns.keys() & self.conversion.sensors.keys()):
             self._start_epoch(self.conversion)
             self._part += 1
-        if not whole:
-            self._broken.update(self._newest_ns)
         broken = frozenset(self._broken)
         self._broken -= set(batch)
         for sensor, readings in batch.items():
-            self._rates.setdefault(sensor, _Rate()).add(readings.t_ns, self._newest_ns.get(sensor), sensor in broken)
+            self._rates.setdefault(sensor, SensorRate()).add(
+                readings.t_ns, self._newest_ns.get(sensor), sensor in broken
+            )
             self._newest_ns[sensor] = int(readings.t_ns[-1])
         if self.conversion is not None:
             return self._join(batch, broken, now_s)
         self._collected.append((batch, broken))
         return self._settle(now_s)
 
+    def _newest(self, batch: Batch) -> int:
+        """Return the newest time of a message: of its accelerometer, else of all its sensors."""
+        lead = batch.get(self._points.leader)
+        return max(int(readings.t_ns.max()) for readings in ([lead] if lead else batch.values()))
+
+    @property
+    def _newest_known_ns(self) -> int | None:
+        newest_ns = self._newest_ns.get(self._points.leader)
+        return max(self._newest_ns.values(), default=None) if newest_ns is None else newest_ns
+
+    def _move(self, moved_ns: Mapping[str, int]) -> None:
+        """Shift the times of earlier readings, whose sensors turned out to have another clock."""
+        for sensor, change_ns in moved_ns.items():
+            if sensor in self._newest_ns:
+                self._newest_ns[sensor] -= change_ns
+            for batch, _ in self._collected:
+                if sensor in batch:
+                    batch[sensor] = Readings(batch[sensor].t_ns - change_ns, batch[sensor].x)
+
     def _ascending(self, batch: Batch) -> dict[str, Readings]:
         """Return each sensor's readings in the order of time; count and drop repeated ones."""
-        newest_ns = max((int(readings.t_ns.max()) for readings in batch.values()), default=0)
-        if newest_ns < max(self._newest_ns.values(), default=0) - BACK_S * 1e9:
+        before_ns = self._newest_known_ns
+        if batch and before_ns is not None and self._newest(batch) < before_ns - BACK_S * 1e9:
             self._newest_ns.clear()  # the phone's clock was set back
         ascending: dict[str, Readings] = {}
         for sensor, (t_ns, x) in batch.items():
@@ -119,7 +147,7 @@ class PhoneStream:
             if not (np.diff(t_ns) > 0).all():
                 t_ns, first = np.unique(t_ns, return_index=True)
                 x = x[first]
-            new = int(np.searchsorted(t_ns, self._newest_ns.get(sensor, -1), side="right"))
+            new = int(np.searchsorted(t_ns, self._newest_ns.get(sensor, _NEVER_NS), side="right"))
             self._counts["repeated_samples"] += n - len(t_ns) + new
             if new < len(t_ns):
                 ascending[sensor] = Readings(t_ns[new:], x[new:])
@@ -131,10 +159,13 @@ class PhoneStream:
         for sensor in {sensor for batch, _ in self._collected for sensor in batch}:
             parts = [batch[sensor] for batch, _ in self._collected if sensor in batch]
             collected[sensor] = Readings(np.concatenate([p.t_ns for p in parts]), np.concatenate([p.x for p in parts]))
-        first_ns = min(int(readings.t_ns[0]) for readings in collected.values())
-        last_ns = max(int(readings.t_ns[-1]) for readings in collected.values())
+        lead = collected.get(self._points.leader)
+        spans = [lead] if lead else list(collected.values())
+        first_ns = min(int(readings.t_ns[0]) for readings in spans)
+        last_ns = max(int(readings.t_ns[-1]) for readings in spans)
         total = sum(len(readings.t_ns) for readings in collected.values())
-        if last_ns - first_ns < SETTLE_S * 1e9 and total < MAX_COLLECTED:
+        settled = last_ns - first_ns >= SETTLE_S * 1e9 and not self._points.undecided
+        if not settled and total < MAX_COLLECTED:
             return []
         steady = {sensor: readings for sensor, readings in collected.items() if self._rates[sensor].hz is not None}
         conversion = self._choose(steady)
@@ -203,6 +234,7 @@ class PhoneStream:
         if GRAVITY in self.conversion.sensors.values():
             acc, rest = acc + x[:, 3:6], x[:, 6:]
         x = np.concatenate([acc * np.float32(self.conversion.factor), rest], axis=1)
+        self._samples += len(x)
         return SampleChunk(
             self.name,
             f"{self._epoch}.{self._part}" if self._part else self._epoch,
@@ -242,25 +274,23 @@ class PhoneStream:
 
     @property
     def rate_hz(self) -> float:
-        """The leader's measured rate; 0 before it is measured."""
+        """The leader's measured rate over the last seconds; 0 before it is measured."""
         return (self._rates[self._leader].hz or 0.0) if self._leader else 0.0
 
+    def reception(self) -> Reception:
+        """Return the stream's part of a phone's reception; the messages are counted elsewhere."""
+        newest_s = self._joiner.newest_s() if self._joiner else {}
+        return Reception(
+            self.name,
+            samples=self._samples,
+            newest_s={sensor: t_s + self._t0_ns / 1e9 for sensor, t_s in newest_s.items()},
+            sensor_hz={sensor: hz for sensor in newest_s if (hz := self._rates[sensor].hz) is not None},
+            unpaired=self.counts()["unpaired"],
+            unwanted=dict.fromkeys(self.unusable_sensors, 0),
+            remarks=self.remarks(),
+        )
 
-class _Rate:
-    """Measured rate of a sensor: its steps over their total duration, without holes."""
-
-    def __init__(self) -> None:
-        self._steps = 0
-        self._span_ns = 0
-
-    def add(self, t_ns: NDArray[np.int64], before_ns: int | None, broken: bool) -> None:
-        if before_ns is not None and not broken:
-            t_ns = np.concatenate([[before_ns], t_ns])
-        steps_ns = np.diff(t_ns)
-        steps_ns = steps_ns[(steps_ns > 0) & (steps_ns < HOLE_S * 1e9)]
-        self._steps += len(steps_ns)
-        self._span_ns += int(steps_ns.sum())
-
-    @property
-    def hz(self) -> float | None:
-        return self._steps / self._span_ns * 1e9 if self._steps >= MIN_STEPS else None
+    def remarks(self) -> tuple[str, ...]:
+        """Return what was assumed or repaired, and what the phone does not send as it should, one line each."""
+        rates = {sensor: rate for sensor, rate in self._rates.items() if sensor in self._newest_ns}
+        return stream_remarks(self.conversion, self.unusable_sensors, self._points, rates)

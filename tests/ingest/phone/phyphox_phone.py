@@ -31,6 +31,7 @@ class PhyphoxPhone:
         self.session = "a1b2c3"
         self.measuring = False
         self.full = False
+        self.gyro_ahead_s = 0.0
         self.t_s = 0.0
         self.requests: list[str] = []
         self.broken: bytes | None = None
@@ -80,7 +81,7 @@ class PhyphoxPhone:
                 return
             t = self.t_s + np.arange(round(seconds * fs_hz)) / fs_hz
             self.t_s += seconds
-            measured = [(t, motion(t) + UP)] * self.acc + [(t, turning(t))] * self.gyro
+            measured = [(t, motion(t) + UP)] * self.acc + [(t + self.gyro_ahead_s, turning(t))] * self.gyro
             columns = [column for times, x in measured for column in (times, *x.T)]
             for name, column in zip(self.names(), columns, strict=True):
                 self.buffers[name] = [*self.buffers[name], *map(float, column)][-self.size :]

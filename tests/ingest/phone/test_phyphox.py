@@ -115,6 +115,36 @@ async def test_a_measurement_arrives_completely(phone: PhyphoxPhone) -> None:
     assert all("|" not in path for path in phone.requests)  # the bar must be escaped as %7C
 
 
+@pytest.mark.parametrize("ahead_s", [-18000.0, 18000.0, -2.3, 0.4])
+async def test_a_gyroscope_with_another_clock_is_shifted(phone: PhyphoxPhone, ahead_s: float) -> None:
+    phone.gyro_ahead_s = ahead_s
+    async with running(phone) as run:
+        await run.until(lambda: phone.measuring)
+        await run.measure(6.0)
+        await run.until(lambda: run.samples >= 599)
+        _, seq, x = run.joined(epoch(1))
+        np.testing.assert_allclose(x[:, 3:], turning(seq / 100), atol=0.02)
+        (reception,) = run.source.receptions()
+        assert "gyroscope" in reception.remarks[0]
+        assert "it has another clock; shifted to match" in reception.remarks[0]
+        assert reception.packets > 10
+        assert reception.samples == run.samples
+        assert reception.newest_s["totalacceleration"] == pytest.approx(reception.newest_s["gyroscope"], abs=0.02)
+
+
+async def test_responses_that_cannot_be_read_are_named(phone: PhyphoxPhone) -> None:
+    async with running(phone) as run:
+        await run.until(lambda: phone.measuring)
+        phone.broken = (
+            b'{"buffer": {"acc_time": {"buffer": "seven"}}, "status": {"session": "a1b2c3", "measuring": true}}'
+        )
+        await run.until(lambda: run.source.counts().get("malformed", 0) > 0)
+        (reception,) = run.source.receptions()
+        assert reception.malformed > 0
+        assert reception.malformed_reason == "buffer 'acc_time' is not a list"
+        assert reception.expected == "accelerometer, gyroscope"
+
+
 async def test_earlier_readings_are_ignored_and_a_running_measurement_continues(phone: PhyphoxPhone) -> None:
     phone.measuring = True
     phone.measure(10.0)
