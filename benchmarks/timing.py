@@ -115,7 +115,7 @@ def ours(clock: Clock) -> Timer:
             ).t
             for packet in notifications
         ]
-        return np.concatenate(times), host.status().lost
+        return np.concatenate(times), None if clock == NEITHER else host.status().lost
 
     return run
 

@@ -1,122 +1,310 @@
-"""The sampling rate of a device and a line under its newest arrivals, from arrival times only."""
+"""The sampling rate of a device, from arrival times only: whatever was announced, and also where packets get lost."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-BOUND = 0.02
-"""Maximum distance of the true rate from the nominal one."""
-BUCKET_S = 0.5
+BUCKET_S = 0.2
 """Span in which only the earliest arrival counts: the one that waited least for its connection event."""
 WINDOW_S = 30.0
+DELAY_S = 0.1
+"""Maximum difference of the delays of two arrivals while the nominal rate is believed: arrivals over a second show
+the rate to a tenth, over five seconds to a fiftieth."""
+BACKLOG_S = 0.1
+"""Packets that arrive this soon after the first may have been held back, so the rate is measured after them."""
+EARLY_S = 2.0
+"""Span in which the first and the newest arrival alone show the rate."""
 FIRST_S = 6.0
-"""Device time that must be seen before the first search for the rate."""
+"""Span that must be seen before the first search for the exact rate."""
 EVERY_S, LATER_EVERY_S = 2.0, 10.0
 """Time between searches: one costs as much as a thousand arrivals, and a crystal drifts over minutes."""
+NEAR = 0.02
+"""Distance of the exact rate from the nominal one, or from the rate at which samples arrive."""
+LOSSES = 0.08
+"""Share of lost packets that may explain why samples arrive more slowly than the sensor takes them."""
 STEADY = 0.06
-"""Maximum distance of the slope between buckets from the slope over all: a single step changes only the latter."""
-STEP_COST = 3.0
-"""Cost of one bucket in ten that a rate explains only by a loss, in tenths of perfect phase agreement."""
+"""Maximum distance of the median slope from the slope over all: a single step changes only the latter."""
+CHANGES = ((2.0, 0.25), (5.0, 0.1))
+"""Spans in seconds, and how far the rate in both of their halves must lie off: the sensor runs at another rate."""
+CHANGE_POINTS = 6
+"""Minimum number of arrivals that show another rate."""
+STEP_COST = 4.5
+"""Evidence against a rate, in nats, for each loss that it needs."""
 BACK_COST = 3.0
 """Cost of a step back, in losses: it would mean more samples than the rate allows."""
+ALIKE = 0.95
+"""Phase agreement above which no more evidence is gained."""
+SURE = 12.0
+"""Evidence against all other rates, in nats, that makes the best rate of a search the sensor's own."""
+LEAST, KEPT = -0.55, -1.2
+"""Evidence for each arrival, in nats, that a rate needs to be taken, and to be kept."""
+
+
+class Arrival(NamedTuple):
+    """The earliest arrival of a bucket."""
+
+    k: int
+    """Samples received up to its end."""
+    at_s: float
+    part: int
+    """Number of holes before it."""
 
 
 class ArrivalRate:
-    """Distinguishes a slow sensor from a sensor that loses packets.
+    """The sampling period of a sensor: the nominal one as far as the arrivals allow it, else the one they show.
 
-    A sensor that is 1 % slow and one that loses a packet in a hundred deliver alike in the long run. But a slow sensor
-    falls behind steadily, a loss in one step of exactly a packet's duration. So the right rate is the one at which the
-    arrivals, folded to a packet's duration, lie closest together: a phase is blind to whole periods, hence to losses.
-    If the connection interval is a multiple of the packet's duration, every arrival has the phase of the interval; then
-    the rate that needs the fewest steps is better.
+    At first, the rate follows from the number of samples that arrived. It is then made exact. A sensor that is 1 % slow
+    and one that loses a packet in a hundred deliver alike in the long run, but the slow sensor falls behind steadily, a
+    loss in one step of exactly a packet's duration. So the exact rate is the one at which the arrivals, folded to a
+    packet's duration, lie closest together: a phase is blind to whole periods, hence to losses. If the connection
+    interval is a multiple of the packet's duration, every arrival has the phase of the interval; then the rate that
+    needs the fewest steps is better. Where no rate stands out, because packets are shorter than the jitter or too many
+    get lost, the rate is that at which samples arrive.
 
     Args:
-        packet_s: nominal duration of a packet.
+        nominal_s: nominal time between two samples.
+        fixed: the device sends a sample only when a value has changed, so only rates near the nominal one count.
+
+    >>> rate = ArrivalRate(0.02)
+    >>> for k in range(1, 100):
+    ...     _ = rate.push(k, k * 0.08, 1)
+    >>> round(rate.period_s, 3)
+    0.08
     """
 
-    def __init__(self, packet_s: float) -> None:
-        self._packet_s = packet_s
-        self._buckets: deque[tuple[float, float]] = deque()  # (device time, lateness) of the earliest arrivals
-        self._end = -math.inf
-        self._due = -math.inf
-        self._off, self._off_at = 0.0, -math.inf
-        self.slow = 0.0
-        """Share by which the period exceeds the nominal one."""
+    def __init__(self, nominal_s: float, fixed: bool = False) -> None:
+        self._nominal_s = nominal_s
+        self._fixed = fixed
+        self._believed_s = nominal_s
+        self.period_s = nominal_s
+        """Estimated time between two samples."""
+        self.known = False
+        """Whether a search for the exact rate has taken place since the rate last changed."""
+        self._exact_s = 0.0  # the period that stood out in a search; 0: none did
+        self._arriving_s = nominal_s
+        self.changes = 0
+        """How often the sensor changed to another rate."""
+        self._points: deque[Arrival] = deque()
+        self._part = 0
+        self._end_s = self._due_s = self._began_s = self._first_s = -math.inf
 
-    def push(self, u: float, host: float) -> bool:
-        """Add an arrival and return whether ``slow`` was re-estimated.
+    @property
+    def exact(self) -> bool:
+        """Whether the rate is the sensor's own; else it is that at which samples arrive, less those lost."""
+        return self._exact_s > 0
 
-        Args:
-            u: end of the packet by its position and the nominal rate, not counting losses.
-            host: its arrival time.
-        """
-        late = host - u
-        if u < self._end:
-            before_u, before = self._buckets[-1]
-            if late - before < self.slow * (u - before_u):
-                self._buckets[-1] = (u, late)
-            return False
-        if not self._buckets:
-            self._due = u + FIRST_S
-        renewed = u >= self._due
-        if renewed:
-            self._estimate()
-            self._due = u + (EVERY_S if self.span_s < 0.9 * WINDOW_S else LATER_EVERY_S)
-        self._buckets.append((u, late))
-        while self._buckets[0][0] < u - WINDOW_S:
-            self._buckets.popleft()
-        self._end = u + BUCKET_S
-        return renewed
+    @property
+    def arriving_s(self) -> float:
+        """Time between two samples on average, those included that may be missing."""
+        if not self.known:
+            return self.period_s
+        off = abs(self.period_s / self._arriving_s - 1)
+        return self.period_s if off < DELAY_S / max(self.span_s, FIRST_S) else self._arriving_s
 
     @property
     def span_s(self) -> float:
-        """Nominal time that the arrivals span."""
-        return self._buckets[-1][0] - self._buckets[0][0] if self._buckets else 0.0
+        """Time since the first arrival, or since the rate changed."""
+        return self._points[-1].at_s - self._first_s if self._points else 0.0
 
-    def off(self) -> float:
-        """Share by which arrivals are steadily slower than nominal; 0 if a silence or a stall explains the difference.
+    def push(self, k: int, at_s: float, per_packet: float, hole: bool = False) -> bool:
+        """Add an arrival and return whether ``period_s`` changed.
 
-        Computed once per bucket, because every packet asks for it.
+        Args:
+            k: number of samples received so far.
+            at_s: arrival time of the newest.
+            per_packet: mean number of samples in a packet.
+            hole: samples are missing before this packet, as a silence shows.
         """
-        if self._off_at != self._end:
-            self._off_at, self._off = self._end, self._measure_off()
-        return self._off
+        self._part += hole
+        point = Arrival(k, at_s, self._part)
+        points = self._points
+        if not points:
+            self._began_s, self._first_s, self._due_s = at_s, at_s, at_s + FIRST_S
+        elif at_s < self._end_s and not hole:
+            if at_s - self._began_s < BACKLOG_S:
+                points[0], self._first_s = point, at_s
+                return False
+            newest = points[-1]
+            if len(points) > 1 and at_s - newest.at_s < self.period_s * (k - newest.k):
+                points[-1] = point
+            return not self._fixed and at_s - self._first_s < EARLY_S and self._follow((points[0], point))
+        before_s = self.period_s
+        if points:
+            self._renew(at_s, per_packet)
+        points.append(point)
+        while points[0].at_s < at_s - max(WINDOW_S, 12 * per_packet * self.period_s):
+            points.popleft()
+        self._end_s = at_s + BUCKET_S
+        return self.period_s != before_s
 
-    def _measure_off(self) -> float:
-        u, late = np.array(self._buckets).T
-        steady = float(np.median(np.diff(late) / np.diff(u)))
-        level = late - (late[-1] - late[0]) / (u[-1] - u[0]) * u
-        first, last = int(level[:2].argmin()), len(u) - 2 + int(level[-2:].argmin())  # either end may lie in a stall
-        whole = float((late[last] - late[first]) / (u[last] - u[first]))
-        return whole if abs(whole - steady) < STEADY else 0.0
+    def _renew(self, at_s: float, per_packet: float) -> None:
+        """Estimate the rate from the finished buckets."""
+        if self._fixed:
+            if at_s >= self._due_s:
+                self._search(per_packet, self._nominal_s)
+        elif self._has_changed(per_packet):
+            self._first_s, self._due_s = self._points[0].at_s, self._points[0].at_s + FIRST_S
+            self.known, self._exact_s = False, 0.0
+            self.changes += 1
+            self._believed_s = self.period_s = slope(self._points)
+        elif at_s >= self._due_s:
+            self._search(per_packet, slope(self._points))
+        elif not self.known:
+            self._follow(self._points)
+        if at_s >= self._due_s:
+            self.known = True
+            self._due_s = at_s + (EVERY_S if self.span_s < 0.9 * WINDOW_S else LATER_EVERY_S)
 
-    def lost_packets(self) -> int:
-        """Number of packet durations by which the newest arrivals lie behind the oldest, at the estimated rate."""
-        level = [late - self.slow * u for u, late in self._buckets]
-        return max(0, round((min(level[-2:]) - min(level[:2])) / self._packet_s / (1 + self.slow)))
+    def _follow(self, points: Sequence[Arrival]) -> bool:
+        """Keep the believed rate if the arrivals allow it, else take theirs; return whether the rate changed."""
+        before_s, span_s = self.period_s, points[-1].at_s - points[0].at_s
+        seen_s = slope(points) if points[-1].k > points[0].k else math.nan
+        if seen_s > 0:
+            believable = abs(self._believed_s / seen_s - 1) < DELAY_S / span_s
+            self.period_s = self._believed_s if believable else seen_s
+        return self.period_s != before_s
 
-    def _estimate(self) -> None:
-        buckets = np.array(self._buckets)
-        u, late = buckets[:, 0] - buckets[0, 0], buckets[:, 1] - buckets[0, 1]
-        points = min(max(int(16 * BOUND * u[-1] / self._packet_s), 100), 600)
-        slow = np.linspace(-BOUND, BOUND, 2 * (points // 2) + 1)
-        level = late - slow[:, None] * u  # (rates, buckets)
-        turns = level / (self._packet_s * (1 + slow[:, None]))
-        agreement = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
-        score = agreement - STEP_COST * _steps(turns) / len(u)
-        best = int(score.argmax())
-        self.slow = float(slow[best])
-        if 0 < best < len(slow) - 1:  # the top of the parabola through the best and its neighbours
-            left, top, right = agreement[best - 1 : best + 2]
-            if left < top > right:
-                self.slow += float((left - right) / (left - 2 * top + right)) / 2 * float(slow[1] - slow[0])
+    def _has_changed(self, per_packet: float) -> bool:
+        """Whether the newest arrivals show another rate; then forget those before them."""
+        if not self.known and self.span_s < FIRST_S:
+            return False
+        points = list(self._points)
+        for span_s, least in CHANGES:
+            start = next(i for i, point in enumerate(points) if point.at_s >= points[-1].at_s - span_s - BUCKET_S)
+            start = min(start, len(points) - CHANGE_POINTS)
+            if start <= 0:
+                continue
+            recent = points[start:]
+            middle = len(recent) // 2
+            halves = [slope(recent[: middle + 1]), slope(recent[middle:])]
+            off = [half / self.period_s - 1 if half > 0 else 0.0 for half in halves]
+            if halves[1] > self.period_s:
+                least += LOSSES
+            elif not self._early(recent):
+                continue  # a backlog that the link works off
+            alike = abs(halves[0] - halves[1]) < 0.5 * least * max(halves)
+            if alike and min(map(abs, off)) > least and off[0] * off[1] > 0:
+                self._points = deque(recent)
+                return True
+        return False
+
+    def _early(self, recent: list[Arrival]) -> bool:
+        """Whether the newest arrival came earlier than every one before the recent ones, by the rate so far."""
+        newest = recent[-1]
+        level_s = newest.at_s - self.period_s * newest.k
+        before = [point for point in self._points if point.at_s <= recent[0].at_s and point.part == newest.part]
+        return all(level_s < point.at_s - self.period_s * point.k for point in before)
+
+    def unite(self) -> None:
+        """Take the newest hole back: the samples arrive now."""
+        self._part -= 1
+        self._points = deque(point._replace(part=min(point.part, self._part)) for point in self._points)
+
+    def _search(self, per_packet: float, arriving_s: float) -> None:
+        """Fold the arrivals to a packet's duration at each possible rate; take the rate that explains them best."""
+        if not arriving_s > 0:
+            return
+        points = np.array([(point.k, point.at_s) for point in self._points])
+        k, at_s = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
+        resolution = per_packet * arriving_s / (8 * at_s[-1])
+        self._arriving_s = arriving_s
+        if self._exact_s:
+            found = _fold(k, at_s, per_packet, self._exact_s * (1 + np.linspace(-8, 8, 33) * resolution / 2))
+            if found.score > KEPT * len(k):
+                self.period_s = self._exact_s = found.period_s
+                return
+        low, high = (-NEAR, NEAR) if self._fixed else (-LOSSES, NEAR)
+        tries = arriving_s * (1 + np.linspace(low, high, min(max(int((high - low) / resolution), 100), 1500)))
+        earliest = _earliest(k, at_s - arriving_s * k)
+        several = [
+            _fold(k[some], at_s[some], per_packet, tries) for some in (slice(None), earliest) if len(k[some]) > 5
+        ]
+        sure = [found for found in several if found.margin > SURE and found.score > LEAST * len(k)]
+        self._exact_s = max(sure, key=lambda found: found.margin).period_s if sure else 0.0
+        self.period_s = self._exact_s or arriving_s
+
+
+class Found(NamedTuple):
+    """The rate that a search found."""
+
+    period_s: float
+    score: float
+    """Evidence in nats, against any phase being as likely and nothing being lost."""
+    margin: float
+    """Evidence against every other rate."""
+
+
+def _earliest(k: np.ndarray, late_s: np.ndarray) -> np.ndarray:
+    """The places of the earliest of each three arrivals."""
+    whole = len(k) // 3 * 3
+    return late_s[:whole].reshape(-1, 3).argmin(axis=1) + np.arange(0, whole, 3)
+
+
+def _fold(k: np.ndarray, at_s: np.ndarray, per_packet: float, periods_s: np.ndarray) -> Found:
+    """The period that explains the arrivals best, and the evidence for it in nats."""
+    turns = (at_s - periods_s[:, None] * k) / (per_packet * periods_s[:, None])  # (periods, buckets)
+    agreement = np.hypot(np.cos(2 * np.pi * turns).mean(axis=1), np.sin(2 * np.pi * turns).mean(axis=1))
+    capped = np.minimum(agreement, ALIKE)
+    width = capped * (2 - capped**2) / (1 - capped**2)  # of a von Mises distribution
+    score = len(k) * (width * capped - np.log(np.i0(width)) + agreement - capped) - STEP_COST * _steps(turns)
+    best = int(score.argmax())
+    period_s = float(periods_s[best])
+    far = np.abs(periods_s / period_s - 1) > 3 * per_packet * period_s / at_s[-1]
+    margin = score[best] - (score[far].max() if far.any() else 0.0)
+    if 0 < best < len(periods_s) - 1:  # the top of the parabola through the best and its neighbours
+        left, top, right = agreement[best - 1 : best + 2]
+        if left < top > right:
+            period_s += float((left - right) / (left - 2 * top + right)) / 2 * float(periods_s[1] - periods_s[0])
+    return Found(period_s, float(score[best]), float(margin))
+
+
+def slope(points: Sequence[Arrival]) -> float:
+    """Seconds per sample of arrivals, in spite of single delays and losses; NaN if no two count.
+
+    >>> slope([Arrival(10 * i, 0.2 * i + (i == 3), 0) for i in range(9)])
+    0.02
+    """
+    points = list(points)
+    lag = max(1, len(points) // 5)
+    pairs = [
+        (b.at_s - a.at_s) / (b.k - a.k)
+        for a, b in zip(points, points[lag:], strict=False)
+        if a.part == b.part and b.k > a.k
+    ]
+    if not pairs:
+        return math.nan
+    pairs.sort()
+    steady = (pairs[len(pairs) // 2] + pairs[(len(pairs) - 1) // 2]) / 2
+    whole = _whole(points, steady)
+    return whole if abs(whole - steady) < STEADY * steady else steady
+
+
+def _whole(points: Sequence[Arrival], steady: float) -> float:
+    """The slope over all, holes left out, between arrivals that were not late by themselves."""
+    span_s, samples, start = 0.0, 0, 0
+    for stop in range(1, len(points) + 1):
+        if stop < len(points) and points[stop].part == points[start].part:
+            continue
+        part = points[start:stop]
+        start = stop
+        if len(part) < 2:
+            continue
+        some = max(1, min(len(part) // 3, 10))
+        first = min(part[:some], key=lambda point: point.at_s - steady * point.k)
+        last = min(part[-some:], key=lambda point: point.at_s - steady * point.k)
+        span_s += last.at_s - first.at_s
+        samples += last.k - first.k
+    return span_s / samples if samples > 0 else math.nan
 
 
 def _steps(turns: np.ndarray) -> np.ndarray:
     """How often each row leaves a band one turn high: 1 for a step up, ``BACK_COST`` for a step down."""
+    turns = np.minimum(turns[:, :-1], turns[:, 1:])  # a single late arrival is no step
     lowest, highest = turns[:, 0].copy(), turns[:, 0].copy()
     cost = np.zeros(len(turns))
     for now in turns.T:
@@ -126,51 +314,3 @@ def _steps(turns: np.ndarray) -> np.ndarray:
         lowest = np.where(left, now, np.minimum(lowest, now))
         highest = np.where(left, now, np.maximum(highest, now))
     return cost
-
-
-class LowerLine:
-    """A line of given slope under the arrivals of the newest seconds."""
-
-    BUCKETS = 8
-    """Number of newest non-empty buckets of ``BUCKET_S``: after a silence, those before it still count."""
-
-    def __init__(self) -> None:
-        self.slope = 1.0
-        self.start()
-
-    def start(self) -> None:
-        """Forget the arrivals, not the slope."""
-        self._points: deque[tuple[float, float]] = deque(maxlen=self.BUCKETS)
-        self._end = -math.inf
-        self._u0 = self._h0 = 0.0
-        self._first_u: float | None = None
-        self.span_s = 0.0
-        """The device time seen so far."""
-
-    def host(self, u: float) -> float:
-        """The host's time at device time ``u``."""
-        return self._h0 + (u - self._u0) * self.slope
-
-    def push(self, u: float, host: float) -> float:
-        """Add an arrival and return its distance above the previous line."""
-        if self._first_u is None:
-            self._first_u, self._u0, self._h0 = u, u, host
-        self.span_s = u - self._first_u
-        above = host - self.host(u)
-        if u >= self._end:
-            self._points.append((u, host))
-            self._end = u + BUCKET_S
-            self._u0, self._h0 = min(self._points, key=lambda point: point[1] - self.slope * point[0])
-        elif host - self._points[-1][1] < self.slope * (u - self._points[-1][0]):
-            self._points[-1] = (u, host)
-            if above < 0:
-                self._u0, self._h0 = u, host
-        return above
-
-    def shift(self, by: float) -> None:
-        """Move the newest arrival to a device time later by ``by`` and forget the arrivals before it."""
-        u, host = self._points[-1]
-        self._points.clear()
-        self._points.append((u + by, host))
-        self._end += by
-        self._u0, self._h0 = u + by, host

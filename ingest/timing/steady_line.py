@@ -11,6 +11,8 @@ MAX_CORRECTION = 0.01
 """Maximum correction, in seconds per second of stretch or squeeze; windowing sees nearly even steps."""
 MAX_CORRECTION_SETTLING = 0.05
 """The same in the first seconds, while the first packet's latency is being corrected."""
+NEAR_S, EASE_FAR_S = 0.05, 0.2
+"""Times further off than ``NEAR_S`` are corrected by the rest in about ``EASE_FAR_S``, where the line allows it."""
 RESTART_S = 0.5
 """Maximum error to follow; correcting a larger one would take minutes, so time restarts."""
 SETTLED_S = 5.0
@@ -43,10 +45,15 @@ class SteadyTime:
     """Assigns times along a line that is still being fitted: never backwards, and never with a jump.
 
     Device time ``u`` is in nominal seconds: a device's clock, or a sample's number times the nominal period.
+
+    Args:
+        line: maps device time to the host's.
+        catch_up: maximum correction of times more than ``NEAR_S`` off, in seconds per second; 0: the usual one.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, catch_up: float = 0.0) -> None:
         self.line = line
+        self._catch_up = catch_up
         self.jitter_s = 0.0
         self.age_s = 0.0
         self.start()
@@ -75,7 +82,13 @@ class SteadyTime:
         self.jitter_s += (max(above, 0.0) - self.jitter_s) * JITTER_SHARE
         return above
 
-    def emit(self, u_first: float, step: float, n: int, received_s: float) -> tuple[float, float, bool]:
+    def off(self, u_last: float) -> float:
+        """How far the time of the sample at ``u_last`` would lie before the line, without a correction."""
+        return self.line.host(u_last) - self._t - (u_last - self._u) * self.line.slope
+
+    def emit(
+        self, u_first: float, step: float, n: int, received_s: float, restart: bool = False
+    ) -> tuple[float, float, bool]:
         """The times of ``n`` samples on the host's clock.
 
         Times ascend strictly, also across calls, except after a restart.
@@ -85,6 +98,7 @@ class SteadyTime:
             step: device time between two samples.
             n: number of samples.
             received_s: arrival time of their packet.
+            restart: times may step back to the line.
         Returns:
             The time of the first sample, the time between two samples, and whether time restarted.
         """
@@ -94,12 +108,15 @@ class SteadyTime:
         if self._first:
             self._first = False
             first_t = self.line.host(u_first)
-        elif abs(off := self.line.host(u_last) - self._t - (elapsed := u_last - self._u) * slope) > RESTART_S:
+        elif restart or abs(off := self.off(u_last)) > RESTART_S:
             restarted = True
             first_t = self.line.host(u_first)
         else:
+            elapsed_s = (u_last - self._u) * slope
             limit = MAX_CORRECTION_SETTLING if self.settling else MAX_CORRECTION
-            slope += min(max(-math.expm1(-elapsed / EASE_S) * off / elapsed, -limit), limit)
+            if self._catch_up and abs(off) > NEAR_S:
+                limit = max(limit, min((abs(off) - NEAR_S) / EASE_FAR_S, self._catch_up))
+            slope *= 1 + min(max(-math.expm1(-elapsed_s / EASE_S) * off / elapsed_s, -limit), limit)
             first_t = self._t + (u_first - self._u) * slope
         self._u = u_last
         self._t = first_t + (n - 1) * step * slope
