@@ -22,7 +22,8 @@ SNAP = 0.01
 """Distance, in grid steps, within which a sample counts as taken at a grid point: times are often rounded."""
 
 HOLE = 1.5
-"""Distance of two samples, in nominal periods, above which a sample is missing between them."""
+"""Distance of two samples above which a sample is missing between them: in nominal periods, or in steps of the grid if
+the source is faster than the grid, which then has a sample at every step all the same."""
 
 ANTI_ALIAS_ORDER = 6
 ANTI_ALIAS_SHARE = 0.4
@@ -49,7 +50,7 @@ class Resampler:
     """Resamples one unbroken stretch to a grid that starts at its first sample.
 
     Args:
-        fs_in_hz: the source's nominal rate; it decides only the oversampling and which distances are gaps.
+        fs_in_hz: the source's nominal rate; it decides only the oversampling and which distances are holes.
         fs_hz: rate of the grid.
         columns: number of signals.
 
@@ -77,7 +78,7 @@ class Resampler:
         """Rate of the fine grid."""
         self._steps_s = np.arange(_LONGEST) / self.rate_hz
         self._snap_s2 = (SNAP / 2 / self.rate_hz) ** 2
-        self._hole_steps = HOLE * self.rate_hz / fs_in_hz
+        self._hole_steps = HOLE * (self._k if self._k > 1 else self.rate_hz / fs_in_hz)
         self._anti_alias = (
             LowPass(ANTI_ALIAS_ORDER, ANTI_ALIAS_SHARE * fs_hz, self.rate_hz, self._columns) if self._k > 1 else None
         )

@@ -75,6 +75,8 @@ def _label(prediction: Prediction) -> list[Piece]:
     line: list[Piece] = [(readable(label), f"bold {colour}")]
     if prediction.worn_otherwise:
         line.append(("  worn otherwise, i says how", theme.WARN))
+    elif prediction.low_coverage:
+        line.append((f"  {prediction.coverage:.0%} measured", theme.WARN))
     elif label == STILL and prediction.up_known is False:
         line.append(("  no up axis yet", theme.MUTED))
     return line

@@ -13,7 +13,7 @@ from kinestream.core.evidence import StreamFigures
 from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 
-WITHHELD = ("worn_otherwise", "without_up")
+WITHHELD = ("worn_otherwise", "without_up", "low_coverage")
 """Counts of windows whose label is withheld without any option."""
 
 

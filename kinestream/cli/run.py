@@ -233,7 +233,8 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     from .output import JsonLines
 
     if isinstance(writer, JsonLines):  # the lines for people have the notices in their summary
-        announced = session.pipeline.wear.notices()  # as they came up
+        # as they came up
+        announced = [*session.pipeline.wear.notices(), *session.pipeline.coverage.notices(session.figures())]
         for notice in session.notices():
             if notice not in announced:
                 say(notice)

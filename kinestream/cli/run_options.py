@@ -66,6 +66,12 @@ def add_run_options(parser: argparse.ArgumentParser, policy: str | None = None, 
     )
     group.add_argument("--hop", type=float, metavar="SECONDS", help="time between predictions (default: the model's)")
     group.add_argument("--max-gap", type=float, metavar="SECONDS", help="the longest gap that is interpolated")
+    group.add_argument(
+        "--min-coverage",
+        type=float,
+        metavar="SHARE",
+        help="show 'unknown' below this measured share (default 0.5; 0: off)",
+    )
     group.add_argument("--axes", metavar="'-y x z'|FILE.toml", help="how the sensor is worn (kinestream wear)")
     group.add_argument("--smooth", action="store_true", help="smooth over the windows so far (docs/decisions.md)")
     group.add_argument(
@@ -122,6 +128,7 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         energy=args.energy,
         hop_s=args.hop,
         max_gap_s=args.max_gap,
+        min_coverage=args.min_coverage,
         axes=args.axes,
         smooth=args.smooth,
         unknown_below=args.unknown,

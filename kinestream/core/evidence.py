@@ -60,6 +60,11 @@ class StreamFigures:
         """Whether the measured rate differs from the announced one by more than ``RATE_TOLERANCE``."""
         return self.rate_hz is not None and abs(self.rate_hz / self.announced_hz - 1) > RATE_TOLERANCE
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the sensor is ``is_off`` and slower than announced."""
+        return self.is_off and self.rate_hz is not None and self.rate_hz < self.announced_hz
+
     def rate_text(self) -> str:
         """Return the measured rate beside the announced one, in words.
 

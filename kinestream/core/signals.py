@@ -277,6 +277,8 @@ class Prediction:
     """Whether the direction of up was known; None for a model that tells its activities apart without it."""
     worn_otherwise: bool = field(default=False, compare=False)
     """Whether the sensor is surely worn otherwise than the model's training people wore it (``Placement``)."""
+    low_coverage: bool = field(default=False, compare=False)
+    """Whether too little of the window was measured to name an activity (``--min-coverage``)."""
 
     def __repr__(self) -> str:
         return (
@@ -308,6 +310,7 @@ class Prediction:
             **({"sensing": {"fs_hz": sensing.fs_hz, "gyro": sensing.gyro}} if sensing else {}),
             **({} if self.up_known is None else {"up_known": self.up_known}),
             **({"worn_otherwise": True} if self.worn_otherwise else {}),
+            **({"low_coverage": True} if self.low_coverage else {}),
             **({"concluded": _concluded(self.conclusion, self.labels)} if self.conclusion else {}),
         }
 

@@ -1,8 +1,9 @@
 """Withholds the label of a window that the model cannot know: the last step before a prediction is shown.
 
-The network names one of its activities whatever it is shown. Two cases are known in which its label means nothing:
-the sensor is worn otherwise than in training (``placement.py``), and a posture is named while the direction of up,
-which alone tells postures apart, is unknown. The network's own label and probabilities stay in the prediction.
+The network names one of its activities whatever it is shown. Three cases are known in which its label means nothing:
+the sensor is worn otherwise than in training (``placement.py``), most of the window was interpolated, and a posture is
+named while the direction of up, which alone tells postures apart, is unknown. The network's own label and
+probabilities stay in the prediction.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 def withhold(prediction: Prediction, needs_up: Sequence[str], unknown_below: float = 0.0) -> Prediction:
     """Return the prediction with a conclusion that names no activity where none can be known; else as it is.
 
-    Worn otherwise, the label is ``UNKNOWN``. Without up, a label among ``needs_up`` becomes ``STILL``, with the sum of
-    their probabilities as its confidence.
+    Worn otherwise, or with low coverage, the label is ``UNKNOWN``. Without up, a label among ``needs_up`` becomes
+    ``STILL``, with the sum of their probabilities as its confidence.
 
     Args:
         prediction: with its conclusion, if there is one.
@@ -41,7 +42,7 @@ def withhold(prediction: Prediction, needs_up: Sequence[str], unknown_below: flo
     shown = prediction.conclusion or Conclusion(
         prediction.label, prediction.confidence, np.asarray(prediction.probs, np.float64)
     )
-    if prediction.worn_otherwise:
+    if prediction.worn_otherwise or prediction.low_coverage:
         return replace(prediction, conclusion=replace(shown, label=UNKNOWN))
     if prediction.up_known is not False or prediction.labels[int(shown.probs.argmax())] not in needs_up:
         return prediction

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kinestream.inference import Engine, Model, candidates, macs, operating_table
 from kinestream.interpret.concluder import Concluder
 from kinestream.policy import DeadlinePolicy, build_policy, make_battery, named_subnets, parse_policy, parts_of
+from kinestream.run.coverage_watch import MIN_COVERAGE
 from kinestream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def build_pipeline(
     deadline_ms: float | None = None,
     hop: int | None = None,
     max_gap_s: float | None = None,
+    min_coverage: float | None = None,
     channel_map: ChannelMap | None = None,
     energy: EnergyModel | None = None,
     everything: bool = False,
@@ -65,6 +67,7 @@ def build_pipeline(
         deadline_ms=deadline_ms or min(own_ms, default=None),
         hop=hop,
         max_gap_s=max_gap_s,
+        min_coverage=MIN_COVERAGE if min_coverage is None else min_coverage,
         channel_map=channel_map,
     )
 

@@ -124,6 +124,7 @@ class PendingRun:
             deadline_ms=options.deadline_ms,
             hop=hop,
             max_gap_s=options.max_gap_s,
+            min_coverage=options.min_coverage,
             channel_map=channel_map,
             energy=energy,
             everything=options.all_subnets,
@@ -189,7 +190,9 @@ def _rerun(options: RunOptions) -> Session:
         )
     source = open_source(options.source, options.source_options)  # refuses options a recording cannot heed
     assert isinstance(source, Playback)
-    return RerunSession(Path(options.source), speed=source.speed, limit_s=options.limit_s)
+    return RerunSession(
+        Path(options.source), speed=source.speed, limit_s=options.limit_s, min_coverage=options.min_coverage
+    )
 
 
 def _recorder(folder: Path, source: Source, pipeline: Pipeline, model_text: str, on_failure: Notice) -> Recorder:

@@ -134,6 +134,7 @@ class Recogniser:
         policy: str | None = None,
         smooth: bool = False,
         unknown_below: float | None = None,
+        min_coverage: float | None = None,
     ) -> Predictions:
         """The activity in each window of a recording, the same as ``kinestream replay`` gives.
 
@@ -153,6 +154,8 @@ class Recogniser:
             policy: chooses a subnetwork per window instead, as on the command line, e.g. ``battery:hours=8``.
             smooth: add conclusions that combine each window with the earlier ones, as ``--smooth`` does.
             unknown_below: add conclusions, ``unknown`` where their confidence is lower, as ``--unknown`` does.
+            min_coverage: show ``unknown`` where a smaller share of the window was measured, as ``--min-coverage`` does;
+                half by default, 0 shows all.
 
         Raises:
             InputMismatch: the data do not fit the model, or hold no whole window.
@@ -165,13 +168,14 @@ class Recogniser:
         samples = read_samples(data, self.input, self.name, fs_hz=fs_hz, channels=channels, time=time, labels=labels)
         for warning in samples.unit_warnings():
             warnings.warn(warning, stacklevel=2)
-        pipeline = build_pipeline(self._engine, explicit_policy(text, self.model))
+        pipeline = build_pipeline(self._engine, explicit_policy(text, self.model), min_coverage=min_coverage)
         predictions = [prediction for chunk in samples.chunks(STREAM) for prediction in pipeline.push(chunk)]
         predictions += pipeline.flush()
         if concluder:
             predictions = [concluder.conclude(prediction) for prediction in predictions]
         predictions = [withhold(p, self.model.needs_up, unknown_below or 0.0) for p in predictions]
         notices = [*_notices(pipeline.counts()), *pipeline.wear.notices(), *pipeline.wear.past()]
+        notices += [*pipeline.coverage.notices(), *pipeline.coverage.past()]
         if not predictions:
             raise InputMismatch(self._why_empty(samples, notices))
         return Predictions(self.name, self.labels, predictions, notices)

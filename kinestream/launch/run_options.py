@@ -45,6 +45,9 @@ class RunOptions:
     """Time between predictions; the model's by default."""
     max_gap_s: float | None = None
     """The longest hole that is interpolated; the model's by default."""
+    min_coverage: float | None = None
+    """The least measured share of a window whose label is shown, 0 to 1; ``MIN_COVERAGE``, or a recorded run's own, by
+    default. 0 shows all."""
     axes: str | None = None
     """How the sensor is worn: axes such as ``-y x z``, or the TOML file of ``kinestream wear``."""
     smooth: bool = False
@@ -61,11 +64,13 @@ class RunOptions:
     """Measure every subnetwork first, as the dashboard's grid needs; else only those the policy may choose."""
 
     def __post_init__(self) -> None:
-        """Raises ConfigError: the deadline or the limit is not a positive number, or the place is unknown."""
+        """Raises ConfigError: a deadline or limit is not positive, the coverage no share, or the place unknown."""
         if self.worn is not None:
             check_place(self.worn)
         if self.deadline_ms is not None and not self.deadline_ms > 0:
             raise ConfigError(f"--deadline {self.deadline_ms:g}: expected a positive number of milliseconds")
+        if self.min_coverage is not None and not 0 <= self.min_coverage <= 1:
+            raise ConfigError(f"--min-coverage {self.min_coverage:g}: expected a share, 0 to 1; 0 shows every window")
         if self.limit_s is not None and not self.limit_s > 0:
             raise ConfigError(f"--limit {self.limit_s:g}: expected a positive number of seconds")
 

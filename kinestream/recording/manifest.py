@@ -16,6 +16,7 @@ from kinestream.core.operating_table import OperatingPoint, OperatingTable, Sens
 from kinestream.core.signals import Sensing, Subnet
 from kinestream.inference import Model, find_model, load_model
 from kinestream.policy import write_policy
+from kinestream.run.coverage_watch import MIN_COVERAGE
 from kinestream.windowing import ChannelMap
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class RecordedRun:
     """The policy in force at the start, as ``make_policy`` reads it."""
     deadline_ms: float | None
     table: OperatingTable
+    min_coverage: float = MIN_COVERAGE
+    """The least coverage of a window whose label was shown; recordings before it have none."""
 
     @classmethod
     def of(cls, pipeline: Pipeline, found_as: str | None = None) -> RecordedRun:
@@ -147,6 +150,7 @@ class RecordedRun:
             write_policy(pipeline.policy),
             pipeline.deadline_ms,
             pipeline.table,
+            pipeline.coverage.least,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -155,6 +159,7 @@ class RecordedRun:
             "model": self.model.to_json(),
             "policy": {"text": self.policy_text, "deadline_ms": self.deadline_ms},
             "table": _table_to_json(self.table),
+            "min_coverage": self.min_coverage,
         }
 
     @classmethod
@@ -162,13 +167,14 @@ class RecordedRun:
         """Return the settings in a manifest.
 
         Raises:
-            KeyError, TypeError, AttributeError: the manifest lacks some, or has them in another form.
+            KeyError, TypeError, ValueError, AttributeError: the manifest lacks some, or has them in another form.
         """
         return cls(
             RecordedModel.from_json(manifest["model"]),
             manifest["policy"]["text"],
             manifest["policy"]["deadline_ms"],
             _table_from_json(manifest["table"]),
+            float(manifest.get("min_coverage", MIN_COVERAGE)),
         )
 
 

@@ -41,6 +41,7 @@ class RerunSession(Session):
         folder: the folder that ``--record`` wrote.
         speed: multiple of real time, infinity for as fast as possible.
         limit_s: seconds of signal after which the run ends.
+        min_coverage: the least coverage of a window whose label is shown; None: as recorded.
     Raises:
         ModelError: the model is missing, or is not the one that ran.
         DataMissing, DataDamaged: the folder holds no readable recording.
@@ -48,16 +49,18 @@ class RerunSession(Session):
 
     repeats = True
 
-    def __init__(self, folder: Path, *, speed: float = 1.0, limit_s: float | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, speed: float = 1.0, limit_s: float | None = None, min_coverage: float | None = None
+    ) -> None:
         source = RecordingPlayer(folder, speed=speed, as_computed=True)
         try:
             recorded = RecordedRun.from_json(source.reader.manifest)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataDamaged(
                 f"{folder}: the manifest lacks part of the run ({error}); replay the samples with --model"
             ) from None
         self._script = _Script(source.reader)
-        pipeline = _pipeline(recorded, self._script)
+        pipeline = _pipeline(recorded, self._script, recorded.min_coverage if min_coverage is None else min_coverage)
         super().__init__(
             source, pipeline, model_name=recorded.model.name, policy_text=recorded.policy_text, limit_s=limit_s
         )
@@ -226,7 +229,7 @@ class _RecordedBattery:
         """Do nothing: the charge is the recorded one."""
 
 
-def _pipeline(recorded: RecordedRun, script: _Script) -> Pipeline:
+def _pipeline(recorded: RecordedRun, script: _Script, min_coverage: float) -> Pipeline:
     model = recorded.model
     return Pipeline(
         _RecordedEngine(model.load(), script),
@@ -236,6 +239,7 @@ def _pipeline(recorded: RecordedRun, script: _Script) -> Pipeline:
         deadline_ms=recorded.deadline_ms,
         hop=model.hop,
         max_gap_s=model.max_gap_s,
+        min_coverage=min_coverage,
         channel_map=model.channel_map,
         clock=lambda: script.now.ready_s if script.now else math.nan,
     )

@@ -19,6 +19,7 @@ from kinestream.interpret.movement import Movement
 from kinestream.policy import Battery, Policy, PolicyState
 from kinestream.windowing import ChannelMap, StreamWindows
 
+from .coverage_watch import MIN_COVERAGE, CoverageWatch
 from .decision_loop import DecisionLoop, StreamTime
 from .wear_watch import NOTHING_KNOWN, Wear, WearWatch
 
@@ -48,6 +49,7 @@ class DueWindow:
     policy: Policy
     state: PolicyState
     wear: Wear = NOTHING_KNOWN
+    low_coverage: bool = False
 
 
 class Pipeline:
@@ -64,6 +66,8 @@ class Pipeline:
         deadline_ms: how long one window may take, for the policies that heed it.
         hop: samples between windows on the model's grid; the model's own by default.
         max_gap_s: the longest hole that is interpolated; the model's own by default.
+        min_coverage: the measured share of a window that must be exceeded for its label to be shown; else the
+            prediction is marked ``low_coverage``.
         channel_map: how the sensor is turned against the model's axes.
         clock: reads the clock of the samples' times, so that a prediction's age includes how long its chunk waited;
             None: the age is that of the chunk on arrival, plus the latency.
@@ -87,6 +91,7 @@ class Pipeline:
         deadline_ms: float | None = None,
         hop: int | None = None,
         max_gap_s: float | None = None,
+        min_coverage: float = MIN_COVERAGE,
         channel_map: ChannelMap | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -110,6 +115,7 @@ class Pipeline:
         self._time = StreamTime()
         self._loop = DecisionLoop(self.spec.hop_s)
         self.wear = WearWatch(engine.model)
+        self.coverage = CoverageWatch(min_coverage)
 
     def __repr__(self) -> str:
         return f"<Pipeline of {self.engine.model.name}: {type(self.policy).__name__}, {len(self._streams)} streams>"
@@ -183,6 +189,7 @@ class Pipeline:
             movement=self._movement.of(window.x) if self._movement else None,
             up_known=due.wear.up_known,
             worn_otherwise=due.wear.worn_otherwise,
+            low_coverage=due.low_coverage,
         )
         self._loop.conclude(prediction)
         circumstances = Circumstances(due.policy, due.state, ready_s)
@@ -194,7 +201,7 @@ class Pipeline:
         """Samples and windows of all streams by what became of them; may be asked from another thread."""
         counts = added(stream.counts() for stream in list(self._streams.values()))
         counts |= {"passed_over": self._loop.skipped} if self._loop.skipped else {}
-        return counts | self.wear.counts()
+        return counts | self.wear.counts() | self.coverage.counts()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue elsewhere with the same model and policy: plain values and arrays."""
@@ -204,6 +211,7 @@ class Pipeline:
             "loop": self._loop.snapshot(),
             "battery": self.battery.state() if self.battery else None,
             "wear": self.wear.state(),
+            "coverage": self.coverage.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -216,6 +224,7 @@ class Pipeline:
         if self.battery and state["battery"] is not None:
             self.battery.restore(state["battery"])
         self.wear.restore(state["wear"])
+        self.coverage.restore(state.get("coverage", {}))
 
     def _run(self, due: DueWindow) -> Prediction:
         return self.conclude(due, self.engine.predict(due.window.x, due.decision.subnet))
@@ -230,6 +239,7 @@ class Pipeline:
         for window in windows:
             now_s = self._time.after(window)
             wear = self.wear.see(window, self._streams[window.stream].segmenter.resets)
+            low_coverage = self.coverage.see(window)
             if self._loop.skips(window.stream):
                 continue
             policy = self.policy  # a person may change it meanwhile
@@ -243,7 +253,7 @@ class Pipeline:
             )
             decision = self._bearable(policy.decide(state))
             self._sense(window, decision, now_s)
-            yield DueWindow(window, decision, policy, state, wear)
+            yield DueWindow(window, decision, policy, state, wear, low_coverage)
 
     def _bearable(self, decision: Decision) -> Decision:
         """The decision, with a sensor rate at which windows can still be cut: without windows, nothing is decided."""

@@ -88,6 +88,7 @@ class Session:
         self._on_episode: list[Callable[[Episode], None]] = []
         self._on_notice: list[Callable[[str], None]] = []
         self._announced = 0  # notices about how the sensor is worn
+        self._announced_low = 0  # streams of low coverage
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
@@ -148,8 +149,8 @@ class Session:
     ) -> None:
         """Call back for every later chunk, prediction and completed episode, in the event loop's thread.
 
-        ``on_notice`` is called once for each new notice about how a sensor is worn, before the first prediction that
-        it explains.
+        ``on_notice`` is called once for each new notice about how a sensor is worn, or about low coverage, before the
+        first prediction that it explains.
         """
         if on_chunk:
             self._on_chunk.append(on_chunk)
@@ -291,6 +292,11 @@ class Session:
     def _announce(self) -> None:
         new = self.pipeline.wear.announced()[self._announced :]
         self._announced += len(new)
+        low = self.pipeline.coverage.streams()[self._announced_low :]
+        self._announced_low += len(low)
+        if low:
+            figures = {stream.stream: stream for stream in self.figures()}
+            new += [self.pipeline.coverage.notice(name, figures.get(name), is_new=True) for name in low]
         for line in new:
             for on_notice in self._on_notice:
                 on_notice(line)
@@ -329,8 +335,10 @@ class Session:
         """Facts about the streams that the user should know, one line each."""
         lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
         lines += self._recorder.notices() if self._recorder else []
+        figures = self.figures()
         lines += self.pipeline.wear.notices()
-        lines += [f"{stream.stream}: {stream.rate_text()}" for stream in self.figures() if stream.is_off]
+        low = self.pipeline.coverage.notices(figures)
+        lines += low or [f"{stream.stream}: {stream.rate_text()}" for stream in figures if stream.is_off]
         fastest_ms = min(point.p95_ms for point in self.table.points)
         if self.deadline_ms is not None and self.deadline_ms < fastest_ms:
             lines.append(
@@ -365,6 +373,6 @@ class Session:
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(self._signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
-            "notices": [*self.notices(), *self.pipeline.wear.past()],
+            "notices": [*self.notices(), *self.pipeline.wear.past(), *self.pipeline.coverage.past()],
             **({"recording": self._recorder.summary()} if self._recorder else {}),
         }

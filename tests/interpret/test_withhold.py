@@ -44,6 +44,13 @@ def test_still_must_reach_the_threshold_that_its_postures_missed_alone() -> None
     assert [conclusion and conclusion.label for conclusion in shown] == [STILL, UNKNOWN]
 
 
+def test_of_a_window_of_low_coverage_nothing_is_shown() -> None:
+    shown = withhold(replace(prediction(0, "walking"), low_coverage=True), POSTURES)
+    assert shown.conclusion is not None
+    assert shown.conclusion.label == UNKNOWN
+    assert shown.to_dict()["low_coverage"] is True
+
+
 def test_worn_otherwise_nothing_is_shown_whatever_the_label() -> None:
     for label in LABELS:
         shown = withhold(replace(prediction(0, label), worn_otherwise=True, up_known=False), POSTURES)

@@ -275,10 +275,31 @@ async def test_a_deadline_that_no_subnetwork_meets_is_noticed() -> None:
 
 
 async def test_a_rate_that_differs_from_the_announced_one_is_noticed() -> None:
-    whole = replace(regular(1000, fs_hz=30.0), fs_hz=50.0)
+    whole = replace(regular(1000, fs_hz=40.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))
-    await run.run()
-    assert run.notices() == ["s: rate 30 Hz, announced 50"]
+    summary = await run.run()
+    assert run.notices() == ["s: rate 40 Hz, announced 50"]
+    (figures,) = summary["streams"]
+    assert (figures["rate_hz"], figures["announced_hz"], figures["lost"]) == (40.0, 50.0, 0)
+    assert figures["windows"] == summary["predictions"]
+
+
+async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate_that_arrives() -> None:
+    whole = replace(regular(600, fs_hz=12.5), fs_hz=50.0)
+    run = session(Chunks(cut(whole, 25)))
+    shown: list[Prediction] = []
+    told: list[str] = []
+    run.subscribe(on_prediction=shown.append, on_notice=lambda line: told.append(str(line)))
+    summary = await run.run()
+    assert {(p.conclusion or p).label for p in shown} == {"unknown"}
+    assert all(p.to_dict()["low_coverage"] for p in shown)
+    assert summary["counts"]["low_coverage"] == len(shown) > 10
+    expected = (
+        "s: only 25 % of the samples of the windows were measured (12.5 Hz arrive, 50 announced): the activity is "
+        "shown as unknown; set the sensor's rate, or pick a model for 12 Hz"
+    )
+    assert expected in told
+    assert any(line.startswith("s: only 25 %") and "windows so far" in line for line in summary["notices"])
 
 
 async def test_open_episodes_are_published_when_the_run_fails() -> None:

@@ -24,6 +24,7 @@ async def test_the_panel_says_why_no_activity_is_named() -> None:
         for changes, label, reason in (
             ({}, "", ""),
             ({"worn_otherwise": True}, UNKNOWN, "worn otherwise"),
+            ({"low_coverage": True, "coverage": 0.25}, UNKNOWN, "25% measured"),
             ({"up_known": False}, STILL, "no up axis yet"),
         ):
             app.state.on_prediction(withhold(replace(plain, **changes), plain.labels))

@@ -1,0 +1,119 @@
+"""Windows of which too little was measured: the label of such a window is withheld, with a notice about why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kinestream.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kinestream.core.evidence import StreamFigures
+    from kinestream.core.signals import Window
+
+MIN_COVERAGE = 0.5
+"""Measured share of a window that must be exceeded for its label to be shown; a sensor at half the announced rate
+measures just this share, and straight lines between."""
+LOW_COVERAGE = "low_coverage"
+"""The count of such windows."""
+_NOT_ALL = 1 - 1e-9
+
+
+@dataclass(slots=True)
+class _Stream:
+    windows: int = 0  # of low coverage
+    coverage: float = 0.0  # their sum
+    is_low: bool = False  # the newest window
+
+
+class CoverageWatch:
+    """Follows all streams of a pipeline, window by window: the same however the stream was cut.
+
+    Args:
+        least: the coverage that a window must exceed for its label to be shown; 1: all of it; 0 shows every window.
+    Raises:
+        ConfigError: it is not a share.
+
+    >>> CoverageWatch(0.5).counts()
+    {}
+    """
+
+    def __init__(self, least: float = MIN_COVERAGE) -> None:
+        if not 0 <= least <= 1:
+            raise ConfigError(f"a least coverage of {least:g}; expected a share, 0 to 1, such as {MIN_COVERAGE:g}")
+        self.least = least
+        self._streams: dict[str, _Stream] = {}
+
+    def see(self, window: Window) -> bool:
+        """Take the next window of a stream, and return whether too little of it was measured."""
+        stream = self._streams.get(window.stream)
+        is_low = self.least > 0 and window.coverage <= min(self.least, _NOT_ALL)
+        if stream is None:
+            if not is_low:
+                return False
+            stream = self._streams[window.stream] = _Stream()
+        stream.is_low = is_low
+        if is_low:
+            stream.windows += 1
+            stream.coverage += window.coverage
+        return is_low
+
+    def streams(self) -> list[str]:
+        """Return the streams that have had a window of low coverage, the newest last."""
+        return list(self._streams)
+
+    def notice(self, name: str, figures: StreamFigures | None = None, *, is_new: bool = False) -> str:
+        """Return what a person should know of such a stream, with what to do.
+
+        Args:
+            figures: what arrives of it; None: unknown.
+            is_new: it comes up with the first such window, which needs no count.
+        """
+        stream = self._streams[name]
+        share = (
+            f"{name}: only {100 * stream.coverage / stream.windows:.0f} % of the samples of the windows were measured"
+        )
+        shown = f"the activity is shown as unknown{'' if is_new else _so_far(stream.windows)}"
+        if figures is not None and figures.burst_samples is not None and figures.burst_samples > 1:
+            burst = f"{figures.burst_samples} samples come with one time"
+            return f"{share} ({burst}): {shown}; stamp each sample in the sensor, or send them evenly"
+        if figures is not None and figures.is_slow:
+            rates = f"{figures.rate_hz:.3g} Hz arrive, {figures.announced_hz:g} announced"
+            return f"{share} ({rates}): {shown}; set the sensor's rate, or pick a model for {figures.rate_hz:.0f} Hz"
+        return (
+            f"{share}, the others were interpolated over holes: {shown}; bring the receiver closer, or show such "
+            "windows all the same with --min-coverage 0"
+        )
+
+    def notices(self, figures: Iterable[StreamFigures] = ()) -> list[str]:
+        """Return one line for each stream whose newest window has low coverage."""
+        known = {stream.stream: stream for stream in figures}
+        return [self.notice(name, known.get(name)) for name, stream in list(self._streams.items()) if stream.is_low]
+
+    def past(self) -> list[str]:
+        """Return one line for each stream whose low coverage is over, for the summary of the run."""
+        return [
+            f"{name}: at most {100 * self.least:g} % of the samples were measured in {stream.windows} "
+            f"window{'s' * (stream.windows != 1)}, shown as unknown"
+            for name, stream in list(self._streams.items())
+            if not stream.is_low
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of windows of low coverage; nothing where there is none."""
+        windows = sum(stream.windows for stream in list(self._streams.values()))
+        return {LOW_COVERAGE: windows} if windows else {}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything needed to continue elsewhere, as plain values."""
+        return {name: (stream.windows, stream.coverage, stream.is_low) for name, stream in self._streams.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue where ``state`` was taken."""
+        self._streams = {name: _Stream(*row) for name, row in state.items()}
+
+
+def _so_far(windows: int) -> str:
+    return f" ({windows} windows so far)" if windows > 1 else ""
