@@ -159,7 +159,9 @@ class Device:
     def receptions(self) -> list[Reception]:
         """Return what arrived from the phone, and from its watch where one sends, over all recordings."""
         received = self._received()
-        first = self._heard.reception(received[0]) if received else self._heard.reception(Reception(self.name))
+        first = self._heard.reception(received[0] if received else Reception(self.name))
+        if any(stream.is_settling for stream in (self._current.streams if self._current else ())):
+            first = replace(first, unwanted={})  # the first seconds of a sensor that is read: nothing is amiss yet
         return [first, *received[1:]]
 
     def _received(self) -> list[Reception]:

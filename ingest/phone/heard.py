@@ -19,7 +19,7 @@ MAX_SENSORS = 64
 
 
 class Heard:
-    """Counts messages, the sensors in them that are not read, and malformed readings.
+    """Counts messages, those with a malformed reading, and those with a sensor that is not read, by the sensor.
 
     >>> Heard().reception(Reception("phone-1")).packets
     0
@@ -37,13 +37,9 @@ class Heard:
         for sensor in message.unwanted:
             if sensor in self.unwanted or len(self.unwanted) < MAX_SENSORS:
                 self.unwanted[sensor] += 1
-        self.refuse(message.counts["malformed_readings"], message.example, message.reason)
-
-    def refuse(self, n: int, example: bytes, reason: str) -> None:
-        """Count malformed readings or messages; the newest example is kept."""
-        self.malformed += n
-        if reason:
-            self.example, self.reason = example, reason
+        if message.reason:
+            self.malformed += 1
+            self.example, self.reason = message.example, message.reason
 
     def reception(self, of: Reception) -> Reception:
         """Return a stream's reception with the messages."""

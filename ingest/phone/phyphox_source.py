@@ -93,7 +93,8 @@ class PhyphoxSource:
                 async for response, received_s, whole in self._responses(http):
                     self._counts += response.counts
                     self._reception = replace(self._reception, packets=self._reception.packets + 1)
-                    self._refuse(response.counts["malformed_readings"], response.example, response.reason)
+                    if response.reason:
+                        self._refuse(response.example, response.reason)
                     for chunk in self._take(response, received_s, whole):
                         yield chunk
             finally:
@@ -123,7 +124,7 @@ class PhyphoxSource:
                 self._counts["malformed" if isinstance(error, DecodeError) else "unanswered"] += 1
                 if isinstance(error, DecodeError):
                     self._reception = replace(self._reception, packets=self._reception.packets + 1)
-                    self._refuse(1, error.packet, error.reason)
+                    self._refuse(error.packet, error.reason)
                 if session is None and self._now() - since_s > self._wait_s:
                     raise SourceLost(self._unreachable(error)) from None
                 if isinstance(error, aiohttp.ClientResponseError):
@@ -185,13 +186,13 @@ class PhyphoxSource:
             self._reception = self._with_stream(self._stream)
             self._stream = None
 
-    def _refuse(self, n: int, example: bytes, reason: str) -> None:
-        """Record malformed readings, or a malformed response."""
+    def _refuse(self, example: bytes, reason: str) -> None:
+        """Record a response that is malformed, or has malformed readings."""
         self._reception = replace(
             self._reception,
-            malformed=self._reception.malformed + n,
-            malformed_example=example or self._reception.malformed_example,
-            malformed_reason=reason or self._reception.malformed_reason,
+            malformed=self._reception.malformed + 1,
+            malformed_example=example,
+            malformed_reason=reason,
         )
 
     def _with_stream(self, stream: PhoneStream) -> Reception:

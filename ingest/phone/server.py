@@ -71,8 +71,10 @@ class PushServer:
         ``too_many_devices``; also ``test_messages``."""
         self.reached = False
         """Whether any request has arrived."""
+        self.refused = 0
+        """Refused requests of all kinds."""
         self.example, self.reason = b"", ""
-        """The start of the newest malformed message, and why it was not understood."""
+        """The start of the newest refused message, empty if it was not read, and why it was refused."""
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
 
@@ -128,14 +130,15 @@ class PushServer:
             else:
                 self._receive(message, agent, self._now())
         except DecodeError as error:
-            self.example, self.reason = body[:MAX_EXAMPLE], error.reason
-            return self._refuse(400, "malformed", str(error))
+            return self._refuse(400, "malformed", str(error), body[:MAX_EXAMPLE], error.reason)
         except TooManyDevices as error:
             return self._refuse(503, "too_many_devices", str(error))
         return web.Response(text="kinestream received the message\n")
 
-    def _refuse(self, status: int, kind: str, reason: str) -> web.Response:
+    def _refuse(self, status: int, kind: str, reason: str, example: bytes = b"", short: str = "") -> web.Response:
         self.counts[kind] += 1
+        self.refused += 1
+        self.example, self.reason = example, short or reason
         return web.Response(status=status, text=reason + "\n")
 
     def _is_authorised(self, path: str, header: str) -> bool:

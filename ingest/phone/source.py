@@ -160,26 +160,23 @@ class SensorLoggerSource:
 
     def receptions(self) -> list[Reception]:
         """Return what arrived from each phone and watch; under the source's name, what none of them sent."""
-        server, refused = self._server, self._server.counts["unauthorised"]
+        server = self._server
         stray = self._stray.reception(Reception(self.name))
-        if server.counts["malformed"]:
+        if server.refused:
             stray = replace(
                 stray,
-                packets=stray.packets + server.counts["malformed"],
-                malformed=stray.malformed + server.counts["malformed"],
+                packets=stray.packets + server.refused,
+                malformed=stray.malformed + server.refused,
                 malformed_example=server.example,
                 malformed_reason=server.reason,
             )
-        if refused:
-            wrong = f"{refused} requests with a wrong token were refused; enter the whole address {self.urls[0]}"
-            stray = replace(stray, remarks=(wrong,))
         received = [reception for device in self._devices.values() for reception in device.receptions()]
-        return [*received, stray] if stray.packets or stray.remarks or not received else received
+        return [*received, stray] if stray.packets or not received else received
 
     def status(self) -> list[LinkStatus]:
         """Return the link status of each phone; before the first, of a phone that is awaited."""
         links = [link for device in self._devices.values() for link in device.status(self._now())]
-        return links or [phone_link("phone", None, Pulse(), 0, self._now())]
+        return links or [phone_link(self.name, None, Pulse(), 0, self._now())]
 
     async def aclose(self) -> None:
         """Stop listening; may be called twice."""

@@ -268,6 +268,11 @@ class PhoneStream:
         counts["clock_jumps"] += self.time().jumps
         return +counts
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether its first seconds are being collected."""
+        return self.conversion is None and bool(self._collected) and not self.unusable_sensors
+
     def time(self) -> TimeStatus:
         """Return the state of the phone's clock."""
         return self._timeline.status(self.rate_hz)
@@ -283,7 +288,7 @@ class PhoneStream:
         return Reception(
             self.name,
             samples=self._samples,
-            newest_s={sensor: t_s + self._t0_ns / 1e9 for sensor, t_s in newest_s.items()},
+            newest_s=newest_s,
             sensor_hz={sensor: hz for sensor in newest_s if (hz := self._rates[sensor].hz) is not None},
             unpaired=self.counts()["unpaired"],
             unwanted=dict.fromkeys(self.unusable_sensors, 0),

@@ -246,7 +246,7 @@ async def test_values_that_cannot_be_read_are_named() -> None:
             return {axis: f"{value:.2f}".replace(".", ",") for axis, value in xyz(row).items()}
 
         (reception,) = await send(phone, pushes({TOTAL: acc(every(50), comma)}))
-        assert (reception.packets, reception.samples, reception.malformed) == (40, 0, 400)
+        assert (reception.packets, reception.samples, reception.malformed) == (40, 0, 40)
         assert reception.malformed_reason.startswith('the values of totalacceleration are {"x": "')
         assert reception.malformed_reason.endswith("expected numbers x, y and z")
         assert reception.malformed_example.startswith(b'{"name": "totalacceleration"')
@@ -312,7 +312,9 @@ async def test_before_any_phone_the_reception_is_the_source_s() -> None:
         assert "not valid JSON" in reception.malformed_reason
         async with phone.http.post(phone.source.urls[0][:-3], data=b"{}") as response:
             assert response.status == 401
-        assert "1 requests with a wrong token" in phone.source.receptions()[0].remarks[0]
+        (reception,) = phone.source.receptions()
+        assert (reception.packets, reception.malformed) == (2, 2)
+        assert reception.malformed_reason == "wrong token; enter the whole address that kinestream shows"
 
 
 async def test_a_recording_after_another_adds_to_the_reception() -> None:
@@ -325,3 +327,10 @@ async def test_a_recording_after_another_adds_to_the_reception() -> None:
                 reading["time"] += 20 * 10**9
         (reception,) = await send(phone, sent)
         assert (reception.packets, reception.samples) == (80, 1600)
+
+
+async def test_nothing_is_called_unwanted_while_the_first_seconds_are_collected() -> None:
+    async with listening() as phone:
+        sensors = {TOTAL: acc(every(100)), GYROSCOPE: gyro(every(100)), "location": gyro(every(1))}
+        (reception,) = await send(phone, pushes(sensors)[:5])
+        assert (reception.packets, reception.samples, reception.unwanted) == (5, 0, {})
