@@ -152,6 +152,8 @@ class ArrivalRate:
             self.known, self._exact_s = False, 0.0
             self.changes += 1
             self._believed_s = self.period_s = slope(self._points)
+        elif self._is_falling():
+            return
         elif at_s >= self._due_s:
             self._search(per_packet, slope(self._points))
         elif not self.known:
@@ -199,6 +201,13 @@ class ArrivalRate:
         level_s = newest.at_s - self.period_s * newest.k
         before = [point for point in self._points if point.at_s <= recent[0].at_s and point.part == newest.part]
         return all(level_s < point.at_s - self.period_s * point.k for point in before)
+
+    def _is_falling(self) -> bool:
+        """Whether the link works off a backlog: the rate shows afterwards."""
+        if not self.known or len(self._points) <= CHANGE_POINTS:
+            return False
+        before, newest = self._points[-CHANGE_POINTS], self._points[-1]
+        return newest.at_s - before.at_s < self.period_s * (newest.k - before.k) - DELAY_S
 
     def unite(self) -> None:
         """Take the newest hole back: the samples arrive now."""
@@ -279,7 +288,7 @@ def slope(points: Sequence[Arrival]) -> float:
     if not pairs:
         return math.nan
     pairs.sort()
-    steady = (pairs[len(pairs) // 2] + pairs[(len(pairs) - 1) // 2]) / 2
+    steady = pairs[(len(pairs) - 1) // 2]  # the lower median: a loss only lengthens
     whole = _whole(points, steady)
     return whole if abs(whole - steady) < STEADY * steady else steady
 

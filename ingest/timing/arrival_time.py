@@ -6,7 +6,7 @@ import math
 
 from .arrival_rate import ArrivalRate
 from .lower_line import LowerLine
-from .steady_line import SteadyTime
+from .steady_line import RESTART_S, SteadyTime
 from .timed import Timed, TimeStatus
 
 SETTLED_S = 3.0
@@ -16,8 +16,8 @@ LASTING_S = 0.4
 alone."""
 SILENCE_S = 0.06
 """Longest silence that counts towards ``LASTING_S``: after a stall, the first packets are late without a loss."""
-SHARP = 0.22
-"""Mean delay, as a share of a packet's duration, below which one or two late packets show that some are missing."""
+SHARP, SHARPEST = 0.22, 0.1
+"""Mean delay, as a share of a packet's duration, below which two late packets show that some are missing, or one."""
 BACKLOG_S = 1.0
 """The same for a long delay on a link that has sent a backlog before."""
 FALLING_S = 0.1
@@ -34,6 +34,8 @@ LATE = 0.7
 LATER, LATEST = 0.1, 1.1
 """Step and limit of that share. If packets follow each other nearly at the pace of the connection, all are late for
 seconds, by up to one packet's duration, and none is missing. Every mistake raises the share."""
+LATEST_S = 0.25
+"""Limit of the delay that short packets must have, where all are late for longer than ``LASTING_S`` at times."""
 REGRET_S = 3.0
 REGRET = 0.7
 """No packet was missing if arrivals become early again within ``REGRET_S``, by this share of a packet."""
@@ -106,6 +108,7 @@ class ArrivalTime:
         if back:
             self._index -= back
             u_last -= back * self._nominal_s
+        self._steady.restart_s = max(RESTART_S, self._packet_s)
         u_first = u_last - (n - 1) * self._nominal_s
         t, step, restarted = self._steady.emit(u_first, self._nominal_s, n, received_s, restart=bool(back))
         self._jumps += restarted
@@ -161,7 +164,8 @@ class ArrivalTime:
             if self._received_s - self._moved_s < REGRET_S:
                 self._fallen_s -= min(late_s, 0.0)
                 if self._fallen_s > REGRET * packet_s:
-                    self._late = min(self._late + LATER, LATEST)
+                    fallen = min(self._fallen_s, LATEST_S) / packet_s
+                    self._late = max(min(self._late + LATER, LATEST), fallen)
                     self._moved_s = -math.inf
             return 0
         if math.isnan(self._late_s) or late_s < self._first_late - FALLING_S:
@@ -187,7 +191,7 @@ class ArrivalTime:
         if self._skipped is not None:
             return LASTING_S / 2
         if self._spread < SHARP and not self._holds:
-            return 0.0 if packet_s > LASTING_S / 2 else min(packet_s, LASTING_S)
+            return 0.0 if self._spread < SHARPEST and packet_s > LASTING_S / 2 else min(packet_s, LASTING_S)
         return LASTING_S
 
     def status(self) -> TimeStatus:

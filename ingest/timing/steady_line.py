@@ -54,6 +54,8 @@ class SteadyTime:
     def __init__(self, line: Line, catch_up: float = 0.0) -> None:
         self.line = line
         self._catch_up = catch_up
+        self.restart_s = RESTART_S
+        """Maximum error to follow."""
         self.jitter_s = 0.0
         self.age_s = 0.0
         self.start()
@@ -108,15 +110,17 @@ class SteadyTime:
         if self._first:
             self._first = False
             first_t = self.line.host(u_first)
-        elif restart or abs(off := self.off(u_last)) > RESTART_S:
+        elif restart or abs(off := self.off(u_last)) > self.restart_s:
             restarted = True
             first_t = self.line.host(u_first)
         else:
             elapsed_s = (u_last - self._u) * slope
             limit = MAX_CORRECTION_SETTLING if self.settling else MAX_CORRECTION
+            correction = min(max(-math.expm1(-elapsed_s / EASE_S) * off / elapsed_s, -limit), limit)
             if self._catch_up and abs(off) > NEAR_S:
-                limit = max(limit, min((abs(off) - NEAR_S) / EASE_FAR_S, self._catch_up))
-            slope *= 1 + min(max(-math.expm1(-elapsed_s / EASE_S) * off / elapsed_s, -limit), limit)
+                far = min((abs(off) - NEAR_S) / max(EASE_FAR_S, elapsed_s), self._catch_up)
+                correction = math.copysign(max(abs(correction), far), off)
+            slope *= 1 + correction
             first_t = self._t + (u_first - self._u) * slope
         self._u = u_last
         self._t = first_t + (n - 1) * step * slope
