@@ -25,15 +25,19 @@ STAMPS_DIFFER = 0.01
 """Least relative difference of two rates, by arrivals and by stamps, at which the arrivals are heeded."""
 SURE = 6.0
 """The difference must add up, over the span, to this many deviations of the arrivals from an even pace."""
-PACE = (0.1, 2.5)
+PACE = (0.1, 1.8)
 """Rates by arrivals that are credible, as multiples of the rate by stamps: beyond, a replay or a backlog arrives."""
+SAME_S = 1e-4
+"""Ages that vary by less are no measurements: the sender has no time of arrival."""
 
 
 class Arrivals(NamedTuple):
     """Chunks of the last seconds, a column each."""
 
     at_s: tuple[float, ...]
-    """The arrivals, on the host's clock or that of a replay."""
+    """The arrivals on the host's clock, or for a replay on its own."""
+    received_s: tuple[float, ...]
+    """The arrivals at the host that the sensor sent to, on that host's clock."""
     age_s: tuple[float, ...]
     taken: tuple[int, ...]
     """Samples of the epoch that the sensor has taken, the lost ones included."""
@@ -44,7 +48,7 @@ class Arrivals(NamedTuple):
     t: tuple[NDArray[np.float64], ...]
 
 
-NOTHING = Arrivals((), (), (), (), (), ())
+NOTHING = Arrivals((), (), (), (), (), (), ())
 
 
 def samples_of(
@@ -90,24 +94,41 @@ def rate_of(index: NDArray[np.float64], t: NDArray[np.float64]) -> float | None:
     return rate_hz if len(t) >= MIN_SPAN_S * rate_hz and math.isfinite(rate_hz) else None
 
 
-def pace(arrivals: Arrivals, by_stamps_hz: float | None) -> tuple[float | None, bool]:
-    """The rate at which the samples of the newest epoch arrive, and whether it is to be believed more than the stamps.
+def rate_hz_of(arrivals: Arrivals, by_stamps_hz: float | None, *, live: bool) -> float | None:
+    """The rate by the stamps, unless the samples arrive evenly at another.
 
-    A backlog that arrives at once, or a sender that replays a file, says nothing about the sensor.
+    A sender on another host has noted when its samples arrived; where it has not, the arrivals here stand in. A
+    backlog that arrives at once, or a sender that replays a file, says nothing about the sensor.
+
+    Args:
+        live: the arrivals on the host's clock show the pace of the sensor.
     """
-    start = arrivals.epoch.index(arrivals.epoch[-1])
-    index, at_s = np.array(arrivals.taken[start:], np.float64), np.array(arrivals.at_s[start:])
+    epoch = arrivals.epoch.index(arrivals.epoch[-1])  # where it starts
+    ages_s = arrivals.age_s[epoch:]
+    has_measured = max(ages_s) - min(ages_s) > SAME_S
+    if not live and not has_measured:
+        return by_stamps_hz
+    at_s = arrivals.received_s if has_measured else arrivals.at_s
+    pace_hz, is_sure = _pace(arrivals.taken[epoch:], at_s[epoch:], by_stamps_hz)
+    return pace_hz if is_sure else by_stamps_hz
+
+
+def _pace(
+    taken: tuple[int, ...], arrived_s: tuple[float, ...], by_stamps_hz: float | None
+) -> tuple[float | None, bool]:
+    """The rate at which the samples arrive, and whether it is to be believed more than the stamps."""
+    index, at_s = np.array(taken, np.float64), np.array(arrived_s)
     samples = float(index[-1] - index[0])
     if len(index) < 5 or not at_s[-1] - at_s[0] >= MIN_SPAN_S:
         return None, False
     index -= index.mean()
     at_s -= at_s.mean()
     time, spread = float(index @ at_s), float(index @ index)
-    if time <= 0 or not spread:
+    if not time > 0 or not spread:
         return None, False
     rate_hz = spread / time
     if by_stamps_hz is None:
-        return rate_hz, True
+        return rate_hz, math.isfinite(rate_hz)
     ratio = rate_hz / by_stamps_hz
     if abs(ratio - 1) < STAMPS_DIFFER or not PACE[0] <= ratio <= PACE[1]:
         return rate_hz, False

@@ -14,7 +14,17 @@ import numpy as np
 
 from kinestream.core.evidence import StreamFigures
 
-from .arrivals import BREAK_S, NOTHING, Arrivals, burst_samples, pace, rate_of, samples_of, spread_ms, taken_and_lost
+from .arrivals import (
+    BREAK_S,
+    NOTHING,
+    Arrivals,
+    burst_samples,
+    rate_hz_of,
+    rate_of,
+    samples_of,
+    spread_ms,
+    taken_and_lost,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +45,7 @@ class StreamObserver:
     """Measures one stream.
 
     Args:
-        live: the source cannot wait, so that the host's clock shows its pace; a replay's own times do otherwise.
+        live: the samples come as they are measured, so that the host's clock shows their pace; not a replay.
 
     >>> from kinestream.core.signals import ACC, SampleChunk
     >>> observer = StreamObserver(live=True)
@@ -57,7 +67,7 @@ class StreamObserver:
         self._first = self._taken = 0  # sequence numbers of the epoch: the first, and the next
         self._epochs = self._held = 0
         self._most = 0.0
-        self._arrivals: deque[tuple[float, float, int, int, int, NDArray[np.float64]]] = deque()
+        self._arrivals: deque[tuple[float, float, float, int, int, int, NDArray[np.float64]]] = deque()
         self._last_host_s = self._newest_s = math.nan
         self._out_of_order = 0
         self._holes: deque[tuple[float, float]] = deque(maxlen=64)  # between chunks: when it ended, how long it was
@@ -91,7 +101,8 @@ class StreamObserver:
         self._samples += n
         self._last_host_s = host_s
         arrivals, taken = self._arrivals, self._taken - self._first
-        arrivals.append((arrived_s, chunk.received_s - newest_s, taken, self._lost, self._epochs, t))
+        received_s = chunk.received_s
+        arrivals.append((arrived_s, received_s, received_s - newest_s, taken, self._lost, self._epochs, t))
         self._held += n
         if (
             not -SPAN_S <= arrived_s - arrivals[0][0] <= SPAN_S
@@ -117,7 +128,7 @@ class StreamObserver:
         arrivals = Arrivals(*zip(*self._arrivals, strict=True)) if self._arrivals else NOTHING
         index, t, steps_s, is_even = samples_of(arrivals, self._announced_hz)
         span_s = float(steps_s.sum())
-        rate_hz = self._rate_hz(arrivals, index, t) if self._arrivals else None
+        rate_hz = rate_hz_of(arrivals, rate_of(index, t), live=self._live) if self._arrivals else None
         even_s = steps_s[is_even]
         coverages = [coverage for _, coverage in self._coverages]
         taken, lost = taken_and_lost(arrivals)
@@ -162,14 +173,6 @@ class StreamObserver:
             self._newest_s = math.nan
         self._stream, self._epoch = chunk.stream, chunk.session
         self._channels, self._announced_hz = chunk.channels, chunk.fs_hz
-
-    def _rate_hz(self, arrivals: Arrivals, index: NDArray[np.float64], t: NDArray[np.float64]) -> float | None:
-        """The rate by the stamps, unless the samples arrive evenly at another."""
-        by_stamps_hz = rate_of(index, t)
-        if not self._live:
-            return by_stamps_hz
-        by_arrivals_hz, is_sure = pace(arrivals, by_stamps_hz)
-        return by_arrivals_hz if is_sure else by_stamps_hz
 
     def _longest_hole_s(self, steps_s: NDArray[np.float64]) -> float:
         if not self._arrivals:

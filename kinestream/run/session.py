@@ -92,7 +92,7 @@ class Session:
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
-        self._observers = StreamObservers(live=source.live)
+        self._observers = StreamObservers(live=not isinstance(source, Playback))
         self._over_s: float | None = None  # when the run ended, on the clock of the arrivals
         self._signal_s = 0.0  # of all samples that were processed
         self._read_s: dict[str, float] = {}

@@ -68,6 +68,15 @@ def test_samples_stamped_at_the_announced_rate_are_measured_by_their_arrival(rat
     assert observer.figures(host_s).rate_hz == pytest.approx(rate_hz, rel=0.01)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_the_arrivals_that_a_sender_or_a_recording_noted_count_more_than_those_here(live: bool) -> None:
+    observer, noise = StreamObserver(live=live), np.random.default_rng(2)
+    for number, chunk in enumerate(stream(np.arange(400) / ANNOUNCED_HZ)):
+        received_s = (number + 1) * 10 / 36 + noise.exponential(0.01)
+        observer.push(replace(chunk, received_s=received_s), host_s=number * 0.15)  # a backlog drains at 67 Hz
+    assert observer.figures(20.0).rate_hz == pytest.approx(36.0, rel=0.01)
+
+
 def test_a_backlog_that_arrives_at_once_does_not_change_the_rate() -> None:
     for silent_from_s, silent_to_s in ((3.0, 5.0), (4.0, 8.0), (0.5, 9.0)):
         observer, host_s = StreamObserver(live=True), 0.0
