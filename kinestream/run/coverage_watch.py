@@ -80,8 +80,9 @@ class CoverageWatch:
             burst = f"{figures.burst_samples} samples come with one time"
             return f"{share} ({burst}): {shown}; stamp each sample in the sensor, or send them evenly"
         if figures is not None and figures.is_slow:
-            rates = f"{figures.rate_hz:.3g} Hz arrive, {figures.announced_hz:g} announced"
-            return f"{share} ({rates}): {shown}; set the sensor's rate, or pick a model for {figures.rate_hz:.0f} Hz"
+            rate = f"{figures.rate_hz:.3g} Hz"
+            rates = f"{rate} arrive, {figures.announced_hz:g} announced"
+            return f"{share} ({rates}): {shown}; set the sensor's rate, or pick a model for {rate}"
         return (
             f"{share}, the others were interpolated over holes: {shown}; bring the receiver closer, or show such "
             "windows all the same with --min-coverage 0"

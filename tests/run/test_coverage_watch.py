@@ -136,7 +136,7 @@ def test_the_notice_names_the_cause_and_what_to_do(make_pipeline: Callable[..., 
     for known, cause, advice in (
         (None, "interpolated over holes", "bring the receiver closer"),
         (figures(), "interpolated over holes", "--min-coverage 0"),
-        (figures(rate_hz=12.5), "(12.5 Hz arrive, 50 announced)", "pick a model for 12 Hz"),
+        (figures(rate_hz=12.5), "(12.5 Hz arrive, 50 announced)", "pick a model for 12.5 Hz"),
         (figures(burst_samples=12), "(12 samples come with one time)", "stamp each sample"),
     ):
         text = watch.notice("wrist", known)

@@ -296,7 +296,7 @@ async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate
     assert summary["counts"]["low_coverage"] == len(shown) > 10
     expected = (
         "s: only 25 % of the samples of the windows were measured (12.5 Hz arrive, 50 announced): the activity is "
-        "shown as unknown; set the sensor's rate, or pick a model for 12 Hz"
+        "shown as unknown; set the sensor's rate, or pick a model for 12.5 Hz"
     )
     assert expected in told
     assert any(line.startswith("s: only 25 %") and "windows so far" in line for line in summary["notices"])
