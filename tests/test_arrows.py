@@ -48,6 +48,7 @@ SUBROOMS: dict[str, dict[str, set[str]]] = {
         "ble": {"profile", "devices", "timing"},
         "phone": {"profile", "timing"},
         "zmq": {"timing"},
+        "lsl": {"profile", "timing", "zmq"},
         "relay": {"zmq"},
     },
     "policy": {"rules": set()},

@@ -1,0 +1,104 @@
+"""Senders of chunks to LSL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from kinestream.core.errors import ConfigError
+from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
+from kinestream.core.source import Source
+
+from .library import load
+
+MAX_SAMPLES = 1024
+_FAREWELL_S = 1.0
+"""Time for readers to fetch the last samples: a closing outlet discards them silently."""
+
+
+class LslOutlets:
+    """Sender of chunks to LSL, with one outlet per stream.
+
+    Args:
+        to: ``lsl://NAME``, the LSL name of the first stream; further streams are called NAME-STREAM.
+    Raises:
+        ConfigError: the address is malformed.
+        MissingExtra: pylsl or liblsl is not installed.
+    """
+
+    def __init__(self, to: str) -> None:
+        parts = urlsplit(to)
+        self._name = unquote(parts.netloc)
+        if not self._name or parts.query or parts.path.strip("/"):
+            raise ConfigError(f"'{to}': expected lsl://NAME")
+        self._lsl = load()
+        self._names: dict[str, str] = {}
+        self._outlets: dict[str, tuple[tuple[tuple[str, ...], float], Any]] = {}
+        self._offsets_s: dict[str, float] = {}
+        """Offset from each stream's times to this machine's clock."""
+
+    def send(self, chunk: SampleChunk) -> None:
+        """Send a chunk; times on another clock, such as a recording's, are shifted to this machine's clock."""
+        outlet = self.open(chunk)
+        offset_s = self._offsets_s.get(chunk.stream)
+        if offset_s is None:
+            now_s = self._lsl.local_clock()
+            offset_s = 0.0 if abs(now_s - chunk.received_s) < 5 else now_s - float(chunk.t[-1])
+            self._offsets_s[chunk.stream] = offset_s
+        outlet.push_chunk(np.ascontiguousarray(chunk.x), (chunk.t + offset_s).tolist())
+
+    def open(self, chunk: SampleChunk) -> Any:
+        """Return the outlet of the chunk's stream; readers can find it from now on."""
+        shape = (chunk.channels, chunk.fs_hz)
+        entry = self._outlets.get(chunk.stream)
+        if entry is None or entry[0] != shape:
+            entry = self._outlets[chunk.stream] = (shape, self._outlet(chunk))
+            self._offsets_s.pop(chunk.stream, None)
+        return entry[1]
+
+    def have_consumers(self) -> bool:
+        """Return whether any outlet has a reader."""
+        return any(outlet.have_consumers() for _, outlet in self._outlets.values())
+
+    def _outlet(self, chunk: SampleChunk) -> Any:
+        lsl = self._lsl
+        name = self._names.setdefault(chunk.stream, f"{self._name}-{chunk.stream}" if self._names else self._name)
+        source_id = f"kinestream-{name}"
+        info = lsl.StreamInfo(name, "IMU", len(chunk.channels), chunk.fs_hz, lsl.cf_float32, source_id)
+        channels = info.desc().append_child("channels")
+        for label in chunk.channels:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("unit", CHANNEL_UNITS.get(label, ""))
+        return lsl.StreamOutlet(info, MAX_SAMPLES)
+
+
+async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping[str, int]:
+    """Send all samples of a source, at the pace of the source, until it ends.
+
+    Args:
+        to: ``lsl://NAME``.
+        wait: wait for the first reader, because LSL never sends readers earlier samples.
+    Returns:
+        ``samples`` and ``messages``, and the counts of the source.
+    """
+    outlets = LslOutlets(to)
+    counts = {"messages": 0, "samples": 0}
+    try:
+        async for chunk in source.chunks():
+            outlets.open(chunk)
+            while wait and not outlets.have_consumers():
+                await asyncio.sleep(0.01)
+            outlets.send(chunk)
+            counts["messages"] += 1
+            counts["samples"] += len(chunk)
+            await asyncio.sleep(0)
+        if outlets.have_consumers():
+            await asyncio.sleep(_FAREWELL_S)
+    finally:
+        await source.aclose()
+    return {**source.counts(), **counts}
