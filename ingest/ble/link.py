@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakError
 
-from kinestream.core.errors import ConfigError
+from kinestream.core.errors import ConfigError, DeviceRefused
 from kinestream.core.signals import Sensing
 from kinestream.core.source import LinkStatus
 
@@ -38,6 +38,9 @@ SEEK_S = 30.0
 """Duration of one search, after which the radio serves other devices for a pause."""
 STEADY_S = 30.0
 """Time for which a requested change must stand before the device receives it: a device sends nothing meanwhile."""
+LEAST_SHARE = 0.95
+"""Share of the rate that a policy requests below which an answer counts as a refusal: a policy asks for no more than it
+needs."""
 FIRST_ATTEMPTS = 3
 """Failed starts of a device before the first connection that end the search; after it, attempts never end."""
 NAMED = 8
@@ -248,6 +251,9 @@ class Link:
         self.state = "starting"
         try:
             await device_stream.start(client)
+            asked_hz = self._running.rate_hz
+            if self._running != self._settings and asked_hz and device_stream.leader_hz < LEAST_SHARE * asked_hz:
+                raise DeviceRefused(f"{self.name} answered {device_stream.leader_hz:g} Hz to {asked_hz:g} Hz")
         except Exception as error:
             if self._running != self._settings and not isinstance(error, BleakError):
                 # A policy's request, not the user's: the pipeline can thin the samples instead.

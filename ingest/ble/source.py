@@ -158,7 +158,7 @@ class BleSource:
         lines: list[str] = []
         for link in self._links:
             status = link.status()
-            parts = [status.state]
+            parts = [status.state, *link.remarks()]
             if status.reconnects:
                 parts.append(f"{status.reconnects} reconnect{'s' * (status.reconnects != 1)}")
             if status.battery_frac is not None:

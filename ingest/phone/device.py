@@ -190,10 +190,11 @@ class Device:
 def _notice(stream: PhoneStream, messages_lost: int) -> str:
     if stream.conversion is None:
         return f"{stream.name}: {next(iter(stream.remarks()), 'waiting for the first seconds')}"
+    remarks = [remark for remark in stream.remarks() if remark != stream.conversion.doubt]  # the doubt is in `assumed`
     rate_hz, age_ms = stream.rate_hz, stream.time().age_ms
     return (
         f"{stream.name}: {stream.conversion.assumed}; {rate_hz:.2f} Hz, data {age_ms:.0f} ms old on arrival, "
-        f"{messages_lost} messages with about {stream.lost} samples lost"
+        + "; ".join((f"{messages_lost} messages with about {stream.lost} samples lost", *remarks))
     )
 
 

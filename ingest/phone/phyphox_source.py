@@ -239,6 +239,7 @@ class PhyphoxSource:
         return [
             f"{stream.name}: {stream.rate_hz:.2f} Hz, data {stream.time().age_ms:.0f} ms old on arrival, "
             f"about {self._lost + stream.lost} samples lost; anyone in the network can read this plain HTTP"
+            + "".join(f"; {remark}" for remark in stream.remarks())
         ]
 
     def status(self) -> list[LinkStatus]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -129,33 +128,30 @@ class _Payload:
     def _add(self, reading: Any) -> None:
         if not isinstance(reading, dict) or not isinstance(reading.get("name"), str):
             raise _Malformed("a reading without the name of its sensor")
-        sensor = _sensor(reading["name"][:MAX_NAME])
+        sensor = _sensor(reading["name"])
         values = reading.get("values", reading)  # some relays write the values beside the name
-        if sensor == BATTERY:
+        if sensor in SENSORS:
+            self._keep(sensor, _time_ns(reading, sensor), vector(values), values, "numbers x, y and z")
+        elif sensor == WRIST:
+            t_ns, expected = _time_ns(reading, sensor), "numbers accelerationX, ..., gravityX, ..., rotationRateX, ..."
+            vectors = {name: named_vector(values, key) for name, key in WRIST_VECTORS.items()}
+            whole_reading = None not in vectors.values()
+            for name, numbers in vectors.items():
+                self._keep(name, t_ns, numbers if whole_reading else None, values, expected)
+        elif sensor == BATTERY:
             level = measured(values.get("batteryLevel")) if isinstance(values, dict) else None
             self.battery_frac = level if level is not None and 0 <= level <= 1 else None  # -1: unknown to the app
-            return
-        if sensor == WRIST:
-            vectors = (
-                {name: named_vector(values, key) for name, key in WRIST_VECTORS.items()} if _is_map(values) else {}
-            )
-            expected = "numbers accelerationX, ..., gravityX, ..., rotationRateX, ..."
-        elif sensor in SENSORS:
-            vectors, expected = {sensor: vector(values)}, "numbers x, y and z"
         else:
             self.unwanted.add("".join(filter(str.isprintable, reading["name"][:MAX_NAME])))
-            return
-        t_ns = whole(reading.get("time"), _LATEST_NS)
-        if t_ns is None or t_ns < _EARLIEST_NS:
-            raise _Malformed(
-                f"the time of {sensor} is {shown(reading.get('time'), 40)}; expected nanoseconds since 1970, after 2000"
-            )
-        if not vectors or None in vectors.values():
+
+    def _keep(self, sensor: str, t_ns: int, numbers: Vector | None, values: object, expected: str) -> None:
+        if numbers is None:
             raise _Malformed(f"the values of {sensor} are {shown(values, 80)}; expected {expected}")
-        for name, numbers in vectors.items():
-            times, rows = self.rows.setdefault(name, ([], []))
-            times.append(t_ns)
-            rows.append(numbers or (0.0, 0.0, 0.0))
+        rows = self.rows.get(sensor)
+        if rows is None:
+            rows = self.rows[sensor] = ([], [])
+        rows[0].append(t_ns)
+        rows[1].append(numbers)
 
     def batch(self) -> Batch:
         return {
@@ -164,11 +160,15 @@ class _Payload:
         }
 
 
-def _is_map(values: object) -> bool:
-    return isinstance(values, Mapping)
+def _time_ns(reading: dict[str, Any], sensor: str) -> int:
+    t_ns = whole(reading.get("time"), _LATEST_NS)
+    if t_ns is None or t_ns < _EARLIEST_NS:
+        time = shown(reading.get("time"), 40)
+        raise _Malformed(f"the time of {sensor} is {time}; expected nanoseconds since 1970, after 2000")
+    return t_ns
 
 
 @lru_cache(maxsize=256)
 def _sensor(name: str) -> str:
     """Return a sensor's name as the app's documents spell it: ``Wrist Motion`` is ``wristmotion``."""
-    return re.sub(r"[\s_-]", "", name.lower())
+    return re.sub(r"[\s_-]", "", name[:MAX_NAME].lower())

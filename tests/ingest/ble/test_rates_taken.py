@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from kinestream.core.signals import ACC, SampleChunk
+from kinestream.core.signals import ACC, SampleChunk, Sensing
+from kinestream.ingest.ble import link as link_module
 from kinestream.ingest.ble.source import BleSource
 from tests.ble.sensors import Bangle, MicroBit, PineTime
 
-from .test_source import FIRST, done, read, samples
+from .test_source import FIRST, done, epochs, read, samples
 
 if TYPE_CHECKING:
     from tests.ble.bluez import BlueZ
@@ -40,6 +41,26 @@ def test_a_microbit_is_read_at_the_period_that_it_took(
     assert (reception.asked_hz, reception.remarks) == (asked_hz, remarks)
     assert {chunk.fs_hz for chunk in chunks} == {announced_hz}
     assert rate_hz(chunks) == pytest.approx(true_hz, rel=0.25)
+
+
+class FirstMicroBit(MicroBit):
+    """The first version has no period between 20 and 80 ms."""
+
+    PERIODS_MS = (1, 2, 5, 10, 20, 80, 160, 640)
+
+
+def test_a_device_slower_than_a_policy_needs_keeps_its_own_rate(bluez: BlueZ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "STEADY_S", 0.0)
+    bit = FirstMicroBit(FIRST)
+    bluez.add(bit)
+    source = BleSource("ble://microbit")
+    chunks = read(
+        source,
+        (lambda c: samples(c) > 30, lambda: source.sense(bit.name, Sensing(25.0))),
+        (lambda c: len(epochs(c)) == 2 and samples(c) > 60, done),
+    )
+    assert {chunk.fs_hz for chunk in chunks} == {50.0}
+    assert source.counts()["failed_attempts"] == 1
 
 
 def test_a_pinetime_arrives_in_the_right_handed_axes_of_its_chip(bluez: BlueZ) -> None:
