@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 
 from kinestream.core.signals import SampleChunk
 
 from ..timing.sender_stamps import SenderStamps
-
-MAX_EPOCHS = 256
-"""Number of epochs whose state is kept; the oldest are forgotten."""
 
 
 class SenderTime:
@@ -27,17 +23,14 @@ class SenderTime:
     """
 
     def __init__(self) -> None:
-        self._epochs = OrderedDict[tuple[str, str], _Epoch]()
+        self._epochs: dict[str, _Epoch] = {}  # the newest of each stream
         self._remarks: dict[str, _Epoch] = {}
 
     def repaired(self, chunk: SampleChunk) -> SampleChunk:
         """Return the chunk with repaired times, under a new epoch name from where its time restarts."""
-        key = (chunk.stream, chunk.session)
-        epoch = self._epochs.get(key)
-        if epoch is None:
-            epoch = self._epochs[key] = _Epoch(chunk.fs_hz)
-            if len(self._epochs) > MAX_EPOCHS:
-                self._epochs.popitem(last=False)
+        epoch = self._epochs.get(chunk.stream)
+        if epoch is None or epoch.session != chunk.session:
+            epoch = self._epochs[chunk.stream] = _Epoch(chunk)
         t, restarted = epoch.stamps.push(chunk.t, chunk.received_s)
         epoch.restarts += restarted
         if t is chunk.t and not epoch.restarts:
@@ -53,6 +46,7 @@ class SenderTime:
 
 
 class _Epoch:
-    def __init__(self, fs_hz: float) -> None:
-        self.stamps = SenderStamps(fs_hz, its_clock="the clock on which its messages were sent")
+    def __init__(self, chunk: SampleChunk) -> None:
+        self.session = chunk.session
+        self.stamps = SenderStamps(chunk.fs_hz, its_clock="the clock on which its messages were sent")
         self.restarts = 0

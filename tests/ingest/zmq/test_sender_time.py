@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,15 @@ def test_the_times_of_a_sender_are_even_and_their_ages_sane(stamps: str, remark:
     assert np.ptp(error_s) < 0.02
     assert [chunk.seq for chunk in repaired] == [chunk.seq for chunk in chunks]
     assert time.remarks("wrist")[0].startswith(remark)
+
+
+def test_only_the_newest_epoch_of_a_stream_is_remembered() -> None:
+    (chunk, *_), _ = sent("sound", 1)
+    time = SenderTime()
+    for epoch in range(300):
+        time.repaired(replace(chunk, session=f"epoch {epoch}"))
+        time.repaired(replace(chunk, stream="hip"))
+    assert len(time._epochs) == 2
 
 
 async def test_a_source_repairs_times_and_remarks_on_it() -> None:
