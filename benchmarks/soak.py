@@ -2,12 +2,14 @@
 
     python -m benchmarks.soak
     python -m benchmarks.soak --over relay
+    python -m benchmarks.soak --over ble --hours 1
     python -m benchmarks.soak --hours 0.5 --wearers 3
 
 Each wearer is a process that publishes a synthetic day over a real socket, as fast as the receiver takes it, and that
 misbehaves in a seeded order: packets left out, restarts, repeated and malformed messages, clocks that jump, bursts,
 silence, rates off nominal, settings that change; the last wearer floods its receiver and never waits. Over the relay,
-the link is cut instead, and nothing may be lost. The receiver is this process: the session that ``kinestream run
+the link is cut instead, and nothing may be lost; over Bluetooth, one sensor loses its link every few seconds. The
+receiver is this process: the session that ``kinestream run
 --json --metrics --smooth --unknown 0.9 --episodes`` builds, scraped at every checkpoint.
 
 Every sender keeps a ledger (``soaking/ledger.py``). At the end all counts of the receiver are compared with the
@@ -27,7 +29,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="simulated hours (default 24)")
     parser.add_argument("--wearers", type=int, default=8, help="at least 2 (default 8)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--over", choices=("zmq", "relay"), default="zmq")
+    parser.add_argument("--over", choices=("zmq", "relay", "ble"), default="zmq")
     parser.add_argument("--model", help="default: the smallest bundled model")
     parser.add_argument("--json", type=Path, help="keep the outcome in this file")
     args = parser.parse_args()
@@ -35,8 +37,13 @@ def main() -> None:
     from benchmarks.soaking.outcome import as_text, verdicts, write_row
     from benchmarks.soaking.run import MODEL, Soak
 
-    soak = Soak(args.over, args.hours, args.wearers, args.seed, args.model or MODEL)
-    outcome = asyncio.run(soak.run(sys.stderr))
+    if args.over == "ble":
+        from benchmarks.soaking.bluetooth import soak_bluetooth
+
+        outcome = asyncio.run(soak_bluetooth(args.hours, args.seed, sys.stderr))
+    else:
+        soak = Soak(args.over, args.hours, args.wearers, args.seed, args.model or MODEL)
+        outcome = asyncio.run(soak.run(sys.stderr))
     print(as_text(outcome))
     if args.json:
         write_row(args.json, outcome)

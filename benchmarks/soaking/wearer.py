@@ -115,7 +115,7 @@ class MisbehavingWearer:
         self._seq, self._epoch, self._epochs = 0, "", 0
         self._sent: deque[SampleChunk] = deque(maxlen=6)
         self._packets_left_out = 0
-        self._broken, self._heard = False, False
+        self._broken, self._heard, self._needs_head = False, False, False
 
     def steps(self) -> Iterator[Step]:
         """Yield what the sender does, and write it into the ledger."""
@@ -166,7 +166,7 @@ class MisbehavingWearer:
             self.ledger.left_out(len(chunk))
             return
         self.ledger.sent(chunk)
-        self._heard = True
+        self._heard, self._needs_head = True, False
         self._sent.append(chunk)
         yield Step("chunk", self._now_s, chunk)
 
@@ -177,7 +177,7 @@ class MisbehavingWearer:
     def _begin(self, name: str = "") -> None:
         self._epochs += 1
         self._epoch = name or f"epoch-{self._epochs}"
-        self._seq, self._heard = 0, False
+        self._seq, self._heard, self._needs_head = 0, False, bool(name)
         self.ledger.begin(self._epoch)
 
     def _pause(self, seconds: float) -> None:
@@ -190,7 +190,8 @@ class MisbehavingWearer:
     # The harms, by their names in the tables above.
 
     def _left_out(self) -> Iterable[Step]:
-        self._packets_left_out = int(self._rng.integers(1, 9))
+        if not self._needs_head:
+            self._packets_left_out = int(self._rng.integers(1, 9))
         return ()
 
     def _repeated(self) -> Iterable[Step]:
@@ -206,6 +207,7 @@ class MisbehavingWearer:
         return ()
 
     def _same_epoch_name(self) -> Iterable[Step]:
+        """Only the first message shows the restart, so it is not left out."""
         if self._heard:
             self._pause(float(self._rng.uniform(0.1, 20.0)))
             self._packets_left_out = 0

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from kinestream.ingest.ble import link as link_module
 from kinestream.ingest.ble.source import BleSource
-from tests.ble.peripheral import BATTERY_SERVICE
-from tests.ble.sensors import Polar
+from tests.ble.timed_polar import TimedPolar
 
 if TYPE_CHECKING:
     from tests.ble.bluez import BlueZ
@@ -20,34 +18,6 @@ if TYPE_CHECKING:
 SPEED = 60
 SIMULATED_S = 1800.0
 DISCONNECTS = 200
-
-
-class TimedPolar(Polar):
-    """Stamps each arrival on the simulation's clock, so the load of the machine does not matter."""
-
-    pause_s = 0.05  # keeps the answer to the start command apart from the first packet
-
-    def __init__(self, address: str, **options: Any) -> None:
-        super().__init__(address, **options)
-        del self.services[BATTERY_SERVICE]  # the answer to a read would need a time too
-        self.arrivals: deque[int] = deque()
-        self._before_s = 1000.0
-        self._newest_ns = 0
-
-    def connected(self) -> None:
-        self.arrivals.clear()
-        self._before_s = self._newest_ns / 1e9 + 1000.0
-
-    def packets(self, samples: np.ndarray, on_for_s: float) -> list[tuple[str, bytes]]:
-        late_s = self._air.exponential(0.03)  # connection intervals and retries
-        arrival_ns = int((self._before_s + on_for_s + late_s) * 1e9)
-        self._newest_ns = max(self._newest_ns, arrival_ns)
-        self.arrivals.append(self._newest_ns)
-        return super().packets(samples, on_for_s)
-
-    def now_ns(self) -> int:
-        """Arrival time of the packet being received."""
-        return self.arrivals.popleft() if self.arrivals else self._newest_ns
 
 
 def test_every_sample_of_a_bad_half_hour_is_received_or_reported_lost(
