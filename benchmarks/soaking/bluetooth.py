@@ -72,7 +72,8 @@ async def _soak(bluez: BlueZ, hours: float, seed: int, progress: TextIO | None) 
             continue  # not connected again yet
         await asyncio.to_thread(bluez.do, polar.finish)
         await _arrived(polar, seen)
-        await asyncio.to_thread(bluez.drop, polar)
+        end = bluez.drop if len(polar.links) + 1 < links else bluez.remove
+        await asyncio.to_thread(end, polar)
         if len(polar.links) % max(1, links // CHECKPOINTS) == 0:
             at_h, wall_s = len(polar.links) * LINK_S / 3600, time.perf_counter() - started_s
             vitals.append(take_vitals(at_h, wall_s, (), session.queued[0], sink.lines["stream"]))
