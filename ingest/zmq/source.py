@@ -85,7 +85,7 @@ class ZmqSource:
         """Yield the chunks in the order sent; lost and malformed messages are counted and skipped."""
         socket = self._open()
         if not self._pulls:
-            own = None if self._binds else lambda: self._socket_of(zmq.SUB, QUEUE)
+            own = None if self._binds else lambda: self._socket_of(zmq.SUB, QUEUE, once=True)
             self._survey = TopicSurvey(own, socket, self._surveyed)
             self._surveying = asyncio.create_task(self._survey.run())
         direct = zmq.Socket.shadow(socket)  # receives without a future, which would triple the time per message
@@ -156,10 +156,17 @@ class ZmqSource:
                 socket.setsockopt(zmq.SUBSCRIBE, TOPIC + stream.encode())
         return socket
 
-    def _socket_of(self, kind: int, hwm: int) -> zmq.asyncio.Socket:
-        """Return a new socket at the places of the address."""
+    def _socket_of(self, kind: int, hwm: int, *, once: bool = False) -> zmq.asyncio.Socket:
+        """Return a new socket at the places of the address.
+
+        Args:
+            once: connect only to senders that are there now. To one that starts later, such a socket could come before
+                the socket for samples, and the sender would take it for the receiver that it waits for.
+        """
         assert self._context is not None
         socket = self._context.socket(kind)
+        if once:
+            socket.setsockopt(zmq.RECONNECT_IVL, -1)
         socket.setsockopt(zmq.RCVHWM, hwm)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         socket.setsockopt(zmq.IPV6, self._address.is_ipv6)

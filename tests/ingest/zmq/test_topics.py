@@ -136,3 +136,26 @@ async def test_a_puller_names_messages_under_other_topics() -> None:
         reception = await received(source, send, lambda reception: reception.unwanted)
     assert set(reception.unwanted) == {"wrist"}
     assert source.counts()["malformed"] == reception.unwanted["wrist"]
+
+
+async def test_a_sender_that_starts_during_a_survey_hears_the_receiver_first() -> None:
+    """A publisher that waits for its first subscriber would else send the head of its stream to the survey."""
+    with zmq.Context() as context:
+        publishers = [context.socket(zmq.XPUB) for _ in range(6)]
+        ports = [socket.bind_to_random_port("tcp://127.0.0.1") for socket in publishers]
+        for socket in publishers:
+            socket.unbind(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        source = ZmqSource("zmq+tcp://" + ",".join(f"127.0.0.1:{port}" for port in ports))
+        reading = asyncio.ensure_future(anext(aiter(source.chunks()), None))
+        await asyncio.sleep(1.0)  # a survey has begun
+        for socket, port in zip(publishers, ports, strict=True):
+            socket.bind(f"tcp://127.0.0.1:{port}")
+        async with asyncio.timeout(PATIENCE_S):
+            for socket in publishers:
+                while not socket.poll(0):
+                    await asyncio.sleep(0.01)
+        assert [socket.recv() for socket in publishers] == [b"\x01imu/"] * 6
+        await source.aclose()
+        await reading
+        for socket in publishers:
+            socket.close(linger=0)
