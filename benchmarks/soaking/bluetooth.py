@@ -11,6 +11,8 @@ import os
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -65,16 +67,19 @@ async def _soak(bluez: BlueZ, hours: float, seed: int, progress: TextIO | None) 
     session.subscribe(seen.chunk, writer.prediction, writer.episode)
     started_s, vitals, types = time.perf_counter(), list[Vitals](), list[Counter[str]]()
     running = asyncio.create_task(session.run())
+    service = partial(running.get_loop().run_in_executor, ThreadPoolExecutor(1, "service"))
     links = round(hours * 3600 / LINK_S)
     while len(polar.links) < links and not running.done():
         await asyncio.sleep(LINK_S / SPEED)
         if not polar.streaming:
             continue  # not connected again yet
-        await asyncio.to_thread(bluez.do, polar.finish)
+        await service(bluez.do, polar.finish)
         await _arrived(polar, seen)
         end = bluez.drop if len(polar.links) + 1 < links else bluez.remove
-        await asyncio.to_thread(end, polar)
+        await service(end, polar)
         if len(polar.links) % max(1, links // CHECKPOINTS) == 0:
+            polar.writes.clear()  # the stand-in's own records
+            bluez.connects.clear()
             at_h, wall_s = len(polar.links) * LINK_S / 3600, time.perf_counter() - started_s
             vitals.append(take_vitals(at_h, wall_s, (), session.queued[0], sink.lines["stream"]))
             if at_h >= WARM_UP_SHARE * hours:

@@ -180,7 +180,7 @@ async def _publish_malformed(task: Task, pace: Pace) -> int:
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         socket.setsockopt(zmq.XPUB_NODROP, 1)
         socket.bind(f"tcp://127.0.0.1:{task.port}")
-        while not socket.poll(0):
+        while not socket.poll(0) or socket.recv() != b"\x01imu/":
             await asyncio.sleep(0.002)
         for minute in range(max(1, int(60 * task.hours - QUIET_S / 60))):
             await pace.reach(60.0 * minute)
