@@ -78,8 +78,13 @@ class Bursts:
             return ""
         if self.samples == 1:
             return "stamps are uneven: samples laid evenly at the measured rate; stamp each sample when it is taken"
+        what = (
+            f"stamps jump between packets of {self.samples} samples"
+            if self._even_inside
+            else (f"samples come in bursts of {self.samples} with nearly one stamp")
+        )
         return (
-            f"samples come in bursts of {self.samples} with nearly one stamp: laid evenly at the measured rate; times "
+            f"{what}: laid evenly at the measured rate; times "
             "are exact if the sender stamps each sample when it is taken"
         )
 

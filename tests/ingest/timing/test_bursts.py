@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
 
+from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.ingest.timing.bursts import Bursts
+from kinestream.ingest.timing.sender_stamps import SenderStamps
+from kinestream.launch.build_run import build_run
+from kinestream.launch.run_options import RunOptions
+from kinestream.replay_data import Wearer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +90,7 @@ def test_packets_with_one_stamp_spread_evenly_lose_their_jumps_at_the_borders() 
     sent = packets(12, 60.0, jitter_s=0.02, spread=True)
     bursts = Bursts(FS_HZ)
     t, _ = laid(bursts, sent.stamps)
-    assert bursts.samples == 12
+    assert bursts.remark.startswith("stamps jump between packets of 12 samples: laid evenly")
     assert error_s(t, sent.taken, after_s=30.0) < 0.01
 
 
@@ -155,3 +161,32 @@ def test_stamps_that_are_not_finite_are_passed_on() -> None:
     t, restarted = bursts.push(np.array([np.nan, 5.2]))
     assert np.isnan(t[0])
     assert not restarted
+
+
+def accuracy(size: int, stamps: str) -> float:
+    """Share of right windows of some minutes of a wearer, by how the packets are stamped."""
+    pipeline = build_run(RunOptions("wearer://?seed=1&speed=max", model="uci_cnn")).pipeline
+    wearer = [chunk for _, chunk in islice(Wearer(seed=3, rate_hz=FS_HZ).packets(), 1000)]
+    x, labels = np.concatenate([chunk.x for chunk in wearer]), np.concatenate([chunk.labels for chunk in wearer])
+    sender, right, windows = SenderStamps(FS_HZ), 0, 0
+    for k in range(0, len(x) // size * size, size):
+        taken = 100 + np.arange(k, k + size) / FS_HZ
+        arrived_s = float(taken[-1]) + 0.02
+        t = taken if stamps == "each when taken" else arrived_s + 1e-5 * np.arange(size)
+        if stamps != "in bursts, as they are":
+            t, _ = sender.push(t, arrived_s)
+        cut = slice(k, k + size)
+        chunk = SampleChunk(
+            "wrist", "a", t, x[cut], ACC + GYRO, FS_HZ, k, arrived_s, labels[cut], wearer[0].label_names
+        )
+        for prediction in pipeline.push(chunk):
+            if prediction.truth_share == 1.0:
+                windows += 1
+                right += prediction.label == prediction.truth
+    return right / windows
+
+
+def test_bursts_cost_no_accuracy_once_they_are_laid_evenly() -> None:
+    good = accuracy(12, "each when taken")
+    assert accuracy(12, "in bursts") > good - 0.03
+    assert accuracy(12, "in bursts, as they are") < good - 0.1
