@@ -93,7 +93,7 @@ EXAMPLES: dict[str, Evidence] = {
     "order": _figures(out_of_order=25),
     "clock": _figures(age_ms=-1.8e12),
     "age": _figures(age_ms=3010.0),
-    "coverage": _figures(coverage=0.42),
+    "coverage": _figures(coverage=0.62),
     "values": _signal(not_finite=0.2),
     "gravity": _signal(gravity=0.4, rest_gravity=None, spread=2.1),
     "units": _signal(gravity=0.99, rest_gravity=0.99, spread=0.1),

@@ -16,7 +16,7 @@ SILENT_S = 3.0
 """A live stream that is silent this long has lost its sensor or its link."""
 QUIET_S = 10.0
 """An alarm that returns within this time counts as the same alarm."""
-STANDING_S = 5.0
+STANDING_S = 2.0
 """A notice is announced after it has stood this long: at the start much is still unknown."""
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -31,11 +31,17 @@ def alarms(session: SessionLike, state: DashboardState, dropped: int) -> list[st
     links = session.links()
     lines += [f"{link.name}: link {link.state}; its samples are missing now" for link in links if _is_lost(link)]
     linked = {link.name for link in links}
+    known = {*linked, *state.streams}  # their silence has an alarm above
     if session.is_live:
         for stream in state.streams.values():
             figures = stream.figures
             if stream.name not in linked and figures is not None and figures.silence_s >= SILENT_S:
                 lines.append(f"{stream.name}: no samples for {figures.silence_s:.0f} s")
+    lines += [
+        str(notice)
+        for notice in session.findings()
+        if notice.finding.level == "problem" and not (notice.finding.about == "silence" and notice.stream in known)
+    ]
     if dropped:
         lines.append(f"{dropped} samples dropped just now: they arrive faster than this machine processes them")
     return lines

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.core.source import LinkStatus, Playback
 from kinestream.policy import PolicyState
+
+if TYPE_CHECKING:
+    from kinestream.observe.findings import Notice
 
 
 @runtime_checkable
@@ -103,6 +106,10 @@ class SessionLike(Protocol):
 
     def failures(self) -> list[str]:
         """Return the permanent failures of the running session, one line each."""
+        ...
+
+    def findings(self) -> Sequence[Notice]:
+        """Return what is wrong with the streams now."""
         ...
 
     def notices(self) -> list[str]:

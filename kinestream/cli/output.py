@@ -12,6 +12,7 @@ from kinestream.core.activities import shown_as
 from kinestream.core.evidence import StreamFigures
 from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
+from kinestream.observe.findings import Notice
 
 WITHHELD = ("worn_otherwise", "without_up", "low_coverage")
 """Counts of windows whose label is withheld without any option."""
@@ -38,6 +39,9 @@ class JsonLines:
 
     def prediction(self, prediction: Prediction) -> None:
         self._write(prediction.to_dict())
+
+    def notice(self, notice: Notice) -> None:
+        self._write(notice.to_dict())
 
     def episode(self, episode: Episode) -> None:
         self._write(episode_record(episode))
@@ -76,8 +80,8 @@ class Lines:
         )
         self._out.flush()
 
-    def notice(self, line: str) -> None:
-        self._out.write(f"{'notice':>9}  {line}\n")
+    def notice(self, notice: Notice) -> None:
+        self._out.write(f"{'notice':>9}  {notice}\n")
         self._out.flush()
 
     def episode(self, episode: Episode) -> None:

@@ -15,9 +15,11 @@ from .serve import in_browser
 from .terminal import progress, restore_signals, say, stop_on_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket
 
     from kinestream.launch.build_run import PendingRun
+    from kinestream.observe.findings import Notice
     from kinestream.outputs.prediction_publisher import PredictionPublisher
     from kinestream.run.session import Session
 
@@ -151,13 +153,24 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
             say(line)
 
     pending = PendingRun(run_options(args))
+    writer = JsonLines() if args.json else Lines(live=pending.source.live)
+
+    def announce(found: Notice) -> None:
+        if emitter is not None:
+            emitter.notice(found.to_dict())
+        if args.dashboard or args.json:
+            notice(str(found))
+        if not args.dashboard:
+            writer.notice(found)
+
     with asyncio.Runner() as runner:  # a source that has begun stays in its event loop
-        if pending.waits and not runner.run(_begin(pending)):
+        if pending.waits and not runner.run(_begin(pending, announce)):
             return STOPPED
         # Measuring happens while the event loop rests, so that Ctrl-C ends it at once.
         session = pending.build(
             on_notice=notice, on_progress=progress("measuring every subnetwork on this machine, once")
         )
+        session.subscribe(on_notice=announce)
         if emitter is not None:
             session.subscribe(
                 on_prediction=lambda prediction: emitter.prediction(prediction.to_dict()),
@@ -177,15 +190,15 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
                 if not served:  # there, standard output belongs to the page
                     print(summary_text(summary))
                 return session.exit_status
-            return runner.run(_run(session, JsonLines() if args.json else Lines(live=session.source.live)))
+            return runner.run(_run(session, writer))
         finally:
             if emitter is not None:
                 emitter.summary(session.summary())
 
 
-async def _begin(pending: PendingRun) -> bool:
+async def _begin(pending: PendingRun, on_notice: Callable[[Notice], None]) -> bool:
     """Wait for the first samples, by which the model is chosen; return False if a person ends the wait."""
-    beginning = asyncio.ensure_future(pending.begin())
+    beginning = asyncio.ensure_future(pending.begin(on_notice))
     stop_on_signals(beginning.cancel)
     _, waiting = await asyncio.wait({beginning}, timeout=PATIENCE_S)
     if waiting:
@@ -204,10 +217,7 @@ async def _begin(pending: PendingRun) -> bool:
 
 
 async def _run(session: Session, writer: JsonLines | Lines) -> int:
-    from .output import JsonLines
-
-    on_notice = say if isinstance(writer, JsonLines) else writer.notice
-    session.subscribe(on_prediction=writer.prediction, on_episode=writer.episode, on_notice=on_notice)
+    session.subscribe(on_prediction=writer.prediction, on_episode=writer.episode)
     stop_on_signals(session.stop)
     patience = asyncio.create_task(_say_when_waiting(session))
     try:
@@ -233,11 +243,8 @@ def _conclude(session: Session, writer: JsonLines | Lines) -> None:
     from .output import JsonLines
 
     if isinstance(writer, JsonLines):  # the lines for people have the notices in their summary
-        # as they came up
-        announced = [*session.pipeline.wear.notices(), *session.pipeline.coverage.notices(session.figures())]
-        for notice in session.notices():
-            if notice not in announced:
-                say(notice)
+        for fact in session.facts():
+            say(fact)
     writer.summary(session.summary())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +13,12 @@ from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Choice, Engine, Model, find_model, load_model
 from kinestream.interpret.episodes import EpisodeFinder
+from kinestream.observe.findings import Notice
+from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import make_battery
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
+from kinestream.run.source_watch import SourceWatch
 from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
 from kinestream.sensor_check.orientation import orientation_of
 from kinestream.windowing import ChannelMap
@@ -27,13 +32,13 @@ if TYPE_CHECKING:
     from kinestream.interpret.concluder import Concluder
     from kinestream.recording.recorder import Recorder
 
-Notice = Callable[[str], None]
+OnLine = Callable[[str], None]
 """Takes one line for a person."""
 Progress = Callable[[int, int], None]
 """Takes the measurements done, and how many there are."""
 
 
-def build_run(options: RunOptions, *, on_notice: Notice | None = None, on_progress: Progress | None = None) -> Session:
+def build_run(options: RunOptions, *, on_notice: OnLine | None = None, on_progress: Progress | None = None) -> Session:
     """The session that the options describe. A recorded run repeats as it was if no option changes it.
 
     Without a model in the options, the source decides (``default_model``). A live source whose samples are unknown
@@ -77,6 +82,7 @@ class PendingRun:
         self._rerun = _rerun(options) if is_rerun(options) else None
         self.source: Source = self._rerun.source if self._rerun else open_source(options.source, options.source_options)
         self._begun: BegunSource | None = None
+        self._watch: SourceWatch | None = None
         self._choice: Choice | None = None
         if not self._rerun and options.model is None:
             self._choice = default_model(self.source, options.worn, options.axes)
@@ -86,18 +92,33 @@ class PendingRun:
         """Whether the choice of the model needs the source's first samples."""
         return not self._rerun and self.options.model is None and self._choice is None
 
-    async def begin(self) -> None:
+    async def begin(self, on_notice: Callable[[Notice], None] | None = None) -> None:
         """Start the source and choose the model by its first samples.
 
+        Args:
+            on_notice: called once for each notice about what arrives instead, while the samples are waited for.
         Raises:
             InputMismatch: no bundled model fits them.
             KinestreamError: the source cannot start.
         """
-        self._begun = await begin(self.source)
+        watch = self._watch = SourceWatch(self.source)
+        observers = StreamObservers(live=not watch.is_replay)
+
+        def look() -> None:
+            for notice in watch.look(observers.figures(time.monotonic())):
+                if on_notice:
+                    on_notice(notice)
+
+        looking = asyncio.create_task(watch.keep_looking(look))
+        try:
+            self._begun = await begin(self.source, lambda chunk: observers.push(chunk, time.monotonic()))
+        finally:
+            if not looking.cancel():
+                looking.result()  # raises the error of a check
         if self._begun.offer is not None:
             self._choice = default_model(self.source, self.options.worn, self.options.axes, self._begun.offer)
 
-    def build(self, *, on_notice: Notice | None = None, on_progress: Progress | None = None) -> Session:
+    def build(self, *, on_notice: OnLine | None = None, on_progress: Progress | None = None) -> Session:
         """The session, ready to run. Arguments and errors are those of ``build_run``."""
         on_notice, options = on_notice or _ignore, self.options
         if self._rerun:
@@ -139,6 +160,7 @@ class PendingRun:
             limit_s=options.limit_s,
             recorder=recorder,
             chunks=self._begun.chunks if self._begun else None,
+            watch=self._watch,
         )
         session.conclude(concluder, episodes)
         if choice is not None:
@@ -170,7 +192,7 @@ def _conclusions(options: RunOptions, model: Model) -> tuple[Concluder | None, E
     return concluder, episodes
 
 
-def _channel_map(axes: str, model: Model, on_notice: Notice) -> ChannelMap:
+def _channel_map(axes: str, model: Model, on_notice: OnLine) -> ChannelMap:
     """The map that ``axes`` gives, with a notice if its file was made for a sensor worn elsewhere than the model's."""
     if not is_axes_file(axes):
         return ChannelMap.parse(axes)
@@ -195,7 +217,7 @@ def _rerun(options: RunOptions) -> Session:
     )
 
 
-def _recorder(folder: Path, source: Source, pipeline: Pipeline, model_text: str, on_failure: Notice) -> Recorder:
+def _recorder(folder: Path, source: Source, pipeline: Pipeline, model_text: str, on_failure: OnLine) -> Recorder:
     from kinestream.recording.manifest import describe
     from kinestream.recording.recorder import Recorder
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +77,11 @@ class BegunSource:
     """All its chunks, from the first on."""
 
 
-async def begin(source: Source) -> BegunSource:
+async def begin(source: Source, on_chunk: Callable[[SampleChunk], None] | None = None) -> BegunSource:
     """Start a source and wait for the first samples of each of its sensors.
 
+    Args:
+        on_chunk: called with each chunk that comes meanwhile.
     Raises:
         KinestreamError: the source cannot start.
     """
@@ -90,6 +92,8 @@ async def begin(source: Source) -> BegunSource:
     async for chunk in chunks:
         first_s = first_s or time.monotonic()
         seen.append(chunk)
+        if on_chunk:
+            on_chunk(chunk)
         streams.setdefault(chunk.stream, chunk)
         sensors = len(source.status()) if isinstance(source, Linked) else 1
         if len(streams) >= sensors or time.monotonic() - first_s > OTHERS_S:

@@ -6,7 +6,7 @@ docs/checks.md shows it; ``docs/check_table.py`` writes the page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import reception_checks, signal_checks, stream_checks
 from .evidence import Evidence
@@ -79,7 +79,10 @@ def findings(evidence: Evidence, checks: Iterable[Check] = CHECKS) -> Iterator[F
 
 
 def notices(evidence: Iterable[Evidence]) -> Iterator[Notice]:
-    """Yield what the checks find under each name."""
+    """Yield what the checks find under each name; each remark of a source apart."""
     for each in evidence:
         for finding in findings(each):
-            yield Notice(each.name, finding)
+            if each.reception is not None and finding.about == "source":
+                yield from (Notice(each.name, replace(finding, text=remark)) for remark in each.reception.remarks)
+            else:
+                yield Notice(each.name, finding)

@@ -27,7 +27,7 @@ def check_silence(e: Evidence) -> Finding | None:
     """Nothing arrives at all."""
     if not e.live:
         return None
-    packets = e.reception.packets if e.reception else 0
+    packets = e.reception.packets + sum(e.reception.unwanted.values()) if e.reception else 0
     state = f" (link: {e.link})" if e.link else ""
     if e.samples or packets:
         if e.figures is None or e.figures.silence_s < SILENT_S:
@@ -50,7 +50,7 @@ def check_malformed(e: Evidence) -> Finding | None:
     more = " ..." if len(r.malformed_example) > HEX_BYTES else ""
     reason = f": {r.malformed_reason}" if r.malformed_reason else ""
     example = f"; one begins with {shown}{more}{reason}" if shown else reason
-    if not r.samples and r.malformed >= r.packets - sum(r.unwanted.values()):
+    if not r.samples and r.packets in (r.malformed, r.malformed + sum(r.unwanted.values())):
         text = f"all {r.malformed} packets are malformed{example}"
         expected = f"; expected: {r.expected}" if r.expected else ""
         return problem("malformed", text + expected, "choose the profile or format that the sender uses")
@@ -69,7 +69,7 @@ def check_unwanted(e: Evidence) -> Finding | None:
     names = ", ".join(f"{name or '(empty)'} ({count})" for name, count in most[:NAMED])
     others = f" and {len(most) - NAMED} more" if len(most) > NAMED else ""
     text = f"messages arrive only under {names}{others}; expected: {r.expected or 'others'}"
-    return problem("topics", text, "read one of these (docs name the option), or make the sender use what is expected")
+    return problem("topics", text, "make the sender use what is expected, or read one of these")
 
 
 def check_slow_sensor(e: Evidence) -> Finding | None:

@@ -28,11 +28,11 @@ ANOTHER_CLOCK_S = 60.0
 """Ages beyond this, or as far in the future, are not delays but another clock."""
 BURST = 2
 """Samples at one instant that are reported."""
-COVERAGE = 0.8
-"""Mean coverage of windows that is reported."""
+COVERAGE = (0.5, 0.8)
+"""Mean coverage of windows that is reported; labels below the first are withheld, with a notice of their own."""
 SHORT_EPOCH_S = 30.0
 """A stream whose epochs are shorter on average restarts too often."""
-WINDOWS_LATE = 2.0
+WINDOWS_LATE = 1.5
 """Window lengths after which windows are missed; never less than ``LEAST_S``."""
 
 _NEARER = "bring the receiver closer, with nothing between it and the sensor"
@@ -65,7 +65,7 @@ def check_obedience(e: Evidence) -> Finding | None:
 def check_rate(e: Evidence) -> Finding | None:
     """The measured rate differs from the announced one."""
     f = e.figures
-    if f is None or f.rate_hz is None or not _is_known(e) or check_obedience(e) is not None:
+    if f is None or f.rate_hz is None or not _is_known(e) or check_obedience(e) or check_slow(e):
         return None
     off = f.rate_hz / f.announced_hz - 1
     text = f.rate_text()
@@ -84,7 +84,7 @@ def check_slow(e: Evidence) -> Finding | None:
     bears_hz = MIN_RATE_SHARE * min(e.spec.fs_hz, e.bears_hz or e.spec.fs_hz)
     if f.rate_hz >= bears_hz:
         return None
-    text = f"rate {_hz(f.rate_hz)} Hz carries no motion above {f.rate_hz / 2:.3g} Hz; the model reads {e.spec.fs_hz:g}"
+    text = f"{f.rate_text()}: no motion above {f.rate_hz / 2:.3g} Hz; the model reads {e.spec.fs_hz:g} Hz"
     advice = f"sample at {MIN_RATE_SHARE * e.spec.fs_hz:g} Hz or more, or choose a model made for this rate"
     return problem("slow", text, advice)
 
@@ -177,7 +177,7 @@ def check_age(e: Evidence) -> Finding | None:
 def check_coverage(e: Evidence) -> Finding | None:
     """Much of the windows is interpolated."""
     f = e.figures
-    if f is None or f.coverage is None or f.coverage >= COVERAGE:
+    if f is None or f.coverage is None or not COVERAGE[0] < f.coverage < COVERAGE[1] or check_slow(e) is not None:
         return None
     text = f"only {f.coverage:.0%} of the windows' samples were measured, the others are straight lines between them"
     return warning("coverage", text, "raise the sensor's rate or improve the link; labels of such windows are doubtful")

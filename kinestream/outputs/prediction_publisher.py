@@ -1,4 +1,4 @@
-"""Publisher of predictions, episodes and the summary as JSON on a ZeroMQ socket; docs/wire.md describes the format."""
+"""Publisher of predictions, episodes, notices and the summary as JSON on a ZeroMQ socket (docs/wire.md)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kinestream.ingest.zmq.out_socket import OutSocket
 VERSION = 1
 TOPIC = "prediction/"
 EPISODE_TOPIC = "episode/"
+NOTICE_TOPIC = "notice/"
 SUMMARY_TOPIC = "summary"
 _LINGER_S = 0.5
 """How long closing waits for records that are not sent yet."""
@@ -63,6 +64,14 @@ class PredictionPublisher:
             record: plain JSON values, including ``stream``.
         """
         self._send(f"{EPISODE_TOPIC}{record['stream']}", record)
+
+    def notice(self, record: Mapping[str, Any]) -> None:
+        """Publish a notice about a stream, link or source under ``notice/NAME``.
+
+        Args:
+            record: plain JSON values, including ``stream``.
+        """
+        self._send(f"{NOTICE_TOPIC}{record['stream']}", record)
 
     def summary(self, record: Mapping[str, Any]) -> None:
         """Publish the summary of the run under ``summary``, as the last record."""

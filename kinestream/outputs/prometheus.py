@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kinestream.core.operating_table import OperatingTable
     from kinestream.core.signals import Prediction
     from kinestream.core.source import LinkStatus
+    from kinestream.observe.findings import Notice
 
 LATENCIES_S = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
 MAX_CLIENTS = 8
@@ -77,6 +78,8 @@ class ObservedSession(Protocol):
     def links(self) -> Sequence[LinkStatus]: ...
 
     def figures(self) -> Sequence[StreamFigures]: ...
+
+    def findings(self) -> Sequence[Notice]: ...
 
     def failures(self) -> list[str]: ...
 
@@ -160,8 +163,16 @@ class SessionMetrics:
         yield GaugeMetricFamily(
             "kinestream_failures", "Permanent failures beside the running session", len(session.failures())
         )
+        yield from self._findings()
         yield from self._links()
         yield from self._streams()
+
+    def _findings(self) -> Iterator[Metric]:
+        labels = ("stream", "check", "level")
+        family = GaugeMetricFamily("kinestream_finding", "What is wrong with a stream now", labels=labels)
+        for notice in self._session.findings():
+            family.add_metric([notice.stream, notice.finding.about, notice.finding.level], 1)
+        yield family
 
     def _links(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("kinestream_link_up", "The sensor streams", labels=("stream",))

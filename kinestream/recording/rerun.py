@@ -111,8 +111,8 @@ class RerunSession(Session):
             line += f"; {self.beyond} more after the recording was cut off"
         return line
 
-    def notices(self) -> list[str]:
-        return [*super().notices(), self.verdict()]
+    def facts(self) -> list[str]:
+        return [*super().facts(), self.verdict()]
 
     def summary(self) -> dict[str, Any]:
         compared = {"equal": self.equal, "differing": self.differing, "beyond": self.beyond}

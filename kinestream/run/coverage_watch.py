@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
+from kinestream.observe.findings import Notice, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,7 @@ class CoverageWatch:
         """Return the streams that have had a window of low coverage, the newest last."""
         return list(self._streams)
 
-    def notice(self, name: str, figures: StreamFigures | None = None, *, is_new: bool = False) -> str:
+    def notice(self, name: str, figures: StreamFigures | None = None, *, is_new: bool = False) -> Notice:
         """Return what a person should know of such a stream, with what to do.
 
         Args:
@@ -72,26 +73,25 @@ class CoverageWatch:
             is_new: it comes up with the first such window, which needs no count.
         """
         stream = self._streams[name]
-        share = (
-            f"{name}: only {100 * stream.coverage / stream.windows:.0f} % of the samples of the windows were measured"
-        )
+        share = f"only {100 * stream.coverage / stream.windows:.0f} % of the samples of the windows were measured"
         shown = f"the activity is shown as unknown{'' if is_new else _so_far(stream.windows)}"
         if figures is not None and figures.burst_samples is not None and figures.burst_samples > 1:
             burst = f"{figures.burst_samples} samples come with one time"
-            return f"{share} ({burst}): {shown}; stamp each sample in the sensor, or send them evenly"
+            return _problem(name, f"{share} ({burst}): {shown}", "stamp each sample in the sensor, or send them evenly")
         if figures is not None and figures.is_slow:
             rate = f"{figures.rate_hz:.3g} Hz"
             rates = f"{rate} arrive, {figures.announced_hz:g} announced"
-            return f"{share} ({rates}): {shown}; set the sensor's rate, or pick a model for {rate}"
-        return (
-            f"{share}, the others were interpolated over holes: {shown}; bring the receiver closer, or show such "
-            "windows all the same with --min-coverage 0"
-        )
+            return _problem(name, f"{share} ({rates}): {shown}", f"set the sensor's rate, or pick a model for {rate}")
+        text = f"{share}, the others were interpolated over holes: {shown}"
+        advice = "bring the receiver closer, or show such windows all the same with --min-coverage 0"
+        return _problem(name, text, advice)
 
     def notices(self, figures: Iterable[StreamFigures] = ()) -> list[str]:
         """Return one line for each stream whose newest window has low coverage."""
         known = {stream.stream: stream for stream in figures}
-        return [self.notice(name, known.get(name)) for name, stream in list(self._streams.items()) if stream.is_low]
+        return [
+            str(self.notice(name, known.get(name))) for name, stream in list(self._streams.items()) if stream.is_low
+        ]
 
     def past(self) -> list[str]:
         """Return one line for each stream whose low coverage is over, for the summary of the run."""
@@ -114,6 +114,10 @@ class CoverageWatch:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
         self._streams = {name: _Stream(*row) for name, row in state.items()}
+
+
+def _problem(name: str, text: str, advice: str) -> Notice:
+    return Notice(name, problem(LOW_COVERAGE, text, advice))
 
 
 def _so_far(windows: int) -> str:

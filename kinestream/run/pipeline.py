@@ -6,6 +6,7 @@ in a test, or in a worker on another machine. Clocks, sockets and screens live a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -202,6 +203,15 @@ class Pipeline:
         counts = added(stream.counts() for stream in list(self._streams.values()))
         counts |= {"passed_over": self._loop.skipped} if self._loop.skipped else {}
         return counts | self.wear.counts() | self.coverage.counts()
+
+    def windows(self) -> dict[str, int]:
+        """The windows of each stream so far, predicted or passed over; may be asked from another thread."""
+        return {name: stream.counts().get("windows", 0) for name, stream in list(self._streams.items())}
+
+    def asked_hz(self) -> dict[str, float]:
+        """The lowest rate that the policy has asked of each stream's sensor; none where it has asked for nothing."""
+        asked = {name: stream.sensor.slowest_hz for name, stream in list(self._streams.items())}
+        return {name: rate_hz for name, rate_hz in asked.items() if math.isfinite(rate_hz)}
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue elsewhere with the same model and policy: plain values and arrays."""

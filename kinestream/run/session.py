@@ -21,12 +21,14 @@ from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, 
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.interpret.withhold import withhold
+from kinestream.observe.findings import Notice
 from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import SimulatedBattery, make_policy
 
 from .chunk_queue import QUEUE_CHUNKS, ChunkQueue
 from .pipeline import Circumstances, Pipeline, added
 from .run_recorder import RunRecorder
+from .source_watch import SourceWatch
 from .tally import ConclusionTally, Tally
 
 
@@ -41,6 +43,7 @@ class Session:
         limit_s: end after this much signal of the longest stream, to the sample; None: when the source ends.
         recorder: stores chunks and predictions; closed when the run ends.
         chunks: the chunks of a source that has begun already; None: the source begins with the run.
+        watch: watches that source since it began.
 
     >>> import asyncio
     >>> from kinestream import RunOptions, build_run
@@ -64,6 +67,7 @@ class Session:
         limit_s: float | None = None,
         recorder: RunRecorder | None = None,
         chunks: AsyncIterator[SampleChunk] | None = None,
+        watch: SourceWatch | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.source = source
@@ -86,13 +90,14 @@ class Session:
         self._on_chunk: list[Callable[[SampleChunk], None]] = []
         self._on_prediction: list[Callable[[Prediction], None]] = []
         self._on_episode: list[Callable[[Episode], None]] = []
-        self._on_notice: list[Callable[[str], None]] = []
+        self._on_notice: list[Callable[[Notice], None]] = []
         self._announced = 0  # notices about how the sensor is worn
         self._announced_low = 0  # streams of low coverage
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
         self._observers = StreamObservers(live=not isinstance(source, Playback))
+        self._watch = watch or SourceWatch(source)
         self._over_s: float | None = None  # when the run ended, on the clock of the arrivals
         self._signal_s = 0.0  # of all samples that were processed
         self._read_s: dict[str, float] = {}
@@ -145,12 +150,12 @@ class Session:
         on_chunk: Callable[[SampleChunk], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
         on_episode: Callable[[Episode], None] | None = None,
-        on_notice: Callable[[str], None] | None = None,
+        on_notice: Callable[[Notice], None] | None = None,
     ) -> None:
         """Call back for every later chunk, prediction and completed episode, in the event loop's thread.
 
-        ``on_notice`` is called once for each new notice about how a sensor is worn, or about low coverage, before the
-        first prediction that it explains.
+        ``on_notice`` is called once for each new notice about what arrives, about low coverage, or about how a sensor
+        is worn; the latter two before the first prediction that they explain.
         """
         if on_chunk:
             self._on_chunk.append(on_chunk)
@@ -215,6 +220,7 @@ class Session:
     async def _run(self) -> None:
         self._started_s = self._ended_s = time.perf_counter()
         reader = asyncio.create_task(self._read())
+        looking = asyncio.create_task(self._watch.keep_looking(self._look))
         try:
             with ThreadPoolExecutor(1, "kinestream-inference") as worker:
                 await self._work(worker)
@@ -223,7 +229,11 @@ class Session:
         finally:
             self._ended_s, self._over_s = time.perf_counter(), time.monotonic()
             reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            looking.cancel()
+            await asyncio.gather(reader, looking, return_exceptions=True)
+            if not looking.cancelled():
+                looking.result()  # raises the error of a check
+            self._look(over=True)
             if self._episodes:
                 self._deliver_episodes(self._episodes.close())
             if self._recorder:
@@ -252,11 +262,14 @@ class Session:
         while batch := await self._queue.take():
             for chunk in batch:
                 self._signal_s += len(chunk) / chunk.fs_hz
+            is_due = [self._watch.push(self._mapped(chunk)) for chunk in batch]
             predictions: list[Prediction] = []
             try:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
             finally:  # predictions made before an error are delivered
                 self._deliver(predictions)
+            if any(is_due):
+                self._look()
             if isinstance(self.source, Acknowledging):  # not earlier: a killed run is sent these chunks again
                 self.source.done(len(batch))
         self._deliver(await loop.run_in_executor(worker, self.pipeline.flush))
@@ -297,9 +310,28 @@ class Session:
         if low:
             figures = {stream.stream: stream for stream in self.figures()}
             new += [self.pipeline.coverage.notice(name, figures.get(name), is_new=True) for name in low]
-        for line in new:
+        self._notify(new)
+
+    def _look(self, *, over: bool = False) -> None:
+        """Judge what arrived; announce what is new."""
+        pipeline = self.pipeline
+        new = self._watch.look(
+            self.figures(),
+            spec=pipeline.spec,
+            windows=pipeline.windows(),
+            bears_hz=pipeline.asked_hz(),
+            over=over,
+        )
+        self._notify(new)
+
+    def _notify(self, new: Sequence[Notice]) -> None:
+        for notice in new:
             for on_notice in self._on_notice:
-                on_notice(line)
+                on_notice(notice)
+
+    def _mapped(self, chunk: SampleChunk) -> SampleChunk:
+        """The chunk as the model sees it, with the factors and axes that a person gave."""
+        return self.pipeline.channel_map.apply(chunk) if self.pipeline.channel_map else chunk
 
     def _steer(self, prediction: Prediction) -> None:
         """Ask the sensor to run as the policy wants; where it cannot, the pipeline thins its samples instead."""
@@ -331,14 +363,23 @@ class Session:
         """Samples, windows, gaps, lost, dropped and repaired so far, by kind."""
         return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._queue.dropped}])
 
+    def findings(self) -> list[Notice]:
+        """What is wrong with the streams now, by the table of checks."""
+        return self._watch.board.present()
+
     def notices(self) -> list[str]:
-        """Facts about the streams that the user should know, one line each."""
+        """What the user should know now, one line each: facts, then findings."""
+        return [
+            *self.facts(),
+            *self.pipeline.wear.notices(),
+            *self.pipeline.coverage.notices(self.figures()),
+            *map(str, self.findings()),
+        ]
+
+    def facts(self) -> list[str]:
+        """What the user should know beside the notices that are announced, one line each."""
         lines = list(self.source.notices()) if isinstance(self.source, Noticing) else []
         lines += self._recorder.notices() if self._recorder else []
-        figures = self.figures()
-        lines += self.pipeline.wear.notices()
-        low = self.pipeline.coverage.notices(figures)
-        lines += low or [f"{stream.stream}: {stream.rate_text()}" for stream in figures if stream.is_off]
         fastest_ms = min(point.p95_ms for point in self.table.points)
         if self.deadline_ms is not None and self.deadline_ms < fastest_ms:
             lines.append(
@@ -346,7 +387,8 @@ class Session:
                 "in 95 of 100 windows"
             )
         spec = self.pipeline.spec
-        if self._signal_s and not self._tally.predictions:
+        explained = any(notice.finding.about in ("windows", "slow") for notice in self.findings())
+        if self._signal_s and not self._tally.predictions and not explained:
             lines.append(
                 f"no prediction: {self.model_name} needs {spec.window_s:g} s without a hole longer than "
                 f"{spec.max_gap_s:g} s, and the stream had none"
@@ -373,6 +415,11 @@ class Session:
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(self._signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
-            "notices": [*self.notices(), *self.pipeline.wear.past(), *self.pipeline.coverage.past()],
+            "notices": [
+                *self.notices(),
+                *self.pipeline.wear.past(),
+                *self.pipeline.coverage.past(),
+                *self._watch.board.past(),
+            ],
             **({"recording": self._recorder.summary()} if self._recorder else {}),
         }

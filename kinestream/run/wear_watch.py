@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinestream.interpret.placement import PlacementWatch
+from kinestream.observe.findings import Finding, Notice
 from kinestream.windowing.walking_up import BLOCK_S, KNOWN_BLOCKS
 
 if TYPE_CHECKING:
@@ -77,9 +78,12 @@ class WearWatch:
             self._note(window.stream, NO_UP)
         return Wear(stream.up_known, otherwise)
 
-    def announced(self) -> list[str]:
+    def announced(self) -> list[Notice]:
         """Return all notices as they first came up, the newest last."""
-        return list(self._announced.values())
+        return [
+            Notice(name, Finding(kind, "warning", text.removeprefix(f"{name}: ")))
+            for (name, kind), text in list(self._announced.items())
+        ]
 
     def notices(self) -> list[str]:
         """Return what a person should know now, one line each."""

@@ -12,6 +12,7 @@ import pytest
 from kinestream.cli.output import JsonLines, Lines, summary_text
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.episodes import Episode
+from kinestream.observe.findings import Notice, warning
 from kinestream.run.tally import Tally
 
 PREDICTION = Prediction(
@@ -116,3 +117,19 @@ def test_an_episode_has_the_streams_clock_and_a_live_one_the_time_of_day() -> No
     starts = {time.strftime("%H:%M:%S", time.localtime(t_s)) for t_s in (before_s - 120, time.time() - 120)}
     assert end in ends
     assert start in starts
+
+
+def test_a_notice_is_an_object_in_json_and_a_line_in_text() -> None:
+    notice = Notice("wrist", warning("rate", "rate 48.5 Hz, announced 50", "set the rate"))
+    out = io.StringIO()
+    JsonLines(out).notice(notice)
+    assert json.loads(out.getvalue()) == {
+        "notice": "rate 48.5 Hz, announced 50",
+        "about": "rate",
+        "level": "warning",
+        "advice": "set the rate",
+        "stream": "wrist",
+    }
+    out = io.StringIO()
+    Lines(out).notice(notice)
+    assert out.getvalue() == "   notice  wrist: rate 48.5 Hz, announced 50; set the rate\n"

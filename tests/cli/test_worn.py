@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def predictions_of(out: str) -> list[dict[str, Any]]:
+    """The predictions and the summary, without the notices among them."""
+    return [record for record in map(json.loads, out.splitlines()) if "notice" not in record]
+
+
 def test_text_shows_the_notice_once_while_it_runs_and_once_in_the_summary(folder: Path) -> None:
     command = ("replay", folder / "turned.csv", "--model", folder / "waist.safetensors", "--speed", "max")
     out, err = kinestream(folder, *command)
@@ -45,15 +51,17 @@ def test_text_shows_the_notice_once_while_it_runs_and_once_in_the_summary(folder
 def test_json_marks_the_windows_and_a_rerun_repeats_them(folder: Path) -> None:
     command = ("replay", folder / "turned.csv", "--model", folder / "waist.safetensors", "--speed", "max", "--json")
     out, err = kinestream(folder, *command, "--record", folder / "recorded")
-    *records, summary = map(json.loads, out.splitlines())
+    *records, summary = predictions_of(out)
     marked = [record for record in records if record.get("worn_otherwise")]
     assert len(marked) == summary["counts"]["worn_otherwise"] > 20
     assert {record["concluded"]["label"] for record in marked} == {"unknown"}
     assert {record["label"] for record in marked} <= set(AT_WAIST.labels)
     assert sum("worn otherwise" in line for line in summary["notices"]) == 1
     assert err.count("worn otherwise") == 1
+    (notice,) = [r for r in map(json.loads, out.splitlines()) if r.get("about") == "worn_otherwise"]
+    assert (notice["level"], notice["stream"]) == ("warning", records[0]["stream"])
     again, _ = kinestream(folder, "replay", folder / "recorded", "--speed", "max", "--json")
-    *repeated, after = map(json.loads, again.splitlines())
+    *repeated, after = predictions_of(again)
     assert after["compared"] == {"equal": len(records), "differing": 0, "beyond": 0}
     assert [r.get("worn_otherwise") for r in repeated] == [r.get("worn_otherwise") for r in records]
 
@@ -68,7 +76,7 @@ def test_turned_axes_cure_it(folder: Path) -> None:
 def test_a_wearer_who_never_moves_is_asked_to_walk(folder: Path) -> None:
     command = ("replay", folder / "motionless.csv", "--model", folder / "anywhere.safetensors", "--speed", "max")
     out, _ = kinestream(folder, *command, "--json")
-    *records, summary = map(json.loads, out.splitlines())
+    *records, summary = predictions_of(out)
     assert {(r["up_known"], r["label"], r["concluded"]["label"]) for r in records} == {(False, "standing", "still")}
     assert summary["counts"]["not_finite"] == 20
     assert any("no up axis yet: walk 12 s so that postures can be told apart" in line for line in summary["notices"])

@@ -15,6 +15,7 @@ from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingPoint, OperatingTable
 from kinestream.core.signals import ACC, GYRO, Decision, Prediction, SampleChunk, Subnet
 from kinestream.core.source import LinkStatus
+from kinestream.observe.findings import Notice
 from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import BatteryReading, PolicyState, make_policy
 from kinestream.run.pipeline import Circumstances
@@ -74,6 +75,8 @@ class SyntheticSession:
         """Returned by ``failures``."""
         self.notice_lines: list[str] = []
         """Returned by ``notices``."""
+        self.finding_list: list[Notice] = []
+        """Returned by ``findings``, and by ``notices`` as lines."""
         self.link_list: list[LinkStatus] = []
         self._seconds, self._live, self._hold, self._pace_s = seconds, live, hold, pace_s
         self._listeners: list[tuple[Callable[[SampleChunk], None], Callable[[Prediction], None]]] = []
@@ -113,8 +116,11 @@ class SyntheticSession:
     def failures(self) -> list[str]:
         return list(self.failure_lines)
 
+    def findings(self) -> Sequence[Notice]:
+        return self.finding_list
+
     def notices(self) -> list[str]:
-        return list(self.notice_lines)
+        return [*self.notice_lines, *map(str, self.finding_list)]
 
     def counts(self) -> Mapping[str, int]:
         return self._counts

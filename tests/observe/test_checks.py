@@ -16,7 +16,7 @@ from kinestream.observe.evidence import Evidence, gather
 SCRIPT = runpy.run_path(str(Path(__file__).resolve().parents[2] / "docs" / "check_table.py"))
 EXAMPLES: dict[str, Evidence] = SCRIPT["EXAMPLES"]
 SOUND: Evidence = SCRIPT["SOUND"]
-TOGETHER = {"windows": {"gaps", "rate", "slow"}, "obedience": {"slow"}, "slow": {"rate"}}
+TOGETHER = {"windows": {"gaps", "slow"}, "obedience": {"slow"}}
 """What one fault also shows, where that is another fact about it."""
 
 

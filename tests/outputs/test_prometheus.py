@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.source import LinkStatus
+from kinestream.observe.findings import Notice, problem
 from kinestream.outputs.prometheus import MAX_CLIENTS, REQUEST_BYTES, MetricsServer, listen
 from kinestream.run.session import Session
 
@@ -55,6 +56,15 @@ async def test_the_server_lives_as_long_as_a_real_run(make_session: Callable[[st
     await run
     with pytest.raises(ConnectionError):
         await request(server.port, b"GET /metrics HTTP/1.1\r\n\r\n")
+
+
+async def test_each_finding_is_a_gauge_while_it_holds() -> None:
+    session = SyntheticSession()
+    session.finding_list = [Notice("wrist", problem("malformed", "all 12 packets are malformed", "choose the format"))]
+    async with MetricsServer(session, listen(":0")) as server:
+        assert (await scrape(server.port))["kinestream_finding", "malformed", "problem", "wrist"] == 1
+        session.finding_list = []
+        assert not [key for key in await scrape(server.port) if key[0] == "kinestream_finding"]
 
 
 async def test_the_metrics_equal_the_counts_of_the_session() -> None:

@@ -107,7 +107,7 @@ def test_a_restored_pipeline_continues_to_count(make_pipeline: Callable[..., Pip
     second.restore(first.state())
     after = [p for chunk in stream[6:] for p in second.push(chunk)] + second.flush()
     assert second.counts()["low_coverage"] == len(before) + len(after)
-    assert second.coverage.notices() == [second.coverage.notice("wrist")]
+    assert second.coverage.notices() == [str(second.coverage.notice("wrist"))]
     released = {name: value for name, value in first.state().items() if name != "coverage"}
     second.restore(released)  # the state of an earlier release
     assert second.coverage.counts() == {}
@@ -139,7 +139,7 @@ def test_the_notice_names_the_cause_and_what_to_do(make_pipeline: Callable[..., 
         (figures(rate_hz=12.5), "(12.5 Hz arrive, 50 announced)", "pick a model for 12.5 Hz"),
         (figures(burst_samples=12), "(12 samples come with one time)", "stamp each sample"),
     ):
-        text = watch.notice("wrist", known)
+        text = str(watch.notice("wrist", known))
         assert text.startswith("wrist: only 25 % of the samples of the windows were measured")
         assert "the activity is shown as unknown" in text
         assert cause in text

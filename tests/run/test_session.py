@@ -278,7 +278,9 @@ async def test_a_rate_that_differs_from_the_announced_one_is_noticed() -> None:
     whole = replace(regular(1000, fs_hz=40.0), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))
     summary = await run.run()
-    assert run.notices() == ["s: rate 40 Hz, announced 50"]
+    rate, _gravity = run.notices()
+    assert rate.startswith("s: rate 40 Hz, announced 50: -20%")
+    assert [(notice.stream, notice.finding.about) for notice in run.findings()] == [("s", "rate"), ("s", "gravity")]
     (figures,) = summary["streams"]
     assert (figures["rate_hz"], figures["announced_hz"], figures["lost"]) == (40.0, 50.0, 0)
     assert figures["windows"] == summary["predictions"]
@@ -289,7 +291,7 @@ async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate
     run = session(Chunks(cut(whole, 25)))
     shown: list[Prediction] = []
     told: list[str] = []
-    run.subscribe(on_prediction=shown.append, on_notice=lambda line: told.append(str(line)))
+    run.subscribe(on_prediction=shown.append, on_notice=lambda notice: told.append(str(notice)))
     summary = await run.run()
     assert {(p.conclusion or p).label for p in shown} == {"unknown"}
     assert all(p.to_dict()["low_coverage"] for p in shown)
@@ -300,6 +302,7 @@ async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate
     )
     assert expected in told
     assert any(line.startswith("s: only 25 %") and "windows so far" in line for line in summary["notices"])
+    assert [notice.finding.about for notice in run.findings()] == ["slow", "gravity"]
 
 
 async def test_open_episodes_are_published_when_the_run_fails() -> None:

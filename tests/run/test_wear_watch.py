@@ -79,7 +79,7 @@ def run(model: Model, whole: SampleChunk, concluder: Concluder | None = None):
     session.conclude(concluder)
     shown: list[Prediction] = []
     notices: list[str] = []
-    session.subscribe(on_prediction=shown.append, on_notice=notices.append)
+    session.subscribe(on_prediction=shown.append, on_notice=lambda notice: notices.append(str(notice)))
     return asyncio.run(session.run()), shown, notices
 
 

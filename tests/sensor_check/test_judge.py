@@ -301,7 +301,7 @@ STREAM_FAULTS: dict[str, tuple[Callable[[Chunks], Chunks], str, str, str]] = {
         lambda s: every(s, lambda c: replace(c, t=c.t * 2, fs_hz=25)),
         "slow",
         "problem",
-        "carries no motion above 12.5 Hz",
+        "no motion above 12.5 Hz",
     ),
     "loses a packet": (lost, "losses", "warning", "4.2% of the samples were lost, 25 in all"),
     "pauses": (partial(apart, 0.1), "gaps", "warning", "1, the longest 0.12 s"),

@@ -7,6 +7,7 @@ import pytest
 from kinestream.core.source import LinkStatus
 from kinestream.dashboard.model.alarms import QUIET_S, SILENT_S, STANDING_S, AlarmWatch, alarms
 from kinestream.dashboard.model.state import DashboardState
+from kinestream.observe.findings import Notice, problem, warning
 
 from ..synthetic import SyntheticSession
 
@@ -58,6 +59,22 @@ def test_a_silent_live_stream_is_an_alarm_and_a_paused_recording_is_not(live: bo
     state.on_figures(session.figures())
     later = current_alarms(session, state=state)
     assert later == (["left wrist: no samples for 7 s"] if live else [])
+
+
+def test_a_problem_of_a_stream_is_an_alarm_and_a_warning_is_not() -> None:
+    session = SyntheticSession()
+    gravity = Notice("wrist", problem("gravity", "gravity is missing", "choose the raw accelerometer"))
+    session.finding_list = [gravity, Notice("wrist", warning("rate", "rate 48.5 Hz, announced 50", ""))]
+    assert current_alarms(session) == ["wrist: gravity is missing; choose the raw accelerometer"]
+
+
+def test_a_silence_has_one_alarm() -> None:
+    session = SyntheticSession()
+    session.link_list = [link("lost")]
+    session.finding_list = [Notice("wrist", problem("silence", "nothing arrived for 9 s", ""))]
+    assert len(current_alarms(session)) == 1
+    session.link_list = []
+    assert current_alarms(session) == ["wrist: nothing arrived for 9 s"]
 
 
 def test_newly_dropped_samples_are_an_alarm() -> None:
