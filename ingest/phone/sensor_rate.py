@@ -16,6 +16,8 @@ MIN_STEPS = 5
 """Minimum number of steps for a measured rate."""
 RECENT_S = 3.0
 """The rate is that of the last seconds."""
+MAX_PARTS = 1000
+"""Maximum number of messages that count as the last seconds, whatever their times say."""
 
 
 class SensorRate:
@@ -52,7 +54,9 @@ class SensorRate:
         self._parts.append((len(steps_ns), int(steps_ns.sum())))
         self._steps += len(steps_ns)
         self._span_ns += int(steps_ns.sum())
-        while len(self._parts) > 1 and self._span_ns - self._parts[0][1] >= RECENT_S * 1e9:
+        while len(self._parts) > MAX_PARTS or (
+            len(self._parts) > 1 and self._span_ns - self._parts[0][1] >= RECENT_S * 1e9
+        ):
             steps, span_ns = self._parts.popleft()
             self._steps -= steps
             self._span_ns -= span_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinestream.core.evidence import Reception
-from kinestream.core.signals import GRAVITY, SampleChunk
+from kinestream.core.signals import GRAVITY, GYRO, SampleChunk
 
 from ..join import Joined, Joiner
 from ..profile import Group
@@ -23,6 +24,8 @@ from .timeline import BACK_S, Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_LOG = logging.getLogger(__name__)
 
 SETTLE_S = 2.5
 """Duration of the readings collected to determine the sensors, their units, rate and delay; every model's first window
@@ -175,6 +178,11 @@ class PhoneStream:
             return []
         self._timeline.rebase()
         self._start_epoch(conversion)
+        if GYRO not in conversion.sensors.values():
+            for (
+                remark
+            ) in self.remarks():  # at once: a model that needs the gyroscope ends the run with the first samples
+                _LOG.warning("%s: %s", self.name, remark)
         messages, self._collected = self._collected, []
         chunks: list[SampleChunk] = []
         for batch, broken in messages:

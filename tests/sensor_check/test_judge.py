@@ -148,6 +148,19 @@ def test_a_wrong_unit_is_reported_and_the_file_corrects_it(named: str) -> None:
     assert (report.acc_factor, report.gyro_factor) == pytest.approx((acc_factor, gyro_factor))
 
 
+def test_mirrored_axes_look_like_a_reversed_gyroscope_and_are_mended_by_name() -> None:
+    mirrored = {key: x[:, [1, 0, 2, 4, 3, 5]] for key, x in performance(2, "y -x z").items()}
+    reversed_signs, turn = faults(judged(cut(mirrored)))
+    assert "all signs reversed" in reversed_signs.text
+    assert "a turn to the right" in turn.text
+    mend = ChannelMap.parse("y x z mirrored")
+    mended = {key: mend.apply(next(iter(chunks(x, size=len(x))))).x for key, x in mirrored.items()}
+    report = judged(cut(mended))
+    assert faults(report) == []
+    assert report.nearest is not None
+    assert str(report.nearest.axes) == "y -x z"
+
+
 @pytest.mark.parametrize("share", [0.27, 0.5, 2.0, 4.0])
 def test_a_gyroscope_of_another_scale_is_named_and_the_file_corrects_it(share: float) -> None:
     report = judged(cut(gyro(performance(2, "y -x z"), lambda w: share * w)))
@@ -379,6 +392,12 @@ def test_an_axes_file_reads_back_as_written(tmp_path: Path) -> None:
     assert read_axes_file(path).channel_map == ChannelMap((1, 0, 2), (-1, 1, 1), 9.80665, np.pi / 180)
     assert is_axes_file(str(path))
     assert not is_axes_file("-y x z")
+
+
+def test_an_axes_file_may_mend_a_mirrored_sensor(tmp_path: Path) -> None:
+    path = tmp_path / "sensor.toml"
+    path.write_text("axes = 'y x z mirrored'\n")
+    assert read_axes_file(path).channel_map == ChannelMap((1, 0, 2), (1, 1, 1))
 
 
 @pytest.mark.parametrize(

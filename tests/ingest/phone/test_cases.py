@@ -157,10 +157,13 @@ async def test_the_reception_shows_a_gyroscope_that_stopped() -> None:
 
 
 @pytest.mark.parametrize(("hz", "words"), [(1.0, "gyroscope sends 1.0 readings a second"), (3.0, "sends 3.0 readings")])
-async def test_a_gyroscope_too_slow_to_be_paired_is_left_out_and_named(hz: float, words: str) -> None:
+async def test_a_gyroscope_too_slow_to_be_paired_is_left_out_and_named(
+    hz: float, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with listening() as phone:
         (reception,) = await send(phone, pushes({TOTAL: acc(every(100)), GYROSCOPE: gyro(every(hz))}))
         assert words in reception.remarks[0]
+        assert words in caplog.messages[0], "at once, because a model that needs it ends the run"
         assert "sampling frequency to 50 Hz" in reception.remarks[0]
         assert {chunk.channels for chunk in phone.chunks} == {ACC}
         assert reception.samples == 800
