@@ -46,7 +46,12 @@ class LslAddress:
         Raises:
             ConfigError: the address is malformed or has an unknown option.
         """
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:  # a bracket, which URLs keep for IPv6
+            parts = None
+        if parts is None or parts.fragment:
+            raise ConfigError(f"'{uri}': write special characters of a name in hex: # as %23, [ as %5B, ] as %5D")
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         name = unquote(parts.netloc)
         expected = f"expected lsl://NAME, with {', '.join(_KEYS)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -38,12 +39,14 @@ class Feed:
         self._samples: Samples | None = None
         self._closed = False
         self._state = "looking"
-        self._epochs = self._restarts = 0
+        self._epochs = 0
         self._uids = Counter[str]()
         self._packets = self._handed = self._malformed = 0
         self._seen = Counter[str]()
         self._heard_s = time.monotonic()
         self._end = ""
+        self.newest_s = -math.inf
+        """The newest time."""
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Yield the chunks until ``aclose``, or with ``once`` until the stream goes.
@@ -121,6 +124,7 @@ class Feed:
                 session = f"{base}~{restarts + 1}" if restarts else base
                 seq, samples.seq = samples.seq, samples.seq + len(t)
                 self._handed += len(t)
+                self.newest_s = float(t[-1])
                 yield SampleChunk(self.name, session, t, x, columns.channels, samples.fs_hz, seq, at_s)
             self._malformed = malformed + samples.malformed
 

@@ -46,7 +46,7 @@ class Network:
         self, name: str, *, minimum: int = 1, within_s: float = PATIENCE_S
     ) -> list[tuple[Description, Any]]:
         """Return the streams of a name, or all without one; fewer than ``minimum`` if not all answer in time."""
-        if name:
+        if name and "'" not in name:  # which would end the name in liblsl's query
             found = await self.call(self.lsl.resolve_byprop, "name", name, minimum, within_s)
         else:
             found = await self.call(self.lsl.resolve_bypred, "true()", minimum, within_s)

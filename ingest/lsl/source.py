@@ -49,6 +49,7 @@ class LslSource:
         self._feeds = [Feed(Network(lsl), self._address, kind) for kind in self._address.types or ("",)]
         self._joiner: Joiner | None = None
         self._earlier = Counter[str]()  # of the joiners before
+        self._samples = 0  # of joined streams
         self._closed = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -75,18 +76,37 @@ class LslSource:
         return {**+joined, **({"malformed": malformed} if malformed else {})}
 
     def receptions(self) -> Sequence[Reception]:
-        """Return what each stream received."""
+        """Return what each stream received; joined streams are one, and those that are still absent stand alone."""
         receptions = [feed.reception() for feed in self._feeds]
         if len(receptions) == 1:
             return receptions
-        return [
+        kinds = self._address.types
+        absent = [
             replace(item, name=f"{item.name} ({kind})")
-            for item, kind in zip(receptions, self._address.types, strict=True)
+            for item, kind in zip(receptions, kinds, strict=True)
+            if not item.packets
         ]
+        if absent:
+            return absent
+        remarks = [f"{kind}: {remark}" for item, kind in zip(receptions, kinds, strict=True) for remark in item.remarks]
+        whole = Reception(
+            self._feeds[0].name,
+            sum(item.packets for item in receptions),
+            self._samples,
+            sum(item.malformed for item in receptions),
+            next((item.malformed_example for item in receptions if item.malformed), b""),
+            next((item.malformed_reason for item in receptions if item.malformed), ""),
+            newest_s={kind: feed.newest_s for kind, feed in zip(kinds, self._feeds, strict=True)},
+            unpaired=self.counts().get("unpaired", 0),
+            expected=" and ".join(item.expected for item in receptions),
+            remarks=tuple(remarks),
+        )
+        return [whole]
 
     def status(self) -> Sequence[LinkStatus]:
-        """Return the state of the link to each stream."""
-        return [feed.status() for feed in self._feeds]
+        """Return the state of the link; of joined streams, that of the first that does not stream."""
+        statuses = [feed.status() for feed in self._feeds]
+        return [next((status for status in statuses if status.state != "streaming"), statuses[0])]
 
     async def aclose(self) -> None:
         """Close the inlets; may be called twice."""
@@ -114,6 +134,7 @@ class LslSource:
                     continue  # the other streams are not there yet: nothing to pair with
                 self._start_joining(newest)
             for joined in self._push(k, chunk, newest):
+                self._samples += len(joined)
                 yield joined
 
     def _start_joining(self, newest: Mapping[int, SampleChunk]) -> None:

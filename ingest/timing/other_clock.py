@@ -54,7 +54,7 @@ class OtherClock:
         self._contradictions = 0
         self._late_s = 0.0
         self._received_s = math.nan
-        self._u = 0.0  # the newest stamp
+        self._u = -math.inf  # the newest stamp
         self._mapped_s = 0.0  # and its time
         self.remark = ""
         """What was recognised and done, for people; empty while the times are passed on as they are."""
@@ -77,12 +77,15 @@ class OtherClock:
             return self._map(t, received_s, silent_s)
         age_s = received_s - newest_s
         was_passed, self._passed = self._passed, True
+        went_back = newest_s < self._u
         if -AHEAD_S <= age_s <= BEHIND_S:
-            self._contradictions, self._late_s = 0, 0.0
+            self._contradictions, self._late_s, self._u = 0, 0.0, newest_s
             return t, False
         self._contradictions += 1
         self._late_s += min(silent_s, LONGEST_GAP_S) if was_passed else 0.0
-        if was_passed and (self._contradictions < AGREE or (age_s > 0 and self._late_s < STEADY_S)):
+        # Stamps that are only late may be a backlog; those that also went back are of a clock that restarted.
+        is_backlog = age_s > 0 and not went_back and self._late_s < STEADY_S
+        if was_passed and (self._contradictions < AGREE or is_backlog):
             return t, False
         self._is_other = True
         self.remark = (

@@ -144,12 +144,12 @@ class ReceptionLog:
 def topic_stream(frames: Sequence[bytes]) -> str:
     """Return the stream that a message's topic names; empty where it names none.
 
-    >>> topic_stream([b"imu/wrist", b"", b""]), topic_stream([b"wrist"])
-    ('wrist', '')
+    >>> topic_stream([b"imu/wrist", b"", b""]), topic_stream([b'imu/wrist {"t": 1}']), topic_stream([b"wrist"])
+    ('wrist', 'wrist', '')
     """
-    topic = frames[0] if frames else b""
+    topic = frames[0] if len(frames) > 1 else frames[0][:256].split(b" ")[0] if frames and b" " in frames[0] else b""
     try:
-        return name_text(topic[len(TOPIC) :]) if topic.startswith(TOPIC) and len(frames) > 1 else ""
+        return name_text(topic[len(TOPIC) :]) if topic.startswith(TOPIC) else ""
     except DecodeError:
         return ""
 
@@ -185,7 +185,7 @@ def reason(frames: Sequence[bytes], error: DecodeError, expected: str = "three b
     >>> reason([b"imu/wrist", b'{"acc": [0, 0, 9.8]}'], DecodeError("a message of 2 frames; expected 3"))
     'JSON; expected three binary frames (docs/wire.md)'
     """
-    if any(is_json(frame) for frame in frames):
+    if any(is_json(frame) or is_json(frame[:512].partition(b" ")[2]) for frame in frames):
         return f"JSON; expected {expected} (docs/wire.md)"
     return str(error).partition(" [")[0]
 

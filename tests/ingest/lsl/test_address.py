@@ -22,6 +22,8 @@ TWIN = Description("Band", "ACC", 3, 50.0, "", "tablet")
         ("lsl://a/b", "no name; expected lsl://NAME"),
         ("lsl://a?chanels=acc_x", r"unknown key 'chanels' \(did you mean 'channels'\?\)"),
         ("lsl://?once=1", "no name"),
+        ("lsl://Muse#2", "write special characters of a name in hex: # as %23"),
+        ("lsl://Muse[2]", "write special characters of a name in hex"),
         ("lsl://a?rate=fast", "rate=fast; expected 0.01 to 100000 Hz"),
         ("lsl://a?rate=0", "rate=0; expected"),
         ("lsl://a?type=ACC,acc", "expected each type once"),

@@ -275,8 +275,10 @@ async def test_an_accelerometer_and_a_gyroscope_of_one_device_are_joined(room: N
     assert {chunk.stream for chunk in received} == {name("device")}
     assert len({chunk.session for chunk in received}) == 1
     np.testing.assert_allclose(np.diff(times(received)), 1 / FS_HZ, atol=1e-3)
-    first, second = source.receptions()
-    assert (first.name, second.name) == (f"{name('device')} (ACC)", f"{name('device')} (GYRO)")
+    [reception] = source.receptions()
+    assert (reception.name, reception.samples) == (name("device"), sum(map(len, received)))
+    assert set(reception.newest_s) == {"ACC", "GYRO"}
+    assert [status.state for status in source.status()] == ["streaming"]
 
 
 async def test_a_stream_that_is_absent_is_named_with_those_that_are_there(room: None) -> None:

@@ -84,6 +84,13 @@ def test_a_sender_whose_clock_steps_ahead_starts_a_new_epoch() -> None:
     assert clock.steps == 1
 
 
+def test_a_sender_whose_clock_restarts_begins_a_new_epoch_within_three_arrivals() -> None:
+    taken, t, restarts = played(OtherClock(), lambda taken: np.where(taken > 140.0, taken - 140.0, taken))
+    assert len(restarts) == 1
+    assert restarts[0] == pytest.approx(140.2, abs=0.15)
+    assert 0.0 < float((t - taken)[-500:].min()) < float((t - taken)[-500:].max()) < 0.1
+
+
 @pytest.mark.parametrize("step_s", [7200.0, -7200.0, 2.0, -2.0])
 def test_a_mapped_clock_that_steps_starts_a_new_epoch(step_s: float) -> None:
     taken, t, restarts = played(OtherClock(), lambda taken: 1.7e9 + np.where(taken > 120.0, taken + step_s, taken))

@@ -84,6 +84,9 @@ def test_json_is_named_and_one_message_is_the_example() -> None:
     assert (wrist.name, wrist.packets, wrist.malformed, wrist.samples) == ("wrist", 5, 5, 0)
     assert wrist.malformed_example == JSON_LINE
     assert wrist.malformed_reason.startswith("JSON; expected three binary frames (docs/wire.md)")
+    log.malformed([b"imu/hip " + JSON_LINE], ERROR)
+    hip = log.receptions()[1]
+    assert (hip.name, hip.malformed_reason) == ("hip", wrist.malformed_reason)
     assert is_json(b"[1, 2]")
     assert not is_json(b"[\x00\x01")
 
