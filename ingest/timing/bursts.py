@@ -164,6 +164,8 @@ class Bursts:
             laid.append(timed.t)
             restarted |= timed.restarted
         times = laid[0] if len(laid) == 1 else np.concatenate(laid)
+        if times.item(0) <= self._given < times.item(-1) and not restarted:  # the first laid ones overlap given ones
+            times = np.linspace(self._given, times.item(-1), len(times) + 1)[1:]
         restarted |= times.item(0) <= self._given
         self._given = times.item(-1)
         return times, restarted

