@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache
-from math import inf, isfinite
+from math import inf
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -42,9 +42,13 @@ Values = Sequence[Any] | Callable[[OperatingTable], Sequence[Any]]
 _METADATA = "kinestream.setting"
 
 
+SMALLEST, LARGEST = 1e-9, 1e9
+"""No setting means less or more than this; numbers far beyond overflow in the policies' computations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The finite numbers that a setting takes.
+    """The numbers that a setting takes, none beyond ``LARGEST`` or nearer to 0 than ``SMALLEST``.
 
     >>> print(Interval("share", 0, 1, closed="left"))
     a share from 0 to below 1
@@ -60,9 +64,11 @@ class Interval:
     """Which of its ends belong to the interval."""
 
     def __contains__(self, value: float) -> bool:
+        if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
+            return False
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
         below = value <= self.high if self.closed in ("both", "right") else value < self.high
-        return isfinite(value) and above and below
+        return above and below
 
     def __str__(self) -> str:
         if self.high == inf:
@@ -163,7 +169,18 @@ def check_settings(policy: Any) -> None:
     for spec in specs_of(type(policy)):
         value = getattr(policy, spec.name)
         if spec.within is not None and value is not None and value not in spec.within:
-            raise ConfigError(f"{policy.kind} {spec.name}={value}: expected {spec.within}")
+            beyond = f", at most {LARGEST:g}" if value > LARGEST else ""
+            beyond = f", at least {SMALLEST:g}" if 0 < value < SMALLEST else beyond
+            raise ConfigError(f"{policy.kind} {spec.name}={short_number(value)}: expected {spec.within}{beyond}")
+
+
+def short_number(value: float) -> str:
+    """Return a number as it is written, or in short if it has many digits.
+
+    >>> short_number(0.5), short_number(10**5000)
+    ('0.5', 'a number of more than 300 digits')
+    """
+    return "a number of more than 300 digits" if abs(value) >= 10**300 and isinstance(value, int) else str(value)
 
 
 def default_steps(name: str, type_: Any, *, is_optional: bool = False) -> Steps:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 from kinestream.core.axes import AxisMap, parse_axes
 from kinestream.core.errors import ConfigError
+from kinestream.core.toml_file import parse_toml
 
 from .decoder import Decoder, Group
 from .dialogue import Step, Subscribe, Wait, Write, script
@@ -40,8 +40,8 @@ def load(path: Path) -> Profile:
     if len(text) > MAX_FILE_BYTES:
         raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes; name the TOML file of your sensor")
     try:
-        return parse(tomllib.loads(text.decode()), str(path))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse(parse_toml(str(path), text.decode()), str(path))
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}; fix the file") from None
 
 

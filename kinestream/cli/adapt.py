@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .extras import extra_for
+from .terminal import safe_console, show
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
     with extra_for("train", "kinestream adapt"):
         from kinestream.train.personal.adapt import MIN_WINDOWS, adapt, person_windows
         from kinestream.train.personal.held_out_gain import adapted_card, held_out_gain
-    from rich.console import Console
     from rich.progress import Progress
 
     from kinestream.inference import find_model, load_model, save_model
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"the recordings are of {', '.join(people)}; adapt to one of them with --subject")
     subjects = dataset.subjects if args.subject is None else (args.subject,)
     windows = person_windows(model, dataset, subjects)
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = safe_console(stderr=True, soft_wrap=True)
     for line in dataset.notices:
         console.print(line)
     gain = held_out_gain(model, windows)
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         )
     _print_gain(console, gain)
     console.print(f"to go back to the original: --model {args.model}")
-    print(out)
+    show(out)
     return 0
 
 

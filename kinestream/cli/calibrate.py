@@ -11,6 +11,7 @@ from kinestream.core.errors import ConfigError
 
 from .adapt import check_out
 from .extras import extra_for
+from .terminal import safe_console, show
 
 if TYPE_CHECKING:
     import argparse
@@ -80,7 +81,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate a model; print the file's path to standard output and the results to standard error."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from kinestream.inference import find_model, load_model, save_model
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     bundled = not Path(args.model).is_file()
     out = args.out or (Path(f"{model.name}_calibrated.safetensors") if bundled else path)
     check_out(out, path, in_place=True)
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = safe_console(stderr=True, soft_wrap=True)
     learn = _with_placement if args.placement else _with_reliability if args.elsewhere else _calibrated
     with (
         extra_for("train", "kinestream calibrate"),
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     save_model(out, model)
     for line in lines:
         console.print(line)
-    print(out)
+    show(out)
     return 0
 
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .terminal import safe_console, show
+
 if TYPE_CHECKING:
     from kinestream.replay_data.datasets.check_dataset import CheckReport
     from kinestream.replay_data.datasets.registry import KnownDataset
@@ -54,22 +56,21 @@ def run_list(args: argparse.Namespace) -> int:
     folder = args.data or default_data_dir()
     rows = [_describe(known, folder) for known in DATASETS.values()]
     if args.json:
-        print(json.dumps(rows, indent=2))
+        show(*json.dumps(rows, indent=2).splitlines())
         return 0
     for row in rows:
         size = f"about {row['size_mb']} MB" if row["size_mb"] else "size unknown"
-        print(f"{row['name']}: {row['title']}")
-        print(f"  {row['state']}" + (f" in {row['source']}" if row["source"] else ""))
+        show(f"{row['name']}: {row['title']}")
+        show(f"  {row['state']}" + (f" in {row['source']}" if row["source"] else ""))
         origin = f"from {row['page']}" if row["url"] else f"converted from {row['page']}"
-        print(f"  expected in {row['expected']}, {size}, {origin}")
-        print(f"  terms: {row['terms']}")
-        print(f"  cite: {row['citation']}")
+        show(f"  expected in {row['expected']}, {size}, {origin}")
+        show(f"  terms: {row['terms']}")
+        show(f"  cite: {row['citation']}")
     return 0
 
 
 def run_fetch(args: argparse.Namespace) -> int:
     """Download a dataset unless it is already there, after printing its terms."""
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from kinestream.core.errors import ConfigError, DataMissing
@@ -92,15 +93,22 @@ def run_fetch(args: argparse.Namespace) -> int:
     _note(f"terms: {known.home.terms}")
     _note(f"cite: {known.home.citation}")
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(
+        *columns, console=safe_console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
         task = progress.add_task(known.name, total=None)
-        fetched = fetch(
-            known.home,
-            folder,
-            url=args.url,
-            sha256=args.sha256,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+        try:
+            fetched = fetch(
+                known.home,
+                folder,
+                url=args.url,
+                sha256=args.sha256,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {error.filename or folder}: {error.strerror or error}; name another folder with --data"
+            ) from None
     known.locate(folder)
     trust = {
         "published": "as expected",
@@ -114,14 +122,13 @@ def run_fetch(args: argparse.Namespace) -> int:
         "sha256": fetched.sha256,
         "trust": fetched.trust,
     }
-    return _print(args, facts, f"{fetched.path}\nSHA-256 of the download {fetched.sha256}: {trust}")
+    return _print(args, facts, str(fetched.path), f"SHA-256 of the download {fetched.sha256}: {trust}")
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Check a dataset or a recording; return status 0 if it is sound, else 1."""
     import dataclasses
 
-    from rich.console import Console
     from rich.progress import Progress
 
     from kinestream.replay_data.datasets.check_dataset import check_dataset
@@ -133,17 +140,17 @@ def run_check(args: argparse.Namespace) -> int:
 
         if is_recording(args.name):
             report = check_recording(Path(args.name))
-            _print(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report)))
+            _print(args, {**dataclasses.asdict(report), "sound": report.sound}, *_lines(report))
             return 0 if report.sound else 1
     known = known_dataset(args.name)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=safe_console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"reading {known.name}")
         report = check_dataset(
             known,
             args.data or default_data_dir(),
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    _print(args, {**dataclasses.asdict(report), "sound": report.sound}, "\n".join(_lines(report, known)))
+    _print(args, {**dataclasses.asdict(report), "sound": report.sound}, *_lines(report, known))
     return 0 if report.sound else 1
 
 
@@ -188,10 +195,10 @@ def _lines(report: CheckReport, known: KnownDataset | None = None) -> list[str]:
     return [*lines, "  sound" if report.sound else "  not sound"]
 
 
-def _print(args: argparse.Namespace, facts: dict[str, Any], text: str) -> int:
-    print(json.dumps(facts, indent=2) if args.json else text)
+def _print(args: argparse.Namespace, facts: dict[str, Any], *lines: str) -> int:
+    show(*(json.dumps(facts, indent=2).splitlines() if args.json else lines))
     return 0
 
 
 def _note(text: str) -> None:
-    print(text, file=sys.stderr)
+    show(text, out=sys.stderr)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError, DecodeError
 
+from .terminal import show
+
 if TYPE_CHECKING:
     from kinestream.ingest.profile import Decoder, Group, Packet, Plan
 
@@ -73,12 +75,12 @@ def run(args: argparse.Namespace) -> int:
         groups = {group.name: group for group in (*decoder.groups, *decoder.other_groups)}  # a packet may change them
         for packet in packets:
             record = _record(packet, groups.get(packet.group))
-            print(json.dumps(record) if args.json else _text(record, groups.get(packet.group)))
+            show(*([json.dumps(record)] if args.json else _lines(record, groups.get(packet.group))))
         printed += len(packets)
     if not printed:
-        print(json.dumps(_record(None, None)) if args.json else "no samples and no battery level in these bytes")
+        show(json.dumps(_record(None, None)) if args.json else "no samples and no battery level in these bytes")
     if decoder.counts.total():
-        print("; ".join(f"{kind}: {n}" for kind, n in sorted(decoder.counts.items()) if n), file=sys.stderr)
+        show("; ".join(f"{kind}: {n}" for kind, n in sorted(decoder.counts.items()) if n), out=sys.stderr)
     return 0
 
 
@@ -135,7 +137,7 @@ def _record(packet: Packet | None, group: Group | None) -> dict[str, Any]:
     }
 
 
-def _text(record: dict[str, Any], group: Group | None) -> str:
+def _lines(record: dict[str, Any], group: Group | None) -> list[str]:
     """One packet as readable text."""
     n = len(record["samples"])
     facts = [f"{record['group']}: {n} sample{'s' * (n != 1)}"] if n else []
@@ -153,4 +155,4 @@ def _text(record: dict[str, Any], group: Group | None) -> str:
         heads = [f"{name} {unit}" for name, unit in zip(record["channels"], record["units"], strict=True)]
         lines.append("".join(f"{head:>14}" for head in heads))
         lines += ["".join(f"{value:14.5f}" for value in row) for row in record["samples"]]
-    return "\n".join(lines)
+    return lines

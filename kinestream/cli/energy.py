@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.errors import ConfigError
 
+from .terminal import show
+
 if TYPE_CHECKING:
     import argparse
 
@@ -47,25 +49,25 @@ def run_energy(args: argparse.Namespace) -> int:
     if args.model is None:
         models = [read_energy_model(name) for name in energy_model_names()]
         if args.json:
-            print(json.dumps([{"name": model.name, "about": model.about} for model in models]))
+            show(json.dumps([{"name": model.name, "about": model.about} for model in models]))
         else:
             for model in models:
-                print(f"{model.name:<28} {model.about}")
+                show(f"{model.name:<28} {model.about}")
         return 0
     model = read_energy_model(args.model)
     if args.json:
-        print(json.dumps(asdict(model)))
+        show(json.dumps(asdict(model)))
         return 0
-    print(f"{model.name}: {model.about}")
+    show(f"{model.name}: {model.about}")
     for part in ("processor", "radio", "sensor"):
         values = getattr(model, part)
         for key, value in (asdict(values) if values else {}).items():
             text = ", ".join(f"{mw:g} mW at {hz:g} Hz" for hz, mw in value) if isinstance(value, tuple) else value
             source = model.sources.get(f"{part}.{key}", model.sources.get(part, ""))
-            print(f"  {part}.{key} = {text}" + (f"\n      {source}" if source else ""))
-    print("estimated without any inference:")
+            show(f"  {part}.{key} = {text}", *([f"      {source}"] if source else []))
+    show("estimated without any inference:")
     for sensing in (Sensing(hz, gyro) for hz in (50, 20) for gyro in (True, False)):
-        print(f"  {model.base_mw(sensing):8.3f} mW  {sensing}")
+        show(f"  {model.base_mw(sensing):8.3f} mW  {sensing}")
     return 0
 
 
@@ -95,10 +97,10 @@ def run_fit(args: argparse.Namespace) -> int:
         args.out.write_text(result.toml(), "utf-8")
     except OSError as error:
         raise ConfigError(f"{args.out}: {error.strerror or error}") from None
-    print(
+    show(
         f"one busy core draws {result.power_mw / 1000:.2f} W ({result.low_mw / 1000:.2f} to "
         f"{result.high_mw / 1000:.2f}) by {result.gauge}; idle {result.idle_mw / 1000:.2f} W",
-        file=sys.stderr,
+        out=sys.stderr,
     )
-    print(args.out)
+    show(args.out)
     return 0

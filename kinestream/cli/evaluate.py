@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .extras import extra_for
+from .terminal import safe_console, show
 from .train import add_protocol_options
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--folds pools the runs' stored scores; leave out --protocol, --fold, --subnet and --data")
     figures = _pool(args) if args.folds else _evaluate(args)
     if args.json:
-        print(json.dumps(figures))
+        show(json.dumps(figures))
     else:
         _print(figures)
     return 0
@@ -62,14 +63,13 @@ def _pool(args: argparse.Namespace) -> dict[str, Any]:
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     with extra_for("train", "kinestream evaluate"):
         from kinestream.train.train_model import evaluate_model
-    from rich.console import Console
     from rich.progress import Progress
 
     from kinestream.core.signals import Subnet
     from kinestream.inference import find_model, load_model
 
     model = load_model(find_model(args.model))
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=safe_console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         figures = evaluate_model(
             model,
             protocol=args.protocol,
@@ -82,9 +82,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print(figures: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = safe_console()
     leaky = "LEAKY " if figures["leaky"] else ""
     console.print(f"{figures['model']} on {figures['definition']}.")
     if "runs" in figures:

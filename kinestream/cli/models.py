@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
 
+from .terminal import safe_console, show
+
 if TYPE_CHECKING:
     import argparse
 
@@ -62,14 +64,14 @@ def run_list(args: argparse.Namespace) -> int:
         {**_brief(load_model(path)), **_worth(entries[name]), "path": str(path)} for name, path in list_models().items()
     ]
     if args.json:
-        print(json.dumps(rows))
+        show(json.dumps(rows))
         return 0
     table = _rich_table("model", "good for", "elsewhere")
     for row in rows:
         table.add_row(row["name"], row["good_for"], _elsewhere(row["elsewhere"]))
     _print(table)
-    print("elsewhere: accuracy on datasets that the model never saw (docs/results.md)")
-    print("kinestream models show NAME: what it reads, recognises and learned from")
+    show("elsewhere: accuracy on datasets that the model never saw (docs/results.md)")
+    show("kinestream models show NAME: what it reads, recognises and learned from")
     return 0
 
 
@@ -103,7 +105,7 @@ def run_show(args: argparse.Namespace) -> int:
         "card": model.card,
     }
     if args.json:
-        print(json.dumps(facts))
+        show(json.dumps(facts))
         return 0
     table = _rich_table("", "", header=False)
     for key, value in facts.items():
@@ -144,7 +146,6 @@ def _entry(key: str, value: Any) -> str:
 
 def run_table(args: argparse.Namespace) -> int:
     """Print the operating table, measured or cached, with the Pareto front marked."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from kinestream.energy.energy_model import read_energy_model
@@ -155,7 +156,7 @@ def run_table(args: argparse.Namespace) -> int:
         raise ConfigError("--power and --energy both set the energy of a window; give one of them")
     energy = read_energy_model(args.energy) if args.energy else None
     engine = Engine(load_model(find_model(args.model)))
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(console=safe_console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("measuring")
         table = operating_table(
             engine,
@@ -167,7 +168,7 @@ def run_table(args: argparse.Namespace) -> int:
     rows = [row for row in _rows(table) if row["front"] or not args.front]
     if args.json:
         facts = {"model": table.model, "machine": table.machine, "energy_model": table.energy_model}
-        print(json.dumps(facts | {"points": rows, "sensing": _sensing_rows(table), "hops": _hop_rows(table)}))
+        show(json.dumps(facts | {"points": rows, "sensing": _sensing_rows(table), "hops": _hop_rows(table)}))
         return 0
     shown = _rich_table("", "subnetwork", "accuracy", "million MACs", "p50 ms", "p95 ms", "mJ")
     for row in rows:
@@ -193,7 +194,11 @@ def run_table(args: argparse.Namespace) -> int:
             every = "every window" if row["hop"] == 1 else f"every {row['hop']} windows"
             hops.add_row(every, _percent(row["best"]), _percent(row["narrowest"]))
         _print(hops)
-    print(f"{table.model} on {table.machine}\nenergy: {table.energy_model}\n* Pareto front of accuracy and energy")
+    show(
+        f"{table.model} on {table.machine}",
+        f"energy: {table.energy_model}",
+        "* Pareto front of accuracy and energy",
+    )
     return 0
 
 
@@ -269,6 +274,5 @@ def _rich_table(*columns: str, header: bool = True) -> Any:
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console
 
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    safe_console().print(table)

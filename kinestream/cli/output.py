@@ -14,6 +14,8 @@ from kinestream.core.signals import STILL, UNKNOWN, Prediction
 from kinestream.interpret.episodes import Episode
 from kinestream.observe.findings import Notice
 
+from .terminal import show
+
 WITHHELD = ("worn_otherwise", "without_up", "low_coverage")
 """Counts of windows whose label is withheld without any option."""
 
@@ -50,8 +52,7 @@ class JsonLines:
         self._write(summary)
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self._out.write(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
-        self._out.flush()
+        show(json.dumps(record, separators=(",", ":"), allow_nan=False), out=self._out)
 
 
 class Lines:
@@ -73,21 +74,19 @@ class Lines:
             truth = f"{_mark(shown.label, prediction)} {prediction.truth}"
         if self._live:
             self._wall_s[prediction.stream] = time.time() - prediction.t_end_s
-        self._out.write(
+        show(
             f"{prediction.stream:<14} {_clock(prediction.t_end_s):>10}  {shown.label:<20}"
             f"{shown.confidence:>5.0%}  {prediction.decision.subnet!s:<10}"
-            f"{prediction.latency_ms:7.2f} ms  {truth}\n"
+            f"{prediction.latency_ms:7.2f} ms  {truth}",
+            out=self._out,
         )
-        self._out.flush()
 
     def notice(self, notice: Notice) -> None:
-        self._out.write(f"{'notice':>9}  {notice}\n")
-        self._out.flush()
+        show(f"{'notice':>9}  {notice}", out=self._out)
 
     def episode(self, episode: Episode) -> None:
         start, end = (self._time_of(episode.stream, t_s) for t_s in (episode.t_start_s, episode.t_end_s))
-        self._out.write(f"{episode.stream:<14} {start:>10}-{end}  {episode.label}\n")
-        self._out.flush()
+        show(f"{episode.stream:<14} {start:>10}-{end}  {episode.label}", out=self._out)
 
     def _time_of(self, stream: str, t_s: float) -> str:
         if stream not in self._wall_s:
@@ -95,7 +94,7 @@ class Lines:
         return time.strftime("%H:%M:%S", time.localtime(t_s + self._wall_s[stream]))
 
     def summary(self, summary: Mapping[str, Any]) -> None:
-        self._out.write(summary_text(summary) + "\n")
+        show(*summary_lines(summary), out=self._out)
 
 
 def _mark(label: str, prediction: Prediction) -> str:
@@ -109,7 +108,7 @@ def _mark(label: str, prediction: Prediction) -> str:
     return "?" if label in (UNKNOWN, STILL) else "!"
 
 
-def summary_text(summary: Mapping[str, Any]) -> str:
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     """The known figures of a run, one line each."""
     counts: Mapping[str, int] = summary["counts"]
     latency = summary["latency_ms"]
@@ -143,7 +142,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("ran", shares),
         *(("notice", line) for line in summary["notices"]),
     ]
-    return "\n".join(f"{name:>9}  {text}" for name, text in rows if text)
+    return [f"{name:>9}  {text}" for name, text in rows if text]
 
 
 def _stream(figures: Mapping[str, Any]) -> str:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
 
 from .keyboard import keys
 from .run_options import add_source_options, source_of
-from .terminal import say, stop_on_signals
+from .terminal import keep_status, say, show, show_status, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from kinestream.replay_data.recordings import Recovery
 
 REFRESH_EVERY_S = 0.25
-CLEAR_LINE = "\r\x1b[K"
 ACTIVITIES = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying")
 
 
@@ -139,27 +135,22 @@ async def _record(
             source.choose(int(key) - 1)
 
     async with keys(press) as at_terminal:
-        warnings = logging.StreamHandler()
-        warnings.setFormatter(logging.Formatter(f"{CLEAR_LINE if at_terminal else ''}kinestream: %(message)s"))
-        logging.getLogger("kinestream").addHandler(warnings)
         try:
             while not end.done():
                 if at_terminal:
                     _show(source, samples, lost, links(), time.monotonic() - started_s)
                 await asyncio.wait({end}, timeout=REFRESH_EVERY_S)
         finally:
-            logging.getLogger("kinestream").removeHandler(warnings)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             await source.aclose()
             await recorder.close(chunks, source.counts())
-            if at_terminal:
-                print(file=sys.stderr)
+            keep_status()
     for notice in [*source.notices(), *recorder.notices()]:
         say(notice)
     if not reader.cancelled():
         reader.result()  # raises the error that ended the recording
-    print(f"{recorder.summary()['samples']} samples in {recorder.folder}")
+    show(f"{recorder.summary()['samples']} samples in {recorder.folder}")
     return 1 if recorder.failure else 0
 
 
@@ -173,9 +164,7 @@ def _show(labelled: LabelledSource, samples: int, lost: int, links: Sequence[Lin
         *_link_problems(links),
     ]
     line = f"{'  '.join(status)}  [{labelled.label or 'no label'}]   {choices}  0:none  q:end"
-    width = get_terminal_size().columns - 1
-    sys.stderr.write(f"{CLEAR_LINE}{line[:width]}")
-    sys.stderr.flush()
+    show_status(line)
 
 
 def _link_problems(links: Sequence[LinkStatus]) -> Iterator[str]:
@@ -197,7 +186,7 @@ def run_recover(args: argparse.Namespace) -> int:
         report = recover(args.folder)
     except OSError as error:
         raise ConfigError(f"{args.folder} cannot be repaired in place ({error}); make room or copy it first") from None
-    print(json.dumps(asdict(report), indent=2) if args.json else "\n".join(_recovery_lines(report)))
+    show(*(json.dumps(asdict(report), indent=2).splitlines() if args.json else _recovery_lines(report)))
     return 0
 
 
@@ -231,12 +220,12 @@ def run_export(args: argparse.Namespace) -> int:
             from kinestream.replay_data.recordings.export import export_csv
 
             for path, rows in export_csv(reader, args.csv).items():
-                print(f"{path}: {rows} rows")
+                show(f"{path}: {rows} rows")
         if args.motion_bids:
             from kinestream.replay_data.recordings.motion_bids import export_motion_bids
 
             for path in export_motion_bids(reader, args.motion_bids, args.task):
-                print(path)
+                show(path)
     except OSError as error:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}; choose another place") from None
     return 0
@@ -249,5 +238,5 @@ def run_import(args: argparse.Namespace) -> int:
 
     columns = ColumnMap.parse(args.columns) if args.columns else None
     for line in import_xdf(args.file, args.folder, wearer=args.wearer, columns=columns):
-        print(line)
+        show(line)
     return 0

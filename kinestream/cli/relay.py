@@ -12,7 +12,7 @@ from typing import Any
 from kinestream.core.errors import ConfigError
 
 from .run_options import add_source_options, source_of
-from .terminal import say, stop_on_signals
+from .terminal import say, show, stop_on_signals
 
 JOURNAL_SIZE = "1GB"
 MIN_JOURNAL_BYTES = 4_000_000
@@ -123,11 +123,11 @@ def _new(args: argparse.Namespace) -> int:
 
     folder = args.out or keys_folder()
     keys = new_keys(folder)
-    print(keys.public.decode())
-    print(
-        f"kinestream: the keys are in {folder}; the line above is the public key. On the other machine:\n"
+    show(keys.public.decode())
+    show(
+        f"kinestream: the keys are in {folder}; the line above is the public key. On the other machine:",
         f"  kinestream keys trust NAME '{keys.public.decode()}'",
-        file=sys.stderr,
+        out=sys.stderr,
     )
     return 0
 
@@ -137,7 +137,7 @@ def _trust(args: argparse.Namespace) -> int:
 
     folder = args.keys or keys_folder()
     trust(folder, args.name, args.key)
-    print(f"kinestream: stored {args.name} in {folder / KNOWN_FOLDER}; restart running commands to use it")
+    show(f"kinestream: stored {args.name} in {folder / KNOWN_FOLDER}; restart running commands to use it")
     return 0
 
 
@@ -145,7 +145,7 @@ def _list(args: argparse.Namespace) -> int:
     from kinestream.ingest.zmq.curve_keys import Keys, keys_folder
 
     keys = Keys.load(args.keys or keys_folder())
-    print(f"{keys.public.decode()}  this machine, {keys.folder}")
+    show(f"{keys.public.decode()}  this machine, {keys.folder}")
     for name, key in keys.known.items():
-        print(f"{key.decode()}  {name}")
+        show(f"{key.decode()}  {name}")
     return 0

@@ -12,7 +12,7 @@ from kinestream.core.errors import ConfigError, KinestreamError
 
 from .run_options import add_run_options, add_source_options, run_options, source_of
 from .serve import in_browser
-from .terminal import progress, restore_signals, say, stop_on_signals
+from .terminal import progress, restore_signals, say, show, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ def _metrics_socket(args: argparse.Namespace) -> AbstractContextManager[socket |
 def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, listening: socket | None) -> int:
     from kinestream.launch.build_run import PendingRun
 
-    from .output import JsonLines, Lines, episode_record, summary_text
+    from .output import JsonLines, Lines, episode_record, summary_lines
 
     drawing = False
 
@@ -188,7 +188,7 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
                 served = in_browser()
                 summary = run_dashboard(session, ascii=args.ascii, in_browser=served, loop=runner.get_loop())
                 if not served:  # there, standard output belongs to the page
-                    print(summary_text(summary))
+                    show(*summary_lines(summary))
                 return session.exit_status
             return runner.run(_run(session, writer))
         finally:
@@ -268,7 +268,7 @@ def _publish(args: argparse.Namespace) -> int:
             counts = {}
         for notice in source.notices() if isinstance(source, Noticing) else ():
             say(notice)
-        print(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "stopped", file=sys.stderr)
+        show(", ".join(f"{kind} {count}" for kind, count in counts.items()) or "stopped", out=sys.stderr)
         return 0
 
     return asyncio.run(run())

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .terminal import show
+
 if TYPE_CHECKING:
     from kinestream.core.source import Source
     from kinestream.launch.open_source import SourceOptions
@@ -101,7 +103,7 @@ def source_options(args: argparse.Namespace) -> SourceOptions:
         args.loop,
         args.together,
         args.insecure,
-        on_invitation=lambda lines: print(lines, file=sys.stderr, flush=True),
+        on_invitation=lambda lines: show(*lines.split("\n"), out=sys.stderr),
         qr_code=sys.stderr.isatty(),
     )
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
 
+from .terminal import safe_console, show
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -39,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _scan(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.live import Live
 
     from kinestream.ingest.ble.failure import explain
@@ -49,7 +50,7 @@ async def _scan(args: argparse.Namespace) -> int:
     charge: dict[str, float | None] = {}
     watched = not args.json and sys.stdout.isatty()
     until_s = time.monotonic() + args.seconds
-    with Live(console=Console(), auto_refresh=False) if watched else _NoDisplay() as live:
+    with Live(console=safe_console(), auto_refresh=False) if watched else _NoDisplay() as live:
         try:
             async with radio.scanning() as sightings:
                 while (remaining_s := until_s - time.monotonic()) > 0:
@@ -68,11 +69,11 @@ async def _scan(args: argparse.Namespace) -> int:
         live.update(_table(radio.seen, charge, 0), refresh=True)
     if args.json:
         for sighting in _sorted(radio.seen):
-            print(json.dumps(_record(sighting, charge.get(sighting.address))))
+            show(json.dumps(_record(sighting, charge.get(sighting.address))))
         return 0
     if not watched:
-        Console(markup=False, highlight=False).print(_table(radio.seen, charge, 0))
-    print(_next_step(radio.seen), file=sys.stderr)
+        safe_console().print(_table(radio.seen, charge, 0))
+    show(_next_step(radio.seen), out=sys.stderr)
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kinestream.core.errors import ConfigError, DataMissing, NotEnoughMemory
 
 from .extras import extra_for
+from .terminal import safe_console, show
 
 if TYPE_CHECKING:
     import argparse
@@ -111,10 +112,9 @@ def run(args: argparse.Namespace) -> int:
         from kinestream.core.memory import ran_out_of_memory
         from kinestream.train.recipe.recipe_toml import OVERLAYS
         from kinestream.train.train_model import train_model
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = safe_console(stderr=True, soft_wrap=True)
     if args.model_name in MODEL_NAMES:
         recipe, dataset = _bundled_recipe(args), None
     else:
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     except KeyboardInterrupt:
-        print(f"\nkinestream: stopped; continue with: {_command(args, here=True)}", file=sys.stderr)
+        show("", f"kinestream: stopped; continue with: {_command(args, here=True)}", out=sys.stderr)
         return 130
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
             scores = model.card[part]["scores"]
             accuracies = ", ".join(f"{100 * score['accuracy']:.2f} % at {name}" for name, score in scores.items())
             console.print(f"{part}{', LEAKY' * leaky}: {accuracies}", highlight=False)
-    print(out / f"{recipe.name}.safetensors")
+    show(out / f"{recipe.name}.safetensors")
     return 0
 
 

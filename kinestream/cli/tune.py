@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 
 from .run_options import PLACES
-from .terminal import say
+from .terminal import progress, safe_console, say, show
 
 if TYPE_CHECKING:
     import argparse
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.scenarios:
         for name in lab.scenario_names():
-            print(f"{name:<14} {lab.read_scenario(name).about}")
+            show(f"{name:<14} {lab.read_scenario(name).about}")
         return 0
     # Every option is checked before the computation, which takes time.
     if args.source is None:
@@ -107,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         return open_source(args.source, SourceOptions(args.data, tuple(args.subject), args.columns, math.inf))
 
     def probs_of(material: lab.Material, task: str) -> lab.SubnetProbs:
-        return lab.compute_probs(engine, material, cache=cache_dir() / "lab", progress=_progress(task))
+        return lab.compute_probs(engine, material, cache=cache_dir() / "lab", progress=progress(task))
 
     source = opened()
     if source.live or math.isinf(getattr(source, "duration_s", 0.0)):
@@ -123,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     for line in material.notices:
         say(line)
     probs = probs_of(material, "running subnetworks")
-    table = operating_table(engine, energy=energy, progress=_progress("measuring subnetworks"))
+    table = operating_table(engine, energy=energy, progress=progress("measuring subnetworks"))
     useful = dict.fromkeys([*candidates(model), *named_subnets(parts)])
     policy_table = replace(table, points=tuple(table[subnet] for subnet in useful))
     reads_gyro = not set(GYRO).isdisjoint(model.input.channels)
@@ -149,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             goal=args.goal,
             accuracy=needed,
-            progress=_progress("trying settings"),
+            progress=progress("trying settings"),
         )
         policy, how = best.policy, f"{best.tried} tried, {best.how}"
         policies.append(replace(best.outcome, name="found"))
@@ -169,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.json:
         table_rows = [{**report.as_json(row.outcome), "note": row.note} for row in rows]
-        print(json.dumps({**about, "rows": table_rows, "fixed": [report.as_json(outcome) for outcome in fixed]}))
+        show(json.dumps({**about, "rows": table_rows, "fixed": [report.as_json(outcome) for outcome in fixed]}))
     else:
         _print(about, rows)
     if args.save:
@@ -188,7 +187,6 @@ def _for_the_day(parts: tuple[Part, ...], hours: float) -> list[Part]:
 
 def _print(about: dict[str, Any], rows: list[Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from kinestream.lab import report
@@ -198,7 +196,7 @@ def _print(about: dict[str, Any], rows: list[Any]) -> None:
         table.add_column(head, justify="right" if number else "left", no_wrap=number > 0, min_width=0 if number else 10)
     for row in rows:
         table.add_row(*report.cells(row))
-    console = Console(highlight=False, markup=False)
+    console = safe_console()
     console.print(table)
     console.print(
         "accuracy: windows inside one activity; changes: also windows over a change; network: energy of inference"
@@ -214,13 +212,3 @@ def _print(about: dict[str, Any], rows: list[Any]) -> None:
     console.print(f"energy {about['energy_model']}", soft_wrap=True)
     if about["search"]:
         console.print(f"search: {about['search']}; judged on the recordings it searched")
-
-
-def _progress(task: str) -> Any:
-    """A callback that shows the progress of a task on a terminal."""
-
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{task}: {done / total:4.0%} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return show

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError, SourceLost
 
 from .keyboard import keys
 from .run_options import PLACES, add_source_options, source_of
-from .terminal import stop_on_signals
+from .terminal import show, show_status, stop_on_signals
 
 if TYPE_CHECKING:
     from kinestream.core.source import LinkStatus, Source
@@ -147,7 +146,7 @@ async def _guided(args: argparse.Namespace, source: Source, model: Model | None)
     report = replace(report, findings=(*report.findings, fit.finding))
     written = _write(args, report, model, orientation)
     if args.json:
-        print(json.dumps(_record(args, report, model, orientation, link, written) | _fit_record(fit)))
+        show(json.dumps(_record(args, report, model, orientation, link, written) | _fit_record(fit)))
     else:
         _print(report, written)
     return 1 if report.problems else 0
@@ -241,7 +240,7 @@ def plan(orientation: Orientation | None, has_gyro: bool) -> tuple[Step, ...]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    show(line, out=sys.stderr)
 
 
 def _progress(head: str, instruction: str) -> Callable[[float, float], None]:
@@ -250,7 +249,7 @@ def _progress(head: str, instruction: str) -> Callable[[float, float], None]:
         return lambda done_s, of_s: None
     shown_s = [0.0]
 
-    def show(done_s: float, of_s: float) -> None:
+    def draw(done_s: float, of_s: float) -> None:
         ended = done_s >= of_s
         if not ended and time.monotonic() - shown_s[0] < 0.1:
             return
@@ -258,10 +257,9 @@ def _progress(head: str, instruction: str) -> Callable[[float, float], None]:
         full = int(20 * max(0.0, done_s) / of_s) if of_s else 20
         line = f"{head}  [{'#' * full}{'.' * (20 - full)}] {max(0.0, of_s - done_s):4.1f} s  {instruction}"
         # A bell at the start and the end of a recording, because a person who bends forward cannot see the screen.
-        sys.stderr.write("\r\x1b[K" + ("\a" if ended else line[: get_terminal_size().columns - 1]))
-        sys.stderr.flush()
+        show_status("" if ended else line, bell=ended)
 
-    return show
+    return draw
 
 
 def _write(args: argparse.Namespace, report: Report, model: Model, orientation: Orientation | None) -> Path | None:
@@ -322,10 +320,10 @@ def _fit_record(fit: Fit) -> dict[str, Any]:
 def _print(report: Report, written: Path | None) -> None:
     width = max(len(finding.about) for finding in report.findings)
     for finding in report.findings:
-        print(f"{MARKS[finding.level]}  {finding.about:<{width}}  {finding.text}")
+        show(f"{MARKS[finding.level]}  {finding.about:<{width}}  {finding.text}")
         if finding.advice:
-            print(f"{'':7}  {'':{width}}  -> {finding.advice}")
+            show(f"{'':7}  {'':{width}}  -> {finding.advice}")
     if written:
-        print(f"\nwritten to {written}: kinestream run SOURCE --axes {written}")
+        show("", f"written to {written}: kinestream run SOURCE --axes {written}")
     else:
-        print("\nnothing was written: the check did not determine how the sensor is worn or what it measures")
+        show("", "nothing was written: the check did not determine how the sensor is worn or what it measures")

@@ -63,15 +63,27 @@ def parse_toml(where: str, text: str) -> dict[str, Any]:
     Args:
         where: the file's name, which begins the message of an error.
     Raises:
-        ConfigError: the text is not valid TOML.
+        ConfigError: the text is not valid TOML, or has a whole number beyond the 64 bits that TOML allows.
 
     >>> parse_toml("my.toml", "[sensor]\\nrate_hz = 50")
     {'sensor': {'rate_hz': 50}}
     """
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError also for a number of too many digits
         raise ConfigError(f"{where} is not valid TOML: {' '.join(str(error).split())}; fix the file") from None
+    if _has_huge_number(content):
+        raise ConfigError(f"{where} is not valid TOML: a whole number has more than 64 bits; fix the file")
+    return content
+
+
+def _has_huge_number(value: Any) -> bool:
+    """Whether a whole number is too large for TOML; others would overflow wherever they are used."""
+    if isinstance(value, Mapping):
+        return any(map(_has_huge_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_huge_number, value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def toml_text(tables: Mapping[str, Any], comment: str = "") -> str:

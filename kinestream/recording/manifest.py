@@ -84,19 +84,19 @@ class RecordedModel:
         """Return the model that ``to_json`` described.
 
         Raises:
-            KeyError, TypeError, AttributeError: the values have another form.
+            KeyError, TypeError, AttributeError, ValueError, ConfigError: the values have another form.
         """
         axes = values["axes"]
         return cls(
-            name=values["name"],
-            found_as=values["found_as"],
-            fingerprint=values["fingerprint"],
-            labels=tuple(values["labels"]),
-            rate_hz=values["rate_hz"],
-            hop=values["hop"],
-            max_gap_s=values["max_gap_s"],
+            name=_typed(values["name"], str),
+            found_as=_typed(values["found_as"], str),
+            fingerprint=_typed(values["fingerprint"], str),
+            labels=tuple(_typed(label, str) for label in _typed(values["labels"], list)),
+            rate_hz=_real(values["rate_hz"]),
+            hop=_typed(values["hop"], int),
+            max_gap_s=_real(values["max_gap_s"]),
             channel_map=ChannelMap(**_tuples(axes)) if axes else None,
-            battery=values["battery"],
+            battery=_typed(values["battery"], bool),
         )
 
     def load(self) -> Model:
@@ -167,14 +167,16 @@ class RecordedRun:
         """Return the settings in a manifest.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: the manifest lacks some, or has them in another form.
+            KeyError, TypeError, AttributeError, ValueError, ConfigError: the manifest lacks some, or has them in
+                another form.
         """
+        deadline_ms = manifest["policy"]["deadline_ms"]
         return cls(
             RecordedModel.from_json(manifest["model"]),
-            manifest["policy"]["text"],
-            manifest["policy"]["deadline_ms"],
+            _typed(manifest["policy"]["text"], str),
+            None if deadline_ms is None else _real(deadline_ms),
             _table_from_json(manifest["table"]),
-            float(manifest.get("min_coverage", MIN_COVERAGE)),
+            _real(manifest.get("min_coverage", MIN_COVERAGE)),
         )
 
 
@@ -198,24 +200,33 @@ def _table_to_json(table: OperatingTable) -> dict[str, Any]:
 def _table_from_json(values: Mapping[str, Any]) -> OperatingTable:
     points = tuple(
         OperatingPoint(
-            Subnet(**point["subnet"]),
+            _subnet(point["subnet"]),
             _number(point["accuracy"]),
-            point["macs"],
-            point["p50_ms"],
-            point["p95_ms"],
-            point["energy_mj"],
+            _typed(point["macs"], int),
+            _real(point["p50_ms"]),
+            _real(point["p95_ms"]),
+            _real(point["energy_mj"]),
         )
         for point in values["points"]
     )
     sensing = tuple(
         SensingRow(
-            Sensing(*row["sensing"]),
-            {Subnet.parse(subnet): accuracy for subnet, accuracy in row["accuracy"].items()},
+            _sensing(*row["sensing"]),
+            {Subnet.parse(subnet): _real(accuracy) for subnet, accuracy in row["accuracy"].items()},
             _number(row["base_mw"]),
         )
         for row in values.get("sensing", ())  # recordings of the first versions have no such rows
     )
-    return OperatingTable(values["model"], values["machine"], values["energy_model"], points, sensing)
+    model, machine, energy_model = (_typed(values[key], str) for key in ("model", "machine", "energy_model"))
+    return OperatingTable(model, machine, energy_model, points, sensing)
+
+
+def _subnet(values: Mapping[str, Any]) -> Subnet:
+    return Subnet(_real(values["width"]), _typed(values["resolution"], int))
+
+
+def _sensing(fs_hz: Any, gyro: Any) -> Sensing:
+    return Sensing(_real(fs_hz), _typed(gyro, bool))
 
 
 def _finite(value: float) -> float | None:
@@ -223,8 +234,18 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _number(value: Any) -> float:
+    return math.nan if value is None else _real(value)
+
+
+def _real(value: Any) -> float:
+    return float(_typed(value, int, float))
+
+
+def _typed(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise TypeError(f"{str(value)[:60]!r} is not {' or '.join(kind.__name__ for kind in kinds)}")
+    return value
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

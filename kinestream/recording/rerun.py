@@ -55,7 +55,7 @@ class RerunSession(Session):
         source = RecordingPlayer(folder, speed=speed, as_computed=True)
         try:
             recorded = RecordedRun.from_json(source.reader.manifest)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError, ConfigError) as error:
             raise DataDamaged(
                 f"{folder}: the manifest lacks part of the run ({error}); replay the samples with --model"
             ) from None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from kinestream.core.atomic_file import write_atomically
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
-from kinestream.core.toml_file import toml_text
+from kinestream.core.toml_file import parse_toml, toml_text
 from kinestream.windowing import ChannelMap
 
 SUFFIX = ".toml"
@@ -58,12 +57,10 @@ def read_axes_file(path: Path) -> AxesFile:
         ConfigError: the file is missing, is not valid TOML, or has an unknown key or a wrong value.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(str(path), path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(f"{path} cannot be read ({reason}); kinestream wear writes such a file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML ({error}); kinestream wear writes such a file") from None
     known = [field.name for field in fields(AxesFile)]
     for key in values:
         if key not in known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,46 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataDamaged(
             f"{path} has version {version}; this kinestream reads versions up to {VERSION}: update kinestream"
         )
+    for where, found, expected in _wrong_types(manifest):
+        raise DataDamaged(f"{path}: {where} is {str(found)[:60]!r}, expected {expected}; restore it from a copy")
     return manifest
+
+
+def _wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
+    """What has another type than the readers of recordings rely on: its place, its value, and what is expected."""
+    if not isinstance(streams := manifest.get("streams"), dict):
+        yield "streams", streams, "an object"
+        return
+    for key in ("source", "host_clock", "model", "ended"):
+        if not isinstance(found := manifest.get(key), dict | None):
+            yield key, found, "an object"
+            return
+    if "ended" not in manifest:
+        yield "ended", "missing", "an object or null"
+    if not isinstance(found := manifest.get("wearer"), str | None):
+        yield "wearer", found, "a text or null"
+    for name, stream in streams.items():
+        if not isinstance(stream, dict):
+            yield f"stream {name}", stream, "an object"
+            return
+        for key in ("channels", "left_out"):
+            if not _are_texts(found := stream.get(key)):
+                yield f"{key} of stream {name}", found, "a list of texts"
+        if not _is_number(found := stream.get("rate_hz")):
+            yield f"rate_hz of stream {name}", found, "a number"
+    if not _are_texts(labels := (manifest.get("model") or {}).get("labels", [])):
+        yield "labels of the model", labels, "a list of texts"
+    counts = (manifest.get("ended") or {}).get("counts", {})
+    if not isinstance(counts, dict) or not all(map(_is_number, counts.values())):
+        yield "counts", counts, "an object of numbers"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinestream.cli.output import JsonLines, Lines, summary_text
+from kinestream.cli.output import JsonLines, Lines, summary_lines
 from kinestream.core.signals import Decision, Prediction, Subnet
 from kinestream.interpret.episodes import Episode
 from kinestream.observe.findings import Notice, warning
@@ -56,7 +56,7 @@ def test_the_summary_counts_windows_of_unknown_activities() -> None:
     tally = Tally(PREDICTION.labels)
     tally.add(replace(PREDICTION, truth="swimming", truth_share=1.0), None)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
-    text = summary_text({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""})
+    text = "\n".join(summary_lines({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""}))
     assert " accuracy  1 with a label that the model does not know, not judged" in text
 
 
@@ -65,7 +65,7 @@ def test_the_summary_counts_missed_deadlines(deadline_ms: float, late: str) -> N
     tally = Tally(PREDICTION.labels)
     tally.add(PREDICTION, deadline_ms)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
-    text = summary_text({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""})
+    text = "\n".join(summary_lines({**tally.summary(), **rest, "counts": {}, "notices": [], "energy_model": ""}))
     assert next(line for line in text.splitlines() if "latency" in line).endswith(f" ms{late}")
 
 
@@ -99,7 +99,7 @@ def test_the_summary_says_that_withheld_labels_are_judged_too(counts: dict[str, 
     tally = Tally(PREDICTION.labels)
     tally.add(replace(PREDICTION, truth_share=1.0), None)
     rest = dict.fromkeys(("source", "model", "policy", "signal_s", "wall_s", "realtime_factor"), 1.0)
-    text = summary_text({**tally.summary(), **rest, "counts": counts, "notices": [], "energy_model": ""})
+    text = "\n".join(summary_lines({**tally.summary(), **rest, "counts": counts, "notices": [], "energy_model": ""}))
     assert ("of the network's own labels, also where still or unknown was shown" in text) is said
 
 

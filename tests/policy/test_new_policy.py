@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from kinestream.cli import build_parser
+from kinestream.cli.commands import build_parser
 from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Subnet

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings, strategies
 
+from kinestream.core.errors import KinestreamError
 from kinestream.core.operating_table import SensingRow
 from kinestream.core.signals import Sensing, Subnet
 from kinestream.inference import Engine, operating_table
 from kinestream.policy import make_policy
 from kinestream.recording.manifest import RecordedRun, describe
+from kinestream.recording.rerun import RerunSession
+from kinestream.replay_data.recordings import open_recording
 from kinestream.run.pipeline import Pipeline
 from kinestream.windowing import ChannelMap
 from tests.random_models import random_model
@@ -54,3 +63,50 @@ def test_a_recording_of_samples_alone_describes_no_model() -> None:
         "model": None,
         "policy": None,
     }
+
+
+def _places(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place in a manifest; of a list, its first item."""
+    yield place
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places(inner, (*place, key))
+    elif isinstance(value, list) and value:
+        yield from _places(value[0], (*place, 0))
+
+
+def _with(value: Any, place: tuple[str | int, ...], new: object) -> Any:
+    if not place:
+        return new
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[place[0]] = _with(value[place[0]], place[1:], new)
+    return changed
+
+
+FILES = Path(__file__).parents[1] / "compatibility" / "files"
+RECORDED = json.loads((FILES / "recording" / "recording.json").read_text("utf-8"))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    place=strategies.sampled_from(list(_places(RECORDED))),
+    value=strategies.sampled_from([5, "x", None, [], {}, 1e308, True, -1, [5], "9" * 400]),
+)
+@example(place=("streams",), value=5)
+@example(place=("table", "points", 0, "p50_ms"), value="x")
+@example(place=("model", "found_as"), value=5)
+def test_a_manifest_with_any_wrong_value_is_refused_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[str | int, ...], value: object
+) -> None:
+    monkeypatch.chdir(FILES)  # where its model lies
+    folder = tmp_path / "recording"
+    if not folder.exists():
+        shutil.copytree(FILES / "recording", folder)
+    (folder / "recording.json").write_text(json.dumps(_with(RECORDED, place, value)))
+    try:
+        open_recording(folder)
+        asyncio.run(RerunSession(folder, speed=math.inf, limit_s=3).run())
+    except KinestreamError as error:
+        line = str(error)
+        assert line
+        assert "\n" not in line

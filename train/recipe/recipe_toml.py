@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
-from kinestream.core.toml_file import toml_text
+from kinestream.core.toml_file import parse_toml, toml_text
 
 from .schema import Recipe
 
@@ -129,10 +129,7 @@ def _read(source: str | Path) -> dict[str, Any]:
             text = Path(source).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe '{source}' cannot be read; name a TOML file or {', '.join(names)}") from error
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"recipe '{source}' is not valid TOML: {error}; fix that line") from error
+    return parse_toml(f"recipe '{source}'", text)
 
 
 def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
