@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,17 @@ LONG_S = 60.0
 RATES_HZ = (1.0, 1000.0)
 """Limits of the nominal rate."""
 _NEVER_NS = -(2**62)
+
+
+class _Collected(NamedTuple):
+    """A message of the first seconds."""
+
+    batch: dict[str, Readings]
+    broken: frozenset[str]
+    """Sensors that may have a hole before it."""
+    now_s: float
+    """Its own arrival: samples that wait for the first seconds to pass are not old on arrival."""
+
 
 ChooseConversion = Callable[[Mapping[str, Readings]], "Conversion | None"]
 
@@ -70,7 +81,7 @@ class PhoneStream:
         self._points = ReferencePoints()
         self._samples = 0
         self._broken: set[str] = set()  # sensors that may have a hole before their next reading
-        self._collected: list[tuple[dict[str, Readings], frozenset[str]]] = []
+        self._collected: list[_Collected] = []
         self._rates: dict[str, SensorRate] = {}
         self._joiner: Joiner | None = None
         self._groups: tuple[Group, ...] = ()
@@ -117,8 +128,8 @@ class PhoneStream:
             self._newest_ns[sensor] = int(readings.t_ns[-1])
         if self.conversion is not None:
             return self._join(batch, broken, now_s)
-        self._collected.append((batch, broken))
-        return self._settle(now_s)
+        self._collected.append(_Collected(batch, broken, now_s))
+        return self._settle()
 
     def _newest(self, batch: Batch) -> int:
         """Return the newest time of a message: of its accelerometer, else of all its sensors."""
@@ -135,7 +146,7 @@ class PhoneStream:
         for sensor, change_ns in moved_ns.items():
             if sensor in self._newest_ns:
                 self._newest_ns[sensor] -= change_ns
-            for batch, _ in self._collected:
+            for batch, _, _ in self._collected:
                 if sensor in batch:
                     batch[sensor] = Readings(batch[sensor].t_ns - change_ns, batch[sensor].x)
 
@@ -156,11 +167,11 @@ class PhoneStream:
                 ascending[sensor] = Readings(t_ns[new:], x[new:])
         return ascending
 
-    def _settle(self, now_s: float) -> list[SampleChunk]:
+    def _settle(self) -> list[SampleChunk]:
         """Choose the conversion once enough is collected, and return the chunks of the collected readings."""
         collected: dict[str, Readings] = {}
-        for sensor in {sensor for batch, _ in self._collected for sensor in batch}:
-            parts = [batch[sensor] for batch, _ in self._collected if sensor in batch]
+        for sensor in {sensor for message in self._collected for sensor in message.batch}:
+            parts = [message.batch[sensor] for message in self._collected if sensor in message.batch]
             collected[sensor] = Readings(np.concatenate([p.t_ns for p in parts]), np.concatenate([p.x for p in parts]))
         lead = collected.get(self._points.leader)
         spans = [lead] if lead else list(collected.values())
@@ -179,14 +190,13 @@ class PhoneStream:
         self._timeline.rebase()
         self._start_epoch(conversion)
         if GYRO not in conversion.sensors.values():
-            for (
-                remark
-            ) in self.remarks():  # at once: a model that needs the gyroscope ends the run with the first samples
+            # At once: a model that needs the gyroscope ends the run with the first samples.
+            for remark in self.remarks():
                 _LOG.warning("%s: %s", self.name, remark)
         messages, self._collected = self._collected, []
         chunks: list[SampleChunk] = []
-        for batch, broken in messages:
-            chunks += self._join(batch, broken, now_s)
+        for message in messages:
+            chunks += self._join(*message)
         return chunks
 
     def _start_epoch(self, conversion: Conversion) -> None:
@@ -257,7 +267,7 @@ class PhoneStream:
 
     def _forget_collected(self) -> None:
         self._counts["unused_readings"] += sum(
-            len(readings.t_ns) for batch, _ in self._collected for readings in batch.values()
+            len(readings.t_ns) for message in self._collected for readings in message.batch.values()
         )
         self._collected.clear()
         if self.conversion is None:

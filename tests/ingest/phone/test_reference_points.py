@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.ingest.phone.readings import Batch, Readings
@@ -25,6 +25,7 @@ def between(t: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
     return t[(t >= start_s) & (t < end_s)]
 
 
+@settings(deadline=None)
 @given(
     hz=st.tuples(st.floats(10, 400), st.floats(10, 400)),
     each_s=st.floats(0.2, 2.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.ingest.phone.reorder import MAX_AHEAD, MAX_WAITING, PATIENCE_S, Reorder
@@ -70,6 +70,7 @@ def test_a_number_far_ahead_does_not_fit() -> None:
     assert not reorder.fits(MAX_AHEAD + 6)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.floats(0, 0.5), st.integers(0, 20))
 def test_every_message_is_either_released_or_counted_as_lost(
     dice: random.Random, sent: int, loss: float, spread: int

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinestream.core.signals import SampleChunk
@@ -160,6 +160,12 @@ def test_a_slow_network_does_not_move_the_samples() -> None:
     assert np.percentile(np.abs(off_s - np.median(off_s)), 95) < 0.02
 
 
+def test_samples_of_the_first_seconds_keep_their_own_arrival() -> None:
+    chunks = feed(stream(), np.arange(600) / 100)
+    ages_s = [chunk.received_s - chunk.t[-1] for chunk in chunks]
+    assert max(ages_s) < 0.05
+
+
 def test_a_recording_that_is_too_short_is_counted() -> None:
     phone = stream()
     assert feed(phone, np.arange(round(SETTLE_S * 100) - 20) / 100, only=["totalacceleration"]) == []
@@ -186,6 +192,7 @@ def test_samples_after_the_gyroscope_stopped_are_dropped_and_counted() -> None:
     assert phone.counts() == {"unpaired": 500}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_for_any_readings_times_increase_and_no_sample_is_lost_or_repeated(data: st.DataObject) -> None:
     """For any time stamps, every reading of the leading sensor is either in a chunk or counted."""
