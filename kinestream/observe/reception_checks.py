@@ -14,8 +14,8 @@ SILENT_S = 5.0
 """Time after which silence is reported, and samples must have come of packets."""
 SOME_MALFORMED = 0.02
 """Share of malformed packets that is reported although others are read."""
-APART_S = 1.0
-"""Newest times further apart than this do not pair."""
+APART_S = 3.0
+"""Newest times further apart than this do not pair; sensors of a phone come in batches of up to two seconds."""
 SLOW_SENSOR_HZ, SLOWER = 4.0, 0.25
 """A sensor below the first rate, and below this share of the fastest, is too slow to pair."""
 NAMED = 6
@@ -30,7 +30,7 @@ def check_silence(e: Evidence) -> Finding | None:
     packets = e.reception.packets + sum(e.reception.unwanted.values()) if e.reception else 0
     state = f" (link: {e.link})" if e.link else ""
     if e.samples or packets:
-        if e.figures is None or e.figures.silence_s < SILENT_S:
+        if e.figures is None or e.figures.silence_s < SILENT_S or check_unpaired(e) is not None:
             return None
         text = f"nothing arrived for {e.figures.silence_s:.0f} s{state}"
         return problem("silence", text, "bring the sensor closer, or switch it on again")
@@ -96,13 +96,16 @@ def check_slow_sensor(e: Evidence) -> Finding | None:
 def check_unpaired(e: Evidence) -> Finding | None:
     """The sensors of one device do not have the same times."""
     r = e.reception
-    if r is None or r.unpaired <= r.samples or check_slow_sensor(e) is not None:
+    if r is None or not r.unpaired or check_slow_sensor(e) is not None:
         return None
     times = dict(sorted(r.newest_s.items(), key=lambda item: item[1]))
-    newest = ", ".join(f"{name} {time_s:.2f} s" for name, time_s in times.items())
-    values = list(times.values())
+    values = [time_s for time_s in times.values() if math.isfinite(time_s)]
+    is_apart = bool(values) and values[-1] - values[0] > APART_S
+    if r.unpaired <= r.samples and not is_apart:
+        return None
+    newest = ", ".join(f"{name} {f'{at_s:.2f} s' if math.isfinite(at_s) else 'none'}" for name, at_s in times.items())
     text = f"{_share(r.unpaired, r.samples)} samples pair with nothing; the newest times are {newest or 'unknown'}"
-    if values and values[-1] - values[0] > APART_S:
+    if is_apart:
         text += f", {values[-1] - values[0]:.1f} s apart"
     return problem("unpaired", text, "stamp both sensors by the same clock; restart the app or device")
 

@@ -115,6 +115,13 @@ def test_a_sensor_that_never_came_and_one_that_is_slow_are_not_a_matter_of_clock
     )
 
 
+def test_a_sensor_that_stops_is_named_although_many_samples_were_paired() -> None:
+    received = Reception("wrist", 900, 1000, unpaired=300, newest_s={"acc": 24.0, "gyro": 20.0})
+    stopped = replace(stream(silence_s=6.0), reception=received)
+    assert abouts(stopped) == ["unpaired"]
+    assert "4.0 s apart" in text(stopped, "unpaired")
+
+
 def test_a_few_unpaired_samples_at_the_start_are_no_fault() -> None:
     assert abouts(replace(SOUND, reception=Reception("wrist", 100, 1000, unpaired=30))) == []
 
