@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .rotation import GYRO_UNITS, SHARES, angle_deg, disagreements_deg
+from .rotation import GYRO_UNITS, SHARES, disagreements_deg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,8 @@ LONGEST_S = 4.0
 """Longest movement between two rests: a gyroscope's bias must not matter."""
 LEAST_DEG = 30.0
 """Smallest turn of gravity that counts."""
+UNTURNED_DEG = 1.0
+"""From one rest to the next, a sensor that nobody turned stays within this angle."""
 EVENTS, REMEMBERED = 3, 12
 """Movements needed to judge, and movements that count."""
 WRONG, RIGHT = 0.35, 0.15
@@ -81,6 +84,8 @@ class TurnWatch:
             span_s: the time that the block takes.
         """
         n, step_s = self._n, span_s / len(acc)
+        if self._rest is not None and self._rests_on(acc, gyro):
+            return
         count = len(acc) // n
         used = acc[: count * n].reshape(count, n, 3)
         means = used.mean(axis=1)
@@ -94,6 +99,18 @@ class TurnWatch:
             self._rested(means[i], gyro[i * n : (i + 1) * n].mean(axis=0))
         self._add(gyro[at:], step_s)
 
+    def _rests_on(self, acc: Floats, gyro: Floats) -> bool:
+        """Whether the sensor rests throughout the block as it did before, which needs no closer look."""
+        assert self._rest is not None
+        gravity = acc.mean(axis=0)
+        off = acc - gravity
+        if float(np.vdot(off, off)) / len(acc) > (QUIET * float(np.linalg.norm(gravity))) ** 2:
+            return False
+        if _apart_deg(self._rest, gravity) >= UNTURNED_DEG:
+            return False
+        self._rested(gravity, gyro.mean(axis=0))
+        return True
+
     def _add(self, gyro: Floats, step_s: float) -> None:
         if self._rest is None or not len(gyro):
             return
@@ -105,12 +122,12 @@ class TurnWatch:
     def _rested(self, gravity: Floats, rates: Floats) -> None:
         before, gyro, took_s = self._rest, self._since, sum(self._since_s)
         self._rest, self._since, self._since_s = gravity, [], []
-        if before is None or not gyro:
+        if before is None:
             return
-        turned_deg = angle_deg(before, gravity)
-        if turned_deg < 1.0:
+        turned_deg = _apart_deg(before, gravity)
+        if turned_deg < UNTURNED_DEG:
             self._bias += 0.1 * (rates - self._bias)
-        elif turned_deg >= LEAST_DEG:
+        elif turned_deg >= LEAST_DEG and gyro:
             rows = np.concatenate(gyro) - self._bias
             t = np.linspace(0.0, took_s, len(rows))
             errors = disagreements_deg(before, gravity, rows, t, 1 / CANDIDATES)
@@ -127,3 +144,12 @@ class TurnWatch:
         sure = errors[_AS_IT_IS] > WRONG and errors[best] < RIGHT
         is_off = not SCALE_OK[0] <= share <= SCALE_OK[1]
         return Turning(movements, share if sure and is_off else None)
+
+
+def _apart_deg(a: Floats, b: Floats) -> float:
+    """The angle between two vectors, cheaper than ``angle_deg`` and exact enough above a tenth of a degree."""
+    ax, ay, az = a.tolist()
+    bx, by, bz = b.tolist()
+    length = math.sqrt((ax * ax + ay * ay + az * az) * (bx * bx + by * by + bz * bz))
+    cosine = (ax * bx + ay * by + az * bz) / length if length else 0.0
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
