@@ -165,9 +165,11 @@ class BleSource:
                 parts.append(f"battery {status.battery_frac:.0%}")
             _, stream = self._streams.get(link, (None, None))
             if stream and (time := stream.time()):
+                # Arrivals alone prove no loss.
+                holes = f"{time.gaps} gaps in time" if time.kind == "arrivals" else f"{stream.lost} samples lost"
                 parts.append(
                     f"time by {time.kind}, {time.rate_hz:.2f} Hz, data {time.age_ms:.0f} ms old on arrival, "
-                    f"{stream.lost} samples lost since connecting"
+                    f"{holes} since connecting"
                 )
             if stream and stream.last_error:
                 parts.append(f"last malformed: {stream.last_error}")

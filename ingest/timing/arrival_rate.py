@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ NEAR = 0.02
 """Distance of the exact rate from the nominal one, or from the rate at which samples arrive."""
 LOSSES = 0.08
 """Share of lost packets that may explain why samples arrive more slowly than the sensor takes them."""
+HOLE_S, HOLE_STEPS = 1.0, 3
+"""Time without an arrival, also in usual times between two, that shows nothing of the rate."""
 STEADY = 0.06
 """Maximum distance of the median slope from the slope over all: a single step changes only the latter."""
 CHANGES = ((2.0, 0.25), (5.0, 0.1))
@@ -43,6 +46,8 @@ SURE = 12.0
 """Evidence against all other rates, in nats, that makes the best rate of a search the sensor's own."""
 LEAST, KEPT = -0.55, -1.2
 """Evidence for each arrival, in nats, that a rate needs to be taken, and to be kept."""
+FAILURES = 3
+"""Searches that may fail before a rate that was found is given up."""
 
 
 class Arrival(NamedTuple):
@@ -51,8 +56,6 @@ class Arrival(NamedTuple):
     k: int
     """Samples received up to its end."""
     at_s: float
-    part: int
-    """Number of holes before it."""
 
 
 class ArrivalRate:
@@ -86,11 +89,11 @@ class ArrivalRate:
         self.known = False
         """Whether a search for the exact rate has taken place since the rate last changed."""
         self._exact_s = 0.0  # the period that stood out in a search; 0: none did
+        self._failed = 0  # searches since
         self._arriving_s = nominal_s
         self.changes = 0
         """How often the sensor changed to another rate."""
         self._points: deque[Arrival] = deque()
-        self._part = 0
         self._end_s = self._due_s = self._began_s = self._first_s = -math.inf
 
     @property
@@ -111,21 +114,19 @@ class ArrivalRate:
         """Time since the first arrival, or since the rate changed."""
         return self._points[-1].at_s - self._first_s if self._points else 0.0
 
-    def push(self, k: int, at_s: float, per_packet: float, hole: bool = False) -> bool:
+    def push(self, k: int, at_s: float, per_packet: float) -> bool:
         """Add an arrival and return whether ``period_s`` changed.
 
         Args:
             k: number of samples received so far.
             at_s: arrival time of the newest.
             per_packet: mean number of samples in a packet.
-            hole: samples are missing before this packet, as a silence shows.
         """
-        self._part += hole
-        point = Arrival(k, at_s, self._part)
+        point = Arrival(k, at_s)
         points = self._points
         if not points:
             self._began_s, self._first_s, self._due_s = at_s, at_s, at_s + FIRST_S
-        elif at_s < self._end_s and not hole:
+        elif at_s < self._end_s:
             if at_s - self._began_s < BACKLOG_S:
                 points[0], self._first_s = point, at_s
                 return False
@@ -191,15 +192,15 @@ class ArrivalRate:
                 continue  # a backlog that the link works off
             alike = abs(halves[0] - halves[1]) < 0.5 * least * max(halves)
             if alike and min(map(abs, off)) > least and off[0] * off[1] > 0:
-                self._points = deque(recent)
+                self._points = deque(recent[len(recent) // 3 :])  # the oldest may be of the rate before
                 return True
         return False
 
     def _early(self, recent: list[Arrival]) -> bool:
-        """Whether the newest arrival came earlier than every one before the recent ones, by the rate so far."""
+        """Whether the newest arrival came clearly earlier than all before the recent ones, by the rate so far."""
         newest = recent[-1]
-        level_s = newest.at_s - self.period_s * newest.k
-        before = [point for point in self._points if point.at_s <= recent[0].at_s and point.part == newest.part]
+        level_s = newest.at_s - self.period_s * newest.k + DELAY_S
+        before = [point for point in self._points if point.at_s <= recent[0].at_s]
         return all(level_s < point.at_s - self.period_s * point.k for point in before)
 
     def _is_falling(self) -> bool:
@@ -208,11 +209,6 @@ class ArrivalRate:
             return False
         before, newest = self._points[-CHANGE_POINTS], self._points[-1]
         return newest.at_s - before.at_s < self.period_s * (newest.k - before.k) - DELAY_S
-
-    def unite(self) -> None:
-        """Take the newest hole back: the samples arrive now."""
-        self._part -= 1
-        self._points = deque(point._replace(part=min(point.part, self._part)) for point in self._points)
 
     def _search(self, per_packet: float, arriving_s: float) -> None:
         """Fold the arrivals to a packet's duration at each possible rate; take the rate that explains them best."""
@@ -225,6 +221,7 @@ class ArrivalRate:
         if self._exact_s:
             found = _fold(k, at_s, per_packet, self._exact_s * (1 + np.linspace(-8, 8, 33) * resolution / 2))
             if found.score > KEPT * len(k):
+                self._failed = 0
                 self.period_s = self._exact_s = found.period_s
                 return
         low, high = (-NEAR, NEAR) if self._fixed else (-LOSSES, NEAR)
@@ -234,7 +231,11 @@ class ArrivalRate:
             _fold(k[some], at_s[some], per_packet, tries) for some in (slice(None), earliest) if len(k[some]) > 5
         ]
         sure = [found for found in several if found.margin > SURE and found.score > LEAST * len(k)]
-        self._exact_s = max(sure, key=lambda found: found.margin).period_s if sure else 0.0
+        self._failed = 0 if sure else self._failed + 1
+        if sure:
+            self._exact_s = max(sure, key=lambda found: found.margin).period_s
+        elif self._failed > FAILURES or not 1 - NEAR < arriving_s / (self._exact_s or 1.0) < 1 + LOSSES:
+            self._exact_s = 0.0
         self.period_s = self._exact_s or arriving_s
 
 
@@ -273,42 +274,45 @@ def _fold(k: np.ndarray, at_s: np.ndarray, per_packet: float, periods_s: np.ndar
 
 
 def slope(points: Sequence[Arrival]) -> float:
-    """Seconds per sample of arrivals, in spite of single delays and losses; NaN if no two count.
+    """Seconds per sample of arrivals, in spite of single delays, losses and holes; NaN if no two count.
 
-    >>> slope([Arrival(10 * i, 0.2 * i + (i == 3), 0) for i in range(9)])
+    >>> slope([Arrival(10 * i, 0.2 * i + (i == 3)) for i in range(9)])
     0.02
     """
-    points = list(points)
+    parts = _parts(points)
     lag = max(1, len(points) // 5)
-    pairs = [
+    pairs = sorted(
         (b.at_s - a.at_s) / (b.k - a.k)
-        for a, b in zip(points, points[lag:], strict=False)
-        if a.part == b.part and b.k > a.k
-    ]
+        for part in parts
+        for a, b in zip(part, part[min(lag, len(part) // 2) :], strict=False)
+        if b.k > a.k
+    )
     if not pairs:
         return math.nan
-    pairs.sort()
     steady = pairs[(len(pairs) - 1) // 2]  # the lower median: a loss only lengthens
-    whole = _whole(points, steady)
-    return whole if abs(whole - steady) < STEADY * steady else steady
-
-
-def _whole(points: Sequence[Arrival], steady: float) -> float:
-    """The slope over all, holes left out, between arrivals that were not late by themselves."""
-    span_s, samples, start = 0.0, 0, 0
-    for stop in range(1, len(points) + 1):
-        if stop < len(points) and points[stop].part == points[start].part:
-            continue
-        part = points[start:stop]
-        start = stop
-        if len(part) < 2:
-            continue
-        some = max(1, min(len(part) // 3, 10))
+    span_s, samples = 0.0, 0
+    for part in parts:
+        some = max(1, min(len(part) // 3, 10))  # arrivals that were not late by themselves
         first = min(part[:some], key=lambda point: point.at_s - steady * point.k)
         last = min(part[-some:], key=lambda point: point.at_s - steady * point.k)
         span_s += last.at_s - first.at_s
         samples += last.k - first.k
-    return span_s / samples if samples > 0 else math.nan
+    whole = span_s / samples if samples else math.nan
+    return whole if abs(whole - steady) < STEADY * steady else steady
+
+
+def _parts(points: Sequence[Arrival]) -> list[list[Arrival]]:
+    """The arrivals, divided where none came for long."""
+    steps_s = [b.at_s - a.at_s for a, b in pairwise(points)]
+    if not steps_s:
+        return [list(points)]
+    longest_s = max(HOLE_S, HOLE_STEPS * sorted(steps_s)[len(steps_s) // 2])
+    parts = [[points[0]]]
+    for point, step_s in zip(list(points)[1:], steps_s, strict=True):
+        if step_s > longest_s:
+            parts.append([])
+        parts[-1].append(point)
+    return parts
 
 
 def _steps(turns: np.ndarray) -> np.ndarray:

@@ -20,13 +20,15 @@ SHARP, SHARPEST = 0.22, 0.1
 """Mean delay, as a share of a packet's duration, below which two late packets show that some are missing, or one."""
 BACKLOG_S = 1.0
 """The same for a long delay on a link that has sent a backlog before."""
-FALLING_S = 0.1
+FALLING_S = 0.08
 """A delay that falls by this much is a backlog that the link works off: nothing is missing."""
 SILENT_S, HELD_S = 1.0, 0.5
 """After a silence longer than ``SILENT_S``, the first packets may hold samples from ``HELD_S`` before its end; the rest
 of it is skipped at once."""
 RECALL_S, RECALL_SHARE = 0.25, 0.2
 """Arrivals this early after a skip, and by this share of it, show that the skipped samples arrive now."""
+HELD_MORE = 4
+"""A link that held back the samples of a silence may hold those of one this much longer."""
 SILENT_PACKETS = 3
 """A silence also lasts longer than this many packets; and as many came before it, so that their pace is known."""
 LATE = 0.7
@@ -47,8 +49,9 @@ class ArrivalTime:
     """Times packets by their number, at a rate estimated from the arrivals; a lasting delay is a gap in time.
 
     Arrivals alone prove no loss. So none is reported, and no number of missing samples: a gap shows in the times only,
-    and in ``TimeStatus.gaps`` if a silence of seconds made it. A gap is detected some tenths of a second after it
-    happens; samples in between get times that are early by its duration.
+    and in ``TimeStatus.gaps`` if it is longer than a quarter of a second. A gap is detected some tenths of a second
+    after it happens; samples in between get times that are early by its duration, or by half a second at most if it
+    is longer than a second.
 
     Args:
         fs_hz: the nominal rate; the true one may be a quarter or four times of it.
@@ -72,15 +75,13 @@ class ArrivalTime:
         self._index = 0  # of the newest sample, including missing ones
         self._received_s = math.nan
         self._late = LATE
-        self._spread = 1.0  # mean delay of the packets that are not late, as a share of a packet's duration
+        self._spread = 0.3  # mean delay of the packets that are not late, as a share of a packet's duration
         self._late_s = math.nan  # time for which all packets have been late; NaN: they are not
         self._first_late = self._least_late = 0.0
         self._moved_s = -math.inf  # when times last moved ahead because of a lasting delay
         self._fallen_s = 0.0  # fall of the line since then
-        self._holds = False  # the link keeps the packets of a stall
+        self._held_s = HELD_S  # duration of the samples that the link keeps in a stall
         self._skipped: tuple[int, float, float, float] | None = None  # samples; a point of the line; until when
-        self._marked = False  # the rate knows that they were skipped
-        self._silent_packet = -SILENT_PACKETS  # the newest one after a silence
         self._gaps = self._jumps = 0
 
     def push(self, n: int, received_s: float, device_time: int | None = None, counter: int | None = None) -> Timed:
@@ -91,7 +92,7 @@ class ArrivalTime:
         self._received += n
         missing = self._skip(n, silent_s, received_s)
         changes, exact = self._rate.changes, self._rate.exact
-        if self._rate.push(self._received, received_s, self._per_packet, missing > 0 and self._marked):
+        if self._rate.push(self._received, received_s, self._per_packet):
             slope = self._rate.period_s / self._nominal_s
             if self._rate.exact and not exact:
                 self._late = LATE
@@ -123,17 +124,13 @@ class ArrivalTime:
         """Number of samples to skip after a silence that ends with this packet."""
         if not silent_s > SILENT_S or self._packets <= SILENT_PACKETS or silent_s < SILENT_PACKETS * self._packet_s:
             return 0
-        self._gaps += not self._on_change
-        if self._holds:
-            return 0
         late_s = received_s - self._line.host((self._index + n) * self._nominal_s)
-        packets = int((late_s - (0 if self._on_change else HELD_S)) / self._packet_s)
+        packets = int((late_s - (0 if self._on_change else self._held_s)) / self._packet_s)
         if packets <= 0:
             return 0
         missing = packets * max(1, round(self._per_packet))
         self._skipped = (missing, *self._line.anchor(), received_s + 2 * silent_s)
-        self._marked = self._packets - self._silent_packet > SILENT_PACKETS  # else the sensor is this slow
-        self._silent_packet = self._packets
+        self._gaps += not self._on_change
         return missing
 
     def _recall(self, u_last: float, received_s: float) -> int:
@@ -146,10 +143,10 @@ class ArrivalTime:
         elif self._line.host(u_last) - (host + (u_last - u) * self._line.slope) < -max(
             RECALL_S, self._packet_s / 2, RECALL_SHARE * missing * self._rate.period_s
         ):
-            self._skipped, self._holds = None, True
+            self._skipped = None
+            self._held_s = HELD_MORE * (self._held_s + missing * self._rate.period_s)
             self._line.restart_at(u, host)
-            if self._marked:
-                self._rate.unite()
+            self._gaps -= 1
             return missing
         return 0
 
@@ -168,7 +165,8 @@ class ArrivalTime:
                     self._late = max(min(self._late + LATER, LATEST), fallen)
                     self._moved_s = -math.inf
             return 0
-        if math.isnan(self._late_s) or late_s < self._first_late - FALLING_S:
+        is_stall = silent_s > max(LASTING_S, 2 * packet_s)
+        if math.isnan(self._late_s) or is_stall or late_s < self._first_late - FALLING_S:
             self._late_s, self._first_late, self._least_late = 0.0, late_s, late_s
         else:
             self._late_s += min(silent_s, max(SILENCE_S, 1.5 * packet_s))
@@ -181,16 +179,16 @@ class ArrivalTime:
         missing = packets * max(1, round(self._per_packet))
         if self._skipped is None and packets * packet_s > RECALL_S:
             self._skipped = (missing, *self._line.anchor(), self._received_s + 2 * packets * packet_s)
-            self._marked = False
+            self._gaps += 1
         return missing
 
     def _lasting_s(self, packet_s: float) -> float:
         """Time for which packets must be late."""
-        if self._holds and self._least_late > HELD_S:
+        if self._held_s > HELD_S and self._least_late > HELD_S:
             return BACKLOG_S
         if self._skipped is not None:
             return LASTING_S / 2
-        if self._spread < SHARP and not self._holds:
+        if self._spread < SHARP and self._held_s == HELD_S:
             return 0.0 if self._spread < SHARPEST and packet_s > LASTING_S / 2 else min(packet_s, LASTING_S)
         return LASTING_S
 

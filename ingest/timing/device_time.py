@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .envelope import Envelope
+from .envelope import LATENCY_S, Envelope
 from .steady_line import SteadyTime
 from .timed import Timed, TimeStatus
 from .unwrap import unwrap
@@ -18,6 +18,9 @@ CLOCK_BOUND = 200e-6
 """Quartz clocks of wearables keep within 20 ppm of each other, poor ones within 100."""
 RATE_BOUND = 0.02
 """Maximum distance of the true sampling rate from the nominal one: most sensors use an RC oscillator."""
+RATE_LATENCY_S = 0.08
+"""Maximum difference between the latencies of the earliest arrivals, to tell a rate further off: a counter cannot be
+wrong by as much as a clock of an unknown tick, so less is needed than for a clock."""
 RATE_WINDOW_S = 30.0
 """Device time over which the rate is measured."""
 STAMP_ERROR_S = 0.01
@@ -39,9 +42,9 @@ class DeviceTime(ABC):
 
     kind: ClassVar[Literal["device clock", "packet counter"]]
 
-    def __init__(self, fs_hz: float, slope_bound: float) -> None:
+    def __init__(self, fs_hz: float, slope_bound: float, latency_s: float = LATENCY_S) -> None:
         self._nominal_s = self._period_s = 1 / fs_hz
-        self._line = Envelope(slope_bound)
+        self._line = Envelope(slope_bound, latency_s=latency_s)
         self._steady = SteadyTime(self._line)
         self._newest_u = 0.0  # device time of the newest sample
         self._zero_s: float | None = None  # the device's own time at u = 0; None without a clock
@@ -213,7 +216,7 @@ class CountedTime(DeviceTime):
     kind = "packet counter"
 
     def __init__(self, fs_hz: float, clock: Clock) -> None:
-        super().__init__(fs_hz, RATE_BOUND)
+        super().__init__(fs_hz, RATE_BOUND, RATE_LATENCY_S)
         self._modulus, self._of_packets = clock.counter_modulus, clock.counts == "packets"
         self._count = self._candidate = 0  # number of the newest packet, and of the packet being located
         self._samples = 1  # in the newest packet

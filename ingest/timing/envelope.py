@@ -30,6 +30,7 @@ class Envelope:
             contradict it.
         window_s: device time that the line covers.
         bucket_s: see ``BUCKET_S``.
+        latency_s: see ``LATENCY_S``.
 
     >>> line = Envelope(slope_bound=200e-6)
     >>> [round(line.push(u, u + 100 + late), 3) for u, late in ((0.0, 0.01), (0.1, 0.03), (0.2, 0.01))]
@@ -38,8 +39,14 @@ class Envelope:
     101.01
     """
 
-    def __init__(self, slope_bound: float, window_s: float = WINDOW_S, bucket_s: float = BUCKET_S) -> None:
-        self._slope_bound = slope_bound
+    def __init__(
+        self,
+        slope_bound: float,
+        window_s: float = WINDOW_S,
+        bucket_s: float = BUCKET_S,
+        latency_s: float = LATENCY_S,
+    ) -> None:
+        self._slope_bound, self._latency_s = slope_bound, latency_s
         self._window_s, self._bucket_s = window_s, bucket_s
         self.start()
 
@@ -100,7 +107,7 @@ class Envelope:
         self.span_s = self._points[-1][0] - self._points[0][0]
         beyond = abs(slope - 1) - self._slope_bound
         # Beyond what latencies explain, the bound itself must be wrong; but a backlog is not a clock.
-        if beyond > 0 and not (beyond * self.span_s > LATENCY_S and 0.6 < slope < 1.7):
+        if beyond > 0 and not (beyond * self.span_s > self._latency_s and 0.6 < slope < 1.7):
             slope = 1 + math.copysign(self._slope_bound, slope - 1)
         self.slope = slope
         self._u0, self._h0 = min(hull, key=lambda point: point[1] - slope * point[0])

@@ -4,7 +4,8 @@
 
 - ``StampedTime`` (module ``device_time``): the device stamps its packets;
 - ``CountedTime`` (module ``device_time``): the device numbers its packets;
-- ``ArrivalTime`` (module ``arrival_time``): it does neither, so times follow from the arrivals.
+- ``ArrivalTime`` (module ``arrival_time``): it does neither, so times and rate follow from the arrivals, and nothing is
+  called lost.
 
 All are pure: the same packets give the same times. Each epoch needs a new one.
 """

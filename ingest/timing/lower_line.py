@@ -8,6 +8,9 @@ from collections import deque
 BUCKET_S = 0.5
 """Span in which only the earliest arrival counts."""
 
+RISE_S = 0.5
+"""A line that would rise by more stays: arrivals this late are a backlog, or samples are missing."""
+
 
 class LowerLine:
     """A line of given slope under the arrivals of the newest seconds.
@@ -47,7 +50,9 @@ class LowerLine:
         if host >= self._end_s:
             self._points.append((u, host))
             self._end_s = host + BUCKET_S
-            self._u0, self._h0 = min(self._points, key=lambda point: point[1] - self.slope * point[0])
+            u0, h0 = min(self._points, key=lambda point: point[1] - self.slope * point[0])
+            if h0 - self.host(u0) < RISE_S:
+                self._u0, self._h0 = u0, h0
         elif host - self._points[-1][1] < self.slope * (u - self._points[-1][0]):
             self._points[-1] = (u, host)
             if above < 0:

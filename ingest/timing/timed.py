@@ -27,7 +27,7 @@ class Timed(NamedTuple):
     step_s: float
     """Time between two samples."""
     lost: int = 0
-    """Samples taken between the previous packet and this one, or shortly before, that never arrived."""
+    """Samples between the previous packet and this one that never arrived, as a clock or a counter proves."""
     restarted: bool = False
     """The device's time restarted: this packet starts a new epoch, and times may step back."""
     device_s: float | None = None
@@ -66,7 +66,7 @@ class TimeStatus:
     state: Literal["waiting", "settling", "fitted"]
     """``fitted``: the line rests on enough packets to be reliable."""
     rate_hz: float
-    """The measured rate; the nominal one until it is known."""
+    """The measured rate, or the nominal one until it is known; of arrivals, that at which samples arrive."""
     slope_ppm: float
     """Slowness of the device's clock against the host's; without a clock, excess of its sampling period."""
     jitter_ms: float
@@ -74,9 +74,9 @@ class TimeStatus:
     age_ms: float
     """Age of the newest sample on arrival, without the constant part of the latency."""
     lost: int
-    """Samples found missing."""
+    """Samples that a clock or a counter proves missing; 0 if only the arrivals are known, which prove nothing."""
     gaps: int
-    """Number of separate losses."""
+    """Number of separate losses; of arrivals, number of gaps in time."""
     outliers: int
     """Packets with an implausible stamp or number; their samples were timed by their position."""
     jumps: int
@@ -88,7 +88,7 @@ def timed_link(link: LinkStatus, time: TimeStatus) -> LinkStatus:
     return replace(
         link,
         clock=f"{time.kind}, {time.state}",
-        slope_ppm=time.slope_ppm,
+        slope_ppm=None if time.kind == "arrivals" else time.slope_ppm,
         jitter_ms=time.jitter_ms,
         age_ms=time.age_ms,
     )
