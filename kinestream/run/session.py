@@ -6,7 +6,6 @@ One event loop does the waiting; the pipeline works in one thread beside it; a b
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,16 +19,18 @@ from kinestream.core.signals import Prediction, SampleChunk, Sensing
 from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
-from kinestream.interpret.withhold import withhold
 from kinestream.observe.findings import Notice
-from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import SimulatedBattery, make_policy
 
 from .chunk_queue import QUEUE_CHUNKS, ChunkQueue
+from .conclusions import Conclusions
 from .pipeline import Circumstances, Pipeline, added
+from .run_notices import RunNotices
 from .run_recorder import RunRecorder
+from .signal_limit import SignalLimit
 from .source_watch import SourceWatch
-from .tally import ConclusionTally, Tally
+from .subscribers import Subscribers
+from .tally import Tally
 
 
 class Session:
@@ -78,29 +79,18 @@ class Session:
         self.circumstances: Circumstances | None = None
         """The circumstances of the newest prediction; None before the first."""
         pipeline.observe(self._predicted)
-        self._limit_s = limit_s
+        self._limit = SignalLimit(limit_s)
         self._recorder = recorder
         self._chunks = chunks
         self._companions: list[AbstractAsyncContextManager[object]] = []
         self._tally = Tally(self.labels)
-        self._concluder: Concluder | None = None
-        self._concluded = ConclusionTally(self.labels)
-        self._episodes: EpisodeFinder | None = None
-        self._episode_count = 0
-        self._on_chunk: list[Callable[[SampleChunk], None]] = []
-        self._on_prediction: list[Callable[[Prediction], None]] = []
-        self._on_episode: list[Callable[[Episode], None]] = []
-        self._on_notice: list[Callable[[Notice], None]] = []
-        self._announced = 0  # notices about how the sensor is worn
-        self._announced_low = 0  # streams of low coverage
+        self._conclusions = Conclusions(self.labels, pipeline.engine.model.needs_up)
+        self._subscribers = Subscribers()
+        self._notices = RunNotices(source, pipeline, self._subscribers.notices, watch)
         self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
-        self._observers = StreamObservers(live=not isinstance(source, Playback))
-        self._watch = watch or SourceWatch(source)
-        self._over_s: float | None = None  # when the run ended, on the clock of the arrivals
         self._signal_s = 0.0  # of all samples that were processed
-        self._read_s: dict[str, float] = {}
         self._started_s = self._ended_s = 0.0
 
     def __repr__(self) -> str:
@@ -139,7 +129,7 @@ class Session:
 
     def figures(self) -> list[StreamFigures]:
         """The measured figures of each stream over its last seconds, beside what its source announced."""
-        return self._observers.figures(self._over_s or time.monotonic())
+        return self._notices.figures()
 
     def failures(self) -> list[str]:
         """Permanent failures of the running session, one line each."""
@@ -157,18 +147,11 @@ class Session:
         ``on_notice`` is called once for each new notice about what arrives, about low coverage, or about how a sensor
         is worn; the latter two before the first prediction that they explain.
         """
-        if on_chunk:
-            self._on_chunk.append(on_chunk)
-        if on_prediction:
-            self._on_prediction.append(on_prediction)
-        if on_episode:
-            self._on_episode.append(on_episode)
-        if on_notice:
-            self._on_notice.append(on_notice)
+        self._subscribers.add(on_chunk, on_prediction, on_episode, on_notice)
 
     def conclude(self, concluder: Concluder | None, episodes: EpisodeFinder | None = None) -> None:
         """Add conclusions to later predictions, and find episodes in them; None: do not."""
-        self._concluder, self._episodes = concluder, episodes
+        self._conclusions.use(concluder, episodes)
 
     def accompany(self, companion: AbstractAsyncContextManager[object]) -> None:
         """Keep a context manager open during the run, in its event loop."""
@@ -220,22 +203,22 @@ class Session:
     async def _run(self) -> None:
         self._started_s = self._ended_s = time.perf_counter()
         reader = asyncio.create_task(self._read())
-        looking = asyncio.create_task(self._watch.keep_looking(self._look))
+        looking = asyncio.create_task(self._notices.keep_looking())
         try:
             with ThreadPoolExecutor(1, "kinestream-inference") as worker:
                 await self._work(worker)
             if reader.done():
                 reader.result()  # raises the source's error
         finally:
-            self._ended_s, self._over_s = time.perf_counter(), time.monotonic()
+            self._ended_s = time.perf_counter()
+            self._notices.end()
             reader.cancel()
             looking.cancel()
             await asyncio.gather(reader, looking, return_exceptions=True)
             if not looking.cancelled():
                 looking.result()  # raises the error of a check
-            self._look(over=True)
-            if self._episodes:
-                self._deliver_episodes(self._episodes.close())
+            self._notices.look(over=True)
+            self._subscribers.episodes(self._conclusions.close())
             if self._recorder:
                 await self._recorder.close(self._queue.handled, self.counts())
             await self.source.aclose()
@@ -245,10 +228,9 @@ class Session:
             async for chunk in self._chunks or self.source.chunks():
                 if self._stopping:
                     return
-                chunk, is_last = self._within_limit(chunk)
-                self._observers.push(chunk, time.monotonic())
-                for on_chunk in self._on_chunk:
-                    on_chunk(chunk)
+                chunk, is_last = self._limit.cut(chunk)
+                self._notices.arrived(chunk)
+                self._subscribers.chunk(chunk)
                 if self._recorder:
                     await self._recorder.take(chunk)
                 await self._queue.put(chunk)
@@ -262,14 +244,14 @@ class Session:
         while batch := await self._queue.take():
             for chunk in batch:
                 self._signal_s += len(chunk) / chunk.fs_hz
-            is_due = [self._watch.push(self._mapped(chunk)) for chunk in batch]
+            is_due = self._notices.taken(batch)
             predictions: list[Prediction] = []
             try:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
             finally:  # predictions made before an error are delivered
                 self._deliver(predictions)
-            if any(is_due):
-                self._look()
+            if is_due:
+                self._notices.look()
             if isinstance(self.source, Acknowledging):  # not earlier: a killed run is sent these chunks again
                 self.source.done(len(batch))
         self._deliver(await loop.run_in_executor(worker, self.pipeline.flush))
@@ -286,52 +268,14 @@ class Session:
 
     def _deliver(self, predictions: list[Prediction]) -> None:
         self._ended_s = time.perf_counter()
-        self._announce()
+        self._notices.announce()
         for prediction in predictions:
             self._tally.add(prediction, self.pipeline.deadline_ms)
-            self._observers.see(prediction)
+            self._notices.predicted(prediction)
             self._steer(prediction)
-            if self._concluder:
-                prediction = self._concluder.conclude(prediction)
-            below = self._concluder.unknown_below if self._concluder else 0.0
-            prediction = withhold(prediction, self.pipeline.engine.model.needs_up, below)
-            if self._concluder:
-                self._concluded.add(prediction)
-            for on_prediction in self._on_prediction:
-                on_prediction(prediction)
-            if self._episodes:
-                self._deliver_episodes(self._episodes.add(prediction))
-
-    def _announce(self) -> None:
-        new = self.pipeline.wear.announced()[self._announced :]
-        self._announced += len(new)
-        low = self.pipeline.coverage.streams()[self._announced_low :]
-        self._announced_low += len(low)
-        if low:
-            figures = {stream.stream: stream for stream in self.figures()}
-            new += [self.pipeline.coverage.notice(name, figures.get(name), is_new=True) for name in low]
-        self._notify(new)
-
-    def _look(self, *, over: bool = False) -> None:
-        """Judge what arrived; announce what is new."""
-        pipeline = self.pipeline
-        new = self._watch.look(
-            self.figures(),
-            spec=pipeline.spec,
-            windows=pipeline.windows(),
-            bears_hz=pipeline.asked_hz(),
-            over=over,
-        )
-        self._notify(new)
-
-    def _notify(self, new: Sequence[Notice]) -> None:
-        for notice in new:
-            for on_notice in self._on_notice:
-                on_notice(notice)
-
-    def _mapped(self, chunk: SampleChunk) -> SampleChunk:
-        """The chunk as the model sees it, with the factors and axes that a person gave."""
-        return self.pipeline.channel_map.apply(chunk) if self.pipeline.channel_map else chunk
+            shown = self._conclusions.draw(prediction)
+            self._subscribers.prediction(shown)
+            self._subscribers.episodes(self._conclusions.episodes(shown))
 
     def _steer(self, prediction: Prediction) -> None:
         """Ask the sensor to run as the policy wants; where it cannot, the pipeline thins its samples instead."""
@@ -342,39 +286,17 @@ class Session:
         if isinstance(self.source, Steerable):
             self.source.sense(prediction.stream, sensing)
 
-    def _deliver_episodes(self, episodes: list[Episode]) -> None:
-        self._episode_count += len(episodes)
-        for episode in episodes:
-            for on_episode in self._on_episode:
-                on_episode(episode)
-
-    def _within_limit(self, chunk: SampleChunk) -> tuple[SampleChunk, bool]:
-        """The chunk, cut at the limit, and whether the limit is reached."""
-        if self._limit_s is None:
-            return chunk, False
-        left_s = self._limit_s - self._read_s.get(chunk.stream, 0.0)
-        room = left_s * chunk.fs_hz - 1e-6  # a sum of floats may fall short of the limit
-        if len(chunk) > room:
-            return chunk.part(0, max(1, math.ceil(room))), True
-        self._read_s[chunk.stream] = self._read_s.get(chunk.stream, 0.0) + len(chunk) / chunk.fs_hz
-        return chunk, False
-
     def counts(self) -> Mapping[str, int]:
         """Samples, windows, gaps, lost, dropped and repaired so far, by kind."""
         return added([self.pipeline.counts(), dict(self.source.counts()), {"dropped": self._queue.dropped}])
 
     def findings(self) -> list[Notice]:
         """What is wrong with the streams now, by the table of checks."""
-        return self._watch.board.present()
+        return self._notices.findings()
 
     def notices(self) -> list[str]:
         """What the user should know now, one line each: facts, then findings."""
-        return [
-            *self.facts(),
-            *self.pipeline.wear.notices(),
-            *self.pipeline.coverage.notices(self.figures()),
-            *map(str, self.findings()),
-        ]
+        return [*self.facts(), *self._notices.present()]
 
     def facts(self) -> list[str]:
         """What the user should know beside the notices that are announced, one line each."""
@@ -408,18 +330,12 @@ class Session:
             "policy": self.policy_text,
             "counts": counts,
             **self._tally.summary(),
-            **({"concluded": self._concluder.settings() | self._concluded.summary()} if self._concluder else {}),
-            **({"episodes": self._episode_count} if self._episodes else {}),
+            **self._conclusions.summary(),
             "streams": [stream.to_dict() for stream in self.figures()],
             "signal_s": round(self._signal_s, 2),
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(self._signal_s / wall_s, 1) if wall_s > 0 else None,
             "energy_model": self.table.energy_model,
-            "notices": [
-                *self.notices(),
-                *self.pipeline.wear.past(),
-                *self.pipeline.coverage.past(),
-                *self._watch.board.past(),
-            ],
+            "notices": [*self.notices(), *self._notices.past()],
             **({"recording": self._recorder.summary()} if self._recorder else {}),
         }
