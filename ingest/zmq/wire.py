@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import lru_cache
-from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kinestream.core.errors import ConfigError, DecodeError
-from kinestream.core.signals import UNLABELLED, SampleChunk
+from kinestream.core.signals import SEQ_END, UNLABELLED, SampleChunk
 
 from .wire_header import channel_bytes, channel_names, label_bytes, label_names, name_bytes, name_text
 
@@ -94,16 +93,21 @@ def encode(chunk: SampleChunk) -> list[bytes]:
             f"a chunk of {n} samples x {columns} columns with {len(chunk.channels)} names cannot be sent; "
             f"expected 1 to {MAX_SAMPLES} samples and 1 to {MAX_CHANNELS} named channels"
         )
-    if not (0 <= chunk.seq < 2**64 and MIN_FS_HZ <= chunk.fs_hz <= MAX_FS_HZ and isfinite(chunk.received_s)):
+    if not (
+        0 <= chunk.seq <= SEQ_END - n
+        and MIN_FS_HZ <= chunk.fs_hz <= MAX_FS_HZ
+        and abs(chunk.received_s) < SEQ_END  # false for a value that is not a number
+    ):
         raise ConfigError(
             f"a chunk with seq {chunk.seq}, {chunk.fs_hz} Hz, received at {chunk.received_s} s cannot be sent; "
-            f"expected a 64-bit number, a rate of {MIN_FS_HZ} to {MAX_FS_HZ:.0f} Hz and a finite time"
+            f"expected a number below 2^62, a rate of {MIN_FS_HZ} to {MAX_FS_HZ:.0f} Hz and a time within 2^62 s"
         )
     t0_s = float(chunk.t[0])
     flags = 0
     payload = chunk.x.astype(_F4, copy=False).tobytes()
     times = chunk.t.astype(_F8, copy=False).tobytes()
-    if not isfinite(t0_s) or times != (_offsets(n, chunk.fs_hz) + t0_s).tobytes():  # the header's t0 must be a number
+    # Without times, the header's t0 must be a number in range.
+    if not abs(t0_s) < SEQ_END or times != (_offsets(n, chunk.fs_hz) + t0_s).tobytes():
         flags |= _TIMES
         payload = times + payload
     labels = b""
@@ -154,12 +158,14 @@ def decode(frames: Sequence[bytes]) -> SampleChunk | EndOfStream:
     form = _form(topic, header[:16], header[24:32], header[48:])
     seq, _, t0_s, sent_s = _NUMBERS.unpack_from(header, 16)
     n = form.n
+    if seq > SEQ_END - n:
+        raise DecodeError(f"sequence number {seq}; expected at most 2^62 with the samples", header)
     if not n:
         if payload:
             raise DecodeError("an end of stream with samples; expected none", header)
         return EndOfStream(form.stream, form.session, seq)
-    if not (isfinite(sent_s) and (form.x_at or isfinite(t0_s))):
-        raise DecodeError(f"first sample at {t0_s} s, sent at {sent_s} s; expected finite numbers", header)
+    if not (abs(sent_s) < SEQ_END and (form.x_at or abs(t0_s) < SEQ_END)):  # not a number is not smaller either
+        raise DecodeError(f"first sample at {t0_s} s, sent at {sent_s} s; expected numbers within 2^62", header)
     if len(payload) != form.payload_bytes:
         raise DecodeError(f"a payload of {len(payload)} bytes; the header announces {form.payload_bytes}", header)
     fs_hz = form.fs_hz

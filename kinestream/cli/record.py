@@ -193,12 +193,17 @@ def run_recover(args: argparse.Namespace) -> int:
 def _recovery_lines(report: Recovery) -> list[str]:
     if not report.needed:
         return [f"{report.folder}: complete, nothing to repair; {_rows(report.kept)}"]
-    lines = [f"{report.folder}: repaired", f"  kept  {_rows(report.kept)} in {report.segments} segments"]
+    lines = [f"{report.folder}: repaired"]
+    if report.manifest == "rebuilt":
+        lines.append(f"  {report.kept['samples']} samples recovered: the manifest is rebuilt from their segments")
+    lines += [f"  kept  {_rows(report.kept)} in {report.segments} segments"]
     if report.tails_sealed:
         lines.append(f"        of which from the tail: {_rows(report.kept_from_tails)}")
     if report.holes:
         lines.append(f"  lost  {report.bytes_lost} bytes in {report.holes} incomplete or damaged writes")
-    lines += [f"  lost  {name}: cannot be read, set aside as {name}.damaged" for name in report.damaged]
+    lines += [f"  lost  {name}: damaged, set aside as {name}.damaged" for name in report.damaged]
+    if any(report.lost.values()):
+        lines.append(f"        with {_rows(report.lost)}")
     if not report.holes and not report.damaged:
         lines.append("  lost  nothing that was written; a killed run has at most a second not yet written")
     return lines

@@ -189,7 +189,7 @@ def _replay_to(args: argparse.Namespace, emitter: PredictionPublisher | None, li
                 summary = run_dashboard(session, ascii=args.ascii, in_browser=served, loop=runner.get_loop())
                 if not served:  # there, standard output belongs to the page
                     show(*summary_lines(summary))
-                return session.exit_status
+                return _status(session)
             return runner.run(_run(session, writer))
         finally:
             if emitter is not None:
@@ -229,6 +229,16 @@ async def _run(session: Session, writer: JsonLines | Lines) -> int:
     finally:
         patience.cancel()
     _conclude(session, writer)
+    return _status(session)
+
+
+def _status(session: Session) -> int:
+    """The exit status, after a last line about a recording that ended before the run."""
+    if session.failures() and (recording := session.summary().get("recording")):
+        folder = recording["folder"]
+        say(
+            f"the recording in {folder} is not complete: exit status 1; kinestream recover {folder} shows what it holds"
+        )
     return session.exit_status
 
 

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .private_file import private_opener
+
 PART_SUFFIX = ".part"
 """A file that a killed process was writing is hidden and ends so: ``.NAME.RANDOM.part``."""
 
 
 @contextmanager
-def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = False, private: bool = False) -> Iterator[BinaryIO]:
     """Open a file that replaces ``path`` when the block ends, and is removed when the block raises.
 
     Readers see the old file or the new one, never a part of it; concurrent writers do not mix, the last one wins.
@@ -22,6 +24,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     Args:
         durable: force the content to disk before the rename, so that a power cut leaves the old or the new file. The
             rename itself may be lost until ``sync_folder`` has run.
+        private: only this user can read the file.
     Raises:
         OSError: the folder cannot be written, or the disk is full; ``path`` is unchanged.
 
@@ -36,7 +39,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
     try:
-        with open(part, "xb") as file:
+        with open(part, "xb", opener=private_opener if private else None) as file:
             yield file
             if durable:
                 file.flush()
@@ -47,13 +50,13 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         raise
 
 
-def write_atomically(path: Path, content: bytes | str, *, durable: bool = False) -> None:
+def write_atomically(path: Path, content: bytes | str, *, durable: bool = False, private: bool = False) -> None:
     """Write ``content``, text as UTF-8, to ``path`` as ``atomic_file`` does.
 
     Raises:
         OSError: as for ``atomic_file``.
     """
-    with atomic_file(path, durable=durable) as file:
+    with atomic_file(path, durable=durable, private=private) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 

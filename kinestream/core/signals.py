@@ -45,6 +45,9 @@ STANDARD_GRAVITY = 9.80665
 UNLABELLED = -1
 """The label code of a sample without a label."""
 
+SEQ_END = 1 << 62
+"""The end of the range of sequence numbers, from the wire to the tables of a recording: sums of two fit 64 bits."""
+
 UNKNOWN = "unknown"
 """The label of a conclusion whose most probable activity is not probable enough, or cannot be known."""
 

@@ -64,6 +64,7 @@ class Recorder:
         self._counts: Mapping[str, int] = {}
         self._left_out: Counter[str] = Counter()  # not yet written to the recording
         self._offered = self._samples_left_out = 0
+        self._writing_s = 0.0
         self._policy: tuple[Policy | None, str] = None, ""
         self.failure: str | None = None
         """Why recording ended before the run; None while it works."""
@@ -121,7 +122,9 @@ class Recorder:
     @property
     def not_recorded(self) -> int:
         """Samples that are missing from the recording."""
-        return self._offered - self._writer.rows["samples"] if self.failure else self._samples_left_out
+        if self.failure:
+            return self._offered - self._writer.rows["samples"]
+        return self._samples_left_out + sum(self._writer.refused.values())
 
     def notices(self) -> list[str]:
         """Messages for the user, one line each."""
@@ -132,8 +135,16 @@ class Recorder:
             for stream, about in list(self._writer.manifest["streams"].items())
             if about["left_out"]
         ]
-        if self.not_recorded:
-            lines.append(f"{self.folder} lacks {self.not_recorded} samples: the disk was too slow")
+        lines += [
+            f"{stream}: {samples} samples are not recorded: {why}; the other streams are"
+            for (stream, why), samples in list(self._writer.refused.items())
+        ]
+        if self._samples_left_out:
+            pace = self._writer.rows["samples"] / self._writing_s if self._writing_s else 0.0
+            lines.append(
+                f"{self.folder} lacks {self._samples_left_out} samples: the disk was too slow; "
+                f"it took {pace:.0f} samples a second: record fewer streams, or to a faster disk"
+            )
         return lines
 
     def summary(self) -> dict[str, Any]:
@@ -164,7 +175,7 @@ class Recorder:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing or self._is_full, timeout=WRITE_EVERY_S)
                     closing = self._closing
-                self._writer.write(self._taken())
+                self._write()
                 with self._changed:
                     self._changed.notify_all()
                 if closing:
@@ -174,6 +185,11 @@ class Recorder:
                     synced_s = time.monotonic()
         except Exception as error:  # of any kind: the run matters more than its recording
             self._fail(error)
+
+    def _write(self) -> None:
+        began_s = time.monotonic()
+        self._writer.write(self._taken())
+        self._writing_s += time.monotonic() - began_s
 
     def _taken(self) -> list[Item]:
         items = [self._queue.popleft() for _ in range(len(self._queue))]

@@ -78,8 +78,8 @@ class RerunSession(Session):
         return
 
     @property
-    def exit_status(self) -> int:  # type: ignore[override]
-        return 1 if self.differing else 0
+    def exit_status(self) -> int:
+        return 1 if self.differing else super().exit_status
 
     def set_policy(self, text: str) -> NoReturn:
         """Raises ConfigError: a rerun repeats its recorded decisions."""

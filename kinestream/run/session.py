@@ -53,8 +53,6 @@ class Session:
     6
     """
 
-    exit_status = 0
-    """The exit status of the command that ran the session."""
     repeats = False
     """Whether a recording names the policy; its files are not run then."""
 
@@ -130,6 +128,11 @@ class Session:
     def figures(self) -> list[StreamFigures]:
         """The measured figures of each stream over its last seconds, beside what its source announced."""
         return self._notices.figures()
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command that ran the session: 1 if something it was asked for failed for good."""
+        return 1 if self.failures() else 0
 
     def failures(self) -> list[str]:
         """Permanent failures of the running session, one line each."""

@@ -152,7 +152,7 @@ def _columns(path: Path) -> pa.Table:
         if missing := [name for name in COLUMNS if name not in header.names]:
             raise DataDamaged(f"{path} has no column '{missing[0]}'; {expected}")
         texts = [name for name in COLUMNS if name not in _NUMBERS]
-        table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=texts)
+        table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=texts, page_checksum_verification=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataDamaged(f"{path} cannot be read ({reason}); {expected}") from error

@@ -4,8 +4,8 @@ from .dataset import open_recording
 from .layout import is_recording
 from .player import RecordingPlayer
 from .reader import RecordingReader
+from .recover import Recovery, recover
 from .schema import Event, PredictionRecord
-from .seal import Recovery, recover
 from .writer import RecordingWriter
 
 __all__ = [

@@ -16,6 +16,7 @@ from kinestream.core.signals import UNLABELLED, SampleChunk
 from ..recording import Dataset, Entry, Recording
 from ..tables.tidy import tidy_times
 from .reader import RecordingReader
+from .schema import NOT_RECORDED
 
 
 def open_recording(folder: Path | str) -> Dataset:
@@ -43,12 +44,18 @@ def open_recording(folder: Path | str) -> Dataset:
 
 def notices_of(reader: RecordingReader) -> Iterator[str]:
     """Notes for the user about a recording, one line each."""
-    if reader.manifest["ended"] is None:
+    counts = reader.counts()  # reads the events, which may be damaged
+    yield from reader.findings
+    if reader.manifest["ended"] is None and not reader.manifest_rebuilt:
         yield f"{reader.folder} was not closed: the run was killed or is still going; reading what is there"
     for stream, description in reader.manifest["streams"].items():
         if left_out := description["left_out"]:
             yield f"{stream}: {', '.join(left_out)} was not recorded: kinestream does not know this kind of channel"
-    if missing := reader.counts().get("not_recorded"):
+    for event in reader.events:
+        if event.kind == NOT_RECORDED and (why := event.value.get("why")):
+            counts["not_recorded"] -= event.value["samples"]
+            yield f"{event.value.get('stream')}: {event.value['samples']} samples were not recorded: {why}"
+    if missing := counts.get("not_recorded"):
         yield f"{reader.folder} lacks {missing} samples that arrived faster than the disk could write them"
 
 

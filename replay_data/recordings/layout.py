@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,41 @@ KINDS = ("samples", "predictions", "events")
 """The tables of a recording, each in numbered segments: ``samples-000000.parquet``."""
 
 
+CHECKSUM = "crc32"
+"""The manifest's checksum of its other entries; a person who edits the manifest removes it."""
+
+_FIRST_COLUMNS = ("chunk", "stream", "session", "seq", "t_s")
+
+
+class ManifestDamaged(DataDamaged):
+    """The manifest cannot be read or trusted; segments that describe themselves can replace it."""
+
+
 def is_recording(path: Path | str) -> bool:
-    """Whether a folder holds a recording."""
-    return (Path(path) / MANIFEST).is_file()
+    """Whether a folder holds a recording, with or without its manifest."""
+    folder = Path(path)
+    if (folder / MANIFEST).is_file():
+        return True
+    if not folder.is_dir():
+        return False
+    tails = (tail_path(folder, number) for number in numbers_of(folder, "tail", ".log"))
+    samples = (segment_path(folder, "samples", number) for number in numbers_of(folder, "samples", ".parquet"))
+    return any(map(_is_tail, tails)) or any(map(_has_our_columns, samples))
+
+
+def _is_tail(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(3) == b"KSF"
+
+
+def _has_our_columns(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple(pq.read_schema(path).names[: len(_FIRST_COLUMNS)]) == _FIRST_COLUMNS
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def segment_path(folder: Path, kind: str, number: int) -> Path:
@@ -52,28 +85,35 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: the manifest is not valid or comes from a newer version.
+        ManifestDamaged: the manifest is not valid, or does not match its checksum.
+        DataDamaged: it comes from a newer version.
     """
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["version"] if manifest["format"] == FORMAT else None
+        version = manifest["version"]
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"its format is {str(manifest['format'])[:60]!r}")
     except FileNotFoundError:
         raise DataMissing(
             f"no recording in {folder}: it has no {MANIFEST}; name the folder given to --record"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataDamaged(f"{path} is not the manifest of a recording ({error}); restore it from a copy") from None
+        raise ManifestDamaged(f"{path} is not the manifest of a recording ({error}); restore it from a copy") from None
+    if (stored := manifest.pop(CHECKSUM, None)) is not None and stored != _checksum(manifest):
+        raise ManifestDamaged(
+            f"{path} does not match its checksum: restore a copy, or remove the line {CHECKSUM} if you edited it"
+        )
     if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise DataDamaged(
             f"{path} has version {version}; this kinestream reads versions up to {VERSION}: update kinestream"
         )
-    for where, found, expected in _wrong_types(manifest):
-        raise DataDamaged(f"{path}: {where} is {str(found)[:60]!r}, expected {expected}; restore it from a copy")
+    for where, found, expected in wrong_types(manifest):
+        raise ManifestDamaged(f"{path}: {where} is {str(found)[:60]!r}, expected {expected}; restore it from a copy")
     return manifest
 
 
-def _wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
+def wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
     """What has another type than the readers of recordings rely on: its place, its value, and what is expected."""
     if not isinstance(streams := manifest.get("streams"), dict):
         yield "streams", streams, "an object"
@@ -100,6 +140,9 @@ def _wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
     counts = (manifest.get("ended") or {}).get("counts", {})
     if not isinstance(counts, dict) or not all(map(_is_number, counts.values())):
         yield "counts", counts, "an object of numbers"
+    rows = (manifest.get("ended") or {}).get("rows", {})
+    if not isinstance(rows, dict) or not all(map(_is_number, rows.values())):
+        yield "rows", rows, "an object of numbers"
 
 
 def _is_number(value: object) -> bool:
@@ -110,12 +153,17 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
+def _checksum(manifest: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(manifest, sort_keys=True).encode()):08x}"
+
+
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Replace the whole manifest atomically.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    content = json.dumps({"format": FORMAT, "version": VERSION, **manifest}, indent=1, allow_nan=False)
-    write_atomically(folder / MANIFEST, content + "\n", durable=True)
+    values = json.loads(json.dumps({**manifest, "format": FORMAT, "version": VERSION}, allow_nan=False))
+    content = json.dumps({"format": FORMAT, **values, CHECKSUM: _checksum(values)}, indent=1)
+    write_atomically(folder / MANIFEST, content + "\n", durable=True, private=True)
     sync_folder(folder)

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from kinestream.core.errors import DataDamaged
+from kinestream.core.errors import DataDamaged, DataMissing
 from kinestream.core.signals import SampleChunk
 
-from .layout import read_manifest, segment_numbers, segment_path, tail_path
-from .schema import COMPUTED, DROPPED, FORMAT_CHANGED, NOT_RECORDED, SCHEMAS, Event, Format, PredictionRecord
+from .description import Description, Since, formats_in
+from .layout import ManifestDamaged, read_manifest, segment_numbers, segment_path, tail_path
+from .rebuild import rebuild_manifest
+from .schema import COMPUTED, DROPPED, NOT_RECORDED, Event, Format, PredictionRecord
+from .segments import Segment, describe_segment, read_segment
 from .tables import chunks_of, events_of, predictions_of
-from .tail import read_tail
+
+Formats = Mapping[str, tuple[list[int], list[Format]]]
+"""The formats of each stream, with the number of the first chunk of each."""
 
 
 class RecordingReader:
     """Reads one recording and holds one minute of it at a time.
+
+    Without a readable manifest it reads what the segments say about themselves, and ``findings`` says so.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -36,18 +42,31 @@ class RecordingReader:
 
     Raises:
         DataMissing: the folder holds no recording.
-        DataDamaged: the manifest cannot be read.
+        DataDamaged: the manifest cannot be read, and no segment can replace it.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.manifest: dict[str, Any] = read_manifest(self.folder)
+        self._findings: dict[str, None] = {}
+        self.manifest_rebuilt = False
+        """Whether the manifest was lost or damaged, and ``manifest`` is what the segments know of it."""
+        self.manifest: dict[str, Any] = self._read_manifest()
         self._torn: dict[int, int] = {}
 
     @property
+    def findings(self) -> list[str]:
+        """Damage and missing files found so far, one line each."""
+        return list(self._findings)
+
+    @cached_property
     def model_labels(self) -> tuple[str, ...]:
         """The classes of the model that ran; empty without a model."""
-        return tuple((self.manifest.get("model") or {}).get("labels", ()))
+        if model := self.manifest.get("model"):
+            return tuple(model.get("labels", ()))
+        if not self.manifest_rebuilt:
+            return ()
+        found = (describe_segment(self.folder, number) for number in self.segments)
+        return next((description.model_labels for description in found if description), ())
 
     @property
     def segments(self) -> list[int]:
@@ -59,34 +78,35 @@ class RecordingReader:
         """Bytes outside complete frames in the tails read so far."""
         return sum(self._torn.values())
 
+    def segment(self, kind: str, number: int) -> Segment:
+        """The ``samples``, ``predictions`` or ``events`` of one segment, with its description.
+
+        Raises:
+            DataDamaged: the segment cannot be read, or does not match its checksums.
+        """
+        segment = read_segment(self.folder, kind, number)
+        if segment.bytes_lost:
+            self._torn[number] = segment.bytes_lost
+        return segment
+
     def table(self, kind: str, number: int) -> pa.Table:
         """The ``samples``, ``predictions`` or ``events`` of one segment; empty if it has none.
 
         Raises:
-            DataDamaged: the segment cannot be read.
+            DataDamaged: as for ``segment``.
         """
-        try:
-            tail = read_tail(tail_path(self.folder, number))
-        except FileNotFoundError:
-            pass
-        else:
-            self._torn[number] = tail.bytes_lost
-            return tail.table(kind)
-        path = segment_path(self.folder, kind, number)
-        try:
-            return pq.read_table(path, schema=SCHEMAS[kind])
-        except FileNotFoundError:
-            return SCHEMAS[kind].empty_table()
-        except (OSError, pa.ArrowException) as error:
-            raise DataDamaged(
-                f"{path} cannot be read ({str(error).splitlines()[0]}); "
-                f"kinestream recover {self.folder} sets it aside and keeps the rest"
-            ) from None
+        return self.segment(kind, number).table
 
     @cached_property
     def events(self) -> list[Event]:
-        """All events, in order."""
-        return [event for number in self.segments for event in events_of(self.table("events", number))]
+        """All readable events, in order; ``findings`` names the files that are not readable."""
+        events: list[Event] = []
+        for number in self.segments:
+            try:
+                events += events_of(self.table("events", number))
+            except DataDamaged as error:
+                self._find(str(error))
+        return events
 
     def counts(self) -> dict[str, int]:
         """Number of samples known to be missing from the recording or from the run, by kind."""
@@ -104,6 +124,8 @@ class RecordingReader:
         Args:
             as_computed: yield only the chunks that the live pipeline processed, with their original numbering: no
                 dropped chunks, and none that was still waiting when the run stopped.
+        Raises:
+            DataDamaged: a segment cannot be read, or nothing says which format its samples have.
         """
         dropped: dict[tuple[str, str, int], int] = {}
         chunks_computed: float = float("inf")
@@ -114,8 +136,12 @@ class RecordingReader:
                 elif event.kind == COMPUTED:
                     chunks_computed = event.value["chunks"]
         skipped: Counter[tuple[str, str]] = Counter()
-        for number in self.segments:
-            for index, chunk in chunks_of(self.table("samples", number), self._format_of):
+        for table, formats in self._samples():
+
+            def format_of(stream: str, chunk: int, formats: Formats | None = formats) -> Format:
+                return self._format_of(stream, chunk, formats)
+
+            for index, chunk in chunks_of(table, format_of):
                 if index >= chunks_computed:
                     return
                 epoch = (chunk.stream, chunk.session)
@@ -130,23 +156,78 @@ class RecordingReader:
             yield from predictions_of(self.table("predictions", number), self.model_labels)
 
     @cached_property
-    def formats(self) -> Mapping[str, tuple[list[int], list[Format]]]:
-        """The formats of each stream, with the number of the first chunk of each."""
-        formats: dict[str, tuple[list[int], list[Format]]] = {}
-        for event in self.events:
-            if event.kind == FORMAT_CHANGED:
-                value = event.value
-                first_chunks, known = formats.setdefault(value["stream"], ([], []))
-                first_chunks.append(event.chunk)
-                known.append(Format(tuple(value["channels"]), value["fs_hz"], tuple(value["label_names"])))
-        return formats
+    def formats(self) -> Formats:
+        """The formats of all streams: those that events announce, and those that only segments still know."""
+        found = formats_in(self.events)
+        known = {(since.stream, since.chunk) for since in found}
+        for number in self.segments:
+            if description := describe_segment(self.folder, number):
+                found += [since for since in description.formats if (since.stream, since.chunk) not in known]
+                known |= {(since.stream, since.chunk) for since in description.formats}
+        return _by_stream(sorted(found, key=lambda since: since.chunk))
 
-    def _format_of(self, stream: str, chunk: int) -> Format:
-        first_chunks, known = self.formats.get(stream, ([], []))
-        at = bisect_right(first_chunks, chunk) - 1
-        if at < 0:
-            raise DataDamaged(
-                f"{self.folder} has no format for chunk {chunk} of {stream}: an events file is missing; "
-                f"restore it from a copy"
+    def _samples(self) -> Iterator[tuple[pa.Table, Formats | None]]:
+        """The samples of each segment, and the formats that it describes itself."""
+        rows = 0
+        for number in self.segments:
+            segment = self.segment("samples", number)
+            if description := segment.description:
+                rows = self._look_for_missing(description, rows)
+            rows += len(segment.table)
+            yield segment.table, _by_stream(description.formats) if description else None
+        ended = self.manifest.get("ended") or {}
+        if ended.get("how") == "closed" and (lost := ended.get("rows", {}).get("samples", 0) - rows) > 0:
+            self._find(f"{self.folder} lacks its last {lost} samples: samples files are missing")
+
+    def _look_for_missing(self, description: Description, rows: int) -> int:
+        """Note which files are missing by what a segment knows of its neighbours; return the rows before it."""
+        number = description.number
+        if not tail_path(self.folder, number).exists():
+            for kind in ("predictions", "events"):
+                path = segment_path(self.folder, kind, number)
+                if description.rows[kind] and not path.exists():
+                    self._find(f"{path} is missing: its {description.rows[kind]} {kind} are lost")
+        if description.rows_before is None:
+            return rows
+        if (lost := description.rows_before["samples"] - rows) > 0:
+            self._find(f"{self.folder} lacks {lost} samples before segment {number}: files are missing or damaged")
+        return description.rows_before["samples"]
+
+    def _format_of(self, stream: str, chunk: int, described: Formats | None) -> Format:
+        for formats in (described, None):
+            first_chunks, known = (self.formats if formats is None else formats).get(stream, ([], []))
+            at = bisect_right(first_chunks, chunk) - 1
+            if at >= 0:
+                return known[at]
+        raise DataDamaged(
+            f"{self.folder} has no format for chunk {chunk} of {stream}: an events file is missing; "
+            f"restore it from a copy"
+        )
+
+    def _read_manifest(self) -> dict[str, Any]:
+        try:
+            return read_manifest(self.folder)
+        except (DataMissing, ManifestDamaged) as error:
+            rebuilt = rebuild_manifest(self.folder)
+            if rebuilt is None:
+                raise
+            self.manifest_rebuilt = True
+            what = "is missing" if isinstance(error, DataMissing) else f"is not used ({error})"
+            without = "" if rebuilt.get("model") else "; the model and the policy of the run are lost"
+            self._find(
+                f"recording.json of {self.folder} {what}: the segments describe their samples themselves{without}; "
+                f"kinestream recover {self.folder} writes it again"
             )
-        return known[at]
+            return rebuilt
+
+    def _find(self, line: str) -> None:
+        self._findings[line] = None
+
+
+def _by_stream(formats: Iterable[Since]) -> Formats:
+    by_stream: dict[str, tuple[list[int], list[Format]]] = {}
+    for since in formats:
+        first_chunks, known = by_stream.setdefault(since.stream, ([], []))
+        first_chunks.append(since.chunk)
+        known.append(since.format)
+    return by_stream

@@ -70,6 +70,13 @@ EVENTS = pa.schema([("at_s", pa.float64()), ("kind", pa.string()), ("chunk", pa.
 
 SCHEMAS: dict[str, pa.Schema] = {"samples": SAMPLES, "predictions": PREDICTIONS, "events": EVENTS}
 
+REQUIRED = {
+    "samples": ("chunk", "stream", "session", "seq", "t_s", "received_s"),
+    "predictions": ("stream", "session", "index", "t_start_s", "label", "probs", "width", "resolution", "policy"),
+    "events": ("at_s", "kind", "chunk", "value"),
+}
+"""The columns that are never null."""
+
 EPOCH_START, AFTER_LOSS, NOT_FINITE, NOT_LATER = 1, 2, 4, 8
 """Bits of ``flags``: the first sample of an epoch; the sequence number shows missing samples before this one; a value
 is NaN or infinite; the time is not later than that of the previous sample."""
@@ -120,12 +127,19 @@ class Event:
 
 
 STARTED = "started"
-"""The recording started."""
+"""The recording started; ``manifest`` repeats the manifest of that moment, in case the file is lost."""
 FORMAT_CHANGED = "format"
 """From this chunk on, a stream has these channels, rate, label names and left-out channels."""
 DROPPED = "dropped"
 """The live pipeline fell behind and dropped this chunk."""
 NOT_RECORDED = "not_recorded"
-"""The disk fell behind: these chunks and predictions are missing from the recording."""
+"""The disk fell behind, or the values do not fit (``why``): these chunks and predictions are missing."""
 COMPUTED = "computed"
 """The run ended; the pipeline processed only the first ``chunks`` chunks."""
+
+EVENT_VALUES: Mapping[str, Mapping[str, type]] = {
+    DROPPED: {"stream": str, "session": str, "seq": int, "samples": int},
+    NOT_RECORDED: {"samples": int},
+    COMPUTED: {"chunks": int},
+}
+"""The values of events that readers rely on, and their types."""

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from kinestream.core.signals import CHANNEL_UNITS, Decision, Prediction, SampleChunk, Sensing, Subnet
+from kinestream.core.errors import DataDamaged
+from kinestream.core.signals import CHANNEL_UNITS, SEQ_END, Decision, Prediction, SampleChunk, Sensing, Subnet
 
-from .schema import EVENTS, PREDICTIONS, SAMPLES, Event, Format, PredictionRecord
+from .schema import EVENT_VALUES, EVENTS, PREDICTIONS, SAMPLES, Event, Format, PredictionRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def why_not_recordable(chunk: SampleChunk) -> str | None:
+    """Why the table cannot hold a chunk, in words; None if it can."""
+    n = len(chunk)
+    if not 0 <= chunk.seq <= SEQ_END - n:
+        return f"sequence number {chunk.seq}; expected 0 to {SEQ_END - n}"
+    if not (math.isfinite(chunk.fs_hz) and chunk.fs_hz > 0):
+        return f"a rate of {chunk.fs_hz} Hz; expected a positive number"
+    if chunk.x.shape != (n, len(chunk.channels)) or any(
+        part is not None and len(part) != n for part in (chunk.labels, chunk.t_device)
+    ):
+        return f"values of shape {chunk.x.shape} for {n} times and {len(chunk.channels)} channels; expected as many"
+    try:
+        for text in (chunk.stream, chunk.session, *chunk.label_names):
+            text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "a name that is not Unicode text"
+    return None
 
 
 def samples_batch(chunks: Sequence[tuple[int, SampleChunk, NDArray[np.uint8]]]) -> pa.RecordBatch:
@@ -172,6 +193,24 @@ def events_batch(events: Sequence[Event]) -> pa.RecordBatch:
 
 
 def events_of(table: pa.Table) -> Iterator[Event]:
-    """The events of a table of ``EVENTS``."""
+    """The events of a table of ``EVENTS``.
+
+    Raises:
+        DataDamaged: the value of an event has another form.
+    """
     for row in table.to_pylist():
-        yield Event(row["kind"], json.loads(row["value"]), row["at_s"], row["chunk"])
+        kind = row["kind"]
+        try:
+            value = json.loads(row["value"])
+        except (ValueError, TypeError, RecursionError):
+            value = None
+        expected = EVENT_VALUES.get(kind, {})
+        if not isinstance(value, dict) or any(type(value.get(key)) is not of for key, of in expected.items()):
+            raise DataDamaged(
+                f"an event '{kind}' with the value {str(row['value'])[:60]!r}; expected {_form(expected)}"
+            )
+        yield Event(kind, value, row["at_s"], row["chunk"])
+
+
+def _form(expected: Mapping[str, type]) -> str:
+    return ", ".join(f"{key} ({of.__name__})" for key, of in expected.items()) or "an object"

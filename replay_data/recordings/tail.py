@@ -1,7 +1,8 @@
 """The newest minute of a recording: frames appended to a file, each complete or recognisably broken.
 
 A frame is ``KSF1``, the table's number, the length and the CRC-32 of a serialised Arrow record batch, and that batch.
-However the program ends, the frames before the last write are complete; damage costs only the frames it hits.
+The first frame holds the description of the segment instead, as JSON. However the program ends, the frames before the
+last write are complete; damage costs only the frames it hits.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.private_file import private_opener
 
 from .layout import KINDS
 from .schema import SCHEMAS
 
 _MARK = b"KSF1"
+_DESCRIPTION = len(KINDS)
+"""The number of the description, after those of the tables."""
 _HEAD = struct.Struct("<4sBxxxII")
 """Mark, number of the table, payload bytes, CRC-32 of the table's number and the payload."""
 MAX_FRAME_BYTES = 1 << 28
@@ -36,7 +40,7 @@ class TailWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed in close()
+        self._file = open(path, "xb", buffering=0, opener=private_opener)  # noqa: SIM115 - closed in close()
         with contextlib.suppress(OSError):  # some network folders have no locks; mode "x" still ensures a new file
             _lock(self._file.fileno())
         self.size = 0
@@ -48,7 +52,19 @@ class TailWriter:
         Raises:
             OSError: the disk took nothing or only part of the frames.
         """
-        content = b"".join(_frame(kind, batch) for kind, batch in batches.items())
+        self._write(
+            b"".join(_frame(KINDS.index(kind), batch.serialize().to_pybytes()) for kind, batch in batches.items())
+        )
+
+    def describe(self, description: str) -> None:
+        """Write the description of the segment.
+
+        Raises:
+            OSError: as for ``append``.
+        """
+        self._write(_frame(_DESCRIPTION, description.encode("utf-8")))
+
+    def _write(self, content: bytes) -> None:
         written = 0
         while written < len(content):
             written += self._file.write(content[written:]) or 0
@@ -71,9 +87,7 @@ class TailWriter:
         self._file.close()
 
 
-def _frame(kind: str, batch: pa.RecordBatch) -> bytes:
-    payload = batch.serialize().to_pybytes()
-    number = KINDS.index(kind)
+def _frame(number: int, payload: bytes) -> bytes:
     return _HEAD.pack(_MARK, number, len(payload), _crc(number, payload)) + payload
 
 
@@ -86,6 +100,8 @@ class Tail:
     """The readable content of a tail file."""
 
     batches: dict[str, list[pa.RecordBatch]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    description: str = ""
+    """The description of the segment; empty where none was read, as in tails of release 0.1.0."""
     frames: int = 0
     bytes_kept: int = 0
     bytes_lost: int = 0
@@ -96,6 +112,20 @@ class Tail:
     def table(self, kind: str) -> pa.Table:
         """All rows of one table in the tail."""
         return pa.Table.from_batches(self.batches[kind], SCHEMAS[kind])
+
+    def accept(self, number: int, payload: bytes) -> bool:
+        """Take the content of one frame; return False if it is not what its number says."""
+        try:
+            if number == _DESCRIPTION:
+                self.description = payload.decode("utf-8")
+                return True
+            kind = KINDS[number]
+            batch = pa.ipc.read_record_batch(pa.py_buffer(payload), SCHEMAS[kind])
+            batch.validate(full=True)
+        except (OSError, pa.ArrowException, UnicodeDecodeError):
+            return False
+        self.batches[kind].append(batch)
+        return True
 
 
 def read_tail(path: Path) -> Tail:
@@ -109,7 +139,7 @@ def read_tail(path: Path) -> Tail:
     at = 0
     while at < len(content):
         frame = _frame_at(content, at)
-        if frame is None:
+        if frame is None or not tail.accept(*frame):
             next_at = content.find(_MARK, at + 1)
             while next_at >= 0 and _frame_at(content, next_at) is None:
                 next_at = content.find(_MARK, next_at + 1)
@@ -118,24 +148,22 @@ def read_tail(path: Path) -> Tail:
             tail.bytes_lost += stop - at
             at = stop
             continue
-        kind, payload = frame
-        tail.batches[kind].append(pa.ipc.read_record_batch(pa.py_buffer(payload), SCHEMAS[kind]))
         tail.frames += 1
-        size = _HEAD.size + len(payload)
+        size = _HEAD.size + len(frame[1])
         tail.bytes_kept += size
         at += size
     return tail
 
 
-def _frame_at(content: bytes, at: int) -> tuple[str, bytes] | None:
+def _frame_at(content: bytes, at: int) -> tuple[int, bytes] | None:
     if len(content) - at < _HEAD.size:
         return None
     mark, number, length, crc = _HEAD.unpack_from(content, at)
     start = at + _HEAD.size
-    if mark != _MARK or number >= len(KINDS) or length > MAX_FRAME_BYTES or start + length > len(content):
+    if mark != _MARK or number > _DESCRIPTION or length > MAX_FRAME_BYTES or start + length > len(content):
         return None
     payload = content[start : start + length]
-    return (KINDS[number], payload) if _crc(number, payload) == crc else None
+    return (number, payload) if _crc(number, payload) == crc else None
 
 
 def refuse_if_held(path: Path) -> None:

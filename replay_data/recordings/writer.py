@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ import pyarrow as pa
 
 from kinestream import __version__
 from kinestream.core.errors import ConfigError
+from kinestream.core.private_file import private_folder
 from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 
+from .description import ABOUT, Description, Since
 from .layout import is_recording, tail_path, write_manifest
 from .schema import (
     AFTER_LOSS,
@@ -23,13 +26,14 @@ from .schema import (
     FORMAT_CHANGED,
     NOT_FINITE,
     NOT_LATER,
+    NOT_RECORDED,
     STARTED,
     Event,
     Format,
     PredictionRecord,
 )
 from .seal import end_entry, seal
-from .tables import events_batch, predictions_batch, samples_batch
+from .tables import events_batch, predictions_batch, samples_batch, why_not_recordable
 from .tail import TailWriter
 
 if TYPE_CHECKING:
@@ -41,6 +45,12 @@ SEGMENT_BYTES = 32 << 20
 
 MAX_ITEMS_PER_FRAME = 256
 """Chunks and predictions in a frame: a fast replay delivers thousands at once."""
+
+_UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)
+"""The errors of values that a table cannot hold: they cost their own chunk and nothing else."""
+
+_NAME_CHARS, _REASONS = 64, 100
+"""Limits of what is kept about refused streams, whose names come from strangers."""
 
 Item = SampleChunk | PredictionRecord | Event
 
@@ -79,6 +89,8 @@ class RecordingWriter:
         self._chunks = 0
         self.rows = {"samples": 0, "predictions": 0, "events": 0}
         """Rows written so far, by table."""
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """Samples that no recording can hold, by stream and reason; they are left out, and the others go on."""
         self._number = 0
         self.manifest: dict[str, Any] = {
             "kinestream": __version__,
@@ -90,14 +102,15 @@ class RecordingWriter:
             "ended": None,
         }
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.exists():
+                private_folder(folder)
             if any(folder.iterdir()):
                 holds = "a recording" if is_recording(folder) else "other files"
                 raise ConfigError(f"{folder} holds {holds} already; record into a new folder")
             write_manifest(folder, self.manifest)
             self._open_tail()
             # The first use of Arrow takes half a second if pandas is installed: pay for it now, while no sample waits.
-            self.write([Event(STARTED, {})])
+            self.write([Event(STARTED, {"manifest": self.manifest})])
         except OSError as error:
             raise ConfigError(
                 f"cannot record into {folder}: {error.strerror or error}; choose another folder"
@@ -118,12 +131,17 @@ class RecordingWriter:
         chunks: list[tuple[int, SampleChunk, NDArray[np.uint8]]] = []
         predictions: list[PredictionRecord] = []
         events: list[Event] = []
+        refused: list[tuple[str, str, int, int]] = []  # stream, reason, samples, predictions
         formats_changed = False
         for item in items:
             if isinstance(item, SampleChunk):
+                if why := why_not_recordable(item):
+                    refused.append((item.stream, why, len(item), 0))
+                    self._chunks += 1
+                    continue
                 stream = self._streams.setdefault(item.stream, _Stream())
                 if (new := Format.of(item)) != stream.format:
-                    stream.format = new
+                    stream.since = Since(item.stream, self._chunks, new)
                     events.append(Event(FORMAT_CHANGED, {"stream": item.stream, **asdict(new)}, chunk=self._chunks))
                     self.manifest["streams"][item.stream] = {
                         "channels": new.channels,
@@ -138,19 +156,34 @@ class RecordingWriter:
                 events.append(replace(item, chunk=self._chunks))
             else:
                 predictions.append(item)
-        batches: dict[str, pa.RecordBatch] = {}
-        if events:  # events first, so that no sample precedes its format
-            batches["events"] = events_batch(events)
-        if chunks:
-            batches["samples"] = samples_batch(chunks)
-        if predictions:
-            batches["predictions"] = predictions_batch(predictions)
+        samples, unfit = _build(samples_batch, chunks)
+        refused += [(chunk.stream, why, len(chunk), 0) for (_, chunk, _), why in unfit]
+        predicted, unfit = _build(predictions_batch, predictions)
+        refused += [(record.prediction.stream, why, 0, 1) for record, why in unfit]
+        events += self._refuse(refused)
+        # Events first, so that no sample precedes its format.
+        built = {"events": events_batch(events) if events else None, "samples": samples, "predictions": predicted}
+        batches = {kind: batch for kind, batch in built.items() if batch is not None}
         if batches:
             self._tail.append(batches)
         for kind, batch in batches.items():
             self.rows[kind] += len(batch)
         if formats_changed:
             write_manifest(self.folder, self.manifest)
+
+    def _refuse(self, refused: Sequence[tuple[str, str, int, int]]) -> list[Event]:
+        """Count what no recording can hold, and return one event for each stream and reason."""
+        left_out: dict[tuple[str, str], dict[str, Any]] = {}
+        for stream, why, samples, predictions in refused:
+            name = ascii(stream)[1:-1][:_NAME_CHARS]
+            empty = {"stream": name, "why": why, "chunks": 0, "predictions": 0, "samples": 0}
+            counts = left_out.setdefault((name, why), empty)
+            counts["chunks"] += not predictions
+            counts["samples"] += samples
+            counts["predictions"] += predictions
+            if (name, why) in self.refused or len(self.refused) < _REASONS:
+                self.refused[name, why] += samples
+        return [Event(NOT_RECORDED, counts, chunk=self._chunks) for counts in left_out.values()]
 
     def sync(self) -> None:
         """Make everything written so far survive a power cut.
@@ -170,7 +203,7 @@ class RecordingWriter:
         """
         self._tail.sync()
         self._tail.close()
-        seal(self.folder, self._number)
+        seal(self.folder, self._number, self._description)
         self.manifest["ended"] = end_entry("closed", self.rows, counts=dict(counts or {}))
         write_manifest(self.folder, self.manifest)
 
@@ -180,6 +213,14 @@ class RecordingWriter:
 
     def _open_tail(self) -> None:
         self._tail = TailWriter(tail_path(self.folder, self._number))
+        self._description = Description(
+            self._number,
+            {key: self.manifest.get(key) for key in ABOUT},
+            tuple((self.manifest.get("model") or {}).get("labels", ())),
+            dict(self.rows),
+            formats=tuple(stream.since for stream in self._streams.values() if stream.since),
+        )
+        self._tail.describe(self._description.to_json())
         self._opened_s = self._clock()
         for stream in self._streams.values():
             stream.signal_s = 0.0
@@ -192,21 +233,47 @@ class RecordingWriter:
     def _next_segment(self) -> None:
         self._tail.sync()
         self._tail.close()
+        number, description = self._number, self._description
         self._number += 1
         self._open_tail()
-        seal(self.folder, self._number - 1)
+        seal(self.folder, number, description)
+
+
+def _build(
+    build: Callable[[Sequence[Any]], pa.RecordBatch], items: Sequence[Any]
+) -> tuple[pa.RecordBatch | None, list[tuple[Any, str]]]:
+    """The rows of the items, and the items that have no rows, each with the reason."""
+    try:
+        return (build(items) if items else None), []
+    except _UNFIT:
+        pass
+    fitting, unfit = [], []
+    for item in items:
+        try:
+            build([item])
+        except _UNFIT as error:
+            unfit.append((item, f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"))
+        else:
+            fitting.append(item)
+    return (build(fitting) if fitting else None), unfit
 
 
 @dataclass(slots=True)
 class _Stream:
     """The writer's state of one stream."""
 
-    format: Format | None = None
+    since: Since | None = None
+    """The format of the newest chunk, and the number of the first chunk that had it."""
     signal_s: float = 0.0
     """Seconds of signal in the current segment."""
     epoch: str | None = None
     next_seq: int = 0
     newest_s: float = -np.inf
+
+    @property
+    def format(self) -> Format | None:
+        """The format of the newest chunk."""
+        return self.since.format if self.since else None
 
     def flags(self, chunk: SampleChunk) -> NDArray[np.uint8]:
         """(n,) flag bits of each sample."""

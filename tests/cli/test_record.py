@@ -106,7 +106,7 @@ def test_a_killed_run_is_repaired_and_repeats_its_predictions(folder: Path, tmp_
     assert json.loads(kinestream(folder, "recover", tmp_path / "r", "--json").stdout)["needed"] is False
 
 
-def test_a_full_disk_is_reported_and_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_recording_but_not_the_run_and_the_last_line_says_so(folder: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="file size limits need POSIX")
     limit = 256 << 10
 
@@ -114,9 +114,10 @@ def test_a_full_disk_is_reported_and_does_not_end_the_run(folder: Path, tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     words = ("run", "wearer://?seed=2&people=4&speed=20&duration=80", "--record", tmp_path / "r", "--json")
-    done = kinestream(folder, *words, *policy(folder), preexec_fn=small_files)
+    done = kinestream(folder, *words, *policy(folder), preexec_fn=small_files, status=1)
     warning, repeated = [line for line in done.stderr.splitlines() if "NOT RECORDING ANY MORE" in line]
     assert warning == repeated  # at the failure and at the end
+    assert f"the recording in {tmp_path / 'r'} is not complete: exit status 1" in done.stderr.splitlines()[-1]
     *predictions, summary = map(json.loads, done.stdout.splitlines())
     assert len(predictions) > 300
     assert warning.removeprefix("kinestream: ") in summary["notices"]

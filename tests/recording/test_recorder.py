@@ -330,7 +330,7 @@ async def test_a_hanging_disk_does_not_keep_the_run_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    monkeypatch.setattr("kinestream.replay_data.recordings.seal.pq.write_table", lambda *_, **__: answers.wait())
+    monkeypatch.setattr("kinestream.replay_data.recordings.seal.parquet_bytes", lambda *_, **__: answers.wait())
     monkeypatch.setattr(recording, "CLOSE_WITHIN_S", 0.3)
     failures: list[str] = []
     recorder = Recorder(tmp_path / "r", describe(source_name="s", live=True), live=True, on_failure=failures.append)

@@ -36,7 +36,7 @@ def values_in(content: bytes, path: Path) -> tuple[list[float], int, int]:
     return [event.at_s for event in events_of(tail.table("events"))], tail.bytes_kept, tail.bytes_lost
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 10_000))
 def test_a_tail_cut_anywhere_keeps_every_complete_frame(
     written: tuple[bytes, list[int]], tmp_path: Path, cut: int
@@ -48,7 +48,7 @@ def test_a_tail_cut_anywhere_keeps_every_complete_frame(
     assert values_in(content[:cut], tmp_path / "tail") == ([float(i) for i in range(complete)], kept, cut - kept)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10_000), value=st.integers(1, 255))
 def test_a_damaged_byte_costs_only_its_own_frame(
     written: tuple[bytes, list[int]], tmp_path: Path, at: int, value: int
@@ -64,7 +64,7 @@ def test_a_damaged_byte_costs_only_its_own_frame(
     assert kept + lost == len(content)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(max_size=200))
 def test_garbage_before_the_first_frame_costs_no_frame(
     written: tuple[bytes, list[int]], tmp_path: Path, garbage: bytes
