@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,11 +55,16 @@ def kinestream(folder: Path, *arguments: object, status: int = 0, **more: object
     return done
 
 
+def without_notices(lines: str) -> list[dict[str, Any]]:
+    """The predictions and the summary that ``--json`` printed."""
+    return [values for values in map(json.loads, lines.splitlines()) if "notice" not in values]
+
+
 @pytest.mark.parametrize("command", ["replay", "run"])
 def test_a_replayed_recording_repeats_the_live_predictions(folder: Path, command: str) -> None:
     done = kinestream(folder, command, folder / "monday", "--speed", "max", "--json")
-    *live, live_summary = map(json.loads, (folder / "live.jsonl").read_text().splitlines())
-    *repeated, summary = map(json.loads, done.stdout.splitlines())
+    *live, live_summary = without_notices((folder / "live.jsonl").read_text())
+    *repeated, summary = without_notices(done.stdout)
     assert repeated == live  # including latencies, ages and reasons
     assert len(live) > 100
     assert f"{len(live)} predictions, all equal to the recorded ones" in done.stderr
@@ -68,9 +74,7 @@ def test_a_replayed_recording_repeats_the_live_predictions(folder: Path, command
 
 def test_with_another_policy_a_recording_is_a_plain_source(folder: Path) -> None:
     arguments = ("--model", folder / "tiny.safetensors", "--policy", "fixed:0.5x-32", "--speed", "max", "--json")
-    *predictions, summary = map(
-        json.loads, kinestream(folder, "replay", folder / "monday", *arguments).stdout.split("\n")[:-1]
-    )
+    *predictions, summary = without_notices(kinestream(folder, "replay", folder / "monday", *arguments).stdout)
     assert {prediction["width"] for prediction in predictions} == {0.5}
     assert "compared" not in summary
     assert predictions[0]["truth"] is not None
