@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+from kinestream.core.errors import InputMismatch
 from kinestream.core.evidence import Reception
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import LinkStatus
 
+from ..zmq.wire import MAX_FS_HZ, MIN_FS_HZ
 from .address import LslAddress
 from .columns import Columns, Description
 from .network import Inlet, Network
@@ -58,6 +60,7 @@ class Feed:
             found = await self._find()
             if found is None:
                 return
+            self._check_rate(found.nominal_srate())
             self._inlet = inlet = Inlet(self._network, found)
             try:
                 stream = await inlet.describe()
@@ -67,10 +70,20 @@ class Feed:
                 pass
             finally:
                 await self._close_inlet()
+            if self._closed:
+                return
             self._state = "lost" if self._epochs else "looking"
-            if self._address.once and self._epochs and not self._closed:
+            if self._address.once and self._epochs:
                 self._end = "the stream disappeared: ended, because the address has once=1"
                 return
+
+    def _check_rate(self, nominal_hz: float) -> None:
+        """Raise InputMismatch for a rate that no sensor has: liblsl reserves memory by it."""
+        if nominal_hz and not MIN_FS_HZ <= nominal_hz <= MAX_FS_HZ:
+            raise InputMismatch(
+                f"{self._address.uri}: the stream announces {nominal_hz:g} Hz; expected {MIN_FS_HZ:g} to {MAX_FS_HZ:g} "
+                "Hz, or 0 for an irregular stream: correct its outlet"
+            )
 
     async def _find(self) -> Any:
         """Return the info of the wanted stream as soon as it is there; None on ``aclose``."""

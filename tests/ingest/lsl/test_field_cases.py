@@ -109,6 +109,8 @@ def room() -> Iterator[None]:
         Outlet("garbled", form="string", stamp=now),
         Outlet("irregular", rate_hz=0.0),
         Outlet("nolabels", [], [], channels=6),
+        Outlet("wide", [], [], channels=2000, batch=10**9),  # it never sends: 2,000 values cost too much
+        Outlet("fast", rate_hz=5e6, batch=10**9),
         Outlet("nan", [*ACC, "gyro_x"], [*SI[:3], "rad/s"]),
         Outlet("device", [*"XYZ"], ["g"] * 3, kind="ACC"),
         Outlet("device", [*"XYZ"], ["dps"] * 3, kind="GYRO"),
@@ -180,8 +182,7 @@ async def test_descriptions_of_all_kinds_are_read(
     x = np.concatenate([chunk.x for chunk in received]) / scale
     np.testing.assert_allclose(x - x[:, :1], np.tile(np.arange(6), (len(x), 1)), atol=1e-3)
     np.testing.assert_allclose(np.diff(times(received)), 1 / FS_HZ, atol=1e-4)
-    assert ages_s(received).min() > -0.01
-    assert ages_s(received).max() < SANE_S
+    assert -0.01 < ages_s(received).min() <= ages_s(received).max() < SANE_S
     [reception] = source.receptions()
     assert (reception.name, reception.samples, reception.malformed) == (name(mode), len(x), 0)
     inferred = "columns X, Y, Z, X, Y, Z read as acc_x, acc_y, acc_z, gyro_x, gyro_y, gyro_z, by their unit and type"
@@ -209,7 +210,7 @@ async def test_samples_stamped_when_their_packet_comes_are_laid_evenly(room: Non
 async def test_stamps_of_another_clock_are_mapped(room: None, mode: str, remark: str) -> None:
     source = LslSource(f"lsl://{name(mode)}")
     received = await read(source, 100)
-    assert -0.1 < ages_s(received)[-1] < SANE_S
+    assert abs(ages_s(received)[-1]) < SANE_S
     assert np.median(np.diff(times(received))) == pytest.approx(1 / FS_HZ, abs=2e-3)
     assert source.receptions()[0].remarks[0].startswith(remark)
 
@@ -262,6 +263,8 @@ async def test_a_gyroscope_is_not_read_as_an_acceleration(room: None) -> None:
     assert "acc_x is described in dps, an angular rate, not an acceleration" in text
     assert "not motion" in await refusal(f"lsl://{name('device')}?type=EEG")
     assert "the stream sends text" in await refusal(f"lsl://{name('markers')}")
+    assert "has 2000 channels; expected 1 to 1024" in await refusal(f"lsl://{name('wide')}")
+    assert "announces 5e+06 Hz; expected 0.01 to 100000 Hz" in await refusal(f"lsl://{name('fast')}")
     text = await refusal(f"lsl://{name('nolabels')}")
     assert text.endswith("e.g. ?channels=acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z&acc=g&gyro=dps")
 
@@ -291,46 +294,3 @@ async def test_a_stream_that_is_absent_is_named_with_those_that_are_there(room: 
     assert source.status()[0].state == "looking"
     await source.aclose()
     await reading
-
-
-@pytest.mark.parametrize("source_id", ["", "kept"])
-async def test_an_outlet_that_goes_and_comes_back_continues_in_a_new_epoch(source_id: str) -> None:
-    mode = f"restart{source_id}"
-    source = LslSource(f"lsl://{name(mode)}")
-    chunks: list[SampleChunk] = []
-
-    async def collect() -> None:
-        async for chunk in source.chunks():
-            chunks.append(chunk)  # noqa: PERF401 (the list is read meanwhile)
-
-    collecting = asyncio.create_task(collect())
-    for epoch in (1, 2):
-        outlet = Outlet(mode, source_id=source_id and f"{source_id}-{RUN}")
-        async with asyncio.timeout(PATIENCE_S):
-            while len({chunk.session for chunk in chunks}) < epoch:
-                outlet.push_due()
-                await asyncio.sleep(0.02)
-        del outlet
-        await asyncio.sleep(0.2)
-    await source.aclose()
-    await collecting
-    assert chunks[-1].t[-1] > chunks[0].t[0]
-    [reception] = source.receptions()
-    assert reception.remarks == ("the stream went and came back 1 x: a new epoch each time",)
-    assert source.status()[0].reconnects == 1
-
-
-async def test_once_ends_with_a_reason() -> None:
-    source = LslSource(f"lsl://{name('once')}?once=1")
-    outlet: Outlet | None = Outlet("once")
-    async with asyncio.timeout(PATIENCE_S):
-        chunks = source.chunks()
-        reading = asyncio.ensure_future(anext(chunks))
-        while not reading.done():
-            assert outlet is not None
-            outlet.push_due()
-            await asyncio.sleep(0.02)
-        outlet = None
-        _ = [chunk async for chunk in chunks]
-    await source.aclose()
-    assert source.receptions()[0].remarks == ("the stream disappeared: ended, because the address has once=1",)
