@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakError
 
-from kinestream.core.errors import ConfigError, DeviceRefused
+from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Sensing
 from kinestream.core.source import LinkStatus
 
@@ -250,10 +250,8 @@ class Link:
     async def _start(self, device_stream: DeviceStream, client: BleakClient) -> None:
         self.state = "starting"
         try:
-            await device_stream.start(client)
-            asked_hz = self._running.rate_hz
-            if self._running != self._settings and asked_hz and device_stream.leader_hz < LEAST_SHARE * asked_hz:
-                raise DeviceRefused(f"{self.name} answered {device_stream.leader_hz:g} Hz to {asked_hz:g} Hz")
+            requested_hz = self._running.rate_hz if self._running != self._settings else None
+            await device_stream.start(client, least_hz=LEAST_SHARE * (requested_hz or 0.0))
         except Exception as error:
             if self._running != self._settings and not isinstance(error, BleakError):
                 # A policy's request, not the user's: the pipeline can thin the samples instead.

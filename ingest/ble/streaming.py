@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from bleak.exc import BleakCharacteristicNotFoundError, BleakError
 
+from kinestream.core.errors import DeviceRefused
+
 from ..join import leader
 from ..profile import Await, Dialogue, Find, Periodic, Plan, Read, Step, Subscribe, Wait, Write
 from .connection import Connection
@@ -77,15 +79,19 @@ class DeviceStream:
         else:
             self._connection = Connection(self._receive, now_ns, by_socket)
 
-    async def start(self, client: BleakClient) -> None:
+    async def start(self, client: BleakClient, least_hz: float = 0.0) -> None:
         """Run the plan's start dialogue with the device; afterwards its data flow into the inbox.
 
+        Args:
+            least_hz: a rate below which the device's answer counts as a refusal.
         Raises:
             ConfigError: the device cannot run with the requested settings.
             DeviceRefused, DecodeError: it refused, or sent an invalid answer.
             BleakError, TimeoutError: the link failed.
         """
         await self._run_dialogue(client, self.plan.start(self.decoder))
+        if self.leader_hz < least_hz:
+            raise DeviceRefused(f"the device answered {self.leader_hz:g} Hz; expected {least_hz:g} Hz or more")
         assert self._backlog is not None
         for notification in self._backlog:
             self._inbox.put(notification)
