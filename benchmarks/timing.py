@@ -274,7 +274,8 @@ def follow(link: Link, seed: int = 0, clock: Clock = NEITHER) -> Followed:
     """One simulated run."""
     taken, notifications = simulate(link, seed)
     host = host_clock(link.nominal_hz, clock)
-    errors, at_s, came, restarts, lost, early_off = [], [], 0, 0, 0, None
+    errors, at_s, came, restarts, lost = [], [], 0, 0, 0
+    early_off, off = None, 0.0
     for packet in notifications:
         timed = host.push(packet.n, packet.received_s)
         part = taken[packet.first : packet.first + packet.n]
@@ -286,9 +287,9 @@ def follow(link: Link, seed: int = 0, clock: Clock = NEITHER) -> Followed:
         rate_hz, passed_s = link.rate_hz, packet.received_s - taken[0]
         if link.later and passed_s > link.later[0]:
             rate_hz = link.later[1]
+        off = _off(host.status().rate_hz, rate_hz, came / (packet.first + packet.n))
         if early_off is None and passed_s > 10.0 + link.interval_s:
-            early_off = _off(host.status().rate_hz, rate_hz, came / (packet.first + packet.n))
-    final_off = _off(host.status().rate_hz, rate_hz, came / (packet.first + packet.n))
+            early_off = off
     error, since_s = np.concatenate(errors), np.concatenate(at_s)
     error -= np.median(error[since_s > 10.0])
     early = np.abs(error[(since_s > 1.0) & (since_s <= 10.0)])
@@ -297,7 +298,7 @@ def follow(link: Link, seed: int = 0, clock: Clock = NEITHER) -> Followed:
         float(np.percentile(early, 95)) * 1e3,
         float(np.percentile(later, 95)) * 1e3,
         early_off or 0.0,
-        final_off,
+        off,
         restarts,
         lost,
         host.status().gaps,

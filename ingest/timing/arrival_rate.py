@@ -148,7 +148,7 @@ class ArrivalRate:
         if self._fixed:
             if at_s >= self._due_s:
                 self._search(per_packet, self._nominal_s)
-        elif self._has_changed(per_packet):
+        elif self._has_changed():
             self._first_s, self._due_s = self._points[0].at_s, self._points[0].at_s + FIRST_S
             self.known, self._exact_s = False, 0.0
             self.changes += 1
@@ -172,17 +172,22 @@ class ArrivalRate:
             self.period_s = self._believed_s if believable else seen_s
         return self.period_s != before_s
 
-    def _has_changed(self, per_packet: float) -> bool:
+    def _has_changed(self) -> bool:
         """Whether the newest arrivals show another rate; then forget those before them."""
         if not self.known and self.span_s < FIRST_S:
             return False
-        points = list(self._points)
+        newest = self._points[-1]
         for span_s, least in CHANGES:
-            start = next(i for i, point in enumerate(points) if point.at_s >= points[-1].at_s - span_s - BUCKET_S)
-            start = min(start, len(points) - CHANGE_POINTS)
-            if start <= 0:
+            recent: list[Arrival] = []  # the newest first
+            for point in reversed(self._points):
+                recent.append(point)
+                if point.at_s < newest.at_s - span_s and len(recent) >= CHANGE_POINTS:
+                    break
+            oldest = recent[-1]
+            whole_off = (newest.at_s - oldest.at_s) / max(newest.k - oldest.k, 1) / self.period_s - 1
+            if len(recent) == len(self._points) or abs(whole_off) < least / 2:
                 continue
-            recent = points[start:]
+            recent.reverse()
             middle = len(recent) // 2
             halves = [slope(recent[: middle + 1]), slope(recent[middle:])]
             off = [half / self.period_s - 1 if half > 0 else 0.0 for half in halves]
