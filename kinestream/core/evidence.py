@@ -47,7 +47,7 @@ class StreamFigures:
     lost_share: float = 0.0
     """Share of the samples of the last seconds that are proven lost."""
     silence_s: float = 0.0
-    """Seconds since the last sample, on the host's clock."""
+    """Seconds since the last sample, on the host's clock; 0 for a replay."""
     epochs: int = 1
     """Epochs since the start; every restart or reconnect begins another."""
     longest_hole_s: float = 0.0

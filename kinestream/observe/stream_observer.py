@@ -148,7 +148,7 @@ class StreamObserver:
             windows=self._windows,
             lost=self._lost,
             lost_share=lost / taken if taken else 0.0,
-            silence_s=max(0.0, host_s - self._last_host_s) if self._samples else 0.0,
+            silence_s=max(0.0, host_s - self._last_host_s) if self._samples and self._live else 0.0,
             epochs=max(1, self._epochs),
             longest_hole_s=self._longest_hole_s(steps_s),
             out_of_order=self._out_of_order,

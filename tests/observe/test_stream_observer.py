@@ -100,7 +100,8 @@ def test_a_replay_is_measured_on_its_own_clock() -> None:
     observer = StreamObserver(live=False)
     for chunk in stream(np.arange(1000) / 50.0):
         observer.push(chunk, host_s=3.0)  # all at once
-    figures = observer.figures(3.0)
+    figures = observer.figures(60.0)
+    assert figures.silence_s == 0.0
     assert figures.rate_hz == pytest.approx(50.0)
     assert SPAN_S - 0.5 <= figures.span_s <= SPAN_S + 0.5
 
