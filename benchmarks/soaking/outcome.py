@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.result_file import ResultFile
 
-from .vitals import LIMIT_KIB_PER_H, Vitals, after_warm_up, slope_per_h
+from .vitals import BLE_LIMIT_KIB_PER_H, LIMIT_KIB_PER_H, Vitals, after_warm_up, grows, slope_per_h
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,14 +39,14 @@ def verdicts(outcome: Outcome) -> dict[str, tuple[str, bool]]:
     """Return each question of the soak with its answer, and whether that is as it should be."""
     rows = after_warm_up(outcome.vitals)
     slope, senders = (slope_per_h(outcome.vitals, name) for name in ("memory_kib", "senders_kib"))
-    answers = {"memory of the receiver": (f"{slope:+.1f} KiB per simulated hour", slope <= LIMIT_KIB_PER_H)}
+    limit = BLE_LIMIT_KIB_PER_H if outcome.over == "ble" else LIMIT_KIB_PER_H
+    answers = {"memory of the receiver": (f"{slope:+.1f} KiB per simulated hour", slope <= limit)}
     if outcome.over == "relay":
         limit = outcome.wearers * LIMIT_KIB_PER_H
         answers["memory of the senders"] = (f"{senders:+.1f} KiB per simulated hour, all together", senders <= limit)
     for name in ("descriptors", "threads"):
         values = [getattr(row, name) for row in rows]
-        third = -(-len(values) // 3)
-        answers[name] = (f"{min(values)} to {max(values)}", max(values[-third:]) <= max(values[:third]))
+        answers[name] = (f"{min(values)} to {max(values)}", not grows(outcome.vitals, name))
     names = ", ".join(outcome.mismatches)
     answers["mismatches"] = (f"{len(outcome.mismatches)} of {len(outcome.counts)} kinds {names}", not names)
     return answers
