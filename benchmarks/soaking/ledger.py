@@ -41,18 +41,15 @@ class Ledger:
         """Epochs of which at least one message was sent."""
         self._windows = StreamWindows(spec)
         self._names = Counter[str]()
-        self._name = ""  # the epoch as a receiver must tell it from the others
+        self._epoch = ""
         self._missing = 0  # samples left out since the last that was sent
         self._is_new, self._joins_late = True, True
 
     def begin(self, epoch: str) -> None:
-        """Begin an epoch; the same name again is another epoch."""
-        self._names[epoch] += 1
-        if self._names[epoch] > 1:
-            self.counts["restarted"] += 1
+        """Begin an epoch; the same name again is another epoch. It shows with its first message."""
         self.counts["unproven"] += self._missing
         self._missing, self._is_new = 0, True
-        self._name = f"{epoch} {self._names[epoch]}"
+        self._epoch = epoch
 
     def left_out(self, samples: int) -> None:
         """Note samples that were measured and never sent."""
@@ -70,9 +67,13 @@ class Ledger:
                 self.counts["not_received"] += self._missing
                 self.counts["lost"] += 0 if self._is_new else self._missing
             self._missing = 0
-        self.epochs += self._is_new
+        if self._is_new:
+            self.epochs += 1
+            self._names[self._epoch] += 1
+            self.counts["restarted"] += self._names[self._epoch] > 1
         self._is_new = self._joins_late = False
-        for _ in self._windows.push(replace(chunk, session=self._name)):
+        session = f"{self._epoch} {self._names[self._epoch]}"
+        for _ in self._windows.push(replace(chunk, session=session)):
             pass
 
     def repeated(self) -> None:

@@ -60,6 +60,16 @@ def test_the_ledger_calls_lost_what_a_later_number_proves() -> None:
     assert counts["left_out"] == 210
 
 
+def test_a_restart_that_no_message_shows_is_in_no_count() -> None:
+    ledger = Ledger(SPEC)
+    for epoch, heard in (("a", True), ("a", False), ("a", True), ("b", False), ("c", True)):
+        ledger.begin(epoch)
+        if heard:
+            ledger.sent(chunk(0, epoch))
+    assert ledger.close()["restarted"] == 1
+    assert ledger.epochs == 3
+
+
 def test_the_same_seed_does_the_same_harm() -> None:
     def day(seed: int) -> list[str]:
         steps = MisbehavingWearer(0, 3, 0.02, seed, SPEC).steps()
