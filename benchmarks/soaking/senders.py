@@ -88,8 +88,8 @@ class Pace:
                 received, since_s = self._received[self._index], time.monotonic()
 
     async def all_finished(self) -> None:
-        """Return when no sender has anything left to send."""
-        while min(self._positions_s[:]) < math.inf:
+        """Return when no sender has anything left to send, and the receiver knows all of them."""
+        while min(self._positions_s[:]) < math.inf or not min(self._received[:]):
             await asyncio.sleep(0.01)
 
     def finish(self) -> None:
@@ -155,6 +155,7 @@ class _Played:
             if step.chunk is not None:
                 yield step.chunk
         self._pace.finish()
+        await self._pace.all_finished()  # a receiver of relays ends with the streams that it has seen
 
     def counts(self) -> Mapping[str, int]:
         return {}
