@@ -19,6 +19,13 @@ REMEMBERED = 16
 """Number of a stream's newest messages remembered, to recognise copies of them: a sender that is unsure what arrived
 repeats a few."""
 
+MAX_LATE = 4096
+"""Most messages of an earlier epoch in a row that are late, about twice what two queues hold; if more come, their
+sender is the one that is still there."""
+
+EARLIER = 4
+"""Number of earlier epochs of a stream whose late messages are recognised."""
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -33,6 +40,9 @@ class _Stream:
     ended: bool = False
     refused: tuple[str, int] | None = None
     """The epoch and the next number of the last message that was refused as old."""
+    earlier: dict[str, int] = field(default_factory=dict)
+    """The earlier epochs by name, with the number of the next sample of each."""
+    late_in_a_row: int = 0
 
 
 class SequenceTracker:
@@ -44,7 +54,8 @@ class SequenceTracker:
     and passes the samples on as a new epoch, so that no window joins the two. Any other message that goes back, in
     number or to an earlier epoch, is a replay of an old one: the tracker refuses it and counts it as ``repeated``.
     If the next message continues from there, the sender really restarted and the head was missed, unless both are exact
-    copies of messages just received.
+    copies of messages just received. Where senders connect to a receiver that is late, the queues of the broken and of
+    the new connection are read in turns: samples that an earlier epoch had left to send are counted as ``late``.
 
     Args:
         expected: number of streams to expect; ``all_ended`` is false until that many have been seen.
@@ -87,13 +98,14 @@ class SequenceTracker:
             stream = self._start_epoch(stream, chunk)
         self.counts["not_received"] += chunk.seq - stream.expected
         stream.expected = chunk.seq + len(chunk)
+        stream.late_in_a_row = 0
         stream.newest.append((chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0)))
         return chunk if stream.name == chunk.session else replace(chunk, session=stream.name)
 
     def end(self, end: EndOfStream) -> None:
         """Record the end of a stream; samples missing at the tail of its epoch count as ``not_received``."""
         stream = self._streams.get(end.stream)
-        if stream is None:
+        if stream is None or end.session in stream.earlier:
             return
         if stream.epoch == end.session:
             self.counts["not_received"] += max(end.seq - stream.expected, 0)
@@ -104,6 +116,8 @@ class SequenceTracker:
         """Return whether a message out of sequence is an old one; count and remember it if so."""
         if stream.ended or not (stream.epoch == chunk.session or (chunk.stream, chunk.session) in self._names):
             return False
+        if self._is_late(stream, chunk):
+            return True
         message = (chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0))
         # A recording sent again from its first message on looks like copies of itself: that message is a restart.
         is_copy = message in stream.newest if chunk.seq else message == stream.newest[-1]
@@ -114,6 +128,17 @@ class SequenceTracker:
         self.counts["repeated"] += 1
         return True
 
+    def _is_late(self, stream: _Stream, chunk: SampleChunk) -> bool:
+        """Return whether a message is one that an earlier epoch had left to send; count and remember it if so."""
+        next_seq = stream.earlier.get(chunk.session)
+        if next_seq is None or chunk.seq < next_seq or stream.late_in_a_row >= MAX_LATE:
+            return False
+        stream.late_in_a_row += 1
+        stream.earlier[chunk.session] = chunk.seq + len(chunk)
+        self.counts["not_received"] += chunk.seq - next_seq
+        self.counts["late"] += len(chunk)
+        return True
+
     def _start_epoch(self, stream: _Stream | None, chunk: SampleChunk) -> _Stream:
         if stream is not None and not stream.ended:
             self.counts["restarted"] += stream.epoch == chunk.session
@@ -121,6 +146,9 @@ class SequenceTracker:
         new = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
         if stream is not None and not stream.ended:
             new.newest = stream.newest
+            earlier = {**stream.earlier, stream.epoch: stream.expected}
+            earlier.pop(chunk.session, None)
+            new.earlier = dict(list(earlier.items())[-EARLIER:])
         self._streams[chunk.stream] = new
         return new
 

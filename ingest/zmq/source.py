@@ -111,7 +111,7 @@ class ZmqSource:
             await self.aclose()
 
     def counts(self) -> Mapping[str, int]:
-        """Return what went wrong, by kind: ``not_received`` samples; ``restarted`` senders; ``malformed``,
+        """Return what went wrong, by kind: ``not_received`` and ``late`` samples; ``restarted`` senders; ``malformed``,
         ``repeated`` and ``too_many_streams`` messages; ``refused_keys``. Kinds with a count of 0 are left out.
 
         ``not_received`` is not called ``lost``, because windowing counts the same jump in the numbers as ``lost`` and

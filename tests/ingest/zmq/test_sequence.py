@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinestream.core.signals import ACC, SampleChunk
-from kinestream.ingest.zmq.sequence import MAX_NAMES, MAX_STREAMS, SequenceTracker
+from kinestream.ingest.zmq.sequence import MAX_LATE, MAX_NAMES, MAX_STREAMS, SequenceTracker
 from kinestream.ingest.zmq.wire import EndOfStream
 
 
@@ -94,7 +94,12 @@ def test_a_stream_that_restarts_after_its_end_is_a_new_epoch() -> None:
         ([("a", 0), ("a", 10), ("a", 10), ("a", 20)], "a a - a", {"repeated": 1}),
         ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 30)], "a a a - a", {"repeated": 1}),
         ([("a", 0), ("a", 0), ("a", 10)], "a - a", {"repeated": 1}),
-        ([("a", 0), ("b", 0), ("a", 10), ("b", 10)], "a b - b", {"repeated": 1}),
+        (
+            [("a", 0), ("b", 0), ("a", 10), ("b", 10), ("a", 30), ("b", 20)],
+            "a b - b - b",
+            {"late": 20, "not_received": 10},
+        ),
+        ([("a", 0), ("a", 10), ("b", 0), ("a", 0), ("a", 10)], "a a b a#2 a#2", {}),
         ([("a", 0), ("a", 10), ("a", 20), ("a", 10), ("a", 20), ("a", 30)], "a a a - - a", {"repeated": 2}),
         (
             [("a", 0), ("a", 10), ("a", 20), ("b", 0), ("a", 10), ("a", 20), ("b", 0), ("b", 10)],
@@ -111,7 +116,8 @@ def test_a_stream_that_restarts_after_its_end_is_a_new_epoch() -> None:
         "a copy",
         "an old message",
         "a copy of the first",
-        "of an old epoch",
+        "late, of an old epoch",
+        "an old epoch begins again",
         "copies of the newest",
         "copies from before a restart",
         "a restart whose head was missed",
@@ -124,6 +130,28 @@ def test_an_old_message_is_refused_unless_the_next_one_continues_from_it(
     results = [tracker.take(chunk(epoch, seq)) for epoch, seq in messages]
     assert [item.session if item else "-" for item in results] == taken.split()
     assert +tracker.counts == counts
+
+
+def test_late_messages_do_not_lock_their_sender_out() -> None:
+    tracker = SequenceTracker()
+    for message in (chunk("a", 0), chunk("b", 0)):
+        tracker.take(message)
+    late = [tracker.take(chunk("a", 10 * k)) for k in range(1, MAX_LATE + 4)]
+    assert [item is None for item in late] == [True] * (MAX_LATE + 1) + [False] * 2
+    assert tracker.take(chunk("b", 10)) is None
+
+
+def test_the_end_of_an_earlier_epoch_does_not_end_the_stream() -> None:
+    tracker = SequenceTracker()
+    for message in (chunk("a", 0), chunk("b", 0)):
+        tracker.take(message)
+    tracker.end(EndOfStream("wrist", "a", 10))
+    assert not tracker.all_ended
+    after = tracker.take(chunk("b", 10))
+    assert after is not None
+    assert after.session == "b"
+    tracker.end(EndOfStream("wrist", "b", 20))
+    assert tracker.all_ended
 
 
 def test_the_number_of_streams_and_of_names_is_bounded() -> None:

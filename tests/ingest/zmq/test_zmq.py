@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 
 import numpy as np
@@ -343,3 +344,36 @@ def test_importing_ingest_does_not_load_zeromq() -> None:
     code = "import sys, kinestream.ingest; print('zmq' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "False"
+
+
+async def test_what_a_broken_connection_left_in_its_queue_is_late_and_nothing_is_called_lost() -> None:
+    with zmq.Context() as context, context.socket(zmq.REP) as probe:
+        port = probe.bind_to_random_port("tcp://127.0.0.1")
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?bind=1")
+    handed_out, is_awake = Counter[str](), asyncio.Event()
+
+    async def read() -> None:
+        async for item in source.chunks():
+            handed_out[item.session] += len(item)
+            await is_awake.wait()
+
+    reading = asyncio.create_task(read())
+    with zmq.Context() as context:
+        for epoch in ("a", "b"):
+            with context.socket(zmq.XPUB) as socket:
+                socket.connect(f"tcp://127.0.0.1:{port}")
+                while not socket.poll(0):
+                    await asyncio.sleep(0.01)
+                for k in range(100):
+                    socket.send_multipart(encode(chunk(25 * k, session=epoch)))
+                if epoch == "b":
+                    socket.send_multipart(encode_end(EndOfStream("wrist", "b", 2500)))
+                socket.setsockopt(zmq.LINGER, -1)
+        await asyncio.sleep(0.2)
+        is_awake.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await reading
+    counts = source.counts()
+    assert handed_out["b"] == 2500
+    assert handed_out["a"] + counts["late"] == 2500
+    assert set(counts) == {"late"}
