@@ -20,6 +20,7 @@ from kinestream.core.signals import Subnet
 
 from .block_kinds import BLOCK_KINDS
 from .layers import Block, Pair
+from .limits import check_network, check_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,8 @@ class Architecture:
     """The full network; sizes are pairs (time, columns).
 
     Raises:
-        ConfigError: a size is out of range, or a full window is too short for the blocks.
+        ConfigError: a size is out of range, the network is beyond a limit (``limits.py``), or a full window is too
+            short for the blocks.
 
     >>> network = Architecture("cnn", 3, 40, 4, kernel=(6, 1), stride=(2, 1), padding=(1, 0), pool=(2, 3))
     >>> kept_channels(network, 0.5), feature_sizes(network, 40)
@@ -68,10 +70,13 @@ class Architecture:
         positive = (self.columns, self.length, self.classes, self.divisor, *self.kernel, *self.stride, *self.pool)
         counts = (*positive, *self.padding, *self.channels, self.depth)
         if any(type(count) is not int for count in counts) or any(len(pair) != 2 for pair in pairs):
-            raise ConfigError(f"network sizes must be whole numbers (pairs for kernel to pool); found {self}")
+            raise ConfigError("network sizes must be whole numbers (pairs for kernel to pool)")
         if min(positive) < 1 or min(*self.padding, self.depth) < 0 or min(self.channels, default=0) < 1:
-            raise ConfigError(f"network sizes must be positive (padding and depth can be 0); found {self}")
-        feature_sizes(self, self.length)
+            raise ConfigError("network sizes must be positive (padding and depth can be 0)")
+        check_sizes(self)
+        sizes = feature_sizes(self, self.length)
+        weights = sum(math.prod(shape) for shape in parameter_shapes(self).values())
+        check_network(blocks(self), sizes, macs(self, Subnet(1.0, self.length)), weights)
 
 
 def make_divisible(value: float, divisor: int = 4) -> int:
@@ -157,6 +162,11 @@ def parameter_shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
     shapes["linear.weight"] = (arch.classes, linear_inputs(arch))
     shapes["linear.bias"] = (arch.classes,)
     return shapes
+
+
+def norm_channels(arch: Architecture) -> int:
+    """Return the number of channels of all batch norms together, at full width."""
+    return sum(layer.out_channels for block in blocks(arch) for layer in block.layers)
 
 
 def statistic_shapes(arch: Architecture, n_widths: int, n_resolutions: int) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError, InputMismatch, ModelError
 
 from .onnx_graph import INPUT, OUTPUT, build_graph
 
@@ -73,6 +73,7 @@ class Engine:
         self._window = np.zeros((1, *self._shape), np.float32)
         self._samples = self._window.reshape(-1)
         self._probs = np.zeros((1, arch.classes), np.float32)
+        self._flat_probs = self._probs.reshape(-1)
         # On the CPU an OrtValue is a view of the array, so a prediction copies the window once and no more.
         self._input = ort.OrtValue.ortvalue_from_numpy(self._window)
         self._output = ort.OrtValue.ortvalue_from_numpy(self._probs)
@@ -87,6 +88,7 @@ class Engine:
         Raises:
             InputMismatch: the window has another shape, or holds NaN or infinite values.
             ConfigError: the model has no such subnetwork.
+            ModelError: the network overflows.
         """
         started = perf_counter_ns()
         session, binding = self._session(subnet)
@@ -97,6 +99,8 @@ class Engine:
         if not isfinite(self._samples.dot(self._samples)):
             raise InputMismatch("the window holds NaN or infinite values; repair the stream before the network")
         session.run_with_iobinding(binding)
+        if not isfinite(self._flat_probs.dot(self._flat_probs)):
+            raise self._overflow(subnet)
         return Output(self._probs[0].copy(), (perf_counter_ns() - started) * 1e-6)
 
     def predict_batch(self, x: NDArray[np.float32], subnet: Subnet) -> NDArray[np.float32]:
@@ -108,6 +112,7 @@ class Engine:
         Raises:
             InputMismatch: the windows have another shape, or hold NaN or infinite values.
             ConfigError: the model has no such subnetwork.
+            ModelError: the network overflows.
         """
         session, _ = self._session(subnet)
         if x.ndim != 3 or x.shape[1:] != self._shape:
@@ -119,6 +124,8 @@ class Engine:
             part = slice(start, start + BATCH)
             outputs = session.run([OUTPUT], {INPUT: np.ascontiguousarray(x[part], np.float32)})
             probs[part] = np.asarray(outputs[0])
+        if not np.isfinite(probs).all():
+            raise self._overflow(subnet)
         return probs
 
     def warm(self, subnets: Iterable[Subnet]) -> None:
@@ -146,6 +153,12 @@ class Engine:
             self._sessions.popitem(last=False)
         self._sessions[subnet] = session, binding
         return session, binding
+
+    def _overflow(self, subnet: Subnet) -> ModelError:
+        return ModelError(
+            f"{self.model.name} at {subnet} overflows for such a window: its weights are too large; train or copy the "
+            "model again"
+        )
 
     def _wrong_shape(self, x: NDArray, expected: tuple[object, ...]) -> InputMismatch:
         actual, wanted = (" x ".join(map(str, shape)) for shape in (x.shape, expected))

@@ -17,8 +17,9 @@ from kinestream.interpret.calibration import Calibration
 from kinestream.interpret.movement import Movement
 from kinestream.interpret.placement import Placement
 
-from .architecture import Architecture, feature_sizes, parameter_shapes, statistic_shapes
+from .architecture import Architecture, feature_sizes, norm_channels, parameter_shapes, statistic_shapes
 from .lever_accuracy import Levers
+from .limits import MAX_LABEL_LENGTH, MAX_MAGNITUDE, MIN_STD, check_subnets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,7 +153,10 @@ def _check_grid(model: Model) -> None:
         raise ModelError(f"widths {widths}: expected ascending shares of at most 1 with two decimals")
     if not resolutions or list(resolutions) != sorted(set(resolutions)) or resolutions[-1] > arch.length:
         raise ModelError(f"resolutions {resolutions}: expected ascending counts of at most {arch.length} samples")
+    if any(not label or len(label) > MAX_LABEL_LENGTH for label in model.labels):
+        raise ModelError(f"a label is empty or has more than {MAX_LABEL_LENGTH} characters; export the model again")
     try:
+        check_subnets(len(widths), len(resolutions), norm_channels(arch))
         feature_sizes(arch, resolutions[0])
     except ConfigError as error:
         raise ModelError(str(error)) from error
@@ -202,7 +206,11 @@ def _check_tensors(model: Model) -> None:
             raise ModelError(f"tensor {name} is {tensor.dtype} {tensor.shape}, expected float32 {shapes[name]}")
         if not np.isfinite(tensor).all():
             raise ModelError(f"tensor {name} holds NaN or infinite values; train or copy the model again")
+        if tensor.size and (largest := float(np.abs(tensor).max())) > MAX_MAGNITUDE:
+            raise ModelError(
+                f"tensor {name} holds {largest:.3g}, expected at most {MAX_MAGNITUDE:g}; train or copy the model again"
+            )
         if name.endswith(".var") and (tensor < 0).any():
             raise ModelError(f"tensor {name} holds a negative variance; train or copy the model again")
-    if not (model.std > 0).all():
-        raise ModelError("tensor input.std holds a zero or negative value; export the model again")
+    if not (model.std >= MIN_STD).all():
+        raise ModelError(f"tensor input.std holds {model.std.min():g}, expected {MIN_STD:g} or more; export again")

@@ -29,6 +29,7 @@ from kinestream.interpret.placement import Placement
 
 from .architecture import Architecture
 from .lever_accuracy import Levers
+from .limits import MAX_FILE_BYTES
 from .model import Model, digest
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 METADATA_KEY = "kinestream"
+MAX_MESSAGE = 600
+"""Characters of a message about a file: it can quote what the file holds."""
 MAX_HEADER_BYTES = 4 << 20
 """Far above the size of a real card: a larger header is damaged or hostile."""
 
@@ -88,8 +91,14 @@ def load_model(path: Path | str) -> Model:
         if stored != computed:
             raise ModelError("the content has changed since it was written (SHA-256 differs); copy or train it again")
         return model
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    except (ModelError, RecursionError) as error:
+        raise ModelError(f"{path}: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """The error's message in one line; the end is kept, because it says what to do."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
 
 
 def read_input(path: Path | str) -> InputSpec:
@@ -104,17 +113,19 @@ def read_input(path: Path | str) -> InputSpec:
     """
     from safetensors import SafetensorError, safe_open
 
+    path = Path(path)
     try:
+        _check_size(path)
         with safe_open(str(path), framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            metadata = _parse((file.metadata() or {}).get(METADATA_KEY))
         return InputSpec(**_tuples(metadata["input"]))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: its input cannot be read ({error}); copy or train the model again") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, OverflowError, ConfigError, ModelError) as error:
+        raise ModelError(
+            f"{path}: its input cannot be read ({_short(error)}); copy or train the model again"
+        ) from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    from safetensors import SafetensorError, safe_open
-
+def _check_size(path: Path) -> None:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -131,25 +142,36 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         )
     if header_bytes + 8 > size:
         raise ModelError(f"the file ends after {size} bytes, inside its header; copy or train it again")
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-            if text is None:
-                raise ModelError(f"a .safetensors file without '{METADATA_KEY}' metadata; name a kinestream model")
-            dtypes = {n: file.get_slice(n).get_dtype() for n in file.keys()}  # noqa: SIM118, not a dict
-            wrong = [f"{name} is {dtype}" for name, dtype in dtypes.items() if dtype != "F32"]
-            if wrong:
-                raise ModelError(f"tensor {wrong[0]}, expected F32; export the model again")
-            tensors = {name: file.get_tensor(name) for name in dtypes}
-    except SafetensorError as error:
-        raise ModelError(f"damaged ({error}); copy or train it again") from error
+    if size > MAX_FILE_BYTES:
+        raise ModelError(f"the file has {size} bytes, more than {MAX_FILE_BYTES}; name a kinestream model")
+
+
+def _parse(text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise ModelError(f"a .safetensors file without '{METADATA_KEY}' metadata; name a kinestream model")
     try:
         metadata = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the metadata is not JSON ({error}); copy or train it again") from error
     if not isinstance(metadata, dict):
         raise ModelError("the metadata is not a JSON object; copy or train it again")
-    return metadata, tensors
+    return metadata
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    from safetensors import SafetensorError, safe_open
+
+    _check_size(path)
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = _parse((file.metadata() or {}).get(METADATA_KEY))
+            dtypes = {n: file.get_slice(n).get_dtype() for n in file.keys()}  # noqa: SIM118, not a dict
+            wrong = [f"{name} is {dtype}" for name, dtype in dtypes.items() if dtype != "F32"]
+            if wrong:
+                raise ModelError(f"tensor {wrong[0]}, expected F32; export the model again")
+            return metadata, {name: file.get_tensor(name) for name in dtypes}
+    except SafetensorError as error:
+        raise ModelError(f"damaged ({error}); copy or train it again") from error
 
 
 def _finite(text: str) -> float:

@@ -210,7 +210,7 @@ def test_a_file_without_its_normalisation_is_refused(path):
 
 
 def test_an_unusable_normalisation_is_refused(model):
-    with pytest.raises(ModelError, match=r"zero or negative"):
+    with pytest.raises(ModelError, match="expected 1e-09 or more"):
         dataclasses.replace(model, std=np.zeros(3, np.float32))
     with pytest.raises(ModelError, match=r"input.mean"):
         dataclasses.replace(model, mean=np.zeros(2, np.float32))
