@@ -23,6 +23,7 @@ from kinestream.core.errors import KinestreamError
 from .actions import KeyedApp
 from .drawing import theme
 from .drawing.ascii import AsciiFilter, is_ascii_terminal
+from .drawing.harmless import HarmlessFilter
 from .model.alarms import AlarmWatch, alarms
 from .model.state import ALARM, NOTE
 from .panels.alarm_bar import AlarmBar
@@ -71,6 +72,7 @@ class DashboardApp(KeyedApp):
         super().__init__(session, in_browser=in_browser)
         self.failure: KinestreamError | None = None
         self._ascii = ascii or is_ascii_terminal()
+        self._harmless = HarmlessFilter()
         self._refresh = Refresh((), self._is_drawn)
         self._watch = AlarmWatch()
         self._dropped = 0
@@ -160,7 +162,7 @@ class DashboardApp(KeyedApp):
         return alarms(self.session, self.state, dropped - self._dropped)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        filters = super().get_line_filters()
+        filters = [*super().get_line_filters(), self._harmless]
         return [*filters, AsciiFilter()] if self._ascii else filters
 
     async def action_quit(self) -> None:

@@ -13,6 +13,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from kinestream.core.printable import printable
+
 if TYPE_CHECKING:
     from ..model.session_like import SessionLike
     from ..model.state import DashboardState, StreamState
@@ -120,8 +122,8 @@ def fit(line: Sequence[Piece], width: int) -> list[tuple[str, str]]:
     >>> fit(["queue ", ("12 of 256", "bold")], 10)
     [('queue ', ''), ('12 …', 'bold')]
     """
-    pieces = [(piece, "") if isinstance(piece, str) else piece for piece in line]
-    if width_of(line) <= width:
+    pieces = [(printable(piece), "") if isinstance(piece, str) else (printable(piece[0]), piece[1]) for piece in line]
+    if width_of(pieces) <= width:
         return pieces
     fitting: list[tuple[str, str]] = []
     room = max(width, 1) - 1

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from kinestream.core.atomic_file import write_atomically
 from kinestream.core.errors import ConfigError
+from kinestream.core.private_file import private_opener
 from kinestream.core.user_folders import user_folder
 
 _SLOT = struct.Struct("<QQI")
@@ -39,7 +40,7 @@ class Mark:
 
     def __init__(self, path: Path) -> None:
         new = not path.exists()
-        self._file = open(path, "w+b" if new else "r+b", buffering=0)  # noqa: SIM115 - kept until close
+        self._file = open(path, "w+b" if new else "r+b", buffering=0, opener=private_opener)  # noqa: SIM115
         if new:
             self._file.write(bytes(2 * _SLOT_STEP))  # reserves the space, in case the disk fills up later
         self._turn, self.value = max(map(self._slot, (0, 1)))
@@ -77,7 +78,7 @@ def identity(path: Path) -> bytes:
         OSError: the file cannot be read or written.
     """
     if not path.exists():
-        write_atomically(path, secrets.token_hex(16), durable=True)
+        write_atomically(path, secrets.token_hex(16), durable=True, private=True)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
         number = bytes.fromhex(text)
@@ -95,7 +96,7 @@ def lock(path: Path) -> BinaryIO:
         ConfigError: another process holds the lock.
         OSError: the file cannot be opened.
     """
-    file = open(path, "a+b")  # noqa: SIM115 - the caller closes it
+    file = open(path, "a+b", opener=private_opener)  # noqa: SIM115 - the caller closes it
     try:
         if sys.platform == "win32":
             import msvcrt

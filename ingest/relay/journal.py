@@ -28,6 +28,7 @@ from typing import BinaryIO, Self
 
 from kinestream.core.atomic_file import sync_folder
 from kinestream.core.errors import ConfigError
+from kinestream.core.private_file import private_opener
 
 from .durable import Mark, identity, lock
 from .records import Record, pack_record, read_records, read_segment, record_size
@@ -75,7 +76,7 @@ class Journal:
         self._dirty = False
         self._rolled: list[int] = []  # file descriptors of full segments not yet forced to the disk
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = lock(folder / "lock")
             self.id = identity(folder / "id")
             self._mark = Mark(folder / "delivered")
@@ -193,7 +194,7 @@ class Journal:
         if self._file is None or self._segments[-1].size + len(data) > max(self._segment_bytes, len(data)):
             self._roll()
             path = self.folder / f"{self.next:020}{_SUFFIX}"
-            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - kept until the segment is full
+            self._file = open(path, "ab", buffering=0, opener=private_opener)  # noqa: SIM115 - kept until the segment is full
             self._segments.append(_Segment(path, self.next, 0))
         written = self._file.write(data)
         self._segments[-1].size += written

@@ -138,7 +138,7 @@ class RelaySource:
 
     def _open(self) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = lock(self._folder / "lock")
         except OSError as error:
             raise ConfigError(f"cannot write to {self._folder}: {error.strerror}; choose another: state=DIR") from None

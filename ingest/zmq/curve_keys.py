@@ -62,7 +62,8 @@ class Keys:
         """Load the keys in a folder.
 
         Raises:
-            ConfigError: the folder has no keys, or other users of this machine can read the secret key.
+            ConfigError: the folder has no keys, or other users of this machine can read the secret key or write the
+                folder or its public keys.
             DataDamaged: a file does not hold a key.
         """
         path = folder / SECRET_FILE
@@ -70,6 +71,8 @@ class Keys:
             raise ConfigError(f"no keys in {folder}: {_HOW}")
         if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"other users can read {path}; only you may: chmod 600 '{path}'")
+        for place in (folder, folder / KNOWN_FOLDER, *(folder / KNOWN_FOLDER).glob("*.key")):
+            _refuse_written_by_others(place)
         public, secret = _read(path)
         if secret is None:
             raise DataDamaged(f"{path} has no secret key; remove it and make new keys with 'kinestream keys new'")
@@ -215,6 +218,17 @@ def secure_client(socket: zmq.Socket, keys: Keys | None, server: str | None) -> 
     if keys is not None:
         socket.curve_serverkey = keys.server_key(server)
         socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
+
+
+def _refuse_written_by_others(path: Path) -> None:
+    """Whoever writes into the folder admits machines and replaces keys."""
+    if os.name != "posix" or not path.exists():
+        return
+    status = path.stat()
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(f"other users can write {path}; only you may: chmod go-w '{path}'")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(f"{path} belongs to another user; make keys of your own with 'kinestream keys new'")
 
 
 def _is_key(text: str) -> bool:

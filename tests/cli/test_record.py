@@ -130,6 +130,14 @@ def test_a_full_disk_ends_the_recording_but_not_the_run_and_the_last_line_says_s
     assert kept + summary["recording"]["not_recorded"] == summary["counts"]["samples"]
 
 
+def test_other_users_cannot_read_a_recording(folder: Path) -> None:
+    if os.name != "posix":
+        pytest.skip("no modes")
+    recording = folder / "monday"
+    assert recording.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in recording.iterdir()} == {0o600}
+
+
 def test_an_unusable_folder_is_refused_before_the_run_starts(folder: Path) -> None:
     words = ("run", "wearer://?duration=5&speed=max", "--record", folder / "monday", *policy(folder))
     done = kinestream(folder, *words, status=2)

@@ -52,7 +52,7 @@ def places(value: object, place: Place = ()) -> Iterator[Place]:
 def changed(value: Any, place: Place, new: object) -> Any:
     if not place:
         return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
     copy[place[0]] = changed(value[place[0]], place[1:], new)
     return copy
 

@@ -78,7 +78,7 @@ def _places(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[
 def _with(value: Any, place: tuple[str | int, ...], new: object) -> Any:
     if not place:
         return new
-    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed: Any = dict(value) if isinstance(value, dict) else list(value)
     changed[place[0]] = _with(value[place[0]], place[1:], new)
     return changed
 

@@ -224,3 +224,12 @@ def test_a_mark_survives_a_torn_write_with_the_old_or_the_new_number(values: lis
         mark = Mark(path)
         assert mark.value == (values[-2] if len(values) > 1 else 0)
         mark.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no modes")
+def test_other_users_cannot_read_a_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.append(message(0))
+    assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "journal").iterdir()} == {0o600}
+    journal.close()

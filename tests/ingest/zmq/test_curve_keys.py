@@ -138,3 +138,17 @@ async def test_a_client_rejects_a_server_with_another_key(pairs: tuple[Path, Pat
                 await publisher.subscribed()
         await source.aclose()
         assert await reading is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no modes")
+@pytest.mark.parametrize("place", [".", "known", "known/wrist.key"])
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_keys_that_others_can_write_are_refused(tmp_path: Path, place: str, mode: int) -> None:
+    folder = tmp_path / "keys"
+    new_keys(folder)
+    trust(folder, "wrist", "W" * 40)
+    assert Keys.load(folder).known
+    written = folder / place
+    written.chmod(written.stat().st_mode | mode)
+    with pytest.raises(ConfigError, match="other users can write"):
+        Keys.load(folder)
