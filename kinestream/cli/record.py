@@ -84,7 +84,7 @@ def add_parser(commands: Any) -> None:
 
 def run_record(args: argparse.Namespace) -> int:
     """Record until the source ends, ``q`` or Ctrl-C."""
-    from kinestream.core.source import Linked
+    from kinestream.core.source import Acknowledging, Linked
     from kinestream.recording.labelled_source import LabelledSource
     from kinestream.recording.manifest import describe
     from kinestream.recording.recorder import Recorder
@@ -102,11 +102,16 @@ def run_record(args: argparse.Namespace) -> int:
     about = describe(source_name=source.name, live=source.live, wearer=args.wearer)
     recorder = Recorder(folder, about, live=source.live, on_failure=say)
     links = source.status if isinstance(source, Linked) else tuple
-    return asyncio.run(_record(labelled, links, recorder, args.limit))
+    acknowledge = source.done if isinstance(source, Acknowledging) else None
+    return asyncio.run(_record(labelled, links, recorder, args.limit, acknowledge))
 
 
 async def _record(
-    source: LabelledSource, links: Callable[[], Sequence[LinkStatus]], recorder: Recorder, limit_s: float | None
+    source: LabelledSource,
+    links: Callable[[], Sequence[LinkStatus]],
+    recorder: Recorder,
+    limit_s: float | None,
+    acknowledge: Callable[[int], None] | None,
 ) -> int:
     chunks = samples = lost = 0
     next_seqs: dict[str, tuple[str, int]] = {}  # by stream: its epoch, and the number of its next sample
@@ -123,6 +128,15 @@ async def _record(
             next_seqs[chunk.stream] = chunk.session, chunk.seq + len(chunk)
 
     reader = asyncio.create_task(read())
+
+    def durable(recorded: int, dropped: int) -> None:
+        if recorder.failure:
+            reader.cancel()  # the source's sender keeps the rest for the next recording
+        elif acknowledge:
+            acknowledge(recorded)
+
+    if acknowledge:
+        recorder.report_durable(durable)
     end = asyncio.create_task(asyncio.wait({reader}, timeout=limit_s))
     stop_on_signals(reader.cancel)
 
@@ -143,8 +157,8 @@ async def _record(
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+            await recorder.close(chunks, source.counts())  # before the source, which acknowledges the last chunks
             await source.aclose()
-            await recorder.close(chunks, source.counts())
             keep_status()
     for notice in [*source.notices(), *recorder.notices()]:
         say(notice)

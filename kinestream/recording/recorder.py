@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -24,6 +25,10 @@ WRITE_EVERY_S = 0.25
 
 SYNC_EVERY_S = 0.75
 """Longest wait before written data is forced to disk: a power cut loses this much more."""
+
+EAGER_ITEMS = 32
+"""Items after which data is written at once if the source's sender waits until they are on disk: well below the
+unacknowledged messages that a relay may have."""
 
 QUEUE_ITEMS = 8192
 """Chunks and predictions that wait for a slow disk; a live source's data beyond them is left out and counted."""
@@ -65,11 +70,23 @@ class Recorder:
         self._left_out: Counter[str] = Counter()  # not yet written to the recording
         self._offered = self._samples_left_out = 0
         self._writing_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_durable: Callable[[int, int], None] | None = None
         self._policy: tuple[Policy | None, str] = None, ""
         self.failure: str | None = None
         """Why recording ended before the run; None while it works."""
         self._thread = threading.Thread(target=self._work, name="kinestream-recorder", daemon=True)
         self._thread.start()
+
+    def report_durable(self, on_durable: Callable[[int, int], None]) -> None:
+        """Force data to disk soon, for a source whose sender waits for that; call this in the running event loop.
+
+        Args:
+            on_durable: called in the event loop with the numbers of further chunks, and of further notes of dropped
+                chunks, that a power cut no longer loses; with zeros, once, when recording has failed.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._on_durable = on_durable
 
     async def take(self, chunk: SampleChunk) -> None:
         """Record a chunk; for a replay, wait while the disk is behind."""
@@ -152,8 +169,12 @@ class Recorder:
         return {"folder": str(self.folder), **self._writer.rows, "not_recorded": self.not_recorded}
 
     def _put(self, item: Item) -> None:
-        if not self.failure:
-            self._queue.append(item)
+        if self.failure:
+            return
+        self._queue.append(item)
+        if self._on_durable and len(self._queue) % EAGER_ITEMS == 0:
+            with self._changed:
+                self._changed.notify_all()
 
     def _leave_out(self, **counts: int) -> None:
         with self._changed:
@@ -162,6 +183,20 @@ class Recorder:
     @property
     def _is_full(self) -> bool:
         return len(self._queue) >= QUEUE_ITEMS
+
+    @property
+    def _is_urgent(self) -> bool:
+        return len(self._queue) >= (EAGER_ITEMS if self._on_durable else QUEUE_ITEMS)
+
+    def _report_durable(self, items: list[Item]) -> None:
+        """Runs in the recorder's thread."""
+        if self._loop is None or self._on_durable is None:
+            return
+        chunks = sum(isinstance(item, SampleChunk) for item in items)
+        dropped = sum(isinstance(item, Event) and item.kind == DROPPED for item in items)
+        if chunks or dropped or self.failure:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: a hanging disk was given up
+                self._loop.call_soon_threadsafe(self._on_durable, chunks, dropped)
 
     def _wait_for_room(self) -> None:
         with self._changed:
@@ -173,9 +208,13 @@ class Recorder:
         try:
             while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closing or self._is_full, timeout=WRITE_EVERY_S)
+                    self._changed.wait_for(lambda: self._closing or self._is_urgent, timeout=WRITE_EVERY_S)
                     closing = self._closing
-                self._write()
+                items = self._write()
+                if self._on_durable and items:
+                    self._writer.sync()
+                    synced_s = time.monotonic()
+                    self._report_durable(items)
                 with self._changed:
                     self._changed.notify_all()
                 if closing:
@@ -186,10 +225,12 @@ class Recorder:
         except Exception as error:  # of any kind: the run matters more than its recording
             self._fail(error)
 
-    def _write(self) -> None:
+    def _write(self) -> list[Item]:
+        """Write all pending items and return them."""
         began_s = time.monotonic()
-        self._writer.write(self._taken())
+        self._writer.write(items := self._taken())
         self._writing_s += time.monotonic() - began_s
+        return items
 
     def _taken(self) -> list[Item]:
         items = [self._queue.popleft() for _ in range(len(self._queue))]
@@ -203,11 +244,13 @@ class Recorder:
         self._writer.abandon()
         rows = self._writer.rows
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        then = "it ends, and the relay keeps the rest" if self._on_durable else "the run goes on"
         self.failure = (
-            f"NOT RECORDING ANY MORE: {reason} ({self.folder}); the run goes on; {rows['samples']} samples and "
+            f"NOT RECORDING ANY MORE: {reason} ({self.folder}); {then}; {rows['samples']} samples and "
             f"{rows['predictions']} predictions were written; kinestream recover completes their recording"
         )
         with self._changed:
             self._queue.clear()
             self._changed.notify_all()
         self._on_failure(self.failure)
+        self._report_durable([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +16,15 @@ class RunRecorder(Protocol):
 
     failure: str | None
     """Why recording ended before the run, in words; None while it works."""
+
+    def report_durable(self, on_durable: Callable[[int, int], None]) -> None:
+        """Force data to disk soon, for a source whose sender waits for that; call this in the running event loop.
+
+        Args:
+            on_durable: called in the event loop with the numbers of further chunks, and of further notes of dropped
+                chunks, that a power cut no longer loses; with zeros, once, when recording has failed.
+        """
+        ...
 
     async def take(self, chunk: SampleChunk) -> None:
         """Store a chunk; wait where the source can wait and the disk cannot keep up."""

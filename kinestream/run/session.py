@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from kinestream.core.completion import Completion
 from kinestream.core.errors import ConfigError
 from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingTable
@@ -85,7 +87,12 @@ class Session:
         self._conclusions = Conclusions(self.labels, pipeline.engine.model.needs_up)
         self._subscribers = Subscribers()
         self._notices = RunNotices(source, pipeline, self._subscribers.notices, watch)
-        self._queue = ChunkQueue(source.live, recorder.dropped if recorder else lambda _: None)
+        self._queue = ChunkQueue(source.live, self._dropped)
+        self._completion: Completion | None = None
+        if isinstance(source, Acknowledging):
+            self._completion = Completion(["pipeline", *(["recorder"] if recorder else [])], source.done)
+        self._read_chunks = self._recorded_chunks = 0
+        self._dropped_chunks = deque[int]()  # numbers of chunks whose dropping is not on disk yet
         self._stopping = False
         self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
         self._signal_s = 0.0  # of all samples that were processed
@@ -205,6 +212,8 @@ class Session:
 
     async def _run(self) -> None:
         self._started_s = self._ended_s = time.perf_counter()
+        if self._completion and self._recorder:
+            self._recorder.report_durable(self._recorded)
         reader = asyncio.create_task(self._read())
         looking = asyncio.create_task(self._notices.keep_looking())
         try:
@@ -223,7 +232,7 @@ class Session:
             self._notices.look(over=True)
             self._subscribers.episodes(self._conclusions.close())
             if self._recorder:
-                await self._recorder.close(self._queue.handled, self.counts())
+                await self._recorder.close(self._queue.handled, self.counts())  # reports the last chunks as durable
             await self.source.aclose()
 
     async def _read(self) -> None:
@@ -231,7 +240,10 @@ class Session:
             async for chunk in self._chunks or self.source.chunks():
                 if self._stopping:
                     return
-                chunk, is_last = self._limit.cut(chunk)
+                whole, (chunk, is_last) = chunk, self._limit.cut(chunk)
+                if self._completion and len(chunk) < len(whole):
+                    self._completion.withhold(self._read_chunks)
+                self._read_chunks += 1
                 self._notices.arrived(chunk)
                 self._subscribers.chunk(chunk)
                 if self._recorder:
@@ -245,6 +257,7 @@ class Session:
     async def _work(self, worker: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         while batch := await self._queue.take():
+            first = self._queue.handled - len(batch)
             for chunk in batch:
                 self._signal_s += len(chunk) / chunk.fs_hz
             is_due = self._notices.taken(batch)
@@ -255,9 +268,30 @@ class Session:
                 self._deliver(predictions)
             if is_due:
                 self._notices.look()
-            if isinstance(self.source, Acknowledging):  # not earlier: a killed run is sent these chunks again
-                self.source.done(len(batch))
+            if self._completion:  # not earlier: a killed run is sent these chunks again
+                self._completion.done("pipeline", range(first, first + len(batch)))
         self._deliver(await loop.run_in_executor(worker, self.pipeline.flush))
+
+    def _dropped(self, chunk: SampleChunk) -> None:
+        """The queue dropped a chunk: the pipeline is done with it, as soon as the recording says so."""
+        number = self._queue.handled - 1
+        if self._recorder:
+            self._recorder.dropped(chunk)
+        if self._completion and self._recorder:
+            self._dropped_chunks.append(number)
+        elif self._completion:
+            self._completion.done("pipeline", [number])
+
+    def _recorded(self, chunks: int, dropped: int) -> None:
+        """The recorder has further chunks, and notes of dropped ones, on disk; neither: it has failed."""
+        assert self._completion
+        assert self._recorder
+        if self._recorder.failure:
+            self.stop()  # the source's sender keeps the rest for the next run
+            return
+        first, self._recorded_chunks = self._recorded_chunks, self._recorded_chunks + chunks
+        self._completion.done("recorder", range(first, self._recorded_chunks))
+        self._completion.done("pipeline", [self._dropped_chunks.popleft() for _ in range(dropped)])
 
     def _push(self, batch: list[SampleChunk], predictions: list[Prediction]) -> None:
         for chunk in batch:
