@@ -47,12 +47,17 @@ async def soak_bluetooth(hours: float, seed: int, progress: TextIO | None = None
         return await _soak(bluez, hours, seed, progress)
 
 
-async def _arrived(polar: TimedPolar, seen: Seen) -> None:
-    """Wait for the packets in flight: a broken link drops them, and no number proves that."""
-    ended = sum(taken - lost for taken, lost in polar.links)
+async def _arrived(polar: TimedPolar, seen: Seen, missed: int) -> int:
+    """Wait for the packets in flight, because a broken link drops them and no number proves that.
+
+    Args:
+        missed: samples that were waited for in vain so far; returned with those of this link.
+    """
+    expected = sum(taken - lost for taken, lost in polar.links) + polar.arrived
     until_s = time.perf_counter() + IN_FLIGHT_S
-    while seen.samples.total() < ended + polar.arrived and time.perf_counter() < until_s:
+    while seen.samples.total() < expected - missed and time.perf_counter() < until_s:
         await asyncio.sleep(0.005)
+    return expected - seen.samples.total()
 
 
 async def _soak(bluez: BlueZ, hours: float, seed: int, progress: TextIO | None) -> Outcome:
@@ -68,13 +73,13 @@ async def _soak(bluez: BlueZ, hours: float, seed: int, progress: TextIO | None) 
     started_s, vitals, types = time.perf_counter(), list[Vitals](), list[Counter[str]]()
     running = asyncio.create_task(session.run())
     service = partial(running.get_loop().run_in_executor, ThreadPoolExecutor(1, "service"))
-    links = round(hours * 3600 / LINK_S)
+    missed, links = 0, round(hours * 3600 / LINK_S)
     while len(polar.links) < links and not running.done():
         await asyncio.sleep(LINK_S / SPEED)
         if not polar.streaming:
             continue  # not connected again yet
         await service(bluez.do, polar.finish)
-        await _arrived(polar, seen)
+        missed = await _arrived(polar, seen, missed)
         end = bluez.drop if len(polar.links) + 1 < links else bluez.remove
         await service(end, polar)
         if len(polar.links) % max(1, links // CHECKPOINTS) == 0:
