@@ -80,9 +80,9 @@ def test_the_same_seed_does_the_same_harm() -> None:
 
 
 def test_growth_is_judged_after_the_warm_up(tmp_path: Path) -> None:
-    sizes = [100, 900, 1000, *[1000 + 40 * k for k in range(9)]]
+    sizes = [100, 900, 1000, *[1000 + 80 * k for k in range(9)]]
     vitals = [Vitals(float(h), 0.0, size, 0, 30 + (h > 8), 2, 5, 0, h) for h, size in enumerate(sizes)]
-    assert slope_per_h(vitals, "memory_kib") == pytest.approx(40)
+    assert slope_per_h(vitals, "memory_kib") == pytest.approx(80)
     outcome = Outcome("zmq", 11.0, 2, 0, 5.0, vitals, {"samples": (5, 5), "lost": (1, 2)}, {"flood": 1})
     assert [good for _, good in verdicts(outcome).values()] == [False, False, True, False]
     assert "BAD mismatches: 1 of 2 kinds lost" in as_text(outcome)
