@@ -41,6 +41,8 @@ class Network:
         """Wait for the running call: liblsl must not be closed in the middle of one."""
         if self._running is not None:
             await asyncio.wait([self._running])
+            if not self._running.cancelled():
+                self._running.exception()  # the outlet may have gone while nobody waited any more
 
     async def streams(
         self, name: str, *, minimum: int = 1, within_s: float = PATIENCE_S

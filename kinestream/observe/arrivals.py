@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,6 +28,10 @@ SURE = 6.0
 """The difference must add up, over the span, to this many deviations of the arrivals from an even pace."""
 PACE = (0.1, 1.8)
 """Rates by arrivals that are credible, as multiples of the rate by stamps: beyond, a replay or a backlog arrives."""
+SLOT_S, CHANGED = 2.0, 0.25
+"""The pace of the newest arrivals is compared slot by slot; one that differs by more than this share is another."""
+SLOT_SAMPLES = 5
+"""Samples that a slot must have to show a pace."""
 SAME_S = 1e-4
 """Ages that vary by less are no measurements: the sender has no time of arrival."""
 
@@ -79,6 +84,42 @@ def samples_of(
     index = number - (np.bincount(stretch, number) / size)[stretch]
     within_s = t0 - (np.bincount(stretch, t0) / size)[stretch]
     return index, within_s, steps_s[is_joined], (steps == 1)[is_joined]
+
+
+def since_change(arrivals: Arrivals) -> Arrivals:
+    """The arrivals at the newest pace that lasted two slots: a sensor that changed its rate has no mean of both.
+
+    Arrivals whose pace differs from slot to slot, as over a link that stalls, are returned as they are; so are those
+    with a hole, and an epoch of less than three slots.
+    """
+    if not arrivals.t:
+        return arrivals
+    ends = [len(arrivals.t) - 1]  # of the slots, newest first
+    first = arrivals.epoch.index(arrivals.epoch[-1])
+    newest_s = [t.item(-1) for t in arrivals.t]
+    for k in range(len(arrivals.t) - 2, first - 1, -1):
+        if newest_s[ends[-1]] - newest_s[k] >= SLOT_S:
+            ends.append(k)
+    if ends[-1] > first:
+        ends.append(first)  # what is left counts as a slot, too
+    paces: list[float] = []
+    for end, start in pairwise(ends):
+        samples, span_s = arrivals.taken[end] - arrivals.taken[start], newest_s[end] - newest_s[start]
+        if samples < SLOT_SAMPLES or not 0 < span_s <= SLOT_S + BREAK_S:
+            break
+        paces.append(samples / span_s)
+    if len(paces) < 3:
+        return arrivals
+    same = [abs(newer / older - 1) <= CHANGED for newer, older in pairwise(paces)]
+    if True not in same[:3]:
+        return arrivals
+    newest = same.index(True)  # before it, the change is still in progress
+    older = next((k for k in range(newest, len(same)) if not same[k]), len(same))
+    others = (*paces[:newest], *paces[older + 1 :])
+    if any(abs(pace / paces[newest] - 1) <= CHANGED for pace in others):
+        return arrivals  # a hole, not a change: the pace is what it was before
+    kept = slice(ends[older + 1] + (older + 1 < len(paces)), ends[newest] + 1)
+    return Arrivals(*(column[kept] for column in arrivals))
 
 
 def rate_of(index: NDArray[np.float64], t: NDArray[np.float64]) -> float | None:

@@ -30,8 +30,8 @@ BURST = 2
 """Samples at one instant that are reported."""
 COVERAGE = (0.5, 0.8)
 """Mean coverage of windows that is reported; labels below the first are withheld, with a notice of their own."""
-SHORT_EPOCH_S = 30.0
-"""A stream whose epochs are shorter on average restarts too often."""
+SHORT_EPOCH_S, RESTARTS = 30.0, 2
+"""A stream whose epochs are shorter on average restarts too often; fewer restarts are no habit."""
 WINDOWS_LATE = 1.25
 """Window lengths after which windows are missed; never less than ``LEAST_S``."""
 
@@ -110,7 +110,7 @@ def check_losses(e: Evidence) -> Finding | None:
 def check_restarts(e: Evidence) -> Finding | None:
     """The stream restarts again and again."""
     f = e.figures
-    if f is None or not e.live or f.epochs < 2 or f.samples / f.announced_hz / f.epochs > SHORT_EPOCH_S:
+    if f is None or not e.live or f.epochs <= RESTARTS or f.samples / f.announced_hz / f.epochs > SHORT_EPOCH_S:
         return None
     each_s = f.samples / f.announced_hz / f.epochs
     text = f"the stream restarted {f.epochs - 1} times, every {each_s:.2g} s; no window spans a restart"

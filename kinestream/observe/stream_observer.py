@@ -22,6 +22,7 @@ from .arrivals import (
     rate_hz_of,
     rate_of,
     samples_of,
+    since_change,
     spread_ms,
     taken_and_lost,
 )
@@ -126,12 +127,14 @@ class StreamObserver:
             host_s: the host's monotonic clock now.
         """
         arrivals = Arrivals(*zip(*self._arrivals, strict=True)) if self._arrivals else NOTHING
+        longest_s = float(samples_of(arrivals, self._announced_hz)[2].max(initial=0.0))
+        taken, lost = taken_and_lost(arrivals)
+        arrivals = since_change(arrivals)
         index, t, steps_s, is_even = samples_of(arrivals, self._announced_hz)
         span_s = float(steps_s.sum())
         rate_hz = rate_hz_of(arrivals, rate_of(index, t), live=self._live) if self._arrivals else None
         even_s = steps_s[is_even]
         coverages = [coverage for _, coverage in self._coverages]
-        taken, lost = taken_and_lost(arrivals)
         ages_s = [age_s for age_s in arrivals.age_s if math.isfinite(age_s)]
         return StreamFigures(
             self._stream,
@@ -150,7 +153,7 @@ class StreamObserver:
             lost_share=lost / taken if taken else 0.0,
             silence_s=max(0.0, host_s - self._last_host_s) if self._samples and self._live else 0.0,
             epochs=max(1, self._epochs),
-            longest_hole_s=self._longest_hole_s(steps_s),
+            longest_hole_s=self._longest_hole_s(longest_s),
             out_of_order=self._out_of_order,
         )
 
@@ -174,12 +177,12 @@ class StreamObserver:
         self._stream, self._epoch = chunk.stream, chunk.session
         self._channels, self._announced_hz = chunk.channels, chunk.fs_hz
 
-    def _longest_hole_s(self, steps_s: NDArray[np.float64]) -> float:
+    def _longest_hole_s(self, within_s: float) -> float:
         if not self._arrivals:
             return 0.0
         now_s = self._arrivals[-1][0]
         recent_s = [hole_s for ended_s, hole_s in self._holes if 0 <= now_s - ended_s <= SPAN_S]
-        return max([float(steps_s.max(initial=0.0)), *recent_s])
+        return max([within_s, *recent_s])
 
     def _interpolated(self, steps_s: NDArray[np.float64], span_s: float) -> float | None:
         if span_s <= 0:

@@ -159,6 +159,12 @@ def test_samples_without_a_window_have_a_reason(evidence: Evidence, why: str) ->
     assert "windows" not in abouts(replace(evidence, windowless_s=3.0))
 
 
+@pytest.mark.parametrize(("epochs", "is_named"), [(2, False), (3, True)])
+def test_a_stream_that_restarted_once_is_not_said_to_restart_again_and_again(epochs: int, is_named: bool) -> None:
+    evidence = stream(epochs=epochs)
+    assert ("restarts" in {finding.about for finding in findings(evidence)}) == is_named
+
+
 def test_a_clock_that_is_slightly_ahead_is_not_another_clock() -> None:
     assert text(stream(age_ms=-400.0), "age") == "samples are stamped 400 ms in the future"
     assert abouts(stream(age_ms=1.7e12)) == ["clock"]

@@ -171,6 +171,27 @@ def test_a_hole_without_a_counter_is_interpolated_and_not_lost() -> None:
     assert figures.interpolated_share == pytest.approx(0.9 / 9.9, abs=0.02)
 
 
+@pytest.mark.parametrize(("before_hz", "after_hz"), [(207.5, 15.6), (100.0, 50.0), (50.0, 12.5), (25.0, 100.0)])
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_rate_that_changes_is_known_after_four_seconds_and_never_the_mean_of_both(
+    before_hz: float, after_hz: float, size: int
+) -> None:
+    before, after = np.arange(0, 10, 1 / before_hz), np.arange(10, 25, 1 / after_hz)
+    observer, rates = StreamObserver(live=True), {}
+    for chunk in stream(np.concatenate([before, after]), size, announced_hz=before_hz):
+        observer.push(chunk, chunk.received_s)
+        rates[chunk.received_s] = observer.figures(chunk.received_s)
+    for at_s, figures in rates.items():
+        if not 4 <= at_s:
+            continue
+        assert figures.rate_hz is not None
+        expected = [rate for rate, holds in ((before_hz, at_s < 15), (after_hz, at_s > 10)) if holds]
+        assert min(abs(figures.rate_hz / rate - 1) for rate in expected) < 0.25, at_s
+        if at_s > 15:
+            assert figures.rate_hz == pytest.approx(after_hz, rel=0.2), at_s
+            assert figures.span_s >= 3.5
+
+
 def test_another_setting_of_the_sensor_voids_the_earlier_figures() -> None:
     slower = stream(10 + np.arange(100) / 25.0, announced_hz=25.0, first=500)
     figures = observed(stream(np.arange(500) / 50.0), slower)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+from typing import Any
 
 import pytest
 
 from kinestream.core.signals import SampleChunk
 from kinestream.ingest.lsl import LslSource
+from kinestream.ingest.lsl.network import Network
 from tests.ingest.lsl.test_field_cases import RUN, Outlet, name
 from tests.ingest.zmq.test_zmq import PATIENCE_S
 
@@ -53,3 +57,23 @@ async def test_once_ends_with_a_reason() -> None:
         _ = [chunk async for chunk in chunks]
     await source.aclose()
     assert source.receptions()[0].remarks == ("the stream disappeared: ended, because the address has once=1",)
+
+
+async def test_an_outlet_that_goes_while_the_run_ends_prints_no_traceback() -> None:
+    pylsl = pytest.importorskip("pylsl")
+    network, has_ended, complaints = Network(pylsl), threading.Event(), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def pull() -> None:
+        has_ended.wait(PATIENCE_S)
+        raise pylsl.LostError("the stream has been lost.")
+
+    pulling = asyncio.create_task(network.call(pull))
+    await asyncio.sleep(0)
+    pulling.cancel()
+    has_ended.set()
+    await network.idle()
+    del network, pulling
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
