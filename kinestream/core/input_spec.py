@@ -20,6 +20,9 @@ are made of ``acc_*`` and ``gyro_*``; no source offers them."""
 MIN_RATE_SHARE = 0.8
 """Least share of the model's rate that a sensor must reach: clocks differ, and a 40 Hz watch still shows a gait."""
 
+CLOCK_TOLERANCE = 0.02
+"""Share by which cheap clocks are off: what a sensor keeps may be this much below what it announces."""
+
 STEADY_SHARE = 0.8
 """Largest distance of samples as a share of the longest bridged gap; the rest is a margin for jitter."""
 

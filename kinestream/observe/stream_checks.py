@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from kinestream.core.errors import InputMismatch
 from kinestream.core.evidence import RATE_TOLERANCE
-from kinestream.core.input_spec import MIN_RATE_SHARE
+from kinestream.core.input_spec import CLOCK_TOLERANCE, MIN_RATE_SHARE
 
 from .evidence import Evidence
 from .findings import Finding, problem, warning
 
 LEAST_S = 3.5
 """Seconds of signal from which on a rate is believed."""
-RATE_OK = 0.02
-"""Allowed relative difference of the measured and the announced rate; cheap clocks are off by up to 2 %."""
+RATE_OK = CLOCK_TOLERANCE
+"""Allowed relative difference of the measured and the announced rate."""
 LOSS_SEEN, LOSS_BAD = 0.005, 0.05
 """Share of the last seconds' samples that is reported, and above which windows are often incomplete."""
 JITTER = 0.5
@@ -82,7 +82,7 @@ def check_slow(e: Evidence) -> Finding | None:
     if f is None or f.rate_hz is None or e.spec is None or not _is_known(e):
         return None
     bears_hz = MIN_RATE_SHARE * min(e.spec.fs_hz, e.bears_hz or e.spec.fs_hz)
-    if f.rate_hz >= bears_hz:
+    if f.rate_hz >= bears_hz * (1 - CLOCK_TOLERANCE):
         return None
     text = f"{f.rate_text()}: no motion above {f.rate_hz / 2:.3g} Hz; the model reads {e.spec.fs_hz:g} Hz"
     advice = f"sample at {MIN_RATE_SHARE * e.spec.fs_hz:g} Hz or more, or choose a model made for this rate"

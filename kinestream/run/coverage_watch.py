@@ -47,10 +47,14 @@ class CoverageWatch:
         self.least = least
         self._streams: dict[str, _Stream] = {}
 
-    def see(self, window: Window) -> bool:
-        """Take the next window of a stream, and return whether too little of it was measured."""
+    def see(self, window: Window, *, is_slow: bool = False) -> bool:
+        """Take the next window of a stream, and return whether too little of it was measured.
+
+        Args:
+            is_slow: its samples came evenly, but more slowly than the model bears.
+        """
         stream = self._streams.get(window.stream)
-        is_low = self.least > 0 and window.coverage <= min(self.least, _NOT_ALL)
+        is_low = self.least > 0 and (is_slow or window.coverage <= min(self.least, _NOT_ALL))
         if stream is None:
             if not is_low:
                 return False
@@ -73,15 +77,20 @@ class CoverageWatch:
             is_new: it comes up with the first such window, which needs no count.
         """
         stream = self._streams[name]
-        share = f"only {100 * stream.coverage / stream.windows:.0f} % of the samples of the windows were measured"
+        coverage = stream.coverage / stream.windows
+        share = f"only {100 * coverage:.0f} % of the samples of the windows were measured"
+        if coverage > self.least:
+            share = "the samples come more slowly than the model bears"
         shown = f"the activity is shown as unknown{'' if is_new else _so_far(stream.windows)}"
         if figures is not None and figures.burst_samples is not None and figures.burst_samples > 1:
             burst = f"{figures.burst_samples} samples come with one time"
             return _problem(name, f"{share} ({burst}): {shown}", "stamp each sample in the sensor, or send them evenly")
-        if figures is not None and figures.is_slow:
+        if figures is not None and figures.rate_hz is not None and (figures.is_slow or coverage > self.least):
             rate = f"{figures.rate_hz:.3g} Hz"
             rates = f"{rate} arrive, {figures.announced_hz:g} announced"
             return _problem(name, f"{share} ({rates}): {shown}", f"set the sensor's rate, or pick a model for {rate}")
+        if coverage > self.least:
+            return _problem(name, f"{share}: {shown}", "set the sensor's rate, or pick a model made for it")
         text = f"{share}, the others were interpolated over holes: {shown}"
         advice = "bring the receiver closer, or show such windows all the same with --min-coverage 0"
         return _problem(name, text, advice)
@@ -96,11 +105,15 @@ class CoverageWatch:
     def past(self) -> list[str]:
         """Return one line for each stream whose low coverage is over, for the summary of the run."""
         return [
-            f"{name}: at most {100 * self.least:g} % of the samples were measured in {stream.windows} "
-            f"window{'s' * (stream.windows != 1)}, shown as unknown"
+            f"{name}: {self._reason(stream)} in {stream.windows} window{'s' * (stream.windows != 1)}, shown as unknown"
             for name, stream in list(self._streams.items())
             if not stream.is_low
         ]
+
+    def _reason(self, stream: _Stream) -> str:
+        if stream.coverage > self.least * stream.windows:
+            return "the samples came more slowly than the model bears"
+        return f"at most {100 * self.least:g} % of the samples were measured"
 
     def counts(self) -> dict[str, int]:
         """Return the number of windows of low coverage; nothing where there is none."""

@@ -21,6 +21,7 @@ from kinestream.policy import Battery, Policy, PolicyState
 from kinestream.windowing import ChannelMap, StreamWindows
 
 from .coverage_watch import MIN_COVERAGE, CoverageWatch
+from .pace_watch import PaceWatch
 from .decision_loop import DecisionLoop, StreamTime
 from .wear_watch import NOTHING_KNOWN, Wear, WearWatch
 
@@ -117,6 +118,7 @@ class Pipeline:
         self._loop = DecisionLoop(self.spec.hop_s)
         self.wear = WearWatch(engine.model)
         self.coverage = CoverageWatch(min_coverage)
+        self._pace = PaceWatch(self.spec)
 
     def __repr__(self) -> str:
         return f"<Pipeline of {self.engine.model.name}: {type(self.policy).__name__}, {len(self._streams)} streams>"
@@ -155,6 +157,7 @@ class Pipeline:
             self.spec.check_rate(chunk.fs_hz)
         # Pieces are short enough that a sensor change always takes effect after the piece that asked for it.
         for piece in _pieces(chunk, max(1, int(SENSOR_CHANGE_DELAY_S * chunk.fs_hz))):
+            self._pace.push(piece)
             yield from self._decide(stream.push(piece))
 
     def conclude(self, due: DueWindow, output: Output) -> Prediction:
@@ -222,6 +225,7 @@ class Pipeline:
             "battery": self.battery.state() if self.battery else None,
             "wear": self.wear.state(),
             "coverage": self.coverage.state(),
+            "pace": self._pace.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -235,6 +239,7 @@ class Pipeline:
             self.battery.restore(state["battery"])
         self.wear.restore(state["wear"])
         self.coverage.restore(state.get("coverage", {}))
+        self._pace.restore(state.get("pace", {}))
 
     def _run(self, due: DueWindow) -> Prediction:
         return self.conclude(due, self.engine.predict(due.window.x, due.decision.subnet))
@@ -248,8 +253,10 @@ class Pipeline:
     def _decide(self, windows: Iterable[Window]) -> Iterator[DueWindow]:
         for window in windows:
             now_s = self._time.after(window)
-            wear = self.wear.see(window, self._streams[window.stream].segmenter.resets)
-            low_coverage = self.coverage.see(window)
+            stream = self._streams[window.stream]
+            wear = self.wear.see(window, stream.segmenter.resets)
+            is_slow = self._pace.is_slow(window, stream.sensor.slowest_hz)
+            low_coverage = self.coverage.see(window, is_slow=is_slow)
             if self._loop.skips(window.stream):
                 continue
             policy = self.policy  # a person may change it meanwhile

@@ -28,7 +28,7 @@ def make_pipeline() -> Callable[..., Pipeline]:
 
 
 def chunks(
-    rate_hz: float, announced_hz: float = 50.0, *, size: int = 20, seconds: float = 20.0, missing: slice | None = None
+    rate_hz: float, announced_hz: float = 50.0, *, size: int = 20, seconds: float = 20.0, missing: slice | np.ndarray | None = None
 ) -> Iterator[SampleChunk]:
     """A calm sensor that keeps one rate and announces another, without a counter."""
     t = np.arange(int(seconds * rate_hz)) / rate_hz
@@ -47,9 +47,10 @@ def predictions(pipeline: Pipeline, stream: Iterator[SampleChunk]) -> list[Predi
 
 
 @pytest.mark.parametrize(
-    ("rate_hz", "is_low"), [(12.5, True), (13.1, True), (25.0, True), (40.0, False), (50.0, False)]
+    ("rate_hz", "is_low"),
+    [(12.5, True), (13.1, True), (25.0, True), (34.0, True), (38.0, True), (39.4, False), (40.0, False), (50.0, False)],
 )
-def test_windows_that_are_mostly_interpolated_are_marked(
+def test_windows_of_a_sensor_slower_than_the_model_bears_are_marked(
     make_pipeline: Callable[..., Pipeline], rate_hz: float, is_low: bool
 ) -> None:
     pipeline = make_pipeline()
@@ -61,11 +62,23 @@ def test_windows_that_are_mostly_interpolated_are_marked(
 
 
 def test_marks_do_not_depend_on_how_the_stream_is_cut(make_pipeline: Callable[..., Pipeline]) -> None:
-    marks = []
-    for size in (1, 7, 1000):
-        shown = predictions(make_pipeline(), chunks(50.0, size=size, missing=slice(200, 210)))
-        marks.append([(p.index, p.low_coverage, p.coverage) for p in shown])
-    assert marks[0] == marks[1] == marks[2]
+    for rate_hz in (50.0, 38.6):
+        marks = []
+        for size in (1, 7, 1000):
+            shown = predictions(make_pipeline(), chunks(rate_hz, size=size, missing=slice(200, 210)))
+            marks.append([(p.index, p.low_coverage, p.coverage) for p in shown])
+        assert marks[0] == marks[1] == marks[2]
+
+
+@pytest.mark.parametrize("rate_hz", [40.0, 50.0, 77.45])
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_a_sensor_that_is_fast_enough_is_not_called_slow_for_what_it_loses(
+    make_pipeline: Callable[..., Pipeline], rate_hz: float, share: float
+) -> None:
+    lost = np.random.default_rng(1).random(int(60 * rate_hz)) < share
+    stream = chunks(rate_hz, rate_hz, seconds=60.0, missing=np.flatnonzero(lost))
+    for p in predictions(make_pipeline(), stream):
+        assert p.low_coverage == (p.coverage <= 0.5)
 
 
 @pytest.mark.parametrize("announced_hz", [50.0, 52.0, 60.0, 100.0, 200.0])
@@ -144,6 +157,19 @@ def test_the_notice_names_the_cause_and_what_to_do(make_pipeline: Callable[..., 
         assert "the activity is shown as unknown" in text
         assert cause in text
         assert advice in text
+
+
+def test_a_sensor_a_little_too_slow_is_called_so(make_pipeline: Callable[..., Pipeline]) -> None:
+    pipeline = make_pipeline()
+    assert all(p.low_coverage for p in predictions(pipeline, chunks(36.0)))
+    text = str(pipeline.coverage.notice("wrist", figures(rate_hz=36.0)))
+    assert text.startswith("wrist: the samples come more slowly than the model bears (36 Hz arrive, 50 announced)")
+    assert "pick a model for 36 Hz" in text
+    later = list(chunks(50.0))
+    shown = predictions(pipeline, (replace(c, t=c.t + 30, session="b", received_s=c.received_s + 30) for c in later))
+    assert not any(p.low_coverage for p in shown)
+    [past] = pipeline.coverage.past()
+    assert past.startswith("wrist: the samples came more slowly than the model bears in ")
 
 
 def test_a_short_spell_is_told_as_past(make_pipeline: Callable[..., Pipeline]) -> None:
