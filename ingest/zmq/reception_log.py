@@ -108,9 +108,7 @@ class ReceptionLog:
         unwanted = dict(self._unwanted.most_common()) if missing else {}
         if unwanted and self._ours:
             right = f"imu/{name}" if name in self._selected else f"imu/{self._ours}"
-            remarks += (
-                f"messages under '{self._ours}' have the right format: the sender must use the topic '{right}'",
-            )
+            expected += f", so {right} for the messages under {self._ours}, whose format is right"
         return Reception(
             name,
             received.packets,

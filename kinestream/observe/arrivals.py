@@ -119,7 +119,10 @@ def since_change(arrivals: Arrivals) -> Arrivals:
     if any(abs(pace / paces[newest] - 1) <= CHANGED for pace in others):
         return arrivals  # a hole, not a change: the pace is what it was before
     kept = slice(ends[older + 1] + (older + 1 < len(paces)), ends[newest] + 1)
-    return Arrivals(*(column[kept] for column in arrivals))
+    a = arrivals
+    return Arrivals(
+        a.at_s[kept], a.received_s[kept], a.age_s[kept], a.taken[kept], a.lost[kept], a.epoch[kept], a.t[kept]
+    )
 
 
 def rate_of(index: NDArray[np.float64], t: NDArray[np.float64]) -> float | None:

@@ -21,8 +21,8 @@ from kinestream.policy import Battery, Policy, PolicyState
 from kinestream.windowing import ChannelMap, StreamWindows
 
 from .coverage_watch import MIN_COVERAGE, CoverageWatch
-from .pace_watch import PaceWatch
 from .decision_loop import DecisionLoop, StreamTime
+from .pace_watch import PaceWatch
 from .wear_watch import NOTHING_KNOWN, Wear, WearWatch
 
 SENSOR_CHANGE_DELAY_S = 1.0

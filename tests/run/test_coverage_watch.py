@@ -28,7 +28,12 @@ def make_pipeline() -> Callable[..., Pipeline]:
 
 
 def chunks(
-    rate_hz: float, announced_hz: float = 50.0, *, size: int = 20, seconds: float = 20.0, missing: slice | np.ndarray | None = None
+    rate_hz: float,
+    announced_hz: float = 50.0,
+    *,
+    size: int = 20,
+    seconds: float = 20.0,
+    missing: slice | np.ndarray | None = None,
 ) -> Iterator[SampleChunk]:
     """A calm sensor that keeps one rate and announces another, without a counter."""
     t = np.arange(int(seconds * rate_hz)) / rate_hz
