@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from kinestream.core.errors import DataDamaged
@@ -32,11 +33,13 @@ def check_recording(folder: Path) -> CheckReport:
             report.recordings, report.subjects = len(dataset), len(dataset.subjects)
             for recording in dataset:
                 report.add(recording)
-            for _ in reader.chunks():  # looks for missing files
+            for _ in chain(reader.chunks(), reader.predictions()):  # looks for missing files
                 pass
         except DataDamaged as error:
             report.problems.append(str(error))
-    report.problems += [finding for finding in reader.findings if finding not in report.problems]
+    recovered = (reader.manifest.get("ended") or {}).get("how") == "recovered"
+    if not recovered:  # a repaired recording documents what it lost, as a note
+        report.problems += [finding for finding in reader.findings if finding not in report.problems]
     counted = ", ".join(f"{rows[kind]} {kind}" for kind in KINDS)
     report.notes.append(f"{counted} in {len(reader.segments)} segments are readable")
     report.notes += [notice for notice in notices_of(reader) if notice not in report.problems]

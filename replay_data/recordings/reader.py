@@ -16,7 +16,7 @@ from kinestream.core.errors import DataDamaged, DataMissing
 from kinestream.core.signals import SampleChunk
 
 from .description import Description, Since, formats_in
-from .layout import ManifestDamaged, read_manifest, segment_numbers, segment_path, tail_path
+from .layout import ManifestDamaged, read_manifest, segment_numbers
 from .rebuild import rebuild_manifest
 from .schema import COMPUTED, DROPPED, NOT_RECORDED, Event, Format, PredictionRecord
 from .segments import Segment, describe_segment, read_segment
@@ -101,11 +101,16 @@ class RecordingReader:
     def events(self) -> list[Event]:
         """All readable events, in order; ``findings`` names the files that are not readable."""
         events: list[Event] = []
+        rows = 0
         for number in self.segments:
             try:
-                events += events_of(self.table("events", number))
+                segment = self.segment("events", number)
+                events += events_of(segment.table)
             except DataDamaged as error:
                 self._find(str(error))
+            else:
+                rows = self._rows_before("events", segment.description, rows) + len(segment.table)
+        self._look_at_end("events", rows)
         return events
 
     def counts(self) -> dict[str, int]:
@@ -152,8 +157,12 @@ class RecordingReader:
 
     def predictions(self) -> Iterator[PredictionRecord]:
         """The predictions of the live run, in order, with everything their decisions depended on."""
+        rows = 0
         for number in self.segments:
-            yield from predictions_of(self.table("predictions", number), self.model_labels)
+            segment = self.segment("predictions", number)
+            rows = self._rows_before("predictions", segment.description, rows) + len(segment.table)
+            yield from predictions_of(segment.table, self.model_labels)
+        self._look_at_end("predictions", rows)
 
     @cached_property
     def formats(self) -> Formats:
@@ -171,27 +180,24 @@ class RecordingReader:
         rows = 0
         for number in self.segments:
             segment = self.segment("samples", number)
-            if description := segment.description:
-                rows = self._look_for_missing(description, rows)
-            rows += len(segment.table)
-            yield segment.table, _by_stream(description.formats) if description else None
-        ended = self.manifest.get("ended") or {}
-        if ended.get("how") == "closed" and (lost := ended.get("rows", {}).get("samples", 0) - rows) > 0:
-            self._find(f"{self.folder} lacks its last {lost} samples: samples files are missing")
+            rows = self._rows_before("samples", segment.description, rows) + len(segment.table)
+            yield segment.table, _by_stream(segment.description.formats) if segment.description else None
+        self._look_at_end("samples", rows)
 
-    def _look_for_missing(self, description: Description, rows: int) -> int:
-        """Note which files are missing by what a segment knows of its neighbours; return the rows before it."""
-        number = description.number
-        if not tail_path(self.folder, number).exists():
-            for kind in ("predictions", "events"):
-                path = segment_path(self.folder, kind, number)
-                if description.rows[kind] and not path.exists():
-                    self._find(f"{path} is missing: its {description.rows[kind]} {kind} are lost")
-        if description.rows_before is None:
-            return rows
-        if (lost := description.rows_before["samples"] - rows) > 0:
-            self._find(f"{self.folder} lacks {lost} samples before segment {number}: files are missing or damaged")
-        return description.rows_before["samples"]
+    def _rows_before(self, kind: str, description: Description | None, found: int) -> int:
+        """The rows of a table before a segment: those found, or those that the segment knows of."""
+        if description is None or description.rows_before is None:
+            return found
+        rows = description.rows_before[kind]
+        if rows > found:
+            before = f"before segment {description.number}"
+            self._find(f"{self.folder} lacks {rows - found} {kind} {before}: files are missing or damaged")
+        return rows
+
+    def _look_at_end(self, kind: str, found: int) -> None:
+        ended = self.manifest.get("ended") or {}
+        if ended.get("how") == "closed" and (lost := ended.get("rows", {}).get(kind, 0) - found) > 0:
+            self._find(f"{self.folder} lacks its last {lost} {kind}: files are missing or damaged")
 
     def _format_of(self, stream: str, chunk: int, described: Formats | None) -> Format:
         for formats in (described, None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -136,6 +137,21 @@ def test_other_users_cannot_read_a_recording(folder: Path) -> None:
     recording = folder / "monday"
     assert recording.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in recording.iterdir()} == {0o600}
+
+
+def test_a_run_without_its_manifest_is_repeated_with_a_notice_and_repaired(folder: Path, tmp_path: Path) -> None:
+    lost = Path(shutil.copytree(folder / "monday", tmp_path / "monday"))
+    (lost / "recording.json").unlink()
+    replay = kinestream(folder, "replay", lost, "--speed", "max", "--json")
+    assert "recording.json" in replay.stderr
+    assert "the segments describe their samples themselves" in replay.stderr
+    assert "all equal to the recorded ones" in replay.stderr
+    report = json.loads(kinestream(folder, "data", "check", lost, "--json", status=1).stdout)
+    samples = sum(map(len, RecordingReader(folder / "monday").chunks()))
+    assert "recording.json" in report["problems"][0]
+    assert f"{samples} samples recovered: the manifest is rebuilt" in kinestream(folder, "recover", lost).stdout
+    report = json.loads(kinestream(folder, "data", "check", lost, "--json").stdout)
+    assert (report["sound"], report["samples"]) == (True, samples)
 
 
 def test_an_unusable_folder_is_refused_before_the_run_starts(folder: Path) -> None:

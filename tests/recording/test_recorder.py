@@ -20,7 +20,7 @@ from kinestream.recording import recorder as recording
 from kinestream.recording.manifest import describe
 from kinestream.recording.recorder import Recorder
 from kinestream.recording.rerun import RerunSession
-from kinestream.replay_data.recordings import RecordingReader, recover
+from kinestream.replay_data.recordings import RecordingReader, open_recording, recover
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import QUEUE_CHUNKS, Session
 from kinestream.windowing import ChannelMap
@@ -339,3 +339,32 @@ async def test_a_hanging_disk_does_not_keep_the_run_from_ending(
     assert failures == [recorder.failure] == recorder.notices()
     assert "does not answer" in failures[0]
     answers.set()  # lets the recorder's thread end
+
+
+async def test_values_that_no_recording_holds_cost_their_stream_and_no_other(tmp_path: Path) -> None:
+    failures: list[str] = []
+    recorder = Recorder(tmp_path / "r", describe(source_name="s", live=True), live=True, on_failure=failures.append)
+    sound = cut(regular(200), 20)
+    strange = [
+        replace(sound[0], stream="far", seq=2**63),
+        replace(sound[0], stream="before", seq=-1),
+        replace(sound[0], stream="rate", fs_hz=float("nan")),
+        replace(sound[0], stream="\udcff"),
+        replace(sound[0], stream="labels", labels=np.full(20, 2**40), label_names=("walking",)),
+        replace(sound[0], stream="shape", x=sound[0].x[:, :2]),
+    ]
+    for chunk in sound:
+        for other in strange:
+            await recorder.take(other)
+        await recorder.take(chunk)
+    await recorder.close(70, {})
+    assert failures == []
+    assert recorder.not_recorded == 6 * 200
+    assert "far: 200 samples are not recorded: sequence number 9223372036854775808" in " ".join(recorder.notices())
+    reader = RecordingReader(tmp_path / "r")
+    assert {chunk.stream for chunk in reader.chunks()} == {"s"}
+    assert sum(map(len, reader.chunks())) == 200
+    assert reader.counts() == {"not_recorded": 6 * 200}
+    notices = open_recording(tmp_path / "r").notices
+    assert sum("were not recorded: " in notice for notice in notices) == 6
+    assert "faster than the disk" not in " ".join(notices)

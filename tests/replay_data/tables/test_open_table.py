@@ -270,6 +270,17 @@ def test_a_truncated_parquet_file_is_refused(tmp_path: Path) -> None:
         open_table(path)
 
 
+def test_a_flipped_bit_in_a_parquet_page_with_a_checksum_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "made.parquet"
+    t = np.arange(2000) / 50
+    pq.write_table(pa.table({"t": t, "ax": t, "ay": t, "az": t + 9.8}), path, write_page_checksum=True)
+    damaged = bytearray(path.read_bytes())
+    damaged[4000] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DataDamaged, match="CRC"):
+        open_dataset(str(path))[0]
+
+
 def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"no file .*nothing\.csv"):
         open_dataset(str(tmp_path / "nothing.csv"))

@@ -1,0 +1,1 @@
+"""Deliberate harm, and what it costs: flipped bits in recordings."""

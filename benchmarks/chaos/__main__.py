@@ -1,0 +1,24 @@
+"""Harm a recording on purpose, and report what it costs.
+
+python -m benchmarks.chaos flips
+python -m benchmarks.chaos flips --flips 2000 --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.chaos import flips
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    flips.add_parser(kinds)
+    args = parser.parse_args()
+    sys.exit(args.run(args))
+
+
+if __name__ == "__main__":
+    main()
