@@ -245,6 +245,8 @@ def run_export(args: argparse.Namespace) -> int:
 
             for path in export_motion_bids(reader, args.motion_bids, args.task):
                 show(path)
+        for finding in reader.findings:
+            say(finding)
     except OSError as error:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}; choose another place") from None
     return 0

@@ -56,11 +56,24 @@ def read_checked(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
     """
     _verify(content)
     try:
-        table = pq.read_table(pa.BufferReader(content), schema=schema, page_checksum_verification=True)
+        # Without threads: a minute is small, and Arrow's pool can abort a process that ends right after a read.
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            table = file.read(use_threads=False)
+        if schema is not None:
+            table = _conformed(table, schema)
         table.validate(full=True)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError, KeyError) as error:
         raise DataDamaged(_reason(error)) from None
     return table
+
+
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema; null where the table lacks one."""
+    columns = [
+        table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def about_of(content: bytes) -> dict[str, str]:

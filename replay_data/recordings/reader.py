@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from kinestream.core.errors import DataDamaged, DataMissing
 from kinestream.core.signals import SampleChunk
 
 from .description import Description, Since, formats_in
-from .layout import ManifestDamaged, read_manifest, segment_numbers
+from .layout import KINDS, ManifestDamaged, read_manifest, segment_numbers, segment_path, tail_path
 from .rebuild import rebuild_manifest
 from .schema import COMPUTED, DROPPED, NOT_RECORDED, Event, Format, PredictionRecord
 from .segments import Segment, describe_segment, read_segment
@@ -65,8 +66,7 @@ class RecordingReader:
             return tuple(model.get("labels", ()))
         if not self.manifest_rebuilt:
             return ()
-        found = (describe_segment(self.folder, number) for number in self.segments)
-        return next((description.model_labels for description in found if description), ())
+        return next((found.model_labels for found in self._descriptions() if found), ())
 
     @property
     def segments(self) -> list[int]:
@@ -169,11 +169,17 @@ class RecordingReader:
         """The formats of all streams: those that events announce, and those that only segments still know."""
         found = formats_in(self.events)
         known = {(since.stream, since.chunk) for since in found}
+        rows: dict[str, float] = dict.fromkeys(KINDS, 0)
         for number in self.segments:
-            if description := describe_segment(self.folder, number):
+            description = describe_segment(self.folder, number)
+            if description:
                 found += [since for since in description.formats if (since.stream, since.chunk) not in known]
                 known |= {(since.stream, since.chunk) for since in description.formats}
+            rows = self._rows_after(number, description, rows)
         return _by_stream(sorted(found, key=lambda since: since.chunk))
+
+    def _descriptions(self) -> Iterator[Description | None]:
+        return (describe_segment(self.folder, number) for number in self.segments)
 
     def _samples(self) -> Iterator[tuple[pa.Table, Formats | None]]:
         """The samples of each segment, and the formats that it describes itself."""
@@ -184,20 +190,30 @@ class RecordingReader:
             yield segment.table, _by_stream(segment.description.formats) if segment.description else None
         self._look_at_end("samples", rows)
 
-    def _rows_before(self, kind: str, description: Description | None, found: int) -> int:
+    def _rows_before(self, kind: str, description: Description | None, found: float) -> float:
         """The rows of a table before a segment: those found, or those that the segment knows of."""
         if description is None or description.rows_before is None:
             return found
         rows = description.rows_before[kind]
         if rows > found:
             before = f"before segment {description.number}"
-            self._find(f"{self.folder} lacks {rows - found} {kind} {before}: files are missing or damaged")
+            self._find(f"{self.folder} lacks {rows - found:.0f} {kind} {before}: files are missing or damaged")
         return rows
 
-    def _look_at_end(self, kind: str, found: int) -> None:
+    def _rows_after(self, number: int, description: Description | None, rows: dict[str, float]) -> dict[str, float]:
+        """The rows of each table up to the end of a segment, by its description; infinite where nothing says it."""
+        if description is None or tail_path(self.folder, number).exists():
+            return dict.fromkeys(KINDS, math.inf)
+        for kind in KINDS:
+            path = segment_path(self.folder, kind, number)
+            if description.rows[kind] and not path.exists():
+                self._find(f"{path} is missing: its {description.rows[kind]} {kind} are lost")
+        return {kind: self._rows_before(kind, description, rows[kind]) + description.rows[kind] for kind in KINDS}
+
+    def _look_at_end(self, kind: str, found: float) -> None:
         ended = self.manifest.get("ended") or {}
         if ended.get("how") == "closed" and (lost := ended.get("rows", {}).get(kind, 0) - found) > 0:
-            self._find(f"{self.folder} lacks its last {lost} {kind}: files are missing or damaged")
+            self._find(f"{self.folder} lacks its last {lost:.0f} {kind}: files are missing or damaged")
 
     def _format_of(self, stream: str, chunk: int, described: Formats | None) -> Format:
         for formats in (described, None):
@@ -219,7 +235,8 @@ class RecordingReader:
                 raise
             self.manifest_rebuilt = True
             what = "is missing" if isinstance(error, DataMissing) else f"is not used ({error})"
-            without = "" if rebuilt.get("model") else "; the model and the policy of the run are lost"
+            ran = any(found and found.model_labels for found in self._descriptions())
+            without = "; the model and the policy of the run are lost" if ran and not rebuilt.get("model") else ""
             self._find(
                 f"recording.json of {self.folder} {what}: the segments describe their samples themselves{without}; "
                 f"kinestream recover {self.folder} writes it again"

@@ -126,10 +126,12 @@ def test_samples_outlive_the_manifest_and_all_events(folder: Path) -> None:
     for path in [folder / "recording.json", *folder.glob("events-*"), *folder.glob("predictions-*")]:
         path.unlink()
     assert content(folder) == recorded()
+    assert "the model and the policy of the run are lost" in RecordingReader(folder).findings[0]
     worn, wrist = open_recording(folder)
     assert (worn.label_names, len(worn), len(wrist), wrist.fs_hz) == (("walking", "sitting"), 400, 200, 25.0)
     report = recover(folder)
     assert (report.manifest, report.kept["samples"]) == ("rebuilt", 600)
+    assert "the model and the policy of the run are lost" not in " ".join(open_recording(folder).notices)
     assert RecordingReader(folder).manifest["source"] == {"name": "test", "live": False}
     assert content(folder) == recorded()
 
@@ -199,6 +201,10 @@ def test_a_missing_segment_is_counted(folder: Path) -> None:
     report = check_recording(folder)
     assert not report.sound
     assert f"lacks {rows} samples before segment 2" in " ".join(report.problems)
+    assert f"samples-000001.parquet is missing: its {rows} samples are lost" in " ".join(open_recording(folder).notices)
+    for path in folder.glob("*-000001.parquet"):
+        path.unlink()
+    assert f"lacks {rows} samples before segment 2" in " ".join(open_recording(folder).notices)
 
 
 def test_missing_last_samples_are_counted(folder: Path) -> None:
