@@ -78,6 +78,11 @@ EXAMPLES: dict[str, Evidence] = {
     "slow_sensor": _nothing(replace(_PHONE, sensor_hz={"totalacceleration": 100.0, "gyroscope": 1.0})),
     "unpaired": _nothing(replace(_PHONE, newest_s={"totalacceleration": 1208.3, "gyroscope": 8.31})),
     "unread": _nothing(Reception("wrist", packets=40, expected="acceleration")),
+    "refused": replace(
+        SOUND,
+        refused="the model needs gyro_x, gyro_y, gyro_z, the source offers acc_x, acc_y, acc_z; choose a model made "
+        "for this sensor (kinestream models list)",
+    ),
     "channels": _figures(channels=ACC),
     "windows": replace(_figures(windows=0, coverage=None, rate_hz=3.3, longest_hole_s=0.31), windowless_s=9.0),
     "obedience": replace(

@@ -59,6 +59,11 @@ class BleSource:
         self._closed_counts: Counter[str] = Counter()
         self._round = asyncio.Event()  # a round of reading has ended
 
+    @property
+    def gathers(self) -> bool:
+        """Whether the address names several devices."""
+        return len(self._address.targets) > 1
+
     async def chunks(self) -> AsyncIterator[SampleChunk]:
         """Yield chunks, in order within each device.
 

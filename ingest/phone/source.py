@@ -53,6 +53,7 @@ class SensorLoggerSource:
     """
 
     live = True
+    gathers = True
 
     def __init__(
         self, address: PhoneAddress, *, now: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S

@@ -54,6 +54,7 @@ class RelaySource:
 
     live = False
     """Waiting chunks stay in the relays' journals."""
+    gathers = True
 
     def __init__(self, uri: str, *, insecure: bool = False) -> None:
         self.name = uri

@@ -58,6 +58,7 @@ class ZmqSource:
 
     live = False
     """Messages may wait for a late pipeline: the socket's queue is bounded, and dropped messages are counted."""
+    gathers = True
 
     def __init__(self, uri: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self.name = uri

@@ -124,6 +124,14 @@ class Steerable(Protocol):
 
 
 @runtime_checkable
+class Gathering(Protocol):
+    """A source to which streams of several senders may come; one that fits no model does not end its run."""
+
+    gathers: bool
+    """Whether further streams may come."""
+
+
+@runtime_checkable
 class Acknowledging(Protocol):
     """A source whose sender keeps every chunk until it hears that the chunk was processed."""
 

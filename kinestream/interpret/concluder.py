@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.recent import Recent
 from kinestream.core.signals import UNKNOWN, Conclusion, Prediction
 
 from .calibration import Calibration
@@ -61,7 +62,7 @@ class Concluder:
         self._calibration = calibration
         self._rates = calibration.rates(classes)
         self._window_s = window_s
-        self._epochs: dict[str, tuple[str, MarkovFilter, Pool]] = {}  # the current one of each stream
+        self._epochs = Recent[str, tuple[str, MarkovFilter, Pool]]()  # the current one of each stream
 
     def conclude(self, prediction: Prediction) -> Prediction:
         """The prediction with its conclusion; call it in the order of each stream.

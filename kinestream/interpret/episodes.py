@@ -7,9 +7,11 @@ the label has held long enough.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from kinestream.core.errors import ConfigError
+from kinestream.core.recent import MOST_NAMES
 from kinestream.core.signals import Prediction
 
 MIN_S = 10.0
@@ -61,7 +63,7 @@ class EpisodeFinder:
             raise ConfigError(f"min_s is {min_s:g} and max_hole_s {max_hole_s:g}; neither may be negative")
         self.min_s = min_s
         self._max_hole_s = max_hole_s
-        self._strands: dict[str, _Strand] = {}
+        self._strands = OrderedDict[str, _Strand]()  # the newest window's stream last
 
     def add(self, prediction: Prediction) -> list[Episode]:
         """The episodes that this window ends. Uses the label of its conclusion if it has one."""
@@ -73,7 +75,10 @@ class EpisodeFinder:
             ended += strand.close()
             strand = None
         if strand is None:
+            if len(self._strands) >= MOST_NAMES:
+                ended += self._strands.popitem(last=False)[1].close()
             strand = self._strands[prediction.stream] = _Strand(prediction, self.min_s)
+        self._strands.move_to_end(prediction.stream)
         return ended + strand.add(prediction)
 
     def close(self) -> list[Episode]:

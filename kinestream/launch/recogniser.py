@@ -174,6 +174,8 @@ class Recogniser:
         if concluder:
             predictions = [concluder.conclude(prediction) for prediction in predictions]
         predictions = [withhold(p, self.model.needs_up, unknown_below or 0.0) for p in predictions]
+        for refusal in pipeline.refusals():
+            raise InputMismatch(refusal.reason)
         notices = [*_notices(pipeline.counts()), *pipeline.wear.notices(), *pipeline.wear.past()]
         notices += [*pipeline.coverage.notices(), *pipeline.coverage.past()]
         if not predictions:

@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     Check("slow_sensor", reception_checks.check_slow_sensor),
     Check("unpaired", reception_checks.check_unpaired),
     Check("unread", reception_checks.check_unread),
+    Check("refused", stream_checks.check_refused),
     Check("channels", stream_checks.check_channels),
     Check("windows", stream_checks.check_windows),
     Check("obedience", stream_checks.check_obedience),

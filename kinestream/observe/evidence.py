@@ -38,6 +38,8 @@ class Evidence:
     """Whether the samples come as they are measured; a recording's silence and age say nothing."""
     link: str = ""
     """The state of the link to the sensor, in words; empty: there is none."""
+    refused: str = ""
+    """Why the pipeline refuses the stream, with what to do after a semicolon; empty: it serves it."""
 
     @property
     def samples(self) -> int:
@@ -57,6 +59,7 @@ def gather(
     bears_hz: Mapping[str, float] | None = None,
     windowless_s: Mapping[str, float] | None = None,
     links: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
     since_start_s: float = 0.0,
     live: bool = True,
 ) -> Iterator[Evidence]:
@@ -68,14 +71,15 @@ def gather(
         source: its name, for messages.
         signals, bears_hz, windowless_s: by stream.
         links: the state of each link, by name.
+        refused: why a stream is refused, by name.
 
     >>> [evidence.name for evidence in gather("zmq+tcp://127.0.0.1:5556", [], [])]
     ['zmq+tcp://127.0.0.1:5556']
     """
     received = {reception.name: reception for reception in receptions}
     streams = {figure.stream: figure for figure in figures}
-    links = links or {}
-    for name in dict.fromkeys((*streams, *received, *links)) or (source,):
+    links, refused = links or {}, refused or {}
+    for name in dict.fromkeys((*streams, *received, *links, *refused)) or (source,):
         yield Evidence(
             name,
             streams.get(name),
@@ -87,4 +91,5 @@ def gather(
             (windowless_s or {}).get(name, 0.0),
             live,
             links.get(name, ""),
+            refused.get(name, ""),
         )

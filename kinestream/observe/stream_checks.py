@@ -39,9 +39,17 @@ _NEARER = "bring the receiver closer, with nothing between it and the sensor"
 _LATE = "predictions are late by this much: send smaller packets"
 
 
+def check_refused(e: Evidence) -> Finding | None:
+    """The stream cannot be served; its samples are counted and all other streams go on."""
+    if not e.refused:
+        return None
+    text, _, advice = e.refused.partition("; ")
+    return problem("refused", f"the stream is refused, all others go on: {text}", advice)
+
+
 def check_channels(e: Evidence) -> Finding | None:
     """The sensor lacks a channel that the model reads."""
-    if e.figures is None or e.spec is None:
+    if e.figures is None or e.spec is None or e.refused:
         return None
     try:
         e.spec.needed_from(e.figures.channels)
@@ -79,7 +87,7 @@ def check_rate(e: Evidence) -> Finding | None:
 def check_slow(e: Evidence) -> Finding | None:
     """The measured rate is below what the model bears."""
     f = e.figures
-    if f is None or f.rate_hz is None or e.spec is None or not _is_known(e):
+    if f is None or f.rate_hz is None or e.spec is None or e.refused or not _is_known(e):
         return None
     bears_hz = MIN_RATE_SHARE * min(e.spec.fs_hz, e.bears_hz or e.spec.fs_hz)
     if f.rate_hz >= bears_hz * (1 - CLOCK_TOLERANCE):
@@ -186,7 +194,7 @@ def check_coverage(e: Evidence) -> Finding | None:
 def check_windows(e: Evidence) -> Finding | None:
     """Samples arrive, but no window comes of them."""
     f, spec = e.figures, e.spec
-    if f is None or spec is None or not f.samples:
+    if f is None or spec is None or not f.samples or e.refused:
         return None
     if e.windowless_s < max(LEAST_S, WINDOWS_LATE * spec.window_s):
         return None

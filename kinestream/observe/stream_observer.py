@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinestream.core.chunk_form import flaw_of, signal_s
 from kinestream.core.evidence import StreamFigures
+from kinestream.core.live_streams import LiveStreams
 
 from .arrivals import (
     BREAK_S,
@@ -201,9 +203,15 @@ class StreamObservers:
     def __init__(self, *, live: bool) -> None:
         self._live = live
         self._streams: dict[str, StreamObserver] = {}
+        self._places = LiveStreams(on_forget=self._streams.pop)
 
     def push(self, chunk: SampleChunk, host_s: float) -> None:
-        """Take the next chunk of any stream; see ``StreamObserver.push``."""
+        """Take the next chunk of any stream; see ``StreamObserver.push``.
+
+        A flawed chunk, and one of a stream too many, is passed over.
+        """
+        if flaw_of(chunk) is not None or not self._places.touch(chunk.stream, signal_s(chunk)):
+            return
         observer = self._streams.get(chunk.stream)
         if observer is None:
             observer = self._streams[chunk.stream] = StreamObserver(live=self._live)
@@ -216,5 +224,5 @@ class StreamObservers:
             observer.see(window)
 
     def figures(self, host_s: float) -> list[StreamFigures]:
-        """Return the figures of each stream, in the order of their first chunks."""
-        return [observer.figures(host_s) for observer in self._streams.values()]
+        """Return the figures of each stream that has a place, in the order of their first chunks."""
+        return [observer.figures(host_s) for observer in list(self._streams.values())]

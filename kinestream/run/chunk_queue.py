@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from kinestream.core.recent import Recent
 from kinestream.core.signals import SampleChunk
 
 QUEUE_CHUNKS = 256
@@ -35,7 +36,7 @@ class ChunkQueue:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._closed = self._discarded = False
-        self._dropped_in_epoch: dict[str, tuple[str, int]] = {}  # of each stream: its epoch, samples dropped in it
+        self._dropped_in_epoch = Recent[str, tuple[str, int]]()  # of each stream: its epoch, samples dropped in it
 
     def __len__(self) -> int:
         return len(self._chunks)

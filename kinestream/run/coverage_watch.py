@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ MIN_COVERAGE = 0.5
 measures just this share, and straight lines between."""
 LOW_COVERAGE = "low_coverage"
 """The count of such windows."""
+MOST_NEW = 64
+"""Streams that wait to be announced, at most."""
 _NOT_ALL = 1 - 1e-9
 
 
@@ -27,6 +30,10 @@ class _Stream:
     windows: int = 0  # of low coverage
     coverage: float = 0.0  # their sum
     is_low: bool = False  # the newest window
+
+
+_FORGOTTEN = _Stream(windows=1)
+"""Stands for a stream that the pipeline's thread forgets while another asks."""
 
 
 class CoverageWatch:
@@ -46,6 +53,8 @@ class CoverageWatch:
             raise ConfigError(f"a least coverage of {least:g}; expected a share, 0 to 1, such as {MIN_COVERAGE:g}")
         self.least = least
         self._streams: dict[str, _Stream] = {}
+        self._new: deque[str] = deque(maxlen=MOST_NEW)
+        self._gone = 0  # windows of low coverage of the streams that left
 
     def see(self, window: Window, *, is_slow: bool = False) -> bool:
         """Take the next window of a stream, and return whether too little of it was measured.
@@ -59,15 +68,22 @@ class CoverageWatch:
             if not is_low:
                 return False
             stream = self._streams[window.stream] = _Stream()
+            self._new.append(window.stream)
         stream.is_low = is_low
         if is_low:
             stream.windows += 1
             stream.coverage += window.coverage
         return is_low
 
-    def streams(self) -> list[str]:
-        """Return the streams that have had a window of low coverage, the newest last."""
-        return list(self._streams)
+    def take_new(self) -> list[str]:
+        """Return the streams that have had a first window of low coverage since the last call, the newest last."""
+        names = [self._new.popleft() for _ in range(len(self._new))]
+        return [name for name in names if name in self._streams]
+
+    def forget(self, name: str) -> None:
+        """Forget a stream that left; its windows stay counted."""
+        stream = self._streams.pop(name, None)
+        self._gone += stream.windows if stream else 0
 
     def notice(self, name: str, figures: StreamFigures | None = None, *, is_new: bool = False) -> Notice:
         """Return what a person should know of such a stream, with what to do.
@@ -76,7 +92,7 @@ class CoverageWatch:
             figures: what arrives of it; None: unknown.
             is_new: it comes up with the first such window, which needs no count.
         """
-        stream = self._streams[name]
+        stream = self._streams.get(name, _FORGOTTEN)
         coverage = stream.coverage / stream.windows
         share = f"only {100 * coverage:.0f} % of the samples of the windows were measured"
         if coverage > self.least:
@@ -117,16 +133,18 @@ class CoverageWatch:
 
     def counts(self) -> dict[str, int]:
         """Return the number of windows of low coverage; nothing where there is none."""
-        windows = sum(stream.windows for stream in list(self._streams.values()))
+        windows = self._gone + sum(stream.windows for stream in list(self._streams.values()))
         return {LOW_COVERAGE: windows} if windows else {}
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere, as plain values."""
-        return {name: (stream.windows, stream.coverage, stream.is_low) for name, stream in self._streams.items()}
+        streams = {name: (stream.windows, stream.coverage, stream.is_low) for name, stream in self._streams.items()}
+        return {"streams": streams, "gone": self._gone}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
-        self._streams = {name: _Stream(*row) for name, row in state.items()}
+        self._streams = {name: _Stream(*row) for name, row in state.get("streams", {}).items()}
+        self._gone = state.get("gone", 0)
 
 
 def _problem(name: str, text: str, advice: str) -> Notice:

@@ -96,6 +96,11 @@ class DecisionLoop:
         self._own.setdefault(prediction.stream, deque(maxlen=REMEMBERED)).append(prediction)
         self._to_skip[prediction.stream] = prediction.decision.hop - 1
 
+    def forget(self, stream: str) -> None:
+        """Forget a stream that left."""
+        self._own.pop(stream, None)
+        self._to_skip.pop(stream, None)
+
     def snapshot(self) -> dict[str, Any]:
         """Everything needed to continue elsewhere: plain values and arrays."""
         return {
@@ -131,6 +136,7 @@ class StreamTime:
 
     def __init__(self) -> None:
         self._streams: dict[str, tuple[str | None, float, float]] = {}  # epoch, its last window's end, time so far
+        self._gone_s = 0.0  # the time of the longest stream that left
 
     def after(self, window: Window) -> float:
         """Seconds of signal up to the end of this window; the longest stream counts."""
@@ -139,12 +145,19 @@ class StreamTime:
         # A clock set back within an epoch adds what the window itself shows.
         total_s += step_s if step_s > 0 else window.t_end_s - window.t_start_s
         self._streams[window.stream] = (window.session, window.t_end_s, total_s)
-        return max(total for _, _, total in self._streams.values())
+        return max(self._gone_s, max(total for _, _, total in self._streams.values()))
+
+    def forget(self, stream: str) -> None:
+        """Forget a stream that left; stream time never goes back for it."""
+        _, _, total_s = self._streams.pop(stream, (None, 0.0, 0.0))
+        self._gone_s = max(self._gone_s, total_s)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values from which ``restore`` continues."""
-        return dict(self._streams)
+        return {"streams": dict(self._streams), "gone_s": self._gone_s}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Continue where ``snapshot`` was taken."""
-        self._streams = {stream: (row[0], row[1], row[2]) for stream, row in snapshot.items()}
+        streams = snapshot.get("streams", {})
+        self._streams = {stream: (row[0], row[1], row[2]) for stream, row in streams.items()}
+        self._gone_s = snapshot.get("gone_s", 0.0)

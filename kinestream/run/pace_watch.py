@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 LATER_S = 1.0
 """A window is cut at most this long after its last sample, holes apart."""
+MOST_PACE = 64.0
+"""More samples than at this multiple of the model's rate are forgotten: the stream's clock stands still."""
 
 
 @dataclass(slots=True)
 class _Stream:
     epoch: str
     times: deque[NDArray[np.float64]] = field(default_factory=deque)
+    held: int = 0  # samples
 
 
 class PaceWatch:
@@ -44,6 +48,7 @@ class PaceWatch:
 
     def __init__(self, spec: InputSpec) -> None:
         self._fs_hz, self._kept_s = spec.fs_hz, spec.window_s + spec.max_gap_s + LATER_S
+        self._most = math.ceil(MOST_PACE * spec.fs_hz * self._kept_s)
         self._streams: dict[str, _Stream] = {}
 
     def push(self, chunk: SampleChunk) -> None:
@@ -55,9 +60,10 @@ class PaceWatch:
         if not len(chunk):
             return
         times.append(chunk.t)
+        stream.held += len(chunk)
         oldest_s = chunk.t.item(0) - self._kept_s
-        while times[0].item(-1) < oldest_s:
-            times.popleft()
+        while len(times) > 1 and (times[0].item(-1) < oldest_s or stream.held > self._most):
+            stream.held -= len(times.popleft())
 
     def is_slow(self, window: Window, sensor_hz: float = np.inf) -> bool:
         """Whether fewer samples came than the model needs, beside those that its holes lack.
@@ -79,4 +85,10 @@ class PaceWatch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
-        self._streams = {name: _Stream(epoch, deque(times)) for name, (epoch, times) in state.items()}
+        self._streams = {
+            name: _Stream(epoch, deque(times), sum(map(len, times))) for name, (epoch, times) in state.items()
+        }
+
+    def forget(self, stream: str) -> None:
+        """Forget a stream that left."""
+        self._streams.pop(stream, None)

@@ -6,13 +6,16 @@ in a test, or in a worker on another machine. Clocks, sockets and screens live a
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kinestream.core.chunk_form import signal_s
 from kinestream.core.errors import InputMismatch
 from kinestream.core.input_spec import MIN_RATE_SHARE
+from kinestream.core.live_streams import MAX_STREAMS, LiveStreams
 from kinestream.core.operating_table import OperatingTable
 from kinestream.core.signals import Decision, Prediction, SampleChunk, Window
 from kinestream.inference import Engine, Output
@@ -23,13 +26,17 @@ from kinestream.windowing import ChannelMap, StreamWindows
 from .coverage_watch import MIN_COVERAGE, CoverageWatch
 from .decision_loop import DecisionLoop, StreamTime
 from .pace_watch import PaceWatch
+from .refusals import Refusal, Refusals, Unfit, check_fit, check_form, check_rate, turned
 from .wear_watch import NOTHING_KNOWN, Wear, WearWatch
+
+_LOG = logging.getLogger(__name__)
 
 SENSOR_CHANGE_DELAY_S = 1.0
 """Delay before a sensor-rate change takes effect: what a Bluetooth sensor needs at best."""
 
-MAX_STREAMS = 64
-"""More streams than this in one pipeline are a mistake or an attack, not wearers."""
+_TOO_MANY = f"{MAX_STREAMS} streams are served already, and all of them send; stop one, or run a second kinestream"
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
+"""The errors of numbers that no sensor sends: they end the stream that brings them, and no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,10 @@ class Pipeline:
 
     ``push`` runs a chunk to the end. To batch the network over many pipelines, step through ``due`` instead, run each
     window, and hand its output to ``conclude`` before the next step.
+
+    A stream that does not fit, such as one without a channel that the model reads, is refused: ``refusals`` has the
+    reason, ``counts`` its samples, and all others go on. It is tried again with its next epoch, or in another form.
+    ``MAX_STREAMS`` streams are served at a time; a silent one gives its place to another (``LiveStreams``).
 
     Args:
         engine: runs the model's subnetworks.
@@ -112,8 +123,14 @@ class Pipeline:
         reliability = engine.model.calibration.reliability
         self._movement = Movement(spec.channels, spec.fs_hz) if reliability else None
         self._observers: list[Callable[[Prediction, Circumstances], None]] = []
+        self._on_refused: Callable[[Refusal], None] = _log_refusal
         self._clock = clock
         self._streams: dict[str, StreamWindows] = {}
+        self._leaving: list[str] = []  # streams that lost their place, until their last windows are cut
+        self._live = LiveStreams(MAX_STREAMS, self._leaving.append)
+        self._refusals = Refusals()
+        self._gone: dict[str, int] = {}  # counts of the streams that left
+        self._skipped: dict[str, tuple[str, int]] = {}  # by stream: its epoch, and samples of it that were refused
         self._time = StreamTime()
         self._loop = DecisionLoop(self.spec.hop_s)
         self.wear = WearWatch(engine.model)
@@ -127,12 +144,12 @@ class Pipeline:
         """Call back with every prediction and its circumstances, in the thread that pushes."""
         self._observers.append(observer)
 
-    def push(self, chunk: SampleChunk) -> list[Prediction]:
-        """The predictions this chunk completes, in order.
+    def on_refused(self, call: Callable[[Refusal], None]) -> None:
+        """Call back with every stream that is refused, once, in the thread that pushes; default: the log."""
+        self._on_refused = call
 
-        Raises:
-            InputMismatch: the stream cannot feed this model.
-        """
+    def push(self, chunk: SampleChunk) -> list[Prediction]:
+        """The predictions this chunk completes, in order; none of a stream that is refused."""
         return [self._run(due) for due in self.due(chunk)]
 
     def flush(self) -> list[Prediction]:
@@ -144,21 +161,62 @@ class Pipeline:
         """Yield each window this chunk completes and the policy does not skip, with its decision.
 
         A decision depends on the predictions before it: ``conclude`` each window before asking for the next.
-
-        Raises:
-            InputMismatch: the stream cannot feed this model.
         """
-        if self.channel_map:
-            chunk = self.channel_map.apply(chunk)
+        refusal = self._refusals.of(chunk)
+        if refusal is not None:
+            self._skip(chunk)
+            self._refusals.count(refusal, chunk)
+            return
+        served = self._streams.get(chunk.stream)
+        try:
+            check_form(chunk)
+            mapped = turned(chunk, self.channel_map)
+            if served is None:
+                check_fit(mapped, self.spec)
+            elif not chunk.fs_hz >= MIN_RATE_SHARE * served.sensor.slowest_hz:
+                check_rate(chunk, self.spec)
+            if not self._live.touch(chunk.stream, signal_s(chunk)):
+                raise Unfit("too_many", _TOO_MANY)
+        except Unfit as unfit:
+            self._refuse(chunk, unfit)
+            return
+        while self._leaving:
+            yield from self._dismiss(self._leaving.pop())
+        yield from self._feed(chunk, mapped)
+
+    def _feed(self, chunk: SampleChunk, mapped: SampleChunk) -> Iterator[DueWindow]:
+        """Pass a chunk that fits to its stream's windows; ``mapped`` is the same with the model's axes."""
         stream = self._streams.get(chunk.stream)
         if stream is None:
-            stream = self._admit(chunk.stream)
-        if not chunk.fs_hz >= MIN_RATE_SHARE * stream.sensor.slowest_hz:
-            self.spec.check_rate(chunk.fs_hz)
+            stream = self._streams[chunk.stream] = StreamWindows(self.spec)
+        self._refusals.lift(chunk.stream)
+        epoch, skipped = self._skipped.get(chunk.stream, ("", 0))
+        if skipped and epoch == chunk.session:
+            mapped = replace(mapped, seq=max(0, chunk.seq - skipped))
+        done = 0
+        failures: list[Unfit] = []
         # Pieces are short enough that a sensor change always takes effect after the piece that asked for it.
-        for piece in _pieces(chunk, max(1, int(SENSOR_CHANGE_DELAY_S * chunk.fs_hz))):
+        for piece in _pieces(mapped, max(1, int(SENSOR_CHANGE_DELAY_S * chunk.fs_hz))):
             self._pace.push(piece)
-            yield from self._decide(stream.push(piece))
+            yield from self._decide(self._cut(stream, piece, failures))
+            done += len(piece)
+            if failures:
+                # The windows have counted a piece that they could not read, and not one that they did not take.
+                done -= len(piece) if chunk.stream in self._streams else 0
+                self._refuse(chunk.part(done, len(chunk)) if done else chunk, failures[0])
+                return
+
+    def _cut(self, stream: StreamWindows, piece: SampleChunk, failures: list[Unfit]) -> Iterator[Window]:
+        """Yield the windows that a piece completes; add to ``failures`` if it does not fit after all."""
+        try:
+            yield from stream.push(piece)
+        except InputMismatch as error:  # nothing was taken of it
+            failures.append(Unfit("channels", str(error)))
+        except _UNREADABLE as error:
+            _LOG.debug("stream %s cannot be read", piece.stream, exc_info=True)
+            reason = f"numbers that no sensor sends ({type(error).__name__}: {error}); correct its times and values"
+            failures.append(Unfit("numbers", reason))
+            self._bury(piece.stream)
 
     def conclude(self, due: DueWindow, output: Output) -> Prediction:
         """The prediction of a window, from the network's output on ``due.decision.subnet``."""
@@ -203,9 +261,18 @@ class Pipeline:
 
     def counts(self) -> dict[str, int]:
         """Samples and windows of all streams by what became of them; may be asked from another thread."""
-        counts = added(stream.counts() for stream in list(self._streams.values()))
+        counts = added([self._gone, *(stream.counts() for stream in list(self._streams.values()))])
         counts |= {"passed_over": self._loop.skipped} if self._loop.skipped else {}
-        return counts | self.wear.counts() | self.coverage.counts()
+        return counts | self.wear.counts() | self.coverage.counts() | self._refusals.counts()
+
+    def refusals(self) -> list[Refusal]:
+        """The streams that are refused now, with the reasons; may be asked from another thread."""
+        return self._refusals.present()
+
+    @property
+    def has_served(self) -> bool:
+        """Whether any stream was served so far."""
+        return bool(self._streams or self._gone)
 
     def windows(self) -> dict[str, int]:
         """The windows of each stream so far, predicted or passed over; may be asked from another thread."""
@@ -226,13 +293,18 @@ class Pipeline:
             "wear": self.wear.state(),
             "coverage": self.coverage.state(),
             "pace": self._pace.state(),
+            "live": self._live.state(),
+            "refused": self._refusals.state(),
+            "gone": dict(self._gone),
+            "skipped": dict(self._skipped),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue where ``state`` was taken; the predictions that follow are the same, to the last bit."""
         self._streams = {}
         for name, stream_state in state["streams"].items():
-            self._admit(name).restore(stream_state)
+            stream = self._streams[name] = StreamWindows(self.spec)
+            stream.restore(stream_state)
         self._time.restore(state["elapsed"])
         self._loop.restore(state["loop"])
         if self.battery and state["battery"] is not None:
@@ -240,15 +312,43 @@ class Pipeline:
         self.wear.restore(state["wear"])
         self.coverage.restore(state.get("coverage", {}))
         self._pace.restore(state.get("pace", {}))
+        self._refusals.restore(state.get("refused", {}))
+        self._gone = dict(state.get("gone", {}))
+        self._skipped = {name: (row[0], row[1]) for name, row in state.get("skipped", {}).items()}
+        if "live" in state:
+            self._live.restore(state["live"])
+        else:
+            for name in self._streams:
+                self._live.touch(name, 0.0)
 
     def _run(self, due: DueWindow) -> Prediction:
         return self.conclude(due, self.engine.predict(due.window.x, due.decision.subnet))
 
-    def _admit(self, name: str) -> StreamWindows:
-        if len(self._streams) == MAX_STREAMS:
-            raise InputMismatch(f"stream '{name}' is one too many: a pipeline takes {MAX_STREAMS}")
-        stream = self._streams[name] = StreamWindows(self.spec)
-        return stream
+    def _refuse(self, chunk: SampleChunk, unfit: Unfit) -> None:
+        self._skip(chunk)
+        refusal = self._refusals.refuse(chunk, unfit)
+        if refusal is not None:
+            self._on_refused(refusal)
+
+    def _skip(self, chunk: SampleChunk) -> None:
+        """Number the samples that follow in this epoch as if these had never existed: they are refused, not lost."""
+        if chunk.stream in self._streams:
+            epoch, skipped = self._skipped.get(chunk.stream, ("", 0))
+            self._skipped[chunk.stream] = chunk.session, len(chunk) + (skipped if epoch == chunk.session else 0)
+
+    def _dismiss(self, name: str) -> Iterator[DueWindow]:
+        """Cut the last windows of a stream that lost its place, and forget it."""
+        if name in self._streams:
+            yield from self._decide(self._streams[name].flush())
+            self._bury(name)
+
+    def _bury(self, name: str) -> None:
+        """Forget a stream; only its counts stay."""
+        self._gone = added([self._gone, self._streams.pop(name).counts()])
+        self._skipped.pop(name, None)
+        self._live.forget(name)
+        for part in (self._time, self._loop, self.wear, self.coverage, self._pace):
+            part.forget(name)
 
     def _decide(self, windows: Iterable[Window]) -> Iterator[DueWindow]:
         for window in windows:
@@ -290,6 +390,10 @@ class Pipeline:
         if self.battery:
             saved_mw = sum(self.table.saved_mw(stream.sensor.asked) for stream in self._streams.values())
             self.battery.save(now_s, saved_mw)
+
+
+def _log_refusal(refusal: Refusal) -> None:
+    _LOG.warning("stream %s is refused, the others go on: %s", refusal.stream, refusal.reason)
 
 
 def _pieces(chunk: SampleChunk, most: int) -> Iterable[SampleChunk]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kinestream.core.source import Playback, Source
 from kinestream.observe.stream_observer import StreamObservers
 
+from .refusals import Unfit, turned
 from .source_watch import SourceWatch
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class RunNotices:
         self._tell = tell
         self._observers = StreamObservers(live=not isinstance(source, Playback))
         self._watch = watch or SourceWatch(source)
-        self._worn = self._low = 0  # notices of each kind that were told
         self._over_s: float | None = None
 
     def figures(self) -> list[StreamFigures]:
@@ -55,7 +55,10 @@ class RunNotices:
         channel_map = self._pipeline.channel_map  # the model's view: with the factors and axes that a person gave
         is_due = False
         for chunk in batch:
-            is_due |= self._watch.push(channel_map.apply(chunk) if channel_map else chunk)
+            try:
+                is_due |= self._watch.push(turned(chunk, channel_map))
+            except Unfit:  # the pipeline refuses the stream and says why
+                is_due |= self._watch.push(chunk)
         return is_due
 
     def predicted(self, prediction: Prediction) -> None:
@@ -82,6 +85,7 @@ class RunNotices:
             spec=pipeline.spec,
             windows=pipeline.windows(),
             bears_hz=pipeline.asked_hz(),
+            refused={refusal.stream: refusal.reason for refusal in pipeline.refusals()},
             over=over,
         )
         self._tell(new)
@@ -89,10 +93,8 @@ class RunNotices:
     def announce(self) -> None:
         """Tell what the pipeline found in its newest windows; call it before their predictions are shown."""
         wear, coverage = self._pipeline.wear, self._pipeline.coverage
-        new = wear.announced()[self._worn :]
-        self._worn += len(new)
-        low = coverage.streams()[self._low :]
-        self._low += len(low)
+        new = wear.take_new()
+        low = coverage.take_new()
         if low:
             figures = {stream.stream: stream for stream in self.figures()}
             new += [coverage.notice(name, figures.get(name), is_new=True) for name in low]

@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from kinestream.core.chunk_form import signal_s
 from kinestream.core.completion import Completion
-from kinestream.core.errors import ConfigError
+from kinestream.core.errors import ConfigError, InputMismatch
 from kinestream.core.evidence import StreamFigures
 from kinestream.core.operating_table import OperatingTable
+from kinestream.core.recent import Recent
 from kinestream.core.signals import Prediction, SampleChunk, Sensing
-from kinestream.core.source import Acknowledging, Linked, LinkStatus, Noticing, Playback, Source, Steerable
+from kinestream.core.source import Acknowledging, Gathering, Linked, LinkStatus, Noticing, Playback, Source, Steerable
 from kinestream.interpret.concluder import Concluder
 from kinestream.interpret.episodes import Episode, EpisodeFinder
 from kinestream.observe.findings import Notice
@@ -79,6 +81,7 @@ class Session:
         self.circumstances: Circumstances | None = None
         """The circumstances of the newest prediction; None before the first."""
         pipeline.observe(self._predicted)
+        pipeline.on_refused(lambda _: None)  # the table of checks tells of it
         self._limit = SignalLimit(limit_s)
         self._recorder = recorder
         self._chunks = chunks
@@ -94,7 +97,7 @@ class Session:
         self._read_chunks = self._recorded_chunks = 0
         self._dropped_chunks = deque[int]()  # numbers of chunks whose dropping is not on disk yet
         self._stopping = False
-        self._asked: dict[str, Sensing | None] = {}  # the setting requested from each stream's sensor
+        self._asked = Recent[str, Sensing | None]()  # the setting requested from each stream's sensor
         self._signal_s = 0.0  # of all samples that were processed
         self._started_s = self._ended_s = 0.0
 
@@ -143,7 +146,11 @@ class Session:
 
     def failures(self) -> list[str]:
         """Permanent failures of the running session, one line each."""
-        return [self._recorder.failure] if self._recorder and self._recorder.failure else []
+        failures = [self._recorder.failure] if self._recorder and self._recorder.failure else []
+        refusals = self.pipeline.refusals()
+        if refusals and not self.pipeline.has_served:
+            failures.append(f"no stream could be served: {refusals[-1].stream}: {refusals[-1].reason}")
+        return failures
 
     def subscribe(
         self,
@@ -259,18 +266,33 @@ class Session:
         while batch := await self._queue.take():
             first = self._queue.handled - len(batch)
             for chunk in batch:
-                self._signal_s += len(chunk) / chunk.fs_hz
+                self._signal_s += signal_s(chunk)
             is_due = self._notices.taken(batch)
             predictions: list[Prediction] = []
             try:
                 await loop.run_in_executor(worker, self._push, batch, predictions)
             finally:  # predictions made before an error are delivered
                 self._deliver(predictions)
+            self._end_if_unfit()
             if is_due:
                 self._notices.look()
             if self._completion:  # not earlier: a killed run is sent these chunks again
                 self._completion.done("pipeline", range(first, first + len(batch)))
         self._deliver(await loop.run_in_executor(worker, self.pipeline.flush))
+
+    def _end_if_unfit(self) -> None:
+        """End the run of a source with one stream that was refused from its first sample: nothing else can come.
+
+        Raises:
+            InputMismatch: with the reason.
+        """
+        refusals = self.pipeline.refusals()
+        if refusals and not self._gathers and not self.pipeline.has_served:
+            raise InputMismatch(refusals[0].reason)
+
+    @property
+    def _gathers(self) -> bool:
+        return isinstance(self.source, Gathering) and self.source.gathers
 
     def _dropped(self, chunk: SampleChunk) -> None:
         """The queue dropped a chunk: the pipeline is done with it, as soon as the recording says so."""
@@ -345,8 +367,11 @@ class Session:
                 f"no subnetwork meets the deadline of {self.deadline_ms:g} ms; the fastest keeps {fastest_ms:.2g} ms "
                 "in 95 of 100 windows"
             )
+        refusals = self.pipeline.refusals()
+        if refusals and not self.pipeline.has_served:
+            lines.append(f"no stream fits {self.model_name} so far; still waiting for one that does")
         spec = self.pipeline.spec
-        explained = any(notice.finding.about in ("windows", "slow") for notice in self.findings())
+        explained = any(notice.finding.about in ("windows", "slow", "refused") for notice in self.findings())
         if self._signal_s and not self._tally.predictions and not explained:
             lines.append(
                 f"no prediction: {self.model_name} needs {spec.window_s:g} s without a hole longer than "
@@ -369,6 +394,7 @@ class Session:
             **self._tally.summary(),
             **self._conclusions.summary(),
             "streams": [stream.to_dict() for stream in self.figures()],
+            "refused": [refusal.to_dict() for refusal in self.pipeline.refusals()],
             "signal_s": round(self._signal_s, 2),
             "wall_s": round(wall_s, 3),
             "realtime_factor": round(self._signal_s / wall_s, 1) if wall_s > 0 else None,

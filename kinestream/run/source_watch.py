@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kinestream.core.chunk_form import flaw_of, signal_s
 from kinestream.core.evidence import Receiving, Reception, StreamFigures
+from kinestream.core.live_streams import LiveStreams
 from kinestream.core.source import Linked, Playback, Source
 from kinestream.observe.checks import notices
 from kinestream.observe.evidence import gather
@@ -55,6 +57,7 @@ class SourceWatch:
         """Whether the samples were recorded or made up: their silence and age say nothing."""
         self._source = source
         self._signals: dict[str, SignalWatch] = {}
+        self._places = LiveStreams(on_forget=self._forget)
         self._progress: dict[str, _Progress] = {}
         self._started_s = time.monotonic()
         self._signal_s = 0.0
@@ -63,12 +66,14 @@ class SourceWatch:
 
     def push(self, chunk: SampleChunk) -> bool:
         """Take the next chunk of any stream; return whether a replay should be looked at now."""
+        if flaw_of(chunk) is not None or not self._places.touch(chunk.stream, signal_s(chunk)):
+            return False
         signal = self._signals.get(chunk.stream)
         if signal is None:
             signal = self._signals[chunk.stream] = SignalWatch()
         signal.push(chunk)
-        signal_s = self._signals_s[chunk.stream] = self._signals_s.get(chunk.stream, 0.0) + len(chunk) / chunk.fs_hz
-        self._signal_s = max(self._signal_s, signal_s)
+        total_s = self._signals_s[chunk.stream] = self._signals_s.get(chunk.stream, 0.0) + signal_s(chunk)
+        self._signal_s = max(self._signal_s, total_s)
         if not self.is_replay or self._signal_s < self._due_s:
             return False
         self._due_s = self._signal_s + LOOK_SIGNAL_S
@@ -81,6 +86,7 @@ class SourceWatch:
         spec: InputSpec | None = None,
         windows: Mapping[str, int] | None = None,
         bears_hz: Mapping[str, float] | None = None,
+        refused: Mapping[str, str] | None = None,
         over: bool = False,
     ) -> list[Notice]:
         """Judge what arrived so far; return the notices that are new.
@@ -90,6 +96,7 @@ class SourceWatch:
             spec: the model's input; None: no model is chosen yet.
             windows: the windows so far, by stream; None: none are cut yet.
             bears_hz: the rate at which the policy lets the sensors run, by stream.
+            refused: why the pipeline refuses a stream, by stream.
             over: the run ends, so that a finding need not last.
         """
         now_s = self._signal_s if self.is_replay else time.monotonic() - self._started_s
@@ -102,9 +109,12 @@ class SourceWatch:
             bears_hz=bears_hz,
             windowless_s={f.stream: self._windowless_s(f, windows or {}, now_s) for f in figures},
             links=self._links(),
+            refused=refused,
             since_start_s=now_s,
             live=not self.is_replay,
         )
+        names = {f.stream for f in figures}
+        self._progress = {name: progress for name, progress in self._progress.items() if name in names}
         see = self.board.close if over else self.board.see
         return see(now_s, notices(evidence))
 
@@ -113,6 +123,10 @@ class SourceWatch:
         while not self.is_replay:
             await asyncio.sleep(LOOK_S)
             look()
+
+    def _forget(self, stream: str) -> None:
+        self._signals.pop(stream, None)
+        self._signals_s.pop(stream, None)
 
     def _receptions(self) -> Sequence[Reception]:
         return self._source.receptions() if isinstance(self._source, Receiving) else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 OTHERWISE, NO_UP, RESET = "worn_otherwise", "without_up", "up_resets"
 """The kinds of notices; the first two also count windows."""
+MOST_NEW = 64
+"""Notices that wait to be announced, at most."""
 
 
 class Wear(NamedTuple):
@@ -52,6 +55,8 @@ class WearWatch:
         self._uses_up = bool(model.placement or model.needs_up or model.input.has_views)
         self._streams: dict[str, _Stream] = {}
         self._announced: dict[tuple[str, str], str] = {}  # each notice's text when it first came up, by stream and kind
+        self._unannounced: deque[tuple[str, str]] = deque(maxlen=MOST_NEW)
+        self._gone = Counter[str]()  # windows of the streams that left, by kind
 
     def see(self, window: Window, resets: int) -> Wear:
         """Take the next window of a stream.
@@ -78,31 +83,46 @@ class WearWatch:
             self._note(window.stream, NO_UP)
         return Wear(stream.up_known, otherwise)
 
-    def announced(self) -> list[Notice]:
-        """Return all notices as they first came up, the newest last."""
+    def take_new(self) -> list[Notice]:
+        """Return the notices that came up since the last call, as they first came up, the newest last."""
+        new = [self._unannounced.popleft() for _ in range(len(self._unannounced))]
+        texts = [(name, kind, self._announced.get((name, kind), "")) for name, kind in new]
         return [
-            Notice(name, Finding(kind, "warning", text.removeprefix(f"{name}: ")))
-            for (name, kind), text in list(self._announced.items())
+            Notice(name, Finding(kind, "warning", text.removeprefix(f"{name}: "))) for name, kind, text in texts if text
         ]
+
+    def forget(self, name: str) -> None:
+        """Forget a stream that left; its windows stay counted."""
+        stream = self._streams.pop(name, None)
+        if stream is not None:
+            self._gone.update({OTHERWISE: stream.otherwise, NO_UP: stream.without_up})
+        for kind in (OTHERWISE, NO_UP, RESET):
+            self._announced.pop((name, kind), None)
 
     def notices(self) -> list[str]:
         """Return what a person should know now, one line each."""
-        return [self._text(*which) for which in list(self._announced) if not self._is_over(*which)]
+        return [
+            self._text(name, kind, stream)
+            for name, kind, stream in self._notable()
+            if not (kind == NO_UP and stream.up_known)
+        ]
 
     def past(self) -> list[str]:
         """Return what is over by now, one line each, for the summary of the run."""
         return [
-            f"{name}: no up axis in {_windows(self._streams[name].without_up)}, until the wearer had walked: "
+            f"{name}: no up axis in {_windows(stream.without_up)}, until the wearer had walked: "
             f"{', '.join(self._model.needs_up)} were shown as still"
-            for name, kind in list(self._announced)
-            if self._is_over(name, kind)
+            for name, kind, stream in self._notable()
+            if kind == NO_UP and stream.up_known
         ]
 
-    def _is_over(self, name: str, kind: str) -> bool:
-        return kind == NO_UP and self._streams[name].up_known
+    def _notable(self) -> list[tuple[str, str, _Stream]]:
+        """Each notice with its stream; the pipeline's thread may forget streams meanwhile."""
+        streams = [(name, kind, self._streams.get(name)) for name, kind in list(self._announced)]
+        return [(name, kind, stream) for name, kind, stream in streams if stream is not None]
 
-    def _text(self, name: str, kind: str) -> str:
-        stream, model = self._streams[name], self._model
+    def _text(self, name: str, kind: str, stream: _Stream) -> str:
+        model = self._model
         if kind == RESET:
             times = f" ({stream.resets} times so far)" if stream.resets > 1 else ""
             return (
@@ -125,7 +145,7 @@ class WearWatch:
         """Return the number of windows worn otherwise, and of those without up where it is needed; none that is 0."""
         streams = list(self._streams.values())
         counts = {OTHERWISE: sum(s.otherwise for s in streams), NO_UP: sum(s.without_up for s in streams)}
-        return {kind: count for kind, count in counts.items() if count}
+        return dict(+(self._gone + Counter(counts)))
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue elsewhere, as plain values."""
@@ -136,7 +156,8 @@ class WearWatch:
             }
             for name, stream in self._streams.items()
         }
-        return {"streams": streams, "found": [(*which, text) for which, text in self._announced.items()]}
+        found = [(*which, text) for which, text in self._announced.items()]
+        return {"streams": streams, "found": found, "gone": dict(self._gone)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where ``state`` was taken."""
@@ -147,13 +168,15 @@ class WearWatch:
                 stream.watch.restore(fields["watch"])
             stream.up_known, stream.otherwise, stream.without_up, stream.angle_deg, stream.resets = fields["numbers"]
         self._announced = {(name, kind): text for name, kind, text in state["found"]}
+        self._gone = Counter(state.get("gone", {}))
 
     def _new(self) -> _Stream:
         return _Stream(PlacementWatch(self._model.placement) if self._model.placement else None)
 
     def _note(self, name: str, kind: str) -> None:
         if (name, kind) not in self._announced:
-            self._announced[name, kind] = self._text(name, kind)
+            self._announced[name, kind] = self._text(name, kind, self._streams[name])
+            self._unannounced.append((name, kind))
 
 
 def _so_far(windows: int) -> str:

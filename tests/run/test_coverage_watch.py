@@ -150,7 +150,7 @@ def test_the_notice_names_the_cause_and_what_to_do(make_pipeline: Callable[..., 
     first = predictions(pipeline, iter([next(chunks(12.5, size=40))]))
     assert len(first) == 1
     watch = pipeline.coverage
-    assert watch.streams() == ["wrist"]
+    assert watch.take_new() == ["wrist"]
     for known, cause, advice in (
         (None, "interpolated over holes", "bring the receiver closer"),
         (figures(), "interpolated over holes", "--min-coverage 0"),

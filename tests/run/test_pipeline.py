@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError
 from kinestream.core.operating_table import OperatingTable, SensingRow
-from kinestream.core.signals import ACC, GYRO, Prediction, SampleChunk, Sensing, Subnet
+from kinestream.core.signals import GYRO, Prediction, SampleChunk, Sensing, Subnet
 from kinestream.inference import Engine, Output, operating_table
 from kinestream.policy import SimulatedBattery, make_policy
 from kinestream.run.pipeline import Pipeline
@@ -134,8 +134,10 @@ def test_a_slower_device_is_accepted_only_if_the_policy_asked_for_it() -> None:
     predictions = run(asked, [*cut(first, 25), *cut(slower, 25)])
     assert predictions[-1].t_end_s > 15
     assert asked.counts()["gaps"] == 0
-    with pytest.raises(InputMismatch, match="the source offers 25 Hz"):
-        run(pipeline(TABLE), [*cut(first, 25), slower])
+    refusing = pipeline(TABLE)
+    run(refusing, [*cut(first, 25), slower])
+    assert "the source offers 25 Hz" in refusing.refusals()[0].reason
+    assert refusing.counts()["refused_rate"] == len(slower)
 
 
 @pytest.mark.parametrize("fs_hz", [1.0, 1e-9])
@@ -225,17 +227,26 @@ def test_the_subnetwork_shrinks_as_the_battery_drains() -> None:
 
 def test_a_stream_that_cannot_feed_the_model_is_refused() -> None:
     chunk = SampleChunk("s", "one", np.arange(9) / 50, np.zeros((9, 3), np.float32), GYRO, 50.0, 0, 0.0)
-    with pytest.raises(InputMismatch, match="needs acc_x, acc_y, acc_z, the source offers gyro_x"):
-        pipeline(TABLE).push(chunk)
-
-
-def test_too_many_streams_are_refused() -> None:
     pipe = pipeline(TABLE)
-    empty = SampleChunk("s", "one", np.empty(0), np.empty((0, 3), np.float32), ACC, 50.0, 0, 0.0)
-    for number in range(64):
-        pipe.push(replace(empty, stream=str(number)))
-    with pytest.raises(InputMismatch, match="one too many"):
-        pipe.push(replace(empty, stream="65"))
+    assert pipe.push(chunk) == pipe.push(replace(chunk, seq=9)) == []
+    (refusal,) = pipe.refusals()
+    assert "needs acc_x, acc_y, acc_z, the source offers gyro_x" in refusal.reason
+    assert (refusal.kind, refusal.chunks, refusal.samples) == ("channels", 2, 18)
+    assert not pipe.has_served
+
+
+def test_one_stream_too_many_is_refused_while_all_others_send() -> None:
+    pipe = pipeline(TABLE)
+    whole = cut(regular(200), 20)
+    for chunk in whole:
+        for number in range(65):
+            pipe.push(replace(chunk, stream=str(number)))
+    (refusal,) = pipe.refusals()
+    assert refusal.stream == "64"
+    assert refusal.reason.startswith("64 streams are served already")
+    counts = pipe.counts()
+    assert counts["samples"] + counts["refused_too_many"] == 65 * 200
+    assert counts["refused_too_many"] >= 180
 
 
 def test_with_a_clock_the_age_includes_the_waiting_time() -> None:

@@ -219,15 +219,38 @@ async def test_an_error_of_the_source_is_raised_after_the_good_samples_are_proce
     assert run.counts()["samples"] == 400
 
 
-async def test_an_unusable_stream_ends_the_run_after_the_good_predictions_are_published() -> None:
+async def test_an_unusable_stream_ends_itself_and_no_other() -> None:
     good = cut(regular(500), 25)
-    bad = replace(good[0], stream="other", channels=good[0].channels[3:], x=good[0].x[:, 3:])
-    run = session(Chunks([*good, bad]))
-    published: list[Prediction] = []
-    run.subscribe(on_prediction=published.append)
-    with pytest.raises(InputMismatch, match="needs acc_x"):
-        await run.run()
-    assert len(published) == run.summary()["predictions"] == run.counts()["windows"] == (500 - 40) // 20 + 1
+    bad = [replace(chunk, stream="other", channels=chunk.channels[3:], x=chunk.x[:, 3:]) for chunk in good]
+    acknowledged: list[int] = []
+
+    class Acknowledged(Chunks):
+        def done(self, chunks: int) -> None:
+            acknowledged.append(chunks)
+
+    run = session(Acknowledged([chunk for pair in zip(bad, good, strict=True) for chunk in pair]))
+    run.source.gathers = True  # type: ignore[attr-defined]
+    notices: list[str] = []
+    run.subscribe(on_notice=lambda notice: notices.append(str(notice)))
+    summary = await run.run()
+    assert summary["predictions"] == (500 - 40) // 20 + 1
+    assert summary["counts"]["refused"] == summary["counts"]["refused_channels"] == 500
+    assert [(refusal["stream"], refusal["samples"]) for refusal in summary["refused"]] == [("other", 500)]
+    assert sum(acknowledged) == 40
+    assert [notice for notice in notices if "the stream is refused, all others go on: the model needs acc_x" in notice]
+    assert run.exit_status == 0
+
+
+async def test_a_source_that_may_bring_more_streams_goes_on_after_the_first_is_refused() -> None:
+    bad = [replace(chunk, stream="early", fs_hz=10.0) for chunk in cut(regular(500), 25)]
+    run = session(Chunks([*bad, *cut(regular(500), 25)]))
+    run.source.gathers = True  # type: ignore[attr-defined]
+    assert (await run.run())["predictions"] == (500 - 40) // 20 + 1
+    alone = session(Chunks(bad))
+    alone.source.gathers = True  # type: ignore[attr-defined]
+    await alone.run()
+    assert alone.exit_status == 1
+    assert "no stream could be served: early: the model reads 50 Hz, the source offers 10 Hz" in alone.failures()[0]
 
 
 async def test_policy_deadline_and_battery_can_be_changed_during_a_run() -> None:
