@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from kinestream.core.errors import DataDamaged
 from .description import ABOUT, Description, Since
 from .layout import KINDS, MANIFEST, numbers_of, segment_path, tail_path, write_manifest
 from .reader import RecordingReader
-from .seal import end_entry, seal
-from .segments import describe_segment, read_segment
+from .seal import end_entry, seal, write_segment
+from .segments import describe_segment, read_segment, undamaged_rows
 from .tail import refuse_if_held
 
 
@@ -34,13 +34,13 @@ class Recovery:
     """Rows of each table in the whole recording after the repair."""
     kept_from_tails: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     lost: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    """Rows of each table in the files of ``damaged``, as far as other files of the same minutes know them."""
+    """Lost rows of each table in the files of ``damaged``, as far as their minutes' files still know them."""
     bytes_lost: int = 0
     """Bytes of tails in incomplete or damaged writes."""
     holes: int = 0
     """Number of separate stretches of lost bytes."""
     damaged: list[str] = field(default_factory=list)
-    """Damaged files, set aside under another name."""
+    """Damaged files, set aside under another name; their sound rows are kept in a new file."""
     leftovers: list[str] = field(default_factory=list)
     """Removed half-written files; a tail still holds their content."""
 
@@ -87,18 +87,25 @@ def recover(folder: Path) -> Recovery:
 def _check_segments(folder: Path, report: Recovery) -> set[int]:
     """Set damaged files aside, count the rows of the others, and return the numbers of the readable segments."""
     numbers: set[int] = set()
-    bad: list[Path] = []
+    bad: list[tuple[str, int]] = []
     for kind in KINDS:
         for number in numbers_of(folder, kind, ".parquet"):
             try:
                 report.kept[kind] += len(read_segment(folder, kind, number).table)
                 numbers.add(number)
             except DataDamaged:
-                bad.append(segment_path(folder, kind, number))
+                bad.append((kind, number))
                 description = describe_segment(folder, number)
                 report.lost[kind] += description.rows[kind] if description else 0
-    for path in bad:  # last, because a damaged file's rows are known from the other files of its minute
-        _set_aside(path, report)
+    for kind, number in bad:  # last, because a damaged file's rows are known from the other files of its minute
+        kept = undamaged_rows(folder, kind, number)
+        _set_aside(segment_path(folder, kind, number), report)
+        if kept:
+            table, description = kept
+            write_segment(folder, kind, table, replace(description, rows={**description.rows, kind: len(table)}))
+            report.kept[kind] += len(table)
+            report.lost[kind] -= len(table)
+            numbers.add(number)
     return numbers
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from kinestream.core.atomic_file import sync_folder, write_atomically
 
 from .checked_parquet import parquet_bytes
@@ -28,14 +30,23 @@ def seal(folder: Path, number: int, description: Description) -> Tail:
     path = tail_path(folder, number)
     tail = read_tail(path)
     tables = {kind: tail.table(kind) for kind in KINDS}
-    about = {DESCRIPTION_KEY: sealed(description, tables, events_of(tables["events"])).to_json()}
+    completed = sealed(description, tables, events_of(tables["events"]))
     for kind, table in tables.items():
         if len(table):
-            content = parquet_bytes(table, about)
-            write_atomically(segment_path(folder, kind, number), content, durable=True, private=True)
+            write_segment(folder, kind, table, completed)
     sync_folder(folder)
     path.unlink()
     return tail
+
+
+def write_segment(folder: Path, kind: str, table: pa.Table, description: Description) -> None:
+    """Write one table of a segment.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    content = parquet_bytes(table, {DESCRIPTION_KEY: description.to_json()})
+    write_atomically(segment_path(folder, kind, description.number), content, durable=True, private=True)
 
 
 def end_entry(how: str, rows: dict[str, int], **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from kinestream.core.errors import DataDamaged
 
-from .checked_parquet import about_of, has_checksum, read_checked
+from .checked_parquet import about_of, has_checksum, read_checked, read_undamaged
 from .description import DESCRIPTION_KEY, Description, formats_in
 from .layout import KINDS, segment_path, tail_path
 from .schema import REQUIRED, SCHEMAS
@@ -56,12 +56,22 @@ def read_segment(folder: Path, kind: str, number: int) -> Segment:
         description = description_of(content)
     except DataDamaged as error:
         rows = _rows_elsewhere(folder, kind, number)
-        lost = f"its {rows}" if rows is not None else "an unknown number of"
+        lost = f"up to {rows}" if rows is not None else "an unknown number of"
         raise DataDamaged(
             f"{path} cannot be read ({error}): {lost} {kind} are lost; "
             f"kinestream recover {folder} sets it aside and keeps the rest"
         ) from None
     return Segment(table, description, has_checksum(content))
+
+
+def undamaged_rows(folder: Path, kind: str, number: int) -> tuple[pa.Table, Description] | None:
+    """Return the rows of a damaged file that still match their checksums; None if there are none."""
+    try:
+        content = segment_path(folder, kind, number).read_bytes()
+        table, description = read_undamaged(content, SCHEMAS[kind]), description_of(content)
+    except (OSError, DataDamaged):
+        return None
+    return (table, description) if len(table) and description else None
 
 
 def description_of(content: bytes) -> Description | None:

@@ -99,9 +99,10 @@ def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Itera
     if not len(table):
         return
     numbers = table["chunk"].to_numpy()
-    edges = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
     streams, epochs = table["stream"].to_pylist(), table["session"].to_pylist()
     seq, t, received_s = (table[name].to_numpy() for name in ("seq", "t_s", "received_s"))
+    ends = (numbers[1:] != numbers[:-1]) | (seq[1:] != seq[:-1] + 1)  # a repaired chunk can lack rows in its middle
+    edges = [0, *(np.flatnonzero(ends) + 1).tolist(), len(numbers)]
     t_device, labels = table["t_device_s"], table["label_code"]
     has_device, has_labels = t_device.is_valid().to_numpy(), labels.is_valid().to_numpy()
     t_device, labels = (column.fill_null(0).to_numpy() for column in (t_device, labels))

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -66,12 +67,12 @@ def test_damage_is_reported_with_its_file_the_rows_it_costs_and_the_repair(folde
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 4
     path.write_bytes(damaged)
-    expected = rf"samples-000001.parquet cannot be read .*: its {rows} samples are lost; kinestream recover"
+    expected = rf"samples-000001.parquet cannot be read .*: up to {rows} samples are lost; kinestream recover"
     with pytest.raises(DataDamaged, match=expected):
         list(RecordingReader(folder).chunks())
     report = check_recording(folder)
     assert not report.sound
-    assert f"its {rows} samples are lost" in report.problems[0]
+    assert f"up to {rows} samples are lost" in report.problems[0]
     repaired = recover(folder)
     assert (repaired.damaged, repaired.lost["samples"], repaired.kept["samples"]) == (
         *(["samples-000001.parquet"], rows),
@@ -81,6 +82,24 @@ def test_damage_is_reported_with_its_file_the_rows_it_costs_and_the_repair(folde
     notices = " ".join(open_recording(folder).notices)
     assert f"lacks {rows} samples before segment 2" in notices + " ".join(check_recording(folder).notes)
     assert check_recording(folder).sound  # it documents what it lost
+
+
+def test_a_flipped_bit_costs_only_the_row_group_that_it_hits(tmp_path: Path) -> None:
+    to = writer(tmp_path / "r")
+    to.write(chunks(5000, 2000))
+    to.close()
+    path = tmp_path / "r" / "samples-000000.parquet"
+    damaged = bytearray(path.read_bytes())
+    damaged[pq.read_metadata(path).row_group(1).column(12).data_page_offset + 100] ^= 1
+    path.write_bytes(damaged)
+    report = recover(tmp_path / "r")
+    assert (report.kept["samples"], report.lost["samples"]) == (3500, 1500)
+    seqs = [(chunk.seq, len(chunk)) for chunk in RecordingReader(tmp_path / "r").chunks()]
+    assert seqs == [(0, 1500), (3000, 1000), (4000, 1000)]
+    whole = np.concatenate([chunk.x for chunk in chunks(5000, 2000)])
+    for chunk in RecordingReader(tmp_path / "r").chunks():
+        assert np.array_equal(chunk.x, whole[chunk.seq : chunk.seq + len(chunk)])
+    assert check_recording(tmp_path / "r").sound
 
 
 def test_a_footer_without_its_checksum_is_damage_but_a_file_of_release_0_1_0_is_not(folder: Path) -> None:
@@ -94,7 +113,7 @@ def test_a_footer_without_its_checksum_is_damage_but_a_file_of_release_0_1_0_is_
 
 
 def test_a_name_that_looks_like_a_checksum_is_a_name(tmp_path: Path) -> None:
-    name = "kinestream.crc32\x18\x0801234567"
+    name = "kinestream.crc32\x18\x1001234567012345670"
     table = pa.table({name: [1, 2], "stream": [name, name]})
     content = parquet_bytes(table, {"kinestream": json.dumps(name)})
     assert read_checked(content).equals(table)
