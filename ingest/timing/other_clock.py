@@ -78,7 +78,7 @@ class OtherClock:
         age_s = received_s - newest_s
         was_passed, self._passed = self._passed, True
         went_back = newest_s < self._u
-        if -AHEAD_S <= age_s <= BEHIND_S:
+        if is_plausible_age(age_s):
             self._contradictions, self._late_s, self._u = 0, 0.0, newest_s
             return t, False
         self._contradictions += 1
@@ -128,6 +128,15 @@ class OtherClock:
             mapped = first_s + (t - first) * (step_s / step)
         self._u, self._mapped_s = last, mapped.item(-1)
         return mapped, restarted
+
+
+def is_plausible_age(age_s: float) -> bool:
+    """Whether samples of this age on arrival can have been stamped by the clock of their arrival.
+
+    >>> is_plausible_age(0.2), is_plausible_age(-1.8e9)
+    (True, False)
+    """
+    return -AHEAD_S <= age_s <= BEHIND_S
 
 
 def unit_of_stamps(t: NDArray[np.float64], fs_hz: float) -> float:

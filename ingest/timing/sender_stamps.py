@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .bursts import Bursts
-from .other_clock import OtherClock, unit_of_stamps
+from .other_clock import OtherClock, is_plausible_age, unit_of_stamps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,8 @@ class SenderStamps:
     def __init__(self, fs_hz: float, *, irregular: bool = False, its_clock: str = "this machine's clock") -> None:
         self._fs_hz = fs_hz
         self._unit_s: float | None = None
+        self.arrival_unit_s = 1.0
+        """The unit of the arrivals: a sender that writes milliseconds may do so for the time of sending, too."""
         self._bursts = Bursts(fs_hz, irregular=irregular)
         self._clock = OtherClock(its_clock)
 
@@ -37,10 +39,13 @@ class SenderStamps:
 
         Args:
             t: (n,) stamps, n >= 1.
-            received_s: arrival of the last sample.
+            received_s: arrival of the last sample, in ``arrival_unit_s``.
         """
         if self._unit_s is None:
             self._unit_s = unit_of_stamps(t, self._fs_hz)
+            if is_plausible_age((received_s - t.item(-1)) * self._unit_s):
+                self.arrival_unit_s = self._unit_s
+        received_s *= self.arrival_unit_s
         if self._unit_s != 1.0:
             t = t * self._unit_s
         t, is_apart = self._bursts.push(t)

@@ -37,7 +37,7 @@ class SenderTime:
             return chunk
         self._remarks[chunk.stream] = epoch
         session = f"{chunk.session}~{epoch.restarts + 1}" if epoch.restarts else chunk.session
-        return replace(chunk, t=t, session=session)
+        return replace(chunk, t=t, session=session, received_s=chunk.received_s * epoch.stamps.arrival_unit_s)
 
     def remarks(self, stream: str) -> tuple[str, ...]:
         """Return what was repaired of a stream, one line each."""

@@ -105,6 +105,10 @@ def check_unpaired(e: Evidence) -> Finding | None:
         return None
     newest = ", ".join(f"{name} {f'{at_s:.2f} s' if math.isfinite(at_s) else 'none'}" for name, at_s in times.items())
     text = f"{_share(r.unpaired, r.samples)} samples pair with nothing; the newest times are {newest or 'unknown'}"
+    if is_apart and r.samples:
+        late = next(name for name, time_s in times.items() if math.isfinite(time_s))
+        text = f"{late} stopped {values[-1] - values[0]:.1f} s ago, or its clock stepped back: {text}"
+        return problem("unpaired", text, f"switch {late} on again in the app or device, or use a model without it")
     if is_apart:
         text += f", {values[-1] - values[0]:.1f} s apart"
     return problem("unpaired", text, "stamp both sensors by the same clock; restart the app or device")

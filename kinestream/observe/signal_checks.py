@@ -25,6 +25,8 @@ GRAVITY_ERROR = 0.2
 """Allowed relative error of gravity while calm: sensors of published datasets are off by up to 0.18."""
 FAR = 2.5
 """Factor by which the mean acceleration misses gravity in the wrong unit, however the sensor moves."""
+NEAR = 1.6
+"""Factor within which the mean acceleration of a moving sensor suggests a unit; measuring ranges differ by 2."""
 SOME_NAN = 0.01
 """Share of samples with NaN that is reported."""
 FASTEST = 75.0
@@ -79,6 +81,9 @@ def check_units(e: Evidence) -> Finding | None:
     if 1 / FAR < s.gravity / STANDARD_GRAVITY < FAR:
         return None  # a moving sensor's mean can be far from gravity
     unit = _nearest_unit(s.gravity)
+    if not 1 / NEAR < s.gravity / ACC_UNITS[unit] < NEAR:
+        amount = f"{s.gravity / STANDARD_GRAVITY:.2g} times"
+        return problem("units", f"{units_text(s.gravity, None)}: {amount} as large, in no known unit", advice)
     return problem("units", f"{units_text(s.gravity, None)}: it may be in {unit}", advice)
 
 

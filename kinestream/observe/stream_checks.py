@@ -32,6 +32,10 @@ COVERAGE = (0.5, 0.8)
 """Mean coverage of windows that is reported; labels below the first are withheld, with a notice of their own."""
 SHORT_EPOCH_S, RESTARTS = 30.0, 2
 """A stream whose epochs are shorter on average restarts too often; fewer restarts are no habit."""
+LOSSY = 0.6
+"""A rate above this share of what was asked for may also be that of a link that loses samples, which nothing counts."""
+NOT_FINITE = 0.05
+"""Share of samples without a value that explains why no window comes."""
 WINDOWS_LATE = 1.25
 """Window lengths after which windows are missed; never less than ``LEAST_S``."""
 
@@ -67,7 +71,10 @@ def check_obedience(e: Evidence) -> Finding | None:
     if abs(f.rate_hz / r.asked_hz - 1) <= RATE_TOLERANCE:
         return None
     text = f"asked for {r.asked_hz:g} Hz, measured {_hz(f.rate_hz)}: the sensor did not obey"
-    return problem("obedience", text, f"update its firmware, or ask for what it keeps: rate={f.rate_hz:.3g}")
+    advice = f"update its firmware, or ask for what it keeps: rate={f.rate_hz:.3g}"
+    if LOSSY * r.asked_hz < f.rate_hz < r.asked_hz and not f.lost:
+        return problem("obedience", f"{text}, or its link loses samples", f"bring the receiver closer; else {advice}")
+    return problem("obedience", text, advice)
 
 
 def check_rate(e: Evidence) -> Finding | None:
@@ -137,7 +144,7 @@ def check_bursts(e: Evidence) -> Finding | None:
 def check_jitter(e: Evidence) -> Finding | None:
     """The times of the samples scatter."""
     f = e.figures
-    if f is None or f.jitter_ms is None or not _is_known(e) or check_bursts(e) is not None:
+    if f is None or f.jitter_ms is None or not _is_known(e) or check_bursts(e) or check_slow(e):
         return None
     interval_ms = 1000 / (f.rate_hz or f.announced_hz)
     if f.jitter_ms <= JITTER * interval_ms:
@@ -199,8 +206,8 @@ def check_windows(e: Evidence) -> Finding | None:
     if e.windowless_s < max(LEAST_S, WINDOWS_LATE * spec.window_s):
         return None
     needs = f"a window needs {spec.window_s:g} s without a hole above {spec.max_gap_s:g} s"
-    if e.signal.not_finite > 0.5:
-        why, advice = f"{e.signal.not_finite:.0%} of the samples hold NaN", "repair the sensor's driver"
+    if e.signal.not_finite > NOT_FINITE:
+        why, advice = f"{e.signal.not_finite:.0%} of the samples hold NaN or infinite values", "repair the sensor's driver"
     elif f.longest_hole_s > spec.max_gap_s:
         rate = f" at {_hz(f.rate_hz)} Hz" if f.rate_hz else ""
         why, advice = f"the samples{rate} are up to {f.longest_hole_s:.2f} s apart; {needs}", _NEARER

@@ -108,7 +108,7 @@ class CoverageWatch:
         if coverage > self.least:
             return _problem(name, f"{share}: {shown}", "set the sensor's rate, or pick a model made for it")
         text = f"{share}, the others were interpolated over holes: {shown}"
-        advice = "bring the receiver closer, or show such windows all the same with --min-coverage 0"
+        advice = "bring the receiver closer, check the sensor's rate, or show such windows with --min-coverage 0"
         return _problem(name, text, advice)
 
     def notices(self, figures: Iterable[StreamFigures] = ()) -> list[str]:

@@ -28,6 +28,8 @@ def sent(stamps: str, packets: int = 200) -> tuple[list[SampleChunk], np.ndarray
             "all unix": part + 1.79e9,
             "started elsewhere": part - 990.0,
             "milliseconds": part * 1000,
+            "all milliseconds": part * 1000,
+            "all unix milliseconds": (part + 1.79e9) * 1000,
             "one stamp": np.full(SIZE, part[-1]),
             "when sent": sent_s + 1e-5 * np.arange(SIZE),
             "unix, when sent": sent_s + 1.79e9 + 1e-5 * np.arange(SIZE),
@@ -35,6 +37,10 @@ def sent(stamps: str, packets: int = 200) -> tuple[list[SampleChunk], np.ndarray
         }[stamps]
         if stamps == "all unix":
             sent_s += 1.79e9
+        if stamps == "all milliseconds":
+            sent_s *= 1000
+        if stamps == "all unix milliseconds":
+            sent_s = (sent_s + 1.79e9) * 1000
         chunks.append(SampleChunk("wrist", "a", t, np.zeros((SIZE, 3), np.float32), ACC, FS_HZ, k * SIZE, sent_s))
     return chunks, taken
 
@@ -47,6 +53,8 @@ def sent(stamps: str, packets: int = 200) -> tuple[list[SampleChunk], np.ndarray
         ("unix", "the stamps are Unix time, not the clock on which its messages were sent: mapped to it"),
         ("started elsewhere", "the stamps are on a clock that is 990 s behind"),
         ("milliseconds", "the stamps are in milliseconds"),
+        ("all milliseconds", "the stamps are in milliseconds"),
+        ("all unix milliseconds", "the stamps are in milliseconds"),
         ("one stamp", "samples come in bursts of 12 with nearly one stamp: laid evenly"),
         ("when sent", "samples come in bursts of 12 with nearly one stamp: laid evenly"),
         ("unix, when sent", "the stamps are Unix time"),
