@@ -207,7 +207,8 @@ def check_windows(e: Evidence) -> Finding | None:
         return None
     needs = f"a window needs {spec.window_s:g} s without a hole above {spec.max_gap_s:g} s"
     if e.signal.not_finite > NOT_FINITE:
-        why, advice = f"{e.signal.not_finite:.0%} of the samples hold NaN or infinite values", "repair the sensor's driver"
+        why = f"{e.signal.not_finite:.0%} of the samples hold NaN or infinite values"
+        advice = "repair the sensor's driver"
     elif f.longest_hole_s > spec.max_gap_s:
         rate = f" at {_hz(f.rate_hz)} Hz" if f.rate_hz else ""
         why, advice = f"the samples{rate} are up to {f.longest_hole_s:.2f} s apart; {needs}", _NEARER

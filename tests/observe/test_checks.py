@@ -119,7 +119,7 @@ def test_a_sensor_that_stops_is_named_although_many_samples_were_paired() -> Non
     received = Reception("wrist", 900, 1000, unpaired=300, newest_s={"acc": 24.0, "gyro": 20.0})
     stopped = replace(stream(silence_s=6.0), reception=received)
     assert abouts(stopped) == ["unpaired"]
-    assert text(stopped, "unpaired").startswith("gyro stopped 4.0 s ago, or its clock stepped back: 300 of 1300 samples")
+    assert text(stopped, "unpaired").startswith("gyro stopped 4.0 s ago, or its clock stepped back: 300 of 1300 ")
 
 
 def test_a_few_unpaired_samples_at_the_start_are_no_fault() -> None:
