@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
+from kinestream.core.uri import split_uri
 
 from ..devices import find_profile, profiles
 from ..profile import Advertisement, Profile, Settings
@@ -62,7 +63,7 @@ class BleAddress:
         Raises:
             ConfigError: no device is named, a key or value is unknown, or a device is given two profiles.
         """
-        parts = urlsplit(uri)
+        parts = split_uri(uri)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         known = (*_KEYS, *_OTHER_KEYS)
         for key in query:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 from kinestream.core.source import Source
+from kinestream.core.uri import split_uri
 
 from .library import load
 
@@ -31,7 +32,7 @@ class LslOutlets:
     """
 
     def __init__(self, to: str) -> None:
-        parts = urlsplit(to)
+        parts = split_uri(to)
         self._name = unquote(parts.netloc)
         if not self._name or parts.query or parts.path.strip("/"):
             raise ConfigError(f"'{to}': expected lsl://NAME")

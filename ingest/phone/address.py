@@ -6,10 +6,11 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from kinestream.core.did_you_mean import did_you_mean
 from kinestream.core.errors import ConfigError
+from kinestream.core.uri import split_uri
 
 from .axis_convention import CONVENTIONS, Convention
 
@@ -52,7 +53,7 @@ class PhoneAddress:
         Raises:
             ConfigError: a key is unknown or a value is invalid.
         """
-        parts = urlsplit(uri)
+        parts = split_uri(uri)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         try:
             host, port = parts.hostname, parts.port

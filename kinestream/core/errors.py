@@ -5,6 +5,8 @@ A message is one line with three parts: what was found, what was expected, and w
 
 from __future__ import annotations
 
+from .printable import one_line
+
 
 class KinestreamError(Exception):
     """The root of all errors that kinestream raises on purpose; the command line prints its message and exits.
@@ -18,6 +20,10 @@ class KinestreamError(Exception):
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """Return the message on one line of at most 1500 characters: names and values in it come from strangers."""
+        return one_line(super().__str__())
 
 
 class ConfigError(KinestreamError):

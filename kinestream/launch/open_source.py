@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from kinestream.core.errors import ConfigError, MissingExtra
 from kinestream.core.source import Source
+from kinestream.core.uri import split_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _replay(name: str, options: SourceOptions) -> Source:
 
 
 def _replay_address(address: str, options: SourceOptions) -> Source:
-    parts = urlsplit(address)
+    parts = split_uri(address)
     query = parse_qs(parts.query, keep_blank_values=True)
     unknown = set(query) - {"speed", "subject", "loop", "together"}
     if unknown:

@@ -71,12 +71,35 @@ def read_axes_file(path: Path) -> AxesFile:
         value = values.get(key, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value):
             raise ConfigError(f"{path}: {key} is {value!r}; expected a number other than 0")
+    for key, expected in _OTHERS.items():
+        if key in values and not _is(values[key], expected):
+            raise ConfigError(f"{path}: {key} is {values[key]!r}; expected {expected}")
     content = AxesFile(**{**values, "notes": tuple(values.get("notes", ()))})
     try:
         content.channel_map  # noqa: B018  # raises if the axes are wrong
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     return content
+
+
+_OTHERS = {
+    **dict.fromkeys(("source", "model", "worn"), "a text"),
+    "rate_hz": "a positive number",
+    "date": "a date and time",
+    "notes": "a list of texts",
+}
+
+
+def _is(value: object, expected: str) -> bool:
+    match expected:
+        case "a text":
+            return isinstance(value, str)
+        case "a positive number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+        case "a date and time":
+            return isinstance(value, datetime)
+        case _:
+            return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def is_axes_file(text: str) -> bool:

@@ -95,6 +95,8 @@ def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Itera
 
     Args:
         format_of: the format of a stream in the chunk of a given number.
+    Raises:
+        DataDamaged: a chunk holds other channels than its format has.
     """
     if not len(table):
         return
@@ -106,11 +108,17 @@ def chunks_of(table: pa.Table, format_of: Callable[[str, int], Format]) -> Itera
     t_device, labels = table["t_device_s"], table["label_code"]
     has_device, has_labels = t_device.is_valid().to_numpy(), labels.is_valid().to_numpy()
     t_device, labels = (column.fill_null(0).to_numpy() for column in (t_device, labels))
+    has_values = {name: table[name].is_valid().to_numpy() for name in table.column_names if name in CHANNEL_UNITS}
     values: dict[tuple[str, ...], NDArray[np.float32]] = {}
     for start, stop in pairwise(edges):
         number = int(numbers[start])
         stream_format = format_of(streams[start], number)
         channels = stream_format.channels
+        if (held := {name for name, valid in has_values.items() if valid[start]}) != set(channels):
+            raise DataDamaged(
+                f"chunk {number} of {streams[start]} holds {', '.join(sorted(held)) or 'no channel'}, but its format "
+                f"has {', '.join(channels) or 'none'}: the format's description is damaged; restore it from a copy"
+            )
         if channels not in values:
             columns = [table[name].to_numpy(zero_copy_only=False) for name in channels]
             empty = np.empty((len(table), 0), np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 from ..tables.column_map import ColumnMap
 from ..tables.open_table import canonical_label, si_factors
 from .writer import RecordingWriter
+from .xdf_file import read_sound_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +48,8 @@ def import_xdf(path: Path, folder: Path, *, wearer: str | None = None, columns: 
         InputMismatch: the file has no motion stream.
         ConfigError: the folder is not empty or cannot be written.
     """
-    outcomes: list[str] = []
+    streams, outcomes = _load(path)
     imported: list[tuple[str, list[SampleChunk]]] = []
-    streams = _load(path)
     labels = _labels(streams)
     for stream in streams:
         name = _text(stream["info"], "name") or f"stream {stream['info'].get('stream_id', '?')}"
@@ -76,7 +77,8 @@ def import_xdf(path: Path, folder: Path, *, wearer: str | None = None, columns: 
     return outcomes
 
 
-def _load(path: Path) -> list[dict[str, Any]]:
+def _load(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The streams with samples, and what is damaged."""
     try:
         import pyxdf
     except ModuleNotFoundError:
@@ -84,10 +86,14 @@ def _load(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise DataMissing(f"no file {path}; expected an XDF file")
     try:
-        streams, _ = pyxdf.load_xdf(str(path), verbose=False)
+        sound = read_sound_chunks(path)
+        streams, _ = pyxdf.load_xdf(BytesIO(sound.content), verbose=False)
+    except DataDamaged:
+        raise
     except Exception as error:  # on a damaged file pyxdf raises any kind of error
         raise DataDamaged(f"{path} cannot be read as XDF: {error}") from None
-    return [stream for stream in streams if len(stream["time_stamps"])]
+    lost = f"damaged: {sound.bytes_lost} bytes in {sound.places} places cannot be read, and their samples are lost"
+    return [stream for stream in streams if len(stream["time_stamps"])], [lost] if sound.bytes_lost else []
 
 
 def _labels(streams: list[dict[str, Any]]) -> Labels | None:

@@ -125,10 +125,11 @@ def _csv_rows(path: Path, header: list[str], names: list[str], delimiter: str, l
     import pyarrow as pa
     import pyarrow.csv as pc
 
+    _expect_utf8(path)
     short: list[int] = []
 
     def skip(row: pc.InvalidRow) -> str:
-        short.append(row.number)
+        short.append(row.number - lines_above)
         return "skip"
 
     table = pc.read_csv(
@@ -150,6 +151,17 @@ def _csv_rows(path: Path, header: list[str], names: list[str], delimiter: str, l
     position = lines - 2 - np.cumsum(blank)
     rows = table.select(names).filter(pa.array(~blank))
     return Rows(rows, lines[~blank] + lines_above, position[~blank], len(short))
+
+
+def _expect_utf8(path: Path) -> None:
+    """Raise ``UnicodeDecodeError`` unless the whole file is UTF-8: Arrow would not report a short row that is not."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
 
 
 def _same_columns(line: str, below: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from dataclasses import replace
 from itertools import count
 from operator import itemgetter
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from kinestream.core.did_you_mean import unknown
 from kinestream.core.errors import ConfigError
 from kinestream.core.signals import ACC, GYRO, SampleChunk
 from kinestream.core.source import Offer
+from kinestream.core.uri import split_uri
 
 from ..pacing import PlayedSource
 from ..recording import Recording
@@ -106,7 +107,7 @@ class Wearer(PlayedSource):
         Raises:
             ConfigError: a key is unknown or a value is out of range; the message names it.
         """
-        parts = urlsplit(uri)
+        parts = split_uri(uri)
         if parts.scheme != "wearer" or parts.netloc or parts.path not in ("", "/"):
             raise ConfigError(f"'{uri}': expected wearer://?key=value&..., keys {', '.join(_KEYS)}")
         settings: dict[str, float] = {}

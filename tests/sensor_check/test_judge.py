@@ -480,3 +480,11 @@ def test_the_mapping_undoes_the_turn_of_the_performance() -> None:
     (turned,) = chunks(performance(3, "z -x -y", noise=0, bias=0)["moved"], size=1000)
     np.testing.assert_allclose(ChannelMap.parse("z -x -y").apply(turned).x, upright.x, atol=1e-5)
     assert np.linalg.det(matrix_of("z -x -y")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("line", ["source = 1e308", "notes = [1]", "rate_hz = true", "date = 1", "worn = []"])
+def test_an_axes_file_with_a_value_of_another_type_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "axes.toml"
+    path.write_text(f'axes = "-y x z"\n{line}\n')
+    with pytest.raises(ConfigError, match=f"{line.split()[0]} is .*; expected a"):
+        read_axes_file(path)

@@ -19,6 +19,7 @@ from kinestream.replay_data.recordings import RecordingReader, open_recording
 from kinestream.replay_data.recordings.export import export_csv
 from kinestream.replay_data.recordings.motion_bids import export_motion_bids
 from kinestream.replay_data.recordings.xdf import import_xdf
+from kinestream.replay_data.recordings.xdf_file import BOUNDARY
 from tests.replay_data.recordings.recorded import acc_only, chunks, prediction, writer
 
 
@@ -167,3 +168,26 @@ def test_without_pyxdf_the_error_names_the_extra(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pyxdf", None)
     with pytest.raises(MissingExtra, match=r"'.\[xdf\]'"):
         import_xdf(tmp_path / "a.xdf", tmp_path / "r")
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63])
+def test_an_xdf_file_that_announces_more_samples_than_it_has_costs_no_memory(tmp_path: Path, count: int) -> None:
+    pytest.importorskip("pyxdf")
+    path = xdf_file(tmp_path / "a.xdf", IN_G, np.tile([0.0, 0.0, 1.0, 0.0, 0.0, 0.0], (300, 1)))
+    content = path.read_bytes()
+    samples = xdf_chunk(3, struct.pack("<I", 2) + b"\x08" + struct.pack("<Q", count))
+    path.write_bytes(content + samples + xdf_chunk(5, BOUNDARY) + xdf_chunk(9, b"unknown"))
+    outcomes = import_xdf(path, tmp_path / "r")
+    assert outcomes[0] == f"damaged: {len(samples) + 23} bytes in 1 places cannot be read, and their samples are lost"
+    assert len(open_recording(tmp_path / "r")[0]) == 300
+
+
+def test_damage_in_an_xdf_file_costs_the_samples_up_to_the_next_boundary_and_is_reported(tmp_path: Path) -> None:
+    pytest.importorskip("pyxdf")
+    path = xdf_file(tmp_path / "a.xdf", IN_G, np.tile([0.0, 0.0, 1.0, 0.0, 0.0, 0.0], (300, 1)))
+    content = path.read_bytes()
+    broken = xdf_samples(1, np.array([1006.0]), [bytes(24)])[:-24]
+    more = xdf_samples(1, 1007 + np.arange(50) / 50, [np.array([0, 0, 1, 0, 0, 0], "<f4").tobytes()] * 50)
+    path.write_bytes(content + broken + xdf_chunk(5, BOUNDARY) + more)
+    assert import_xdf(path, tmp_path / "r")[0].startswith("damaged: ")
+    assert len(open_recording(tmp_path / "r")[0]) == 350

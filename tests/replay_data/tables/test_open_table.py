@@ -284,3 +284,15 @@ def test_a_flipped_bit_in_a_parquet_page_with_a_checksum_is_refused(tmp_path: Pa
 def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"no file .*nothing\.csv"):
         open_dataset(str(tmp_path / "nothing.csv"))
+
+
+def test_a_short_row_below_a_comment_is_counted_and_the_others_keep_their_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, f"# written by a logger\n{HEADER}", row=lambda i: "1,2" if i == N - 1 else valid_row(i))
+    assert open_table(path)[0].repairs == {"short_row": 1}
+
+
+def test_a_short_row_that_is_not_text_is_not_lost_in_silence(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes() + b"\xff\n")
+    with pytest.raises(DataDamaged, match="in UTF-8"):
+        open_table(path)
