@@ -96,7 +96,8 @@ def check_slow_sensor(e: Evidence) -> Finding | None:
 def check_unpaired(e: Evidence) -> Finding | None:
     """The sensors of one device do not have the same times."""
     r = e.reception
-    if r is None or not r.unpaired or check_slow_sensor(e) is not None:
+    is_silent = e.figures is not None and e.figures.silence_s > APART_S  # all wait for the sensor that is missing
+    if r is None or not (r.unpaired or is_silent) or check_slow_sensor(e) is not None:
         return None
     times = dict(sorted(r.newest_s.items(), key=lambda item: item[1]))
     values = [time_s for time_s in times.values() if math.isfinite(time_s)]
@@ -104,7 +105,8 @@ def check_unpaired(e: Evidence) -> Finding | None:
     if r.unpaired <= r.samples and not is_apart:
         return None
     newest = ", ".join(f"{name} {f'{at_s:.2f} s' if math.isfinite(at_s) else 'none'}" for name, at_s in times.items())
-    text = f"{_share(r.unpaired, r.samples)} samples pair with nothing; the newest times are {newest or 'unknown'}"
+    newest = f"the newest times are {newest or 'unknown'}"
+    text = f"{_share(r.unpaired, r.samples)} samples pair with nothing; {newest}" if r.unpaired else newest
     if is_apart and r.samples:
         late = next(name for name, time_s in times.items() if math.isfinite(time_s))
         text = f"{late} stopped {values[-1] - values[0]:.1f} s ago, or its clock stepped back: {text}"

@@ -122,6 +122,16 @@ def test_a_sensor_that_stops_is_named_although_many_samples_were_paired() -> Non
     assert text(stopped, "unpaired").startswith("gyro stopped 4.0 s ago, or its clock stepped back: 300 of 1300 ")
 
 
+def test_a_sensor_that_stops_is_named_although_the_others_wait_for_it() -> None:
+    received = Reception("phone", 900, 1000, newest_s={"gyroscope": 24.0, "totalacceleration": 18.0})
+    waiting = replace(stream(silence_s=6.0), reception=received)
+    assert abouts(waiting) == ["unpaired"]
+    assert text(waiting, "unpaired").startswith("totalacceleration stopped 6.0 s ago, or its clock stepped back")
+    assert abouts(replace(stream(silence_s=0.1), reception=received)) == []  # left out, because it is too slow to pair
+    both = Reception("phone", 900, 1000, newest_s={"gyroscope": 18.1, "totalacceleration": 18.0})
+    assert abouts(replace(stream(silence_s=6.0), reception=both)) == ["silence"]
+
+
 def test_a_few_unpaired_samples_at_the_start_are_no_fault() -> None:
     assert abouts(replace(SOUND, reception=Reception("wrist", 100, 1000, unpaired=30))) == []
 
