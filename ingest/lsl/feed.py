@@ -93,6 +93,7 @@ class Feed:
             if self._closed:
                 return None
             if self._address.matching([stream for stream, _ in streams], self._kind):
+                self._seen.clear()  # it was seen before it was looked for by name
                 return await self._choose()
             if time.monotonic() - looked_s >= LOOK_ROUND_S:
                 looked_s = time.monotonic()

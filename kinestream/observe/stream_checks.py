@@ -80,7 +80,7 @@ def check_obedience(e: Evidence) -> Finding | None:
 def check_rate(e: Evidence) -> Finding | None:
     """The measured rate differs from the announced one."""
     f = e.figures
-    if f is None or f.rate_hz is None or not _is_known(e) or check_obedience(e) or check_slow(e):
+    if f is None or f.rate_hz is None or not _is_known(e) or check_obedience(e) or check_slow(e) or _has_holes(e):
         return None
     off = f.rate_hz / f.announced_hz - 1
     text = f.rate_text()
@@ -94,7 +94,7 @@ def check_rate(e: Evidence) -> Finding | None:
 def check_slow(e: Evidence) -> Finding | None:
     """The measured rate is below what the model bears."""
     f = e.figures
-    if f is None or f.rate_hz is None or e.spec is None or e.refused or not _is_known(e):
+    if f is None or f.rate_hz is None or e.spec is None or e.refused or not _is_known(e) or _has_holes(e):
         return None
     bears_hz = MIN_RATE_SHARE * min(e.spec.fs_hz, e.bears_hz or e.spec.fs_hz)
     if f.rate_hz >= bears_hz * (1 - CLOCK_TOLERANCE):
@@ -144,7 +144,7 @@ def check_bursts(e: Evidence) -> Finding | None:
 def check_jitter(e: Evidence) -> Finding | None:
     """The times of the samples scatter."""
     f = e.figures
-    if f is None or f.jitter_ms is None or not _is_known(e) or check_bursts(e) or check_slow(e):
+    if f is None or f.jitter_ms is None or not _is_known(e) or check_bursts(e) or check_slow(e) or _has_holes(e):
         return None
     interval_ms = 1000 / (f.rate_hz or f.announced_hz)
     if f.jitter_ms <= JITTER * interval_ms:
@@ -195,6 +195,8 @@ def check_coverage(e: Evidence) -> Finding | None:
     if f is None or f.coverage is None or not COVERAGE[0] < f.coverage < COVERAGE[1] or check_slow(e) is not None:
         return None
     text = f"only {f.coverage:.0%} of the windows' samples were measured, the others are straight lines between them"
+    if f.is_slow:
+        text += f" ({f.rate_text()})"
     return warning("coverage", text, "raise the sensor's rate or improve the link; labels of such windows are doubtful")
 
 
@@ -222,6 +224,15 @@ def check_windows(e: Evidence) -> Finding | None:
     else:
         why, advice = needs, "check the times of the samples: kinestream wear"
     return problem("windows", f"samples come, but no window for {e.windowless_s:.0f} s: {why}", advice)
+
+
+def _has_holes(e: Evidence) -> bool:
+    """Whether a low rate comes from holes between samples that are otherwise near enough, as after losses."""
+    f = e.figures
+    if f is None or f.coverage is None or not COVERAGE[0] < f.coverage < COVERAGE[1]:
+        return False
+    is_even = f.jitter_ms is not None and f.jitter_ms <= JITTER * 1000 / (f.rate_hz or f.announced_hz)
+    return f.is_slow and not is_even
 
 
 def _is_known(e: Evidence) -> bool:
