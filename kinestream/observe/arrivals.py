@@ -118,6 +118,8 @@ def since_change(arrivals: Arrivals) -> Arrivals:
     others = (*paces[:newest], *paces[older + 1 :])
     if any(abs(pace / paces[newest] - 1) <= CHANGED for pace in others):
         return arrivals  # a hole, not a change: the pace is what it was before
+    if not others and first == 0 and len(paces) == len(ends) - 1:
+        return arrivals
     kept = slice(ends[older + 1] + (older + 1 < len(paces)), ends[newest] + 1)
     a = arrivals
     return Arrivals(

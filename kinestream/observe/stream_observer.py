@@ -129,10 +129,10 @@ class StreamObserver:
             host_s: the host's monotonic clock now.
         """
         arrivals = Arrivals(*zip(*self._arrivals, strict=True)) if self._arrivals else NOTHING
-        longest_s = float(samples_of(arrivals, self._announced_hz)[2].max(initial=0.0))
         taken, lost = taken_and_lost(arrivals)
-        arrivals = since_change(arrivals)
+        all_arrivals, arrivals = arrivals, since_change(arrivals)
         index, t, steps_s, is_even = samples_of(arrivals, self._announced_hz)
+        all_steps_s = steps_s if arrivals is all_arrivals else samples_of(all_arrivals, self._announced_hz)[2]
         span_s = float(steps_s.sum())
         rate_hz = rate_hz_of(arrivals, rate_of(index, t), live=self._live) if self._arrivals else None
         even_s = steps_s[is_even]
@@ -155,7 +155,7 @@ class StreamObserver:
             lost_share=lost / taken if taken else 0.0,
             silence_s=max(0.0, host_s - self._last_host_s) if self._samples and self._live else 0.0,
             epochs=max(1, self._epochs),
-            longest_hole_s=self._longest_hole_s(longest_s),
+            longest_hole_s=self._longest_hole_s(float(all_steps_s.max(initial=0.0))),
             out_of_order=self._out_of_order,
         )
 
