@@ -19,6 +19,7 @@ from kinestream.core.signals import ACC, GYRO
 from kinestream.inference import choose_model
 from tests.ble.peripheral import Peripheral
 from tests.ble.sensors import Polar, Thingy
+from tests.ingest.ble.test_receptions import MuteGyroscope, OtherFirmware
 
 if TYPE_CHECKING:
     from tests.ble.bluez import BlueZ
@@ -75,6 +76,26 @@ def test_an_unusable_radio_is_reported_in_one_line_with_a_remedy(
 
 def test_without_the_bluetooth_service_the_error_names_the_command_that_starts_it(bus: str) -> None:
     assert "systemctl start bluetooth" in kinestream("scan", "--seconds", "0.5", status=1).stderr
+
+
+def test_sensors_that_give_no_samples_are_named_while_a_run_waits_for_them(bluez: BlueZ) -> None:
+    bluez.add(MuteGyroscope(POLAR))
+    bluez.add(OtherFirmware(THINGY))
+    run = subprocess.Popen(
+        [*KINESTREAM, "run", "ble://polar,thingy52", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    told = {}
+    while len(told) < 2:
+        notice = json.loads(run.stdout.readline())
+        told[notice["stream"]] = notice
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert "only acc comes, and no gyro" in told["Polar Sense 12345678"]["notice"]
+    assert "55 61 07: a packet of 3 bytes; expected 18" in told["Thingy"]["notice"]
 
 
 def test_two_sensors_of_different_kinds_give_predictions(bluez: BlueZ) -> None:
