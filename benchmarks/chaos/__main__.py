@@ -1,7 +1,9 @@
-"""Harm a recording on purpose, and report what it costs.
+"""Harm on purpose, and report what it costs.
 
 python -m benchmarks.chaos flips
 python -m benchmarks.chaos flips --flips 2000 --seed 7
+python -m benchmarks.chaos fuzz --minutes 10 --seed 1
+python -m benchmarks.chaos fuzz --case runs/fuzz/CASE.json
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.chaos import flips
+from benchmarks.chaos import flips, fuzz
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
     flips.add_parser(kinds)
+    fuzz.add_parser(kinds)
     args = parser.parse_args()
     sys.exit(args.run(args))
 

@@ -133,14 +133,15 @@ class Feed:
                 continue
             self._heard_s = time.monotonic()
             self._packets += len(stamps)
-            for x, t, at_s, restarted in samples.push(rows, stamps, received_s):
+            pushed = samples.push(rows, stamps, received_s)
+            self._malformed = malformed + samples.malformed
+            for x, t, at_s, restarted in pushed:
                 restarts += restarted
                 session = f"{base}~{restarts + 1}" if restarts else base
                 seq, samples.seq = samples.seq, samples.seq + len(t)
                 self._handed += len(t)
                 self.newest_s = float(t[-1])
                 yield SampleChunk(self.name, session, t, x, columns.channels, samples.fs_hz, seq, at_s)
-            self._malformed = malformed + samples.malformed
 
     async def _is_replaced(self, stream: Description) -> bool:
         """Return whether the silent stream is gone while another matches."""

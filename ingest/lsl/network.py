@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Any
 
@@ -18,6 +19,9 @@ MAX_SAMPLES = 1024
 SETTLE_S = 0.004
 """Wait for the rest of a burst: its samples come within milliseconds."""
 MAX_STREAMS = 1024
+NOT_UTF8 = "(not UTF-8)"
+"""Stands for the values of a sample of text that cannot be read."""
+_ONE_CHUNK = range(MAX_SAMPLES)
 
 
 class Network:
@@ -69,6 +73,8 @@ class Inlet:
         self._network = network
         lsl = network.lsl
         self._inlet = lsl.StreamInlet(info, recover=False, processing_flags=lsl.proc_clocksync)
+        self._is_text = info.channel_format() == lsl.cf_string
+        self._unreadable = [NOT_UTF8] * info.channel_count()
 
     async def describe(self) -> Description:
         """Return the whole description of the stream."""
@@ -84,13 +90,24 @@ class Inlet:
         return await self._network.call(self._pull, settle)
 
     def _pull(self, settle: bool) -> tuple[list[list[Any]], list[float], float]:
-        first, stamp = self._inlet.pull_sample(timeout=PATIENCE_S)
+        first, stamp = self._pull_sample(PATIENCE_S)
         if first is None:
             return [], [], self._network.lsl.local_clock()
         if settle:
             time.sleep(SETTLE_S)
+        if self._is_text:
+            pulled = itertools.takewhile(lambda pair: pair[0] is not None, (self._pull_sample(0.0) for _ in _ONE_CHUNK))
+            rows, stamps = map(list, zip((first, stamp), *pulled, strict=True))
+            return rows, stamps, self._network.lsl.local_clock()
         rows, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=MAX_SAMPLES)
         return [first, *rows], [stamp, *stamps], self._network.lsl.local_clock()
+
+    def _pull_sample(self, timeout_s: float) -> tuple[Any, Any]:
+        """Return a sample and its stamp. pylsl raises for text that is not UTF-8; a chunk with one would be lost."""
+        try:
+            return self._inlet.pull_sample(timeout=timeout_s)
+        except UnicodeDecodeError:
+            return self._unreadable, 0.0
 
     async def close(self) -> None:
         """Close the inlet."""

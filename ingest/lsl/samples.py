@@ -92,11 +92,12 @@ class Samples:
             rows = self._numbers(rows)
             if not rows:
                 return None
-        x = np.asarray(rows, np.float64)[:, self._indices] * self._columns.scales
+        with np.errstate(over="ignore", invalid="ignore"):  # values beyond float32 are not motion: they are infinite
+            x = (np.asarray(rows, np.float64)[:, self._indices] * self._columns.scales).astype(np.float32)
         finite = np.isfinite(x)
         if not finite.all():
             self.not_finite += int((~finite.all(axis=1)).sum())
-        return x.astype(np.float32)
+        return x
 
     def _numbers(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Return the rows whose used columns are all numbers; count the others."""

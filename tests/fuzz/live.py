@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import math
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from kinestream.core.signals import ACC, CHANNEL_UNITS, GYRO, SEQ_END, SampleChu
 from kinestream.ingest import EndOfStream, decode, encode, encode_end
 from kinestream.ingest.devices import find_profile, profiles
 from kinestream.ingest.lsl.columns import Columns, Description
+from kinestream.ingest.lsl.network import describe
 from kinestream.ingest.lsl.samples import Samples
 from kinestream.ingest.phone import phyphox, sensor_logger
 from kinestream.ingest.phone.device import Device
@@ -88,7 +91,8 @@ def _relay_seeds() -> Sequence[Case]:
 
 
 def _parse_relay(frames: Case) -> None:
-    assert pack(unpack(frames)) == list(frames)
+    message = unpack(frames)
+    assert unpack(pack(message)) == message
 
 
 def _parse_inbox(frames: Case) -> None:
@@ -293,13 +297,50 @@ def _parse_lsl(case: Case) -> None:
     assert all(0 < scale < 1e7 for scale in found.scales)
     if not 0.01 <= rate_hz <= 1e5:
         return
-    rows: list[list[Any]] = [[(str(k) if stream.is_text else k) for _ in range(count)] for k in (1, 2)]
-    for x, t, _, _ in Samples(stream, found, None).push(rows, [1.0, 1.02], 2.0):
+    strange: Sequence[Any] = (
+        ("1", "nan", "1e999", "", "9" * 5000) if stream.is_text else (1, 1e308, 1e39, math.nan, -math.inf)
+    )
+    rows = [[value] * count for value in strange]
+    for x, t, _, _ in Samples(stream, found, None).push(rows, [1.0, 1.02, 1.04, math.nan, 1e308], 2.0):
         assert x.shape == (len(t), len(found.channels))
 
 
 def _mutate_lsl(rng: Any, data: bytes) -> bytes:
     return rng.choice(LSL_WORDS) if rng.random() < 0.4 else mutate_text(rng, data, LSL_WORDS)
+
+
+@cache
+def _lsl_library() -> Any:
+    """Return pylsl with its function that reads a stream's XML as the network sends it; None without it."""
+    try:
+        import pylsl
+        from pylsl.lib import lib
+    except (ImportError, RuntimeError):  # RuntimeError: pylsl without liblsl
+        return None
+    lib.lsl_streaminfo_from_xml.restype = ctypes.c_void_p
+    return pylsl, lib.lsl_streaminfo_from_xml
+
+
+def _lsl_xml_seeds() -> Sequence[Case]:
+    channels = "".join(f"<channel><label>acc_{axis}</label><unit>g</unit><type>ACC</type></channel>" for axis in "xyz")
+    return [
+        (
+            "<?xml version='1.0'?><info><name>Muse</name><type>ACC</type><channel_count>3</channel_count>"
+            "<channel_format>float32</channel_format><source_id>m</source_id><nominal_srate>52.0</nominal_srate>"
+            "<version>1.1</version><created_at>7.5</created_at><uid>2b9b</uid><session_id>default</session_id>"
+            "<v4address></v4address><v4data_port>16572</v4data_port><v4service_port>16572</v4service_port><v6address></v6address>"
+            "<v6data_port>16573</v6data_port><v6service_port>16573</v6service_port>"
+            f"<hostname>lab</hostname><desc><channels>{channels}</channels></desc></info>".encode(),
+        )
+    ]
+
+
+def _parse_lsl_xml(case: Case) -> None:
+    pylsl, from_xml = _lsl_library()
+    info = pylsl.StreamInfo(handle=from_xml(case[0]))
+    stream = describe(info, pylsl, with_columns=True)
+    stream.line()
+    Columns.of("lsl://Muse", stream, None, {})
 
 
 def _bluetooth(profile: Profile) -> Target:
@@ -325,5 +366,6 @@ LIVE = (
     *(_bluetooth(find_profile(profile.name)) for profile in profiles()),
     Target("bluetooth generic", _generic_seeds, lambda case: _parse_bluetooth(_generic(), case), has_fixed_parts=False),
     Target("lsl", _lsl_seeds, _parse_lsl, _mutate_lsl, has_fixed_parts=False),
+    *([Target("lsl xml", _lsl_xml_seeds, _parse_lsl_xml, mutate_text)] if _lsl_library() else []),
 )
 """All parsers of live streams."""

@@ -120,7 +120,7 @@ def mutate_json(rng: random.Random, data: bytes) -> bytes:
         return mutate_bytes(rng, data)
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return mutate_bytes(rng, data)
     for _ in range(rng.choice((1, 1, 2, 3))):
         document = _with_harm(rng, document)

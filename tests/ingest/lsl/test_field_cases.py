@@ -63,6 +63,7 @@ class Outlet:
         batch: int = BATCH,
         stamp: Stamp = evenly,
         channels: int | None = None,
+        encoding: str = "",
     ) -> None:
         self._columns = len(labels) if channels is None else channels
         identity = f"{name(mode)}-{kind}" if source_id is None else source_id
@@ -73,7 +74,7 @@ class Outlet:
             channel.append_child_value("label", label)
             channel.append_child_value("unit", unit)
         self._out = pylsl.StreamOutlet(info)
-        self._form, self._batch, self._stamp = form, batch, stamp
+        self._form, self._batch, self._stamp, self._encoding = form, batch, stamp, encoding
         self._sent, self._start_s = 0, pylsl.local_clock()
 
     def push_due(self) -> None:
@@ -83,6 +84,8 @@ class Outlet:
                 row: list[Any] = [k % 100 + column for column in range(self._columns)]
                 if self._form == "string":
                     row = [f"{value}.0" if self._stamp is evenly else "left" for value in row]
+                    if self._encoding and k % 2:
+                        row = ["ä".encode(self._encoding)] * len(row)
                 if self._form == "float32" and self._columns == 4:
                     row[3] = math.nan
                 stamp = self._stamp(k, self._start_s)
@@ -107,6 +110,7 @@ def room() -> Iterator[None]:
         Outlet("string", form="string"),
         Outlet("markers", ["label"], [""], form="string", kind="Markers", rate_hz=0.0),
         Outlet("garbled", form="string", stamp=now),
+        Outlet("latin1", form="string", encoding="latin-1"),
         Outlet("irregular", rate_hz=0.0),
         Outlet("nolabels", [], [], channels=6),
         Outlet("wide", [], [], channels=2000, batch=10**9),  # it never sends: 2,000 values cost too much
@@ -243,6 +247,15 @@ async def test_values_that_are_not_numbers_are_named(room: None) -> None:
     assert garbled.counts()["malformed"] >= 10
     await garbled.aclose()
     await reading
+
+
+async def test_text_that_is_not_utf8_costs_its_own_samples_only(room: None) -> None:
+    source = LslSource(f"lsl://{name('latin1')}")
+    received = await read(source, 5)
+    assert all((np.round(chunk.x[:, 0]) % 2 == 0).all() for chunk in received)
+    [reception] = source.receptions()
+    assert abs(reception.malformed - reception.samples) <= BATCH
+    assert reception.malformed_example == ", ".join(["(not UTF-8)"] * 6)[:64].encode()
 
 
 async def test_streams_of_one_name_are_listed_and_chosen_by_their_type(room: None) -> None:
