@@ -34,6 +34,8 @@ SHORT_EPOCH_S, RESTARTS = 30.0, 2
 """A stream whose epochs are shorter on average restarts too often; fewer restarts are no habit."""
 LOSSY = 0.6
 """A rate above this share of what was asked for may also be that of a link that loses samples, which nothing counts."""
+HOLEY = 0.05
+"""Allowed excess of the coverage over the share of samples that came: the two rest on different seconds."""
 NOT_FINITE = 0.05
 """Share of samples without a value that explains why no window comes."""
 WINDOWS_LATE = 1.25
@@ -229,10 +231,13 @@ def check_windows(e: Evidence) -> Finding | None:
 def _has_holes(e: Evidence) -> bool:
     """Whether a low rate comes from holes between samples that are otherwise near enough, as after losses."""
     f = e.figures
-    if f is None or f.coverage is None or not COVERAGE[0] < f.coverage < COVERAGE[1]:
+    if f is None or not f.is_slow or f.rate_hz is None or f.coverage is None:
         return False
-    is_even = f.jitter_ms is not None and f.jitter_ms <= JITTER * 1000 / (f.rate_hz or f.announced_hz)
-    return f.is_slow and not is_even
+    needed_hz = min(f.announced_hz, e.spec.fs_hz if e.spec else f.announced_hz)
+    is_reported = COVERAGE[0] < f.coverage < COVERAGE[1]
+    if not is_reported or f.rate_hz / needed_hz < f.coverage - HOLEY:  # holes take more of a window than the samples that they lack
+        return False
+    return f.jitter_ms is None or f.jitter_ms > JITTER * 1000 / f.rate_hz
 
 
 def _is_known(e: Evidence) -> bool:

@@ -156,6 +156,7 @@ def test_a_rate_that_is_low_for_its_holes_is_not_called_a_slow_sensor() -> None:
     assert text(lossy, "coverage").endswith("straight lines between them (rate 36.7 Hz, announced 50)")
     assert abouts(stream(rate_hz=36.7, jitter_ms=0.5, coverage=0.72)) == ["slow"]
     assert "slow" in abouts(stream(rate_hz=20.0, jitter_ms=40.0, coverage=0.3))
+    assert abouts(stream(rate_hz=12.5, jitter_ms=140.0, coverage=0.6)) == ["slow"]  # since a moment ago
 
 
 def test_a_sensor_that_the_policy_slowed_down_is_not_slow() -> None:
