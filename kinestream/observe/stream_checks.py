@@ -235,7 +235,7 @@ def _has_holes(e: Evidence) -> bool:
         return False
     needed_hz = min(f.announced_hz, e.spec.fs_hz if e.spec else f.announced_hz)
     is_reported = COVERAGE[0] < f.coverage < COVERAGE[1]
-    if not is_reported or f.rate_hz / needed_hz < f.coverage - HOLEY:  # holes take more of a window than the samples that they lack
+    if not is_reported or f.rate_hz / needed_hz < f.coverage - HOLEY:  # holes cost windows more than their samples
         return False
     return f.jitter_ms is None or f.jitter_ms > JITTER * 1000 / f.rate_hz
 
