@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import struct
 import sys
@@ -27,7 +29,8 @@ def state_folder() -> Path:
 class Mark:
     """A number in a file with two slots, written alternately, so that a crash leaves the old or the new number.
 
-    A number survives the process as soon as it is set; a power cut may restore an older one.
+    A number survives the process as soon as it is set; a power cut may restore an older one. The file is made with the
+    first number.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "mark"
@@ -39,35 +42,53 @@ class Mark:
     """
 
     def __init__(self, path: Path) -> None:
-        new = not path.exists()
-        self._file = open(path, "w+b" if new else "r+b", buffering=0, opener=private_opener)  # noqa: SIM115
-        if new:
-            self._file.write(bytes(2 * _SLOT_STEP))  # reserves the space, in case the disk fills up later
-        self._turn, self.value = max(map(self._slot, (0, 1)))
+        self._path = path
+        self._descriptor: int | None = None
+        self._turn = self.value = 0
+        if path.exists():
+            data = path.read_bytes()
+            self._turn, self.value = max(_slot(data[at : at + _SLOT.size]) for at in (0, _SLOT_STEP))
 
     def set(self, value: int) -> None:
         """Write a new number.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; the old number stays.
         """
-        self._turn += 1
-        numbers = struct.pack("<QQ", self._turn, value)
-        self._file.seek(self._turn % 2 * _SLOT_STEP)
-        self._file.write(numbers + struct.pack("<I", crc32(numbers)))
-        self.value = value
+        if self._descriptor is None:
+            self._descriptor = private_opener(str(self._path), os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        turn = self._turn + 1  # not kept if the write fails: the good slot is never the one written next
+        numbers = struct.pack("<QQ", turn, value)
+        os.lseek(self._descriptor, turn % 2 * _SLOT_STEP, os.SEEK_SET)
+        write_all(self._descriptor, numbers + struct.pack("<I", crc32(numbers)))
+        self._turn, self.value = turn, value
+
+    def unsynced(self) -> int | None:
+        """Return a descriptor of the file, which the caller closes; None if no number was set."""
+        return None if self._descriptor is None else os.dup(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
-    def _slot(self, which: int) -> tuple[int, int]:
-        self._file.seek(which * _SLOT_STEP)
-        data = self._file.read(_SLOT.size)
-        if len(data) < _SLOT.size:
-            return 0, 0
-        turn, value, check = _SLOT.unpack(data)
-        return (turn, value) if crc32(data[:16]) == check else (0, 0)
+
+def _slot(data: bytes) -> tuple[int, int]:
+    if len(data) < _SLOT.size:
+        return 0, 0
+    turn, value, check = _SLOT.unpack(data)
+    return (turn, value) if crc32(data[:16]) == check else (0, 0)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write the bytes.
+
+    Raises:
+        OSError: not all could be written.
+    """
+    if os.write(descriptor, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def identity(path: Path) -> bytes:
@@ -78,7 +99,7 @@ def identity(path: Path) -> bytes:
         OSError: the file cannot be read or written.
     """
     if not path.exists():
-        write_atomically(path, secrets.token_hex(16), durable=True, private=True)
+        return new_identity(path)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
         number = bytes.fromhex(text)
@@ -86,6 +107,17 @@ def identity(path: Path) -> bytes:
         number = b""
     if len(number) != 16:
         raise ConfigError(f"{path} contains {text[:40]!r}; expected 32 hexadecimal digits; choose another folder")
+    return number
+
+
+def new_identity(path: Path) -> bytes:
+    """Replace the 16 random bytes in a file and return them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    number = secrets.token_bytes(16)
+    write_atomically(path, number.hex(), durable=True, private=True)
     return number
 
 

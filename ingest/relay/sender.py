@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import secrets
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 import zmq
 import zmq.asyncio
 
-from kinestream.core.errors import ConfigError, DecodeError, KinestreamError
+from kinestream.core.errors import ConfigError, KinestreamError
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Source
 
 from ..zmq.address import ZmqAddress
 from ..zmq.curve_keys import keys_for
-from ..zmq.wire import EndOfStream, decode, encode, encode_end, parts
+from ..zmq.wire import EndOfStream, encode, encode_end, parts
 from .journal import Journal
-from .records import Record
 from .sender_link import SenderLink
 from .wire import MAX_SAMPLES
 
@@ -26,6 +29,9 @@ _TURN = 16
 
 _SYNC_S = 1.0
 """Interval at which the journal is forced to the disk."""
+
+_RETRY_S = 0.5
+"""Longest wait before the relay tries again to write to a full disk."""
 
 _MAX_PATIENCE_S = 15.0
 _REFUSED_PAUSE_S = 5.0
@@ -73,6 +79,9 @@ class Relay:
         self._hello_s = hello_s
         self._patience_s = patience_s
         self._counts = Counter[str]()
+        self._process = 1 + secrets.randbelow((1 << 31) - 1)
+        """Tells this process from another with a copy of the journal."""
+        self._waits = False  # for room on the disk
         self._collected = False
         self._is_silent = False
         self._appended = asyncio.Event()  # the journal has a new message, or the source has ended
@@ -81,8 +90,9 @@ class Relay:
     async def run(self, source: Source | None = None) -> Mapping[str, int]:
         """Run until the source has ended and everything is delivered; without a source, until the journal is empty.
 
-        While the journal is full, a recording waits. A live source cannot wait: the relay drops the oldest messages,
-        and counts and reports the loss.
+        While the journal or its disk is full, a recording waits. A live source cannot wait: when the journal has its
+        maximum size, the relay drops the oldest messages that it has not sent; when the disk takes no more, it refuses
+        the new ones. Both are counted and reported.
 
         Returns:
             ``counts()``.
@@ -104,11 +114,16 @@ class Relay:
         return self.counts()
 
     def counts(self) -> Mapping[str, int]:
-        """Return ``messages`` and ``samples`` put into the journal, messages ``delivered``, samples ``thrown_away``
-        because the journal was full, ``damaged_bytes`` of the journal, and how often the link was ``reconnected``.
-        Kinds with a count of 0 are left out.
+        """Return what happened so far, by kind; kinds with a count of 0 are left out.
+
+        ``messages`` and ``samples`` put into the journal, messages ``delivered``; samples ``thrown_away`` because the
+        journal or its disk was full, ``damaged`` samples and ``damaged_bytes`` of the journal that cannot be read;
+        ``write_failures``: progress not written, or segments not removed or forced to the disk; how often the link was
+        ``reconnected``; ``refused_numbers``: acknowledgements of messages that were never sent; ``new_identity``.
         """
-        return +Counter({**self._counts, "damaged_bytes": self.journal.damaged_bytes})
+        damaged = self.journal.damaged
+        journal = {"damaged": damaged.samples, "damaged_bytes": damaged.size_bytes}
+        return +Counter({**self._counts, **journal, "write_failures": self.journal.write_failures})
 
     async def _collect(self, source: Source | None) -> None:
         ends: dict[str, EndOfStream] = {}
@@ -128,37 +143,63 @@ class Relay:
             self._appended.set()
 
     async def _append(self, frames: list[bytes], chunk: SampleChunk | None, *, wait: bool) -> None:
-        journal = self.journal
-        while wait and not journal.has_room(frames) and journal.delivered < journal.newest:
-            self._delivered.clear()
-            await self._delivered.wait()
-        try:
-            self._count_dropped(journal.append(frames))
-        except OSError as error:
-            self._count_lost(len(chunk) if chunk else 0, f"cannot write to {journal.folder} ({error.strerror})")
-            return
+        """Put a message into the journal: the next part of ``chunk``, or the end of a stream."""
+        samples = len(chunk) if chunk else 0
+        while True:
+            while wait and not self.journal.has_room(frames) and self.journal.delivered < self.journal.newest:
+                await self._room()
+            dropped = self.journal.dropped.samples
+            try:
+                self.journal.append(frames, samples)
+            except OSError as error:
+                if not chunk:
+                    self.journal.append_unwritten(frames)
+                elif wait:
+                    self._report_wait(error)
+                    await self._room()
+                    continue
+                else:
+                    self._count_lost(samples, self._refusal(error))
+                    return
+            finally:
+                if self.journal.dropped.samples > dropped:
+                    full = f"{self.journal.folder} is full ({self.journal.max_bytes / 1e6:.0f} MB)"
+                    self._count_lost(self.journal.dropped.samples - dropped, full)
+            break
+        self._waits = False
         self._counts["messages"] += 1
-        self._counts["samples"] += len(chunk) if chunk else 0
+        self._counts["samples"] += samples
         self._appended.set()
         if self._counts["messages"] % _TURN == 0:
             await asyncio.sleep(0)
 
-    def _count_dropped(self, records: list[Record]) -> None:
-        lost = 0
-        for record in records:
-            try:
-                message = decode(record.frames)
-            except DecodeError:
-                continue  # written by an earlier version
-            lost += len(message) if isinstance(message, SampleChunk) else 0
-        if lost:
-            self._count_lost(lost, f"{self.journal.folder} is full ({self.journal.max_bytes / 1e6:.0f} MB)")
+    async def _room(self) -> None:
+        """Wait for an acknowledgement, or a while: another program may make room on the disk."""
+        self._delivered.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._delivered.wait(), _RETRY_S)
+
+    def _refusal(self, error: OSError) -> str:
+        """Return why the disk does not take a message, with the size of the journal's own disk."""
+        folder = self.journal.folder
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return f"cannot write to {folder} ({error.strerror})"
+        try:
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            return f"the disk of {folder} is full"
+        return f"the disk of {folder} is full ({usage.free / 1e6:.1f} of {usage.total / 1e6:.0f} MB free)"
+
+    def _report_wait(self, error: OSError) -> None:
+        if not self._waits:
+            self._waits = True
+            self._report(f"{self._refusal(error)}; the source waits, and nothing is lost: make room there")
 
     def _count_lost(self, samples: int, reason: str) -> None:
         before = self._counts["thrown_away"]
         self._counts["thrown_away"] += samples
-        # Reported at the first loss and at every doubling: loud, and still readable after an hour.
-        if self._counts["thrown_away"].bit_length() > before.bit_length():
+        # Reported at the first loss and at every tenfold: loud, and still readable after an hour.
+        if len(str(self._counts["thrown_away"])) > len(str(before)) or not before:
             self._report(f"SAMPLES ARE LOST: {reason}; {self._counts['thrown_away']} samples dropped so far")
 
     async def _deliver(self) -> None:
@@ -166,7 +207,16 @@ class Relay:
         patience_s = self._patience_s
         try:
             while not self._finished():
-                link = SenderLink(context, self._address, self._keys, self.journal, self._counts, self._hello_s)
+                link = SenderLink(
+                    context,
+                    self._address,
+                    self._keys,
+                    self.journal,
+                    self._counts,
+                    self._hello_s,
+                    self._process,
+                    self._report,
+                )
                 try:
                     reason = await link.run(self._appended, self._finished, patience_s, self._on_answer)
                 finally:
@@ -200,5 +250,10 @@ class Relay:
         while True:
             await asyncio.sleep(_SYNC_S)
             sync = self.journal.unsynced()
-            if sync:
-                await asyncio.to_thread(sync)
+            try:
+                if sync:
+                    await asyncio.to_thread(sync)
+            except OSError as error:
+                self.journal.write_failures += 1
+                if self.journal.write_failures == 1:
+                    self._report(f"cannot force {self.journal.folder} to its disk: {error.strerror}")

@@ -29,6 +29,9 @@ class SenderLink:
     The link sends no data before the receiver's WELCOME, which names the position to continue from. It sends a HELLO
     every ``hello_s``: if the WELCOME lacks messages sent before that HELLO, ZeroMQ has reconnected on its own and lost
     them, and the link sends them again.
+
+    Each key of the journal is delivered like a journal of its own, one after another. A number above what was sent
+    under a key is not believed: the link counts it, and sends the undelivered messages under a new key.
     """
 
     def __init__(
@@ -39,10 +42,15 @@ class SenderLink:
         journal: Journal,
         counts: Counter[str],
         hello_s: float,
+        process: int,
+        report: Callable[[str], None],
     ) -> None:
         self._journal = journal
         self._counts = counts
         self._hello_s = hello_s
+        self._report = report
+        self._key = journal.key_after(journal.delivered)
+        self._process = process << 32
         self._turn = 0
         self._sent_before_hello: int | None = None
         """The last number sent before the unanswered HELLO; None if every HELLO is answered."""
@@ -96,9 +104,13 @@ class SenderLink:
 
     def _send_hello(self) -> None:
         self._turn += 1
+        key = self._journal.key_after(self._journal.delivered)
+        if key != self._key and not self._in_flight:
+            self._switch(key)
         self._sent_before_hello, self._hello_sent_s = self._sent, time.monotonic()
         lost = self._counts["thrown_away"]
-        self._send(RelayMessage(Kind.HELLO, self._journal.id, self._journal.delivered, lost, self._turn))
+        turn = self._process | self._turn
+        self._send(RelayMessage(Kind.HELLO, self._key, self._journal.delivered, lost, turn))
 
     def _send_data(self) -> None:
         """Send as many messages as the window allows."""
@@ -107,9 +119,28 @@ class SenderLink:
                 return
             record, self._next_record = self._next_record or next(self._reader), None
             if record is None:
+                if not self._in_flight:
+                    self._journal.skip_unreadable()
                 return
-            self._send(RelayMessage(Kind.DATA, self._journal.id, record.number, self._sent, frames=record.frames))
+            if record.key != self._key:
+                self._next_record = record
+                if not self._in_flight:
+                    self._switch(record.key)
+                    self._send_hello()
+                return
+            if record.number <= self._journal.delivered:
+                continue  # dropped in the meantime, or a copy
+            self._send(
+                RelayMessage(Kind.DATA, self._key, record.number, self._sent, self._process, frames=record.frames)
+            )
             self._mark_sent(record)
+
+    def _switch(self, key: bytes) -> None:
+        """Go on with the messages of another key; the next HELLO asks for its progress."""
+        self._key = key
+        self._reader = self._next_record = self._sent_before_hello = None
+        self._in_flight.clear()
+        self._in_flight_bytes = self._sent = 0
 
     async def _wait(self, appended: asyncio.Event) -> None:
         """Wait for the receiver, for a message in the journal that may be sent, or for the time of the next HELLO."""
@@ -136,29 +167,76 @@ class SenderLink:
             except DecodeError:
                 self._counts["malformed"] += 1
                 continue
-            if message.kind == Kind.REFUSED or message.journal == self._journal.id:
+            if message.kind in (Kind.REFUSED, Kind.COPIED) or message.journal == self._key:
                 self._heard_s = time.monotonic()
                 yield message
 
     def _handle(self, message: RelayMessage) -> None:
         if message.kind == Kind.ACK:
-            self._acknowledge(min(message.number, self._journal.newest))
+            if self._is_believable(message.number):
+                self._acknowledge(message.number)
+        elif message.kind == Kind.COPIED:
+            self._on_copied(take_own=message.extra == 1)
         elif message.kind == Kind.WELCOME and message.turn == 0 and self._sent_before_hello is None:
             self._reader = None  # the receiver has restarted and does not know this relay
             self._send_hello()
-        elif message.kind == Kind.WELCOME and message.turn == self._turn and self._sent_before_hello is not None:
+        elif (
+            message.kind == Kind.WELCOME
+            and message.turn == self._process | self._turn
+            and self._sent_before_hello is not None
+        ):
+            if not self._is_believable(message.number):
+                self._rekey()
+                return
             if self._reader is None or message.number < self._sent_before_hello:
                 self._continue_after(message.number)
             self._window = min(message.extra, MAX_WINDOW)
             self._sent_before_hello = None
             self.was_welcomed = True
 
+    def _is_believable(self, number: int) -> bool:
+        """Return whether this may have been sent; count it otherwise."""
+        if number <= max(self._journal.sent.get(self._key, 0), self._journal.delivered):
+            return True
+        self._counts["refused_numbers"] += 1
+        if self._counts["refused_numbers"] == 1:
+            self._report(
+                "the receiver acknowledges messages that this journal never sent: another sender uses a copy of it, "
+                "it is a copy or an older state itself, or somebody forges numbers. Nothing is deleted for that"
+            )
+        return False
+
+    def _rekey(self) -> None:
+        """Send the undelivered messages as if the receiver knew none."""
+        self._send(RelayMessage(Kind.COPIED, self._key))
+        try:
+            key = self._journal.rekey(self._key)
+        except OSError as error:
+            self._report(f"cannot rename the segments of {self._journal.folder}: {error.strerror}; tried again")
+            self._switch(self._key)
+            return
+        self._switch(key)
+        self._send_hello()
+
+    def _on_copied(self, *, take_own: bool) -> None:
+        folder = self._journal.folder
+        if not take_own:
+            self._report(f"a copy of the journal {folder} sends too; the receiver keeps the two apart")
+            return
+        try:
+            self._journal.take_own_identity()
+        except OSError as error:
+            self._report(f"{folder} is a copy of a journal that sends too, and cannot be changed: {error.strerror}")
+            return
+        self._counts["new_identity"] += 1
+        self._report(f"{folder} is a copy of a journal that sends too; it goes on under an identity of its own")
+
     def _continue_after(self, number: int) -> None:
         """Continue with the message after a number; earlier ones have arrived and await their acknowledgement."""
         self._in_flight.clear()
         self._in_flight_bytes = 0
         self._reader = self._journal.after(self._journal.delivered)
-        while (record := next(self._reader)) is not None and record.number <= number:
+        while (record := next(self._reader)) is not None and record.key == self._key and record.number <= number:
             self._mark_sent(record)
         self._next_record, self._sent = record, number
 
@@ -167,6 +245,7 @@ class SenderLink:
         self._in_flight.append((record.number, size))
         self._in_flight_bytes += size
         self._sent = record.number
+        self._journal.sent[self._key] = max(record.number, self._journal.sent.get(self._key, 0))
 
     def _acknowledge(self, number: int) -> None:
         if number > self._journal.delivered:

@@ -106,11 +106,15 @@ class RelaySource:
         ``not_received`` samples and ``restarted`` senders as for ``ZmqSource``; ``thrown_away_by_relay`` samples;
         refused messages: ``malformed``, ``wrong_version``, ``repeated``, ``out_of_turn`` (sent before the link broke;
         the relay sends them again), ``beyond_window``, ``too_many_streams``, ``too_many_relays``, ``refused_relays``;
-        ``refused_keys``; ``not_noted`` acknowledgements that could not be written to disk.
+        ``copied_journals``; ``refused_keys``; ``not_noted`` acknowledgements that could not be written to disk.
         """
         total = self._inbox.counts() + self._refused
         total.update(self._doorkeeper.counts() if self._doorkeeper else {})
         return +total
+
+    def notices(self) -> Sequence[str]:
+        """Return what the user should know, one line each."""
+        return self._inbox.notices()
 
     def receptions(self) -> Sequence[Reception]:
         """Return what each stream received, and what came that is not of a relay."""
@@ -143,6 +147,7 @@ class RelaySource:
             self._lock = lock(self._folder / "lock")
         except OSError as error:
             raise ConfigError(f"cannot write to {self._folder}: {error.strerror}; choose another: state=DIR") from None
+        self._inbox.remove_old_marks()
         self._context = zmq.asyncio.Context()
         socket = self._socket = self._context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.RCVHWM, 2 * WINDOW)

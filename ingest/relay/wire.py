@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from kinestream.core.errors import DecodeError
 
-from ..zmq.wire import MAX_CHANNELS
+from ..zmq.wire import MAX_CHANNELS, EndOfStream, decode
 from ..zmq.wire_header import MAX_LIST_BYTES, MAX_NAME_BYTES
 
 MAGIC = b"KRLY"
@@ -46,9 +46,12 @@ class Kind(IntEnum):
     """From the receiver: every message up to ``number`` is delivered and may be deleted."""
     REFUSED = 5
     """From the receiver: it refuses the relay, for the reason in one more frame."""
+    COPIED = 6
+    """From either end: this journal is a copy of another that is in use, or the other is one of it. extra: 1 if the
+    relay should take another identity."""
 
 
-_FRAMES = {Kind.HELLO: 1, Kind.DATA: 4, Kind.WELCOME: 1, Kind.ACK: 1, Kind.REFUSED: 2}
+_FRAMES = {Kind.HELLO: 1, Kind.DATA: 4, Kind.WELCOME: 1, Kind.ACK: 1, Kind.REFUSED: 2, Kind.COPIED: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,15 @@ def unpack(frames: Sequence[bytes]) -> RelayMessage:
     if kind == Kind.REFUSED and len(frames[1]) > MAX_TEXT_BYTES:
         raise DecodeError(f"a reason of {len(frames[1])} bytes; expected at most {MAX_TEXT_BYTES}", head)
     return RelayMessage(Kind(kind), journal, number, extra, turn, tuple(frames[1:]))
+
+
+def samples_in(frames: Sequence[bytes]) -> int:
+    """Return the number of samples in the frames of a message; 0 if an earlier version wrote them otherwise."""
+    try:
+        message = decode(frames)
+    except DecodeError:
+        return 0
+    return 0 if isinstance(message, EndOfStream) else len(message)
 
 
 class WrongVersion(DecodeError):

@@ -59,6 +59,7 @@ class SequenceTracker:
 
     Args:
         expected: number of streams to expect; ``all_ended`` is false until that many have been seen.
+        refuses: false where every message counts: an old one begins a new epoch, and no stream is one too many.
 
     >>> import numpy as np
     >>> tracker = SequenceTracker()
@@ -71,8 +72,9 @@ class SequenceTracker:
     10
     """
 
-    def __init__(self, expected: int = 1) -> None:
+    def __init__(self, expected: int = 1, *, refuses: bool = True) -> None:
         self._expected = expected
+        self._refuses = refuses
         self._streams: dict[str, _Stream] = {}
         self._names = OrderedDict[tuple[str, str], int]()
         self.counts: Counter[str] = Counter()
@@ -90,10 +92,10 @@ class SequenceTracker:
         """Return the chunk, under a new epoch name if its sender restarted; None if it is refused."""
         stream = self._streams.get(chunk.stream)
         if stream is None or stream.ended or stream.epoch != chunk.session or chunk.seq < stream.expected:
-            if stream is None and len(self._streams) >= MAX_STREAMS:
+            if stream is None and self._refuses and len(self._streams) >= MAX_STREAMS:
                 self.counts["too_many_streams"] += 1
                 return None
-            if stream is not None and self._is_old(stream, chunk):
+            if stream is not None and self._refuses and self._is_old(stream, chunk):
                 return None
             stream = self._start_epoch(stream, chunk)
         self.counts["not_received"] += chunk.seq - stream.expected
@@ -111,6 +113,10 @@ class SequenceTracker:
             self.counts["not_received"] += max(end.seq - stream.expected, 0)
             stream.expected = max(end.seq, stream.expected)
         stream.ended = True
+
+    def forget(self, stream: str) -> None:
+        """Forget a stream: the next message of this name begins another."""
+        self._streams.pop(stream, None)
 
     def _is_old(self, stream: _Stream, chunk: SampleChunk) -> bool:
         """Return whether a message out of sequence is an old one; count and remember it if so."""
@@ -142,7 +148,8 @@ class SequenceTracker:
     def _start_epoch(self, stream: _Stream | None, chunk: SampleChunk) -> _Stream:
         if stream is not None and not stream.ended:
             self.counts["restarted"] += stream.epoch == chunk.session
-            self.counts["not_received"] += chunk.seq
+            if self._refuses or stream.epoch != chunk.session:
+                self.counts["not_received"] += chunk.seq
         new = _Stream(chunk.session, self._new_name(chunk.stream, chunk.session), chunk.seq)
         if stream is not None and not stream.ended:
             new.newest = stream.newest

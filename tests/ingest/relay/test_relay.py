@@ -376,8 +376,12 @@ async def test_the_number_of_relays_and_of_their_messages_is_bounded(tmp_path: P
         with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
             socket.connect(f"tcp://127.0.0.1:{port}")
             for number in range(MAX_RELAYS + 1):
-                socket.send_multipart(pack(RelayMessage(Kind.HELLO, bytes([number]) * 16, turn=1)))
-            for number in range(1, WINDOW + 6):
+                journal = bytes([number]) * 16
+                socket.send_multipart(pack(RelayMessage(Kind.HELLO, journal, turn=1)))
+                if number < MAX_RELAYS:
+                    frames = tuple(encode(chunk(0, stream=f"sensor{number % 8}")))
+                    socket.send_multipart(pack(RelayMessage(Kind.DATA, journal, 1, 0, frames=frames)))
+            for number in range(2, WINDOW + 6):
                 frames = tuple(encode(chunk(25 * number)))
                 socket.send_multipart(pack(RelayMessage(Kind.DATA, bytes(16), number, number - 1, frames=frames)))
             answers = []
@@ -394,7 +398,7 @@ async def test_the_number_of_relays_and_of_their_messages_is_bounded(tmp_path: P
         while source.counts().get("beyond_window", 0) + source.counts().get("out_of_turn", 0) < 5:
             await asyncio.sleep(0.01)
     assert source.counts()["too_many_relays"] == 1
-    assert len(source._inbox.unacknowledged) == WINDOW
+    assert len(source._inbox.unacknowledged) == WINDOW + MAX_RELAYS - 1
     await source.aclose()
 
 
