@@ -12,7 +12,17 @@ import numpy as np
 from kinestream.core.errors import InputMismatch
 from kinestream.core.signals import ACC, AXES, CHANNEL_UNITS, GYRO, MAG
 
-from .units import ANGULAR_RATE, MAGNETIC_FIELD, QUANTITY_NAMES, SHOWN, factor, is_given, quantities, quantity_name
+from .units import (
+    ANGULAR_RATE,
+    MAGNETIC_FIELD,
+    MAX_LENGTH,
+    QUANTITY_NAMES,
+    SHOWN,
+    factor,
+    is_given,
+    quantities,
+    quantity_name,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +144,7 @@ def _read_labels(stream: Description, units: Sequence[str]) -> list[str]:
 
 
 def _channel(label: str, unit: str, kind: str) -> str:
-    match = _LABEL.fullmatch(label.strip().lower())
+    match = _LABEL.fullmatch(label.strip().lower()) if len(label) <= MAX_LENGTH else None
     if match is None:
         return UNUSED
     prefix = re.sub(r"[ _.:-]", "", match["sensor"])

@@ -16,6 +16,8 @@ QUANTITY_NAMES = {
     MAGNETIC_FIELD: "a magnetic field",
 }
 
+MAX_LENGTH = 100
+"""Longest name of a unit or column that is read: the time to read one grows with its square."""
 _DEG = math.pi / 180
 FACTORS: dict[str, dict[str, float]] = {
     ACCELERATION: {
@@ -77,7 +79,10 @@ def plain(unit: str) -> str:
     >>> plain("Meters / second^2"), plain("m/s²"), plain("Degrees per second"), plain("µT"), plain("(g)")
     ('m/s^2', 'm/s^2', 'deg/s', 'ut', 'g')
     """
-    text = unit.strip().lower().replace("²", "^2").replace("**", "^")
+    text = unit.strip().lower()
+    if len(text) > MAX_LENGTH:
+        return text
+    text = text.replace("²", "^2").replace("**", "^")
     text = text.replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     for pattern, symbol in _WORDS:
         text = re.sub(pattern, symbol, text)

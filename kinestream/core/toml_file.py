@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -13,6 +14,11 @@ from .errors import ConfigError
 
 LINE_LENGTH = 80
 """A list of strings that together are longer is written with one string a line."""
+
+MAX_CHARACTERS = 1 << 18
+MAX_KEY_PARTS = 50
+_LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}""", re.ASCII)
+"""A key such as ``a.b.c`` with so many parts that reading it takes minutes: the time grows with their square."""
 
 
 class Description(NamedTuple):
@@ -63,11 +69,17 @@ def parse_toml(where: str, text: str) -> dict[str, Any]:
     Args:
         where: the file's name, which begins the message of an error.
     Raises:
-        ConfigError: the text is not valid TOML, or has a whole number beyond the 64 bits that TOML allows.
+        ConfigError: the text is not valid TOML, has a whole number beyond the 64 bits that TOML allows, or is longer
+            than anybody writes.
 
     >>> parse_toml("my.toml", "[sensor]\\nrate_hz = 50")
     {'sensor': {'rate_hz': 50}}
     """
+    if len(text) > MAX_CHARACTERS or _LONG_KEY.search(text):
+        raise ConfigError(
+            f"{where} is too large: expected at most {MAX_CHARACTERS} characters, and keys of fewer than "
+            f"{MAX_KEY_PARTS} parts; name the right file"
+        )
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a ValueError also for a number of too many digits

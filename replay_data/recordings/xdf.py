@@ -18,7 +18,7 @@ from kinestream.core.errors import ConfigError, DataDamaged, DataMissing, InputM
 from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 
 from ..tables.column_map import ColumnMap
-from ..tables.open_table import canonical_label, si_factors
+from ..tables.open_table import MAX_LABELS, canonical_label, si_factors
 from .writer import RecordingWriter
 from .xdf_file import read_sound_chunks
 
@@ -103,7 +103,10 @@ def _labels(streams: list[dict[str, Any]]) -> Labels | None:
         return None
     markers = [canonical_label(str(row[0])) for row in texts[0]["time_series"]]
     names = tuple(sorted(set(filter(None, markers))))
-    codes = np.array([names.index(name) if name else UNLABELLED for name in markers], np.int16)
+    if len(names) > MAX_LABELS:
+        return None  # texts, but no labels
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of.get(name, UNLABELLED) for name in markers], np.int16)
     return np.asarray(texts[0]["time_stamps"], float), codes, names
 
 

@@ -36,6 +36,10 @@ PLAUSIBLE_STEP_S = (0.002, 0.2)
 """Motion is sampled at 5 to 500 Hz, so the median step reveals the unit; whole seconds or a row count fit no unit."""
 MAX_RATE_ERROR = 0.1
 """Largest relative difference between the declared rate and the rate of the time column."""
+MAX_LABELS = 1000
+"""Activities in a file; a column of more is not one of labels."""
+MAX_SUBJECTS = 10_000
+"""People in a file; a column of more does not name people."""
 LABEL_ALIASES = {
     "walk": "walking",
     "upstairs": "walking_upstairs",
@@ -89,8 +93,15 @@ def open_table(path: Path, columns: ColumnMap | None = None) -> Dataset:
 
     channels = (*(ACC if columns.acc else ()), *(GYRO if columns.gyro else ()))
     entries = []
-    for subject in dict.fromkeys(subjects.tolist()):
-        own = subjects == subject
+    names, which = np.unique(subjects, return_inverse=True)
+    if len(names) > MAX_SUBJECTS:
+        raise ConfigError(
+            f"{path.name}: the column {columns.subject} names {len(names)} people; expected at most {MAX_SUBJECTS}: "
+            "name another one, e.g. subject=user"
+        )
+    rows_of = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+    for own in sorted(rows_of, key=lambda rows: int(rows[0])):
+        subject = str(subjects[own[0]])
         name = path.stem if subject == path.stem else f"{path.stem}_{subject}"
         recording = _recording(path.name, name, subject, fs_hz, channels, t[own], x[own], labels, own, repairs)
         repairs = {}  # unreadable rows belong to no subject: counted once, in the first recording
@@ -220,7 +231,13 @@ def _labels(
     texts, which = np.unique(file.texts(column)[usable], return_inverse=True)
     canonical = [canonical_label(text) for text in texts.tolist()]
     names = tuple(sorted(set(filter(None, canonical))))
-    codes = np.array([names.index(name) if name else UNLABELLED for name in canonical], np.int16)
+    if len(names) > MAX_LABELS:
+        raise ConfigError(
+            f"{file.path.name}: the column {column} names {len(names)} activities; expected at most {MAX_LABELS}: "
+            "name another one, e.g. label=activity"
+        )
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of.get(name, UNLABELLED) for name in canonical], np.int16)
     return codes[which], names
 
 
@@ -233,7 +250,7 @@ def _recording(
     t: NDArray[np.float64],
     x: NDArray[np.float64],
     labels: tuple[NDArray[np.int16], tuple[str, ...]] | None,
-    own: NDArray[np.bool_],
+    own: NDArray[np.int64],
     repairs: Mapping[str, int],
 ) -> Recording:
     samples = x.astype(np.float32)
