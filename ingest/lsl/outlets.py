@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 
+from kinestream.core.chunk_form import flaw_of, signal_s
 from kinestream.core.errors import ConfigError
+from kinestream.core.live_streams import MAX_STREAMS, LiveStreams
 from kinestream.core.signals import CHANNEL_UNITS, SampleChunk
 from kinestream.core.source import Source
 from kinestream.core.uri import split_uri
 
 from .library import load
 
+_LOG = logging.getLogger(__name__)
+
 MAX_SAMPLES = 1024
+MAX_NAMES = 1024
+"""Streams whose outlet's name is remembered."""
 _FAREWELL_S = 1.0
 """Time for readers to fetch the last samples: a closing outlet discards them silently."""
 
@@ -39,6 +46,9 @@ class LslOutlets:
         self._lsl = load()
         self._names: dict[str, str] = {}
         self._outlets: dict[str, tuple[tuple[tuple[str, ...], float], Any]] = {}
+        self._places = LiveStreams(on_forget=self._forget)
+        self.refused = 0
+        """Samples of streams that cannot have an outlet."""
         self._offsets_s: dict[str, float] = {}
         """Offset from each stream's times to this machine's clock."""
 
@@ -60,6 +70,26 @@ class LslOutlets:
             entry = self._outlets[chunk.stream] = (shape, self._outlet(chunk))
             self._offsets_s.pop(chunk.stream, None)
         return entry[1]
+
+    def take(self, chunk: SampleChunk) -> bool:
+        """Return whether a chunk can be sent; if not, count its samples.
+
+        The outlet of a silent stream makes room for another's.
+        """
+        if flaw_of(chunk) is None and len(chunk) and self._places.touch(chunk.stream, signal_s(chunk)):
+            return True
+        if not self.refused and len(chunk):
+            flaw = flaw_of(chunk)
+            reason = flaw.reason if flaw else f"{MAX_STREAMS} streams are sent already"
+            _LOG.warning("stream %s: %s; the other streams go on", ascii(chunk.stream), reason)
+        self.refused += len(chunk)
+        return False
+
+    def _forget(self, stream: str) -> None:
+        for streams in (self._outlets, self._offsets_s):
+            streams.pop(stream, None)
+        if len(self._names) > MAX_NAMES:
+            del self._names[next(name for name in reversed(self._names) if name not in self._outlets)]
 
     def have_consumers(self) -> bool:
         """Return whether any outlet has a reader."""
@@ -85,12 +115,14 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
         to: ``lsl://NAME``.
         wait: wait for the first reader, because LSL never sends readers earlier samples.
     Returns:
-        ``samples`` and ``messages``, and the counts of the source.
+        ``samples`` and ``messages``, samples ``refused`` if there are any, and the counts of the source.
     """
     outlets = LslOutlets(to)
     counts = {"messages": 0, "samples": 0}
     try:
         async for chunk in source.chunks():
+            if not outlets.take(chunk):
+                continue
             outlets.open(chunk)
             while wait and not outlets.have_consumers():
                 await asyncio.sleep(0.01)
@@ -102,4 +134,4 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
             await asyncio.sleep(_FAREWELL_S)
     finally:
         await source.aclose()
-    return {**source.counts(), **counts}
+    return {**source.counts(), **counts, **({"refused": outlets.refused} if outlets.refused else {})}

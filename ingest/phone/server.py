@@ -14,6 +14,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from kinestream.core.connections import Connections
 from kinestream.core.errors import ConfigError, DecodeError
 
 from .json_text import MAX_EXAMPLE
@@ -22,6 +23,12 @@ from .sensor_logger import MAX_BODY_BYTES, Message, decode
 MESSAGES_PER_S = 100.0
 """Maximum sustained rate of messages, twenty times the app's fastest; beyond a burst, more are refused."""
 BURST = 1000
+BYTES_PER_S, BURST_BYTES = 4e6, 64e6
+"""The same for bytes: a phone at its fastest sends 0.2 MB a second; a burst is what it saved without a network."""
+MAX_IN_FLIGHT_BYTES = 16 * 2**20
+"""Bytes of messages that are read at the same time."""
+MAX_CONNECTIONS = 64
+"""Connections at the same time; each phone needs one or two."""
 BODY_TIMEOUT_S = 30.0
 _SILENT = logging.getLogger(f"{__name__}.http")
 _SILENT.setLevel(logging.CRITICAL + 1)  # requests of strangers are counted, not logged
@@ -64,11 +71,14 @@ class PushServer:
         self._token = token.encode()
         self._now = now
         self._allowance, self._allowed_s = float(BURST), now()
+        self._in_flight = 0  # bytes of bodies that are being read
+        self._byte_allowance = float(BURST_BYTES)
         self._runner: web.AppRunner | None = None
+        self._connections: Connections | None = None
         self._receive: Receiver | None = None
         self.counts: Counter[str] = Counter()
         """Refused requests: ``unauthorised``, ``malformed``, ``too_large``, ``too_slow``, ``too_fast``,
-        ``too_many_devices``; also ``test_messages``."""
+        ``too_many_at_once``, ``too_many_devices``; also ``test_messages``."""
         self.reached = False
         """Whether any request has arrived."""
         self.refused = 0
@@ -85,10 +95,14 @@ class PushServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = self._runner = web.AppRunner(app, access_log=None, logger=_SILENT)
         await runner.setup()
-        await web.SockSite(runner, self._socket).start()
+        assert runner.server is not None
+        self._connections = Connections(self._socket, runner.server, MAX_CONNECTIONS)
 
     async def close(self) -> None:
         """Stop listening; may be called twice."""
+        if self._connections is not None:
+            connections, self._connections = self._connections, None
+            await connections.close()
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
@@ -109,8 +123,16 @@ class PushServer:
             return _page(f"http://{request.host}/{self._token.decode()}")
         if request.method != "POST":
             return self._refuse(405, "malformed", f"{request.method} is not supported; expected POST")
-        if not self._may_proceed():
-            return self._refuse(429, "too_fast", f"too fast; expected at most {MESSAGES_PER_S:g} messages a second")
+        size = MAX_BODY_BYTES if request.content_length is None else request.content_length
+        if size > MAX_BODY_BYTES:
+            return self._refuse(413, "too_large", f"{size} bytes; expected at most {MAX_BODY_BYTES}: send more often")
+        if not self._may_proceed(size):
+            limit = f"{MESSAGES_PER_S:g} messages and {BYTES_PER_S / 1e6:g} MB a second"
+            return self._refuse(429, "too_fast", f"too fast; expected at most {limit}: send less, or wait")
+        if self._in_flight + size > MAX_IN_FLIGHT_BYTES:
+            limit = f"{MAX_IN_FLIGHT_BYTES / 1e6:g} MB are being read already"
+            return self._refuse(503, "too_many_at_once", f"{limit}; send one message after the other")
+        self._in_flight += size
         try:
             body = await asyncio.wait_for(request.read(), BODY_TIMEOUT_S)
         except web.HTTPRequestEntityTooLarge:
@@ -119,6 +141,8 @@ class PushServer:
             return self._refuse(408, "too_slow", f"the message is incomplete after {BODY_TIMEOUT_S:g} s")
         except (web.RequestPayloadError, web.HTTPException):
             return self._refuse(400, "malformed", "the body is damaged")
+        finally:
+            self._in_flight -= size
         return self._take(body, request.headers.get("User-Agent", ""))
 
     def _take(self, body: bytes, agent: str) -> web.Response:
@@ -147,14 +171,16 @@ class PushServer:
         candidates = (path, path.rpartition("/")[2], header, header.rpartition(" ")[2])
         return any(hmac.compare_digest(text.encode("utf-8", "replace"), self._token) for text in candidates)
 
-    def _may_proceed(self) -> bool:
-        """Return whether the rate of messages is within its limit (token bucket)."""
+    def _may_proceed(self, size: int) -> bool:
+        """Return whether the rates of messages and of bytes are within their limits (token buckets)."""
         now = self._now()
-        self._allowance = min(self._allowance + (now - self._allowed_s) * MESSAGES_PER_S, BURST)
-        self._allowed_s = now
-        if self._allowance < 1:
+        passed_s, self._allowed_s = now - self._allowed_s, now
+        self._allowance = min(self._allowance + passed_s * MESSAGES_PER_S, BURST)
+        self._byte_allowance = min(self._byte_allowance + passed_s * BYTES_PER_S, BURST_BYTES)
+        if self._allowance < 1 or self._byte_allowance < size:
             return False
         self._allowance -= 1
+        self._byte_allowance -= size
         return True
 
 

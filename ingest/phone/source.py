@@ -29,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 MAX_DEVICES = 16
 MAX_READY = 4096
 """Maximum number of chunks for a slow reader; the oldest are dropped, which their sample numbers show."""
+MAX_READY_BYTES = 64 * 2**20
+"""The same in bytes."""
 TICK_S = 0.25
 
 
@@ -71,6 +73,7 @@ class SensorLoggerSource:
         self._counts: Counter[str] = Counter()
         self._stray = Heard()  # messages without motion of phones that sent none
         self._ready: deque[SampleChunk] = deque()
+        self._ready_bytes = 0
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -87,7 +90,9 @@ class SensorLoggerSource:
         try:
             while True:
                 while self._ready:
-                    yield self._ready.popleft()
+                    chunk = self._ready.popleft()
+                    self._ready_bytes -= _bytes_of(chunk)
+                    yield chunk
                 if self._closed:
                     return
                 self._wake.clear()
@@ -131,8 +136,9 @@ class SensorLoggerSource:
 
     def _emit(self, chunks: list[SampleChunk]) -> None:
         self._ready.extend(chunks)
-        while len(self._ready) > MAX_READY:
-            self._ready.popleft()
+        self._ready_bytes += sum(map(_bytes_of, chunks))
+        while len(self._ready) > MAX_READY or self._ready_bytes > MAX_READY_BYTES:
+            self._ready_bytes -= _bytes_of(self._ready.popleft())
             self._counts["dropped_chunks"] += 1
         if chunks:
             self._wake.set()
@@ -187,3 +193,7 @@ class SensorLoggerSource:
             for device in self._devices.values():
                 self._emit(device.close(self._now()))
         await self._server.close()
+
+
+def _bytes_of(chunk: SampleChunk) -> int:
+    return chunk.x.nbytes + chunk.t.nbytes

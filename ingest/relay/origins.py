@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from ..zmq.sequence import MAX_STREAMS, SequenceTracker
+from kinestream.core.live_streams import MAX_STREAMS
+
+from ..zmq.sequence import SequenceTracker
 from ..zmq.wire import EndOfStream
 from .journal import HALF
 from .wire import RelayMessage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -10,17 +11,24 @@ from typing import Self
 
 import zmq
 
+from kinestream.core.errors import ConfigError
+from kinestream.core.recent import Recent
 from kinestream.core.signals import SampleChunk
 from kinestream.core.source import Source
 
 from .out_socket import OutSocket
-from .wire import EndOfStream, encode, encode_end, parts
+from .wire import EndOfStream, encode, encode_end, parts, samples_per_message
 
 _PAUSE_S = 0.002
 """Pause before the next attempt at a full queue, or the next check for subscribers."""
 
 _REPEAT_S = 0.02
 """Interval at which the end of stream is sent again."""
+
+MAX_ENDS = 4096
+"""Streams whose end is announced when the publisher closes: the newest."""
+
+_LOG = logging.getLogger(__name__)
 
 _TURN = 64
 """Number of messages after which other tasks, and Ctrl-C, get their turn."""
@@ -60,7 +68,7 @@ class ZmqPublisher:
         insecure: bool = False,
     ) -> None:
         self._farewell_s = farewell_s
-        self._ends: dict[str, EndOfStream] = {}
+        self._ends = Recent[str, EndOfStream](MAX_ENDS)
         self._topics: set[bytes] = set()
         self._counts: Counter[str] = Counter()
         self._waits = wait_for_slow
@@ -90,11 +98,16 @@ class ZmqPublisher:
     async def send(self, chunk: SampleChunk) -> None:
         """Send a chunk to all subscribers, in several messages if it is very long.
 
-        Raises:
-            ConfigError: the chunk does not fit the format.
+        A chunk that the format cannot hold is counted as ``refused`` and told once; the others are sent.
         """
-        for part in parts(chunk):
-            frames = encode(part)
+        for part in parts(chunk, samples_per_message(len(chunk.channels))):
+            try:
+                frames = encode(part)
+            except ConfigError as error:
+                if not self._counts["refused"]:
+                    _LOG.warning("stream %s: %s; the other streams go on", ascii(chunk.stream), error)
+                self._counts["refused"] += len(part)
+                continue
             while not (sent := self._try(frames)) and self._waits:
                 await asyncio.sleep(_PAUSE_S)
             if not sent:  # the puller is late or gone
@@ -112,7 +125,8 @@ class ZmqPublisher:
     def counts(self) -> Mapping[str, int]:
         """Return ``messages``, ``samples``, ``bytes`` and ``streams`` so far, also without subscribers.
 
-        If there were any, also samples ``not_sent`` because the puller was late or gone, and ``refused_keys``.
+        If there were any, also samples ``not_sent`` because the puller was late or gone, samples ``refused`` because
+        the format cannot hold them, and ``refused_keys``.
         """
         return {**self._counts, **self._out.counts()}
 

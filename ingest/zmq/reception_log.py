@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -50,17 +50,21 @@ class ReceptionLog:
         self._source = source
         self._selected = tuple(sorted(streams))
         self._has_topics = has_topics
-        self._streams = {stream: _Received() for stream in self._selected}
+        self._streams = OrderedDict((stream, _Received()) for stream in self._selected)
         self._rest = _Received()
         self._unwanted = Counter[str]()
         self._ours = ""
         """An unwanted topic whose messages otherwise have this format."""
 
     def took(self, stream: str, samples: int) -> None:
-        """Count an understood message."""
+        """Count an understood message; the stream that sent longest ago makes room for a new one that is served."""
         received = self._streams.get(stream)
         if received is None:
+            if samples and len(self._streams) >= MAX_STREAMS:
+                del self._streams[next((name for name in self._streams if name not in self._selected), stream)]
             received = self._of_stream(stream)
+        elif len(self._streams) >= MAX_STREAMS and stream not in self._selected:
+            self._streams.move_to_end(stream)
         received.packets += 1
         received.samples += samples
 
@@ -97,7 +101,7 @@ class ReceptionLog:
         """
         receptions = [
             self._reception(name, received, self._expected(name), tuple(remarks(name)))
-            for name, received in self._streams.items()
+            for name, received in list(self._streams.items())
         ]
         if not receptions or self._rest.packets:
             receptions.append(self._reception(self._source, self._rest, self._expected()))

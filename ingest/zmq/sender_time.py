@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kinestream.core.recent import Recent
 from kinestream.core.signals import SampleChunk
 
 from ..timing.sender_stamps import SenderStamps
@@ -23,8 +24,8 @@ class SenderTime:
     """
 
     def __init__(self) -> None:
-        self._epochs: dict[str, _Epoch] = {}  # the newest of each stream
-        self._remarks: dict[str, _Epoch] = {}
+        self._epochs = Recent[str, _Epoch]()  # the newest of each stream
+        self._remarks = Recent[str, _Epoch]()
 
     def repaired(self, chunk: SampleChunk) -> SampleChunk:
         """Return the chunk with repaired times, under a new epoch name from where its time restarts."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field, replace
 
+from kinestream.core.chunk_form import signal_s
+from kinestream.core.live_streams import LiveStreams
 from kinestream.core.signals import SampleChunk
 
 from .wire import EndOfStream
 
-MAX_STREAMS = 64
-"""Maximum number of streams of a source, as many as the pipeline takes; more are a mistake or an attack."""
+MOST_SIGNAL_S = 5.0
+"""A message counts for no more signal when places are given: its rate is only announced."""
 
 MAX_NAMES = 4096
 """Number of epoch names remembered, to notice a name used twice; the oldest are forgotten."""
@@ -76,6 +78,8 @@ class SequenceTracker:
         self._expected = expected
         self._refuses = refuses
         self._streams: dict[str, _Stream] = {}
+        self._places = LiveStreams(on_forget=self._forget)
+        self._gone = 0  # streams that lost their place
         self._names = OrderedDict[tuple[str, str], int]()
         self.counts: Counter[str] = Counter()
 
@@ -86,15 +90,19 @@ class SequenceTracker:
     @property
     def all_ended(self) -> bool:
         """Whether all expected streams have been seen and every stream has ended."""
-        return len(self._streams) >= self._expected and all(stream.ended for stream in self._streams.values())
+        seen = len(self._streams) + self._gone
+        return seen >= self._expected and all(stream.ended for stream in self._streams.values())
 
     def take(self, chunk: SampleChunk) -> SampleChunk | None:
-        """Return the chunk, under a new epoch name if its sender restarted; None if it is refused."""
+        """Return the chunk, under a new epoch name if its sender restarted; None if it is refused.
+
+        A new stream gets the place of a silent one; while all ``MAX_STREAMS`` send, it is refused.
+        """
+        if self._refuses and not self._places.touch(chunk.stream, min(signal_s(chunk), MOST_SIGNAL_S)):
+            self.counts["too_many_streams"] += 1
+            return None
         stream = self._streams.get(chunk.stream)
         if stream is None or stream.ended or stream.epoch != chunk.session or chunk.seq < stream.expected:
-            if stream is None and self._refuses and len(self._streams) >= MAX_STREAMS:
-                self.counts["too_many_streams"] += 1
-                return None
             if stream is not None and self._refuses and self._is_old(stream, chunk):
                 return None
             stream = self._start_epoch(stream, chunk)
@@ -113,6 +121,11 @@ class SequenceTracker:
             self.counts["not_received"] += max(end.seq - stream.expected, 0)
             stream.expected = max(end.seq, stream.expected)
         stream.ended = True
+        self._places.retire(end.stream)
+
+    def _forget(self, name: str) -> None:
+        if self._streams.pop(name, None):
+            self._gone += 1
 
     def forget(self, stream: str) -> None:
         """Forget a stream: the next message of this name begins another."""

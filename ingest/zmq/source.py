@@ -12,15 +12,17 @@ import zmq.asyncio
 
 from kinestream.core.errors import ConfigError, DecodeError
 from kinestream.core.evidence import Reception
+from kinestream.core.live_streams import MAX_STREAMS
 from kinestream.core.signals import SampleChunk
 
 from .address import ZmqAddress
+from .connection_watch import ConnectionWatch
 from .curve_keys import Doorkeeper, keys_for, secure_client, secure_server
 from .reception_log import ReceptionLog, topic_stream
 from .sender_time import SenderTime
-from .sequence import MAX_STREAMS, SequenceTracker
+from .sequence import SequenceTracker
 from .topic_survey import QUEUE, TopicSurvey
-from .wire import MAX_FRAME_BYTES, TOPIC, EndOfStream, decode
+from .wire import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, TOPIC, EndOfStream, decode
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,6 +31,11 @@ _NOBLOCK, _RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
 
 _TURN = 64
 """Number of messages after which other tasks get their turn."""
+
+_FRAMES = 3
+
+MAX_QUEUED_BYTES = 256_000_000
+"""Bytes that messages of the largest size may take in the queue of each sender."""
 
 
 class ZmqSource:
@@ -44,9 +51,9 @@ class ZmqSource:
             ``bind=1`` binds, and the senders connect. ``expect=N`` is the number of streams to expect, so that the
             source does not end with the first (default: the number of named streams, else of places to connect to).
             ``keys=DIR`` and ``server=NAME`` select the CURVE keys (``curve_keys``), ``insecure=1`` allows plain text
-            beyond this machine.
-        hwm: maximum number of messages queued while the reader is late; the publisher drops further ones, and the
-            source counts them.
+            beyond this machine. ``max_mb=MEGABYTES`` accepts messages of more than 1 MB.
+        hwm: maximum number of messages queued while the reader is late, fewer where they might take more than
+            ``MAX_QUEUED_BYTES``; the publisher drops further ones, and the source counts them.
         insecure: same as ``insecure=1`` in the address.
     Raises:
         ConfigError: the address is malformed, or reaches beyond this machine without keys.
@@ -62,12 +69,14 @@ class ZmqSource:
 
     def __init__(self, uri: str, *, hwm: int = 1000, insecure: bool = False) -> None:
         self.name = uri
-        self._address = ZmqAddress.parse(uri, options=("stream", "mode", "bind", "expect"), insecure=insecure)
+        self._address = ZmqAddress.parse(uri, options=("stream", "mode", "bind", "expect", "max_mb"), insecure=insecure)
         self._pulls = self._address.choice("mode", ("subscribe", "pull")) == "pull"
         self._binds = self._address.choice("bind", ("0", "1")) == "1"
         self._streams = frozenset(self._address.values("stream"))
         self._keys = keys_for(self._address)
-        self._hwm = hwm
+        most_mb = MAX_FRAME_BYTES // 1_000_000
+        self._max_bytes = MAX_MESSAGE_BYTES * self._address.number("max_mb", 1, most_mb, 1)
+        self._hwm = max(1, min(hwm, MAX_QUEUED_BYTES // self._max_bytes))
         places = 1 if self._binds else len(self._address.places)
         self._tracker = SequenceTracker(self._address.number("expect", 1, MAX_STREAMS, len(self._streams) or places))
         self._counts = Counter[str]()
@@ -80,6 +89,7 @@ class ZmqSource:
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
         self._doorkeeper: Doorkeeper | None = None
+        self._connections: ConnectionWatch | None = None
         self._closed = False
 
     async def chunks(self) -> AsyncIterator[SampleChunk]:
@@ -96,7 +106,9 @@ class ZmqSource:
                 try:
                     frames = [direct.recv(_NOBLOCK)]
                     while direct.get(_RCVMORE):
-                        frames.append(direct.recv(_NOBLOCK))
+                        frame = direct.recv(_NOBLOCK)
+                        if len(frames) <= _FRAMES:  # one too many is enough to see that it is malformed
+                            frames.append(frame)
                 except zmq.Again:
                     await self._wait(socket)
                     continue
@@ -125,6 +137,10 @@ class ZmqSource:
         """Return what each stream received; unwanted topics become known within 10 s of silence."""
         return self._log.receptions(self._time.remarks)
 
+    def notices(self) -> list[str]:
+        """Return a line if connections break again and again, as they do if a sender's messages are too large."""
+        return self._connections.notices(self._max_bytes) if self._connections else []
+
     async def aclose(self) -> None:
         """Close the socket; may be called twice."""
         self._closed = True
@@ -132,6 +148,8 @@ class ZmqSource:
             surveying, self._surveying = self._surveying, None
             surveying.cancel()
             await asyncio.gather(surveying, return_exceptions=True)
+        if self._connections is not None and not self._connections.is_closed:
+            await self._connections.close()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None
@@ -152,6 +170,7 @@ class ZmqSource:
     def _open(self) -> zmq.asyncio.Socket:
         self._context = zmq.asyncio.Context()
         socket = self._socket = self._socket_of(zmq.PULL if self._pulls else zmq.SUB, self._hwm)
+        self._connections = ConnectionWatch(socket)
         if not self._pulls:
             for stream in self._streams or {""}:
                 socket.setsockopt(zmq.SUBSCRIBE, TOPIC + stream.encode())
@@ -169,7 +188,7 @@ class ZmqSource:
         if once:
             socket.setsockopt(zmq.RECONNECT_IVL, -1)
         socket.setsockopt(zmq.RCVHWM, hwm)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        socket.setsockopt(zmq.MAXMSGSIZE, self._max_bytes)
         socket.setsockopt(zmq.IPV6, self._address.is_ipv6)
         if self._binds:
             self._doorkeeper = secure_server(socket, self._keys)

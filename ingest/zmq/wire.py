@@ -29,8 +29,10 @@ VERSION = 1
 MAX_SAMPLES = 65_536
 MAX_CHANNELS = 64
 MIN_FS_HZ, MAX_FS_HZ = 0.01, 100_000.0
+MAX_MESSAGE_BYTES = 1_000_000
+"""Length of a payload that receivers accept by default, and that senders keep below."""
 MAX_FRAME_BYTES = MAX_SAMPLES * (8 + 4 * MAX_CHANNELS + 2)
-"""Maximum length of a frame; sockets refuse longer ones."""
+"""Length of a frame that the format allows; a receiver may be set to accept as much."""
 
 
 class Flag(IntFlag):
@@ -241,7 +243,16 @@ def _form(topic: bytes, sizes: bytes, rate: bytes, texts: bytes) -> _Form:
     return _Form(stream, session, channels, names, fs_hz, n, n * columns, x_at, codes_at * has_labels, size)
 
 
-def parts(chunk: SampleChunk, max_samples: int = MAX_SAMPLES) -> Iterator[SampleChunk]:
+def samples_per_message(columns: int, max_bytes: int = MAX_MESSAGE_BYTES) -> int:
+    """Return the samples that surely fit into a payload of so many bytes.
+
+    >>> samples_per_message(6), samples_per_message(64)
+    (29411, 3759)
+    """
+    return max(1, min(MAX_SAMPLES, max_bytes // (8 + 4 * columns + 2)))
+
+
+def parts(chunk: SampleChunk, max_samples: int) -> Iterator[SampleChunk]:
     """Yield the chunk in consecutive parts of at most ``max_samples`` samples."""
     if len(chunk) <= max_samples:
         yield chunk

@@ -8,6 +8,7 @@ any machine and at any speed.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -82,6 +83,14 @@ class LiveStreams:
             self._age(life, signal_s)
             return True
         return self._enter(name, signal_s)
+
+    def retire(self, name: str) -> None:
+        """Give the place of a stream that has ended to the next that needs one, however short the silence is."""
+        life = self._new.get(name) or self._proven.pop(name, None)
+        if life is not None:
+            life[_LAST_S] = -math.inf
+            self._new[name] = life
+            self._new.move_to_end(name, last=False)
 
     def forget(self, name: str) -> None:
         """Take the place of a stream that has ended; nothing happens if it has none."""

@@ -6,9 +6,12 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from kinestream.core.connections import Connections
 from kinestream.core.errors import ConfigError, MissingExtra
+from kinestream.core.recent import Recent
 from kinestream.core.scoring import is_right
 
 try:
@@ -28,8 +31,12 @@ if TYPE_CHECKING:
 LATENCIES_S = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0)
 MAX_CLIENTS = 8
 """Number of clients served at the same time; further ones are rejected."""
+MAX_CONNECTIONS = 32
+"""Number of connections at the same time, idle and rejected ones included."""
 REJECTED_DRAIN_S = 0.5
 """Time to drain the request of a rejected client."""
+MAX_LABELLED = 256
+"""Streams with series of their own: the newest, four times as many as are served at once."""
 REQUEST_BYTES, REQUEST_S = 8192, 5.0
 """Maximum size of a request's head, and maximum time until it has arrived."""
 
@@ -96,6 +103,7 @@ class SessionMetrics:
 
     def __init__(self, session: ObservedSession) -> None:
         self._session = session
+        self._labels = Recent[str, set[str]](MAX_LABELLED)  # the labels of each stream that have a series
         self.registry = registry = CollectorRegistry()
         by_label, by_stream = ("stream", "label"), ("stream",)
         self._predictions = Counter("kinestream_predictions", "Windows recognised", by_label, registry=registry)
@@ -127,6 +135,7 @@ class SessionMetrics:
     def on_prediction(self, prediction: Prediction) -> None:
         """Count a prediction."""
         stream, subnet = prediction.stream, prediction.decision.subnet
+        self._label(prediction)
         self._predictions.labels(stream, prediction.label).inc()
         self._concluded.labels(stream, (prediction.conclusion or prediction).label).inc()
         right = is_right(prediction)
@@ -142,6 +151,24 @@ class SessionMetrics:
         self._age.labels(stream).set(prediction.age_ms / 1000.0)
         if prediction.battery_frac is not None:
             self._battery.set(prediction.battery_frac)
+
+    def _label(self, prediction: Prediction) -> None:
+        """Note the series of a stream; those of the stream that is silent for longest go, so that they are bounded."""
+        stream = prediction.stream
+        labels = self._labels.get(stream)
+        if labels is None:
+            if len(self._labels) >= MAX_LABELLED:
+                self._forget(*self._labels.popitem(last=False))
+            labels = self._labels[stream] = set()
+        labels.update((prediction.label, (prediction.conclusion or prediction).label))
+
+    def _forget(self, stream: str, labels: set[str]) -> None:
+        series = [(family, (stream, label)) for family in (self._predictions, self._concluded) for label in labels]
+        series += [(self._scored, (stream, right)) for right in ("true", "false")]
+        series += [(family, (stream,)) for family in (self._width, self._resolution, self._confidence, self._age)]
+        for family, names in series:
+            with suppress(KeyError):
+                family.remove(*names)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics read from the session at each scrape."""
@@ -243,17 +270,21 @@ class MetricsServer:
         self._socket = listening
         self.port: int = listening.getsockname()[1]
         """The port in use, also where port 0 was requested."""
-        self._server: asyncio.Server | None = None
+        self._connections: Connections | None = None
         self._clients: set[asyncio.Task[None] | None] = set()
         session.subscribe(on_prediction=self.metrics.on_prediction)
 
     async def __aenter__(self) -> MetricsServer:
-        self._server = await asyncio.start_server(self._serve_client, sock=self._socket, limit=REQUEST_BYTES)
+        self._connections = Connections(self._socket, self._protocol, MAX_CONNECTIONS, REQUEST_S)
         return self
 
+    def _protocol(self) -> asyncio.Protocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(REQUEST_BYTES), self._serve_client)
+
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._connections is not None:
+            await self._connections.close()
+        self._socket.close()
         for client in list(self._clients):
             if client is not None:
                 client.cancel()

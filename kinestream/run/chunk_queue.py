@@ -13,6 +13,12 @@ from kinestream.core.signals import SampleChunk
 QUEUE_CHUNKS = 256
 """A minute or two of packets. Predictions any later are worth nothing to anyone."""
 
+QUEUE_BYTES = 64 * 2**20
+"""The same in bytes; one chunk that is larger waits alone."""
+
+BATCH_BYTES = 4 * 2**20
+"""The worker takes no further chunk once it has so many bytes: results come in between."""
+
 BATCH_CHUNKS = 32
 """Chunks the worker takes at once; handing one over costs more than windowing it."""
 
@@ -33,6 +39,7 @@ class ChunkQueue:
         self._live = live
         self._on_drop = on_drop
         self._chunks: deque[SampleChunk] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._closed = self._discarded = False
@@ -43,7 +50,8 @@ class ChunkQueue:
 
     async def put(self, chunk: SampleChunk) -> None:
         """Add a chunk; wait for room, or drop the oldest."""
-        while len(self._chunks) >= QUEUE_CHUNKS and not self._closed:
+        size = _bytes_of(chunk)
+        while self._chunks and self._is_full(size) and not self._closed:
             if self._live:
                 self._drop_oldest()
                 continue
@@ -51,6 +59,7 @@ class ChunkQueue:
             await self._room.wait()
         if not self._closed:
             self._chunks.append(chunk)
+            self._bytes += size
             self._arrived.set()
 
     async def take(self) -> list[SampleChunk]:
@@ -60,7 +69,11 @@ class ChunkQueue:
             await self._arrived.wait()
         if self._discarded:
             return []
-        batch = [self._take_oldest() for _ in range(min(BATCH_CHUNKS, len(self._chunks)))]
+        batch = [self._take_oldest()]
+        size = _bytes_of(batch[0])
+        while self._chunks and len(batch) < BATCH_CHUNKS and size < BATCH_BYTES:
+            batch.append(self._take_oldest())
+            size += _bytes_of(batch[-1])
         self._room.set()
         return batch
 
@@ -71,8 +84,12 @@ class ChunkQueue:
         self._arrived.set()
         self._room.set()
 
+    def _is_full(self, size: int) -> bool:
+        return len(self._chunks) >= QUEUE_CHUNKS or self._bytes + size > QUEUE_BYTES
+
     def _drop_oldest(self) -> None:
         chunk = self._chunks.popleft()
+        self._bytes -= _bytes_of(chunk)
         self.dropped += len(chunk)
         self.handled += 1
         self._on_drop(chunk)
@@ -82,6 +99,11 @@ class ChunkQueue:
     def _take_oldest(self) -> SampleChunk:
         """The next chunk, numbered as if the dropped samples had never existed: they count as dropped, not lost."""
         chunk = self._chunks.popleft()
+        self._bytes -= _bytes_of(chunk)
         self.handled += 1
         epoch, dropped = self._dropped_in_epoch.get(chunk.stream, (chunk.session, 0))
         return replace(chunk, seq=chunk.seq - dropped) if dropped and epoch == chunk.session else chunk
+
+
+def _bytes_of(chunk: SampleChunk) -> int:
+    return chunk.x.nbytes + chunk.t.nbytes

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from yarl import URL
 
-from kinestream.core.errors import ConfigError, InputMismatch
+from kinestream.core.errors import ConfigError
 from kinestream.core.signals import Prediction, SampleChunk
 from kinestream.core.source import Linked, Noticing, Source
 from kinestream.inference import Engine, find_model, load_model, operating_table
 from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.reorder import PATIENCE_S
 from kinestream.ingest.phone.sensor_logger import MAX_BODY_BYTES
-from kinestream.ingest.phone.server import BURST
+from kinestream.ingest.phone.server import BURST, BURST_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES
 from kinestream.ingest.phone.source import MAX_DEVICES, SensorLoggerSource
 from kinestream.policy import make_policy
 from kinestream.run.pipeline import Pipeline
@@ -408,10 +408,42 @@ async def test_shuffled_and_mutated_messages_end_in_predictions(
     assert counts["messages_repeated"] > 10
 
 
-async def test_a_phone_without_the_model_s_channels_ends_the_run_with_a_hint(
+async def test_a_phone_without_the_model_s_channels_is_refused_with_a_hint_and_the_next_is_served(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("KINESTREAM_CACHE", str(tmp_path))
-    sent = [(0.2 * n, body) for n, body in enumerate(bodies(messages(4, only=["totalacceleration"])), 1)]
-    with pytest.raises(InputMismatch, match="the model needs gyro_x, gyro_y, gyro_z"):
-        await predict("uci_cnn", sent, 1)
+    poor = bodies(messages(8, only=["totalacceleration"], device="b2f4"))
+    pairs = zip(poor, bodies(messages(8, device="c7d1")), strict=True)
+    sent = [(0.2 * n, body) for n, pair in enumerate(pairs, 1) for body in pair]
+    predictions, counts = await predict("uci_cnn", sent, 1)
+    assert {prediction.stream for prediction in predictions} == {"phone-c7d1"}
+    assert counts["refused_channels"] > 100
+
+
+async def test_idle_connections_and_large_messages_in_flight_are_bounded() -> None:
+    async with listening() as listener:
+        url = URL(listener.source.urls[0])
+        host, port = url.host or "", url.port or 0
+        streams = [await asyncio.open_connection(host, port) for _ in range(80)]
+        await asyncio.sleep(1.2)
+        streams += [await asyncio.open_connection(host, port) for _ in range(20)]
+        await asyncio.sleep(0.2)
+        connections = listener.source._server._connections
+        assert connections is not None
+        assert len(connections) == MAX_CONNECTIONS
+        await asyncio.sleep(1.0)
+        head = f"POST {url.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY_BYTES}\r\n\r\n".encode()
+        for _ in range(6):
+            streams.append(await asyncio.open_connection(host, port))
+            streams[-1][1].write(head + bytes(1000))
+        await listener.quiet("too_many_at_once")
+        assert listener.source.counts()["too_many_at_once"] == 6 - MAX_IN_FLIGHT_BYTES // MAX_BODY_BYTES
+        assert await listener.post(bytes(MAX_BODY_BYTES)) == 503
+        for _, writer in streams:
+            writer.close()
+
+
+async def test_more_bytes_a_second_than_phones_send_are_refused() -> None:
+    async with listening() as listener:
+        statuses = [await listener.post(bytes(MAX_BODY_BYTES)) for _ in range(20)]
+        assert statuses.count(429) == 20 - BURST_BYTES // MAX_BODY_BYTES

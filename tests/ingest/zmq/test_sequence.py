@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kinestream.core.live_streams import MAX_STREAMS
 from kinestream.core.signals import ACC, SampleChunk
-from kinestream.ingest.zmq.sequence import MAX_LATE, MAX_NAMES, MAX_STREAMS, SequenceTracker
+from kinestream.ingest.zmq.sequence import MAX_LATE, MAX_NAMES, SequenceTracker
 from kinestream.ingest.zmq.wire import EndOfStream
 
 
@@ -156,9 +157,33 @@ def test_the_end_of_an_earlier_epoch_does_not_end_the_stream() -> None:
 
 def test_the_number_of_streams_and_of_names_is_bounded() -> None:
     tracker = SequenceTracker()
-    results = [tracker.take(chunk("a", 0, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
+    results = [tracker.take(chunk("a", 0, n=1, stream=f"s{number}")) for number in range(MAX_STREAMS + 5)]
     assert [item is None for item in results] == [False] * MAX_STREAMS + [True] * 5
     assert +tracker.counts == {"too_many_streams": 5}
     for number in range(MAX_NAMES + 5):
         tracker.take(chunk(f"epoch {number}", 0, stream="s0"))
+    assert len(tracker._names) == MAX_NAMES
+
+
+def test_a_thousand_streams_one_after_another_are_all_taken() -> None:
+    tracker = SequenceTracker()
+    for number in range(1000):
+        assert tracker.take(chunk("a", 0, stream=f"s{number}")) is not None
+        assert tracker.take(chunk("a", 10, stream=f"s{number}")) is not None
+        tracker.end(EndOfStream(f"s{number}", "a", 20))
+    assert +tracker.counts == {}
+    assert tracker.all_ended
+    assert len(tracker._streams) == MAX_STREAMS
+
+
+def test_a_flood_of_names_does_not_cost_an_honest_stream_its_place() -> None:
+    tracker = SequenceTracker()
+    taken = 0
+    for step in range(100):
+        taken += tracker.take(chunk("a", 10 * step)) is not None
+        for number in range(100):
+            tracker.take(chunk("a", 0, stream=f"flood-{step}-{number}"))
+    assert taken >= 98
+    assert tracker.counts["not_received"] <= 20
+    assert len(tracker._streams) <= MAX_STREAMS
     assert len(tracker._names) == MAX_NAMES

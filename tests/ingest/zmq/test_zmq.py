@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from kinestream.core.errors import ConfigError
 from kinestream.core.signals import ACC, SampleChunk
 from kinestream.core.source import Source
 from kinestream.ingest import EndOfStream, ZmqPublisher, ZmqSource, encode, encode_end, publish
-from kinestream.ingest.zmq.wire import MAX_FRAME_BYTES, MAX_SAMPLES
+from kinestream.ingest.zmq.wire import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, samples_per_message
 
 PATIENCE_S = 20.0
 """Time limit of a test that waits for the other side."""
@@ -266,14 +267,15 @@ def test_an_impossible_number_of_streams_is_rejected(expect: str) -> None:
         ZmqSource(f"zmq+tcp://127.0.0.1:1?expect={expect}")
 
 
-async def test_a_message_longer_than_the_format_allows_is_never_received(port: int) -> None:
+@pytest.mark.parametrize(("limit", "size"), [("", MAX_MESSAGE_BYTES + 1), ("&max_mb=17", MAX_FRAME_BYTES + 1)])
+async def test_a_message_that_is_too_large_is_never_received(port: int, limit: str, size: int) -> None:
     """ZeroMQ disconnects its sender; a well-behaved sender is still heard."""
-    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1{limit}")
     reading = asyncio.create_task(read_all(source))
     with zmq.Context() as context, context.socket(zmq.PUSH) as hostile, context.socket(zmq.PUSH) as good:
         hostile.setsockopt(zmq.LINGER, 0)
         hostile.connect(f"tcp://127.0.0.1:{port}")
-        await asyncio.to_thread(hostile.send_multipart, [b"imu/wrist", bytes(MAX_FRAME_BYTES + 1), b""])
+        await asyncio.to_thread(hostile.send_multipart, [b"imu/wrist", bytes(size), b""])
         good.connect(f"tcp://127.0.0.1:{port}")
         await asyncio.to_thread(good.send_multipart, encode(chunk(0)))
         await asyncio.to_thread(good.send_multipart, encode_end(EndOfStream("wrist", "a", 25)))
@@ -282,16 +284,17 @@ async def test_a_message_longer_than_the_format_allows_is_never_received(port: i
 
 
 async def test_a_very_long_chunk_travels_in_several_messages(port: int) -> None:
-    whole = chunk(10, MAX_SAMPLES + 100)
+    most = samples_per_message(len(chunk(0).channels))
+    whole = chunk(10, most + 100)
     assert whole.labels is not None
     source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
     _, received = await asyncio.gather(
         publish(Recorded([whole]), f"tcp://127.0.0.1:{port}", wait=True), read_all(source)
     )
-    assert [(item.seq, len(item)) for item in received] == [(10, MAX_SAMPLES), (10 + MAX_SAMPLES, 100)]
+    assert [(item.seq, len(item)) for item in received] == [(10, most), (10 + most, 100)]
     assert np.concatenate([item.x for item in received]).tobytes() == whole.x.tobytes()
     assert [item.labels is not None and item.labels[-1] for item in received] == [
-        whole.labels[MAX_SAMPLES - 1],
+        whole.labels[most - 1],
         whole.labels[-1],
     ]
 
@@ -377,3 +380,29 @@ async def test_what_a_broken_connection_left_in_its_queue_is_late_and_nothing_is
     assert handed_out["b"] == 2500
     assert handed_out["a"] + counts["late"] == 2500
     assert set(counts) == {"late"}
+
+
+async def test_senders_whose_messages_are_too_large_are_named_with_the_remedy(port: int) -> None:
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}?mode=pull&bind=1")
+    reading = asyncio.create_task(read_all(source))
+    with zmq.Context() as context:
+        for _ in range(3):
+            with context.socket(zmq.PUSH) as hostile:
+                hostile.setsockopt(zmq.LINGER, 0)
+                hostile.connect(f"tcp://127.0.0.1:{port}")
+                await asyncio.to_thread(hostile.send_multipart, [b"imu/wrist", b"", bytes(MAX_MESSAGE_BYTES + 1)])
+                await asyncio.sleep(0.2)
+        (notice,) = source.notices()
+        assert "larger than 1 MB, send fewer samples in each, or allow more with max_mb=" in notice
+        await source.aclose()
+    assert await reading == []
+
+
+async def test_a_chunk_that_the_format_cannot_hold_is_counted_and_the_others_are_sent(port: int) -> None:
+    poison = replace(chunk(0), stream="poison", seq=2**63)
+    source = ZmqSource(f"zmq+tcp://127.0.0.1:{port}")
+    counts, received = await asyncio.gather(
+        publish(Recorded([poison, chunk(0), poison]), f"tcp://127.0.0.1:{port}", wait=True), read_all(source)
+    )
+    assert [bits(item) for item in received] == [bits(chunk(0))]
+    assert counts["refused"] == 2 * len(poison)
