@@ -69,8 +69,8 @@ class ChunkQueue:
             await self._arrived.wait()
         if self._discarded:
             return []
-        batch = [self._take_oldest()]
-        size = _bytes_of(batch[0])
+        batch: list[SampleChunk] = []
+        size = 0
         while self._chunks and len(batch) < BATCH_CHUNKS and size < BATCH_BYTES:
             batch.append(self._take_oldest())
             size += _bytes_of(batch[-1])

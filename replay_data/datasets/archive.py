@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import IO, Protocol
 
 from kinestream.core.errors import DataDamaged, DataMissing
+
+from .archive_limits import ArchiveLimit, check_directory, check_member
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -78,7 +80,7 @@ class _Archive:
         if name not in self.names:
             raise _no_such_file(name, self.source)
         with _opened(self.source, self.inner) as archive:
-            return _read_member(archive, self.prefix + name)
+            return _read_member(archive, self.source, self.prefix + name)
 
 
 def find_tree(
@@ -140,14 +142,14 @@ def _archives_in(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 
 def _tree_in_archive(path: Path, marker: str) -> FileTree:
     with _opened(path, None) as archive:
-        names = _member_names(archive)
+        names = _member_names(archive, path)
     tree = _rooted_at(marker, path, None, names)
     if tree is not None:
         return tree
     # The UCI repository wraps some datasets twice: a zip inside a zip.
     for inner in (name for name in names if name.lower().endswith(".zip")):
         with _opened(path, inner) as archive:
-            tree = _rooted_at(marker, path, inner, _member_names(archive))
+            tree = _rooted_at(marker, path, inner, _member_names(archive, path))
         if tree is not None:
             return tree
     raise DataDamaged(f"{path} holds no '{marker}'; expected the archive as its authors distribute it; fetch it again")
@@ -171,27 +173,41 @@ def _opened(path: Path, inner: str | None) -> Iterator[zipfile.ZipFile | tarfile
             if not zipfile.is_zipfile(path) and tarfile.is_tarfile(path):
                 yield stack.enter_context(tarfile.open(path))
                 return
+            check_directory(path)
             archive = stack.enter_context(zipfile.ZipFile(path))
             if inner is not None:
                 # Every seek inside a compressed member restarts its decompression; a copy on disk avoids that.
-                copy = stack.enter_context(TemporaryFile())
+                check_member(path, inner, archive.getinfo(inner).file_size)
+                copy = stack.enter_context(NamedTemporaryFile())
                 with archive.open(inner) as member:
                     shutil.copyfileobj(member, copy)
+                copy.flush()
+                check_directory(Path(copy.name))
                 archive = stack.enter_context(zipfile.ZipFile(copy))
             yield archive
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataDamaged(f"{path} is not a complete archive ({error}); fetch it again") from error
 
 
-def _member_names(archive: zipfile.ZipFile | tarfile.TarFile) -> list[str]:
+def _member_names(archive: zipfile.ZipFile | tarfile.TarFile, path: Path) -> list[str]:
+    limit = ArchiveLimit(path, path.stat().st_size)
+    names: list[str] = []
     if isinstance(archive, zipfile.ZipFile):
-        return [info.filename for info in archive.infolist() if not info.is_dir()]
-    return [member.name for member in archive if member.isfile()]
+        for info in archive.infolist():
+            limit.add(info.filename, info.file_size)
+            names += [] if info.is_dir() else [info.filename]
+        return names
+    for member in archive:
+        limit.add(member.name, member.size)
+        names += [member.name] if member.isfile() else []
+    return names
 
 
-def _read_member(archive: zipfile.ZipFile | tarfile.TarFile, name: str) -> bytes:
+def _read_member(archive: zipfile.ZipFile | tarfile.TarFile, path: Path, name: str) -> bytes:
     if isinstance(archive, zipfile.ZipFile):
+        check_member(path, name, archive.getinfo(name).file_size)
         return archive.read(name)
+    check_member(path, name, archive.getmember(name).size)
     file = archive.extractfile(name)
     return file.read() if file is not None else b""
 

@@ -23,6 +23,7 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
 
+from ..parquet_limits import check_footer, check_size, named
 from ..recording import Dataset, Entry, Recording
 from ..tables.tidy import tidy_times
 from .archive import find_tree
@@ -148,7 +149,11 @@ def _columns(path: Path) -> pa.Table:
 
     expected = f"expected a Parquet file with the columns {', '.join(COLUMNS)}"
     try:
-        header = pq.read_schema(path)
+        with named(path):
+            check_footer(path)
+            metadata = pq.read_metadata(path)
+            check_size(metadata, COLUMNS)
+        header = metadata.schema.to_arrow_schema()
         if missing := [name for name in COLUMNS if name not in header.names]:
             raise DataDamaged(f"{path} has no column '{missing[0]}'; {expected}")
         texts = [name for name in COLUMNS if name not in _NUMBERS]

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from kinestream.core.errors import DataDamaged
 
+from ..parquet_limits import check_size, text_columns, with_texts
+
 CRC_KEY = b"kinestream.crc32"
 ROWS_PER_GROUP = 1500
 """Rows that one flipped bit can cost. Smaller groups cost space: 1,000 rows add 2 % to a minute of samples."""
@@ -107,8 +109,13 @@ def has_checksum(content: bytes) -> bool:
 def _read(content: bytes, schema: pa.Schema | None, groups: list[int] | None) -> pa.Table:
     """Without threads: a minute is small, and Arrow's pool can abort a process that ends right after a read."""
     try:
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+        metadata = pq.read_metadata(pa.BufferReader(content))
+        check_size(metadata)
+        names = metadata.schema.to_arrow_schema()
+        texts = text_columns(names, names.names)
+        with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True) as file:
             table = file.read(use_threads=False) if groups is None else file.read_row_groups(groups, use_threads=False)
+        table = with_texts(table)
         if schema is not None:
             table = _conformed(table, schema)
         table.validate(full=True)

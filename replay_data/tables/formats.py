@@ -6,6 +6,7 @@ CONTRIBUTING.md shows how to add a format.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,17 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
+from ..parquet_limits import MAX_COLUMNS, check_footer, check_size, named, text_columns, with_texts
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+
+
+MAX_LINE = 1 << 20
+"""Characters of a text file's first lines; Arrow refuses longer ones further down."""
+MAX_TEXT_BYTES = 2 * 10**9
+"""Length of a text file: in memory, it takes about twice as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +98,25 @@ def open_csv(path: Path) -> TableContent:
     """
     import csv
 
+    size = path.stat().st_size
+    if size > MAX_TEXT_BYTES:
+        limit = f"expected at most {MAX_TEXT_BYTES / 1e9:g} GB"
+        raise DataDamaged(f"{path} has {size / 1e9:.3g} GB of text; {limit}: split it, or write Parquet")
     lines_above = 0  # comments, and Excel's `sep=;`
     with path.open(encoding="utf-8-sig", newline="") as file:
-        line, below = file.readline(), file.readline()
+        line, below = file.readline(MAX_LINE), file.readline(MAX_LINE)
         while line.startswith("sep=") or (line.startswith("#") and not _same_columns(line, below)):
             lines_above += 1
-            line, below = below, file.readline()
+            line, below = below, file.readline(MAX_LINE)
     delimiter = max(",;\t", key=line.count)
+    if len(line) >= MAX_LINE or line.count(delimiter) >= MAX_COLUMNS:
+        columns = f"{MAX_COLUMNS} columns in a line of at most {MAX_LINE} characters"
+        found = f"{line.count(delimiter) + 1} columns or more in its first line of {len(line)} characters or more"
+        raise DataDamaged(f"{path} has {found}; expected at most {columns}: keep those of the sensor")
     header = next(csv.reader([line], delimiter=delimiter), [])
     if not line.strip():
         raise DataDamaged(f"{path} has no header; expected the names of the columns in its first line")
-    duplicates = sorted({name for name in header if header.count(name) > 1})
+    duplicates = sorted(name for name, count in Counter(header).items() if count > 1)
     if duplicates:
         raise DataDamaged(f"{path} has more than one column '{duplicates[0]}'; give each its own name")
 
@@ -116,9 +133,18 @@ def open_parquet(path: Path) -> TableContent:
     import pyarrow.parquet as pq
 
     def read(names: list[str]) -> Rows:
-        return Rows(pq.read_table(path, columns=names, page_checksum_verification=True))
+        with named(path):
+            check_size(metadata, names)
+            texts = text_columns(schema, names)
+            table = pq.read_table(path, columns=names, read_dictionary=texts, page_checksum_verification=True)
+            return Rows(with_texts(table))
 
-    return TableContent(pq.read_schema(path).names, read)
+    with named(path):
+        check_footer(path)
+        metadata = pq.read_metadata(path)
+        check_size(metadata, ())
+    schema = metadata.schema.to_arrow_schema()
+    return TableContent(schema.names, read)
 
 
 def _csv_rows(path: Path, header: list[str], names: list[str], delimiter: str, lines_above: int) -> Rows:

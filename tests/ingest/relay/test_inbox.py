@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kinestream.core.live_streams import MAX_STREAMS
 from kinestream.ingest import EndOfStream, encode, encode_end
 from kinestream.ingest.relay.inbox import LIVE_S, MAX_RELAYS, WINDOW, RelayInbox
 from kinestream.ingest.relay.origins import SILENT_S
 from kinestream.ingest.relay.wire import Kind, RelayMessage, pack
-from kinestream.core.live_streams import MAX_STREAMS
 from tests.ingest.zmq.test_zmq import chunk
 
 JOURNAL = bytes(range(16))
