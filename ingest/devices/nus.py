@@ -98,7 +98,8 @@ def _csv(line: bytes) -> list[float] | None:
 
 def _plausible(values: list[float]) -> list[float] | None:
     """The values if they can be 3, 6 or 9 measurements."""
-    plausible = len(values) in (3, 6, 9) and all(abs(value) <= MAX_VALUE / 100 for value in values)
+    # As Python's numbers: numpy would convert a value of 60 digits to float32 first, and warn.
+    plausible = len(values) in (3, 6, 9) and all(abs(value) <= float(MAX_VALUE) / 100 for value in values)
     return values if plausible else None
 
 

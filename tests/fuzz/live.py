@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from kinestream.ingest.phone.device import Device
 from kinestream.ingest.profile import Decoder, Packet, Profile, Settings
 from kinestream.ingest.profile.generic import parse as parse_generic
 from kinestream.ingest.relay.inbox import RelayInbox
-from kinestream.ingest.relay.records import pack_record, read_segment
+from kinestream.ingest.relay.records import Damage, Place, Record, end_of, pack_record, read_records, record_size
 from kinestream.ingest.relay.wire import Kind, RelayMessage, pack, unpack
 
 from .judge import Target
@@ -86,6 +87,7 @@ def _relay_seeds() -> Sequence[Case]:
         RelayMessage(Kind.WELCOME, journal, 7, 128, 1),
         RelayMessage(Kind.ACK, journal, 7),
         RelayMessage(Kind.REFUSED, journal, frames=(b"too many relays",)),
+        RelayMessage(Kind.COPIED, journal, extra=1),
     ]
     return [tuple(pack(message)) for message in messages]
 
@@ -103,18 +105,49 @@ def _parse_inbox(frames: Case) -> None:
         inbox.handle(b"stranger", list(frames))
         for chunk in inbox.ready:
             _check_chunk(chunk)
+        inbox.done(len(inbox.ready))
+        inbox.counts(), inbox.notices(), inbox.receptions()
         inbox.close()
 
 
 RECORDS = {number: (b"imu/a", b"header" * number, b"payload" * number) for number in range(1, 9)}
+KEY = bytes(16)
 
 
-def _parse_journal(case: Case) -> None:
+@cache
+def _journal_seeds() -> Sequence[Case]:
+    content = b""
+    for number, frames in RECORDS.items():
+        content += pack_record(Record(number, frames, 1, number - 1, KEY), 1, len(content))
+    return [(content,)]
+
+
+@cache
+def _old_journal_seeds() -> Sequence[Case]:
+    """A segment as release 0.1.0 wrote it."""
+    content = b""
+    for number, frames in RECORDS.items():
+        body = struct.pack(f"<QI{len(frames)}I", number, len(frames), *map(len, frames)) + b"".join(frames)
+        content += struct.pack("<II", len(body) + 8, crc32(body)) + body
+    return [(content,)]
+
+
+def _parse_journal(case: Case, *, is_old: bool = False) -> None:
+    """Every record that is read was written, and every byte belongs to a record or to damage."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "1.seg"
-        path.write_bytes(case[0])
-        for record in read_segment(path):
-            assert RECORDS.get(record.number) == record.frames, "a record that was never written"
+        place = Place(Path(folder) / "1.seg", 1, KEY, is_old)
+        place.path.write_bytes(case[0])
+        offset = 0
+        while offset < len(case[0]):
+            items, end = read_records(place, offset, len(case[0]))
+            assert items, "nothing read and nothing said"
+            for item in items:
+                assert isinstance(item, Damage) or RECORDS.get(item.number) == item.frames, "a record never written"
+            if not is_old:
+                sizes = [item.size if isinstance(item, Damage) else record_size(item.frames) for item in items]
+                assert sum(sizes) == end - offset
+            offset = end
+        end_of(place, len(case[0]))
 
 
 @cache
@@ -356,11 +389,8 @@ LIVE = (
     Target("wire", _wire_seeds, _parse_wire, has_fixed_parts=False),
     Target("relay", _relay_seeds, _parse_relay, has_fixed_parts=False),
     Target("relay inbox", _relay_seeds, _parse_inbox, has_fixed_parts=False),
-    Target(
-        "journal",
-        cache(lambda: [(b"".join(pack_record(number, frames) for number, frames in RECORDS.items()),)]),
-        _parse_journal,
-    ),
+    Target("journal", _journal_seeds, _parse_journal),
+    Target("journal 0.1.0", _old_journal_seeds, lambda case: _parse_journal(case, is_old=True)),
     Target("sensor logger", _phone_seeds, _parse_phone, mutate_json),
     Target("phyphox", _phyphox_seeds, _parse_phyphox, mutate_json),
     *(_bluetooth(find_profile(profile.name)) for profile in profiles()),
