@@ -4,6 +4,8 @@ python -m benchmarks.chaos flips
 python -m benchmarks.chaos flips --flips 2000 --seed 7
 python -m benchmarks.chaos fuzz --minutes 10 --seed 1
 python -m benchmarks.chaos fuzz --case runs/fuzz/CASE.json
+python -m benchmarks.chaos relay
+python -m benchmarks.chaos relay --kind full --rounds 10 --seed 3
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.chaos import flips, fuzz
+from benchmarks.chaos import flips, fuzz, relay
 
 
 def main() -> None:
@@ -19,6 +21,7 @@ def main() -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     flips.add_parser(kinds)
     fuzz.add_parser(kinds)
+    relay.add_parser(kinds)
     args = parser.parse_args()
     sys.exit(args.run(args))
 

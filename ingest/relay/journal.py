@@ -368,6 +368,8 @@ class Journal:
             write_all(self._descriptor, pack_record(record, segment.place.first, segment.size))
         except OSError:
             self._remove_torn(segment)
+            if segment.size:
+                self._roll()  # so that it goes, and makes room, when it is delivered
             raise
         segment.size += size
         self._dirty = True
@@ -442,7 +444,7 @@ class Journal:
         self._damage.setdefault(first, (messages, samples, size_bytes))
 
     def _remove_delivered(self) -> None:
-        while len(self._segments) > 1 and self._segments[1].place.first <= self.delivered + 1:
+        while self._segments and (end := self._segments[0].end) and end[0] <= self.delivered + 1:
             if not self._remove_first():
                 return
         self._remove_empty()

@@ -369,3 +369,19 @@ def test_other_users_cannot_read_a_journal(tmp_path: Path) -> None:
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "journal").iterdir()} == {0o600}
     journal.close()
+
+
+def test_a_segment_that_filled_the_disk_goes_when_it_is_delivered(tmp_path: Path, monkeypatch: Any) -> None:
+    with Journal(tmp_path) as journal:
+        for number in range(20):
+            journal.append(message(number))
+        monkeypatch.setattr(os, "write", lambda file, data: 0)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(message(20))
+        monkeypatch.undo()
+        journal.deliver(20)
+        assert journal.size_bytes == 0
+        journal.append(message(20))
+        assert numbers_in(undelivered(journal)) == [20]
+    with Journal(tmp_path) as journal:
+        assert numbers_in(undelivered(journal)) == [20]
