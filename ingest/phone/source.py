@@ -27,6 +27,8 @@ from .server import PushServer, TooManyDevices
 _LOG = logging.getLogger(__name__)
 
 MAX_DEVICES = 16
+FORGOTTEN_S = 60.0
+"""Silence after which a phone gives its place to another, when there are too many."""
 MAX_READY = 4096
 """Maximum number of chunks for a slow reader; the oldest are dropped, which their sample numbers show."""
 MAX_READY_BYTES = 64 * 2**20
@@ -119,13 +121,24 @@ class SensorLoggerSource:
                 self._stray.add(message)
                 self._counts["messages_without_motion"] += 1
                 return
-            if len(self._devices) >= MAX_DEVICES:
+            if len(self._devices) >= MAX_DEVICES and not self._make_room():
                 raise TooManyDevices(f"{MAX_DEVICES} phones are connected already")
             device = self._devices[message.device] = Device(
                 self._name(message.device), self._convention, self._patience_s
             )
         device.system = system_of(agent) or device.system
         self._emit(device.take(message, received_s))
+
+    def _make_room(self) -> bool:
+        """Forget the phone that is silent for longest, if it is for long."""
+        silences = {name: device.pulse.silence_s(self._now()) or 0.0 for name, device in self._devices.items()}
+        longest = max(silences, key=lambda name: silences[name])
+        if silences[longest] < FORGOTTEN_S:
+            return False
+        device = self._devices.pop(longest)
+        self._emit(device.close(self._now()))
+        self._counts += device.counts()
+        return True
 
     def _name(self, device: str) -> str:
         """Return a short unique name for the phone."""

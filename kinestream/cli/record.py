@@ -113,8 +113,10 @@ async def _record(
     limit_s: float | None,
     acknowledge: Callable[[int], None] | None,
 ) -> int:
+    from kinestream.core.recent import Recent
+
     chunks = samples = lost = 0
-    next_seqs: dict[str, tuple[str, int]] = {}  # by stream: its epoch, and the number of its next sample
+    next_seqs = Recent[str, tuple[str, int]]()  # by stream: its epoch, and the number of its next sample
     started_s = time.monotonic()
 
     async def read() -> None:

@@ -13,7 +13,7 @@ from kinestream.core.source import Playback, Source
 from kinestream.energy.energy_model import read_energy_model
 from kinestream.inference import Choice, Engine, Model, find_model, load_model
 from kinestream.interpret.episodes import EpisodeFinder
-from kinestream.observe.findings import Notice
+from kinestream.observe.findings import Notice, problem
 from kinestream.observe.stream_observer import StreamObservers
 from kinestream.policy import make_battery
 from kinestream.run.pipeline import Pipeline
@@ -109,9 +109,17 @@ class PendingRun:
                 if on_notice:
                     on_notice(notice)
 
+        def unfit(stream: str, reason: str) -> None:
+            text, _, advice = reason.partition("; ")
+            finding = problem("refused", f"no model for it, waiting for other streams: {text}", advice)
+            if on_notice:
+                on_notice(Notice(stream, finding))
+
         looking = asyncio.create_task(watch.keep_looking(look))
         try:
-            self._begun = await begin(self.source, lambda chunk: observers.push(chunk, time.monotonic()))
+            self._begun = await begin(
+                self.source, lambda chunk: observers.push(chunk, time.monotonic()), unfit if on_notice else None
+            )
         finally:
             if not looking.cancel():
                 looking.result()  # raises the error of a check

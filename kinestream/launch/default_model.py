@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinestream.core.errors import ModelError
+from kinestream.core.chunk_form import flaw_of
+from kinestream.core.errors import InputMismatch, ModelError
+from kinestream.core.recent import Recent
 from kinestream.core.signals import ACC, SampleChunk
-from kinestream.core.source import Announcing, Linked, Offer, Source
+from kinestream.core.source import Announcing, Gathering, Linked, Offer, Source
 from kinestream.inference import Choice, choose_model, find_model
 from kinestream.inference.choose_model import model_for_dataset
 from kinestream.inference.zoo_table import ANYWHERE
@@ -17,6 +20,8 @@ from kinestream.sensor_check.axes_file import is_axes_file, read_axes_file
 
 OTHERS_S = 10.0
 """Time that the other sensors of a source have, after the first one, to deliver before the model is chosen."""
+MOST_WAITING = 4096
+"""Chunks that wait for the choice of the model; of more, the oldest are of streams that no model fits."""
 ASSUMED = Offer(ACC, 50.0)
 """A source that nothing is known of: every sensor has an accelerometer, and nearly every one reaches 50 Hz."""
 
@@ -77,28 +82,53 @@ class BegunSource:
     """All its chunks, from the first on."""
 
 
-async def begin(source: Source, on_chunk: Callable[[SampleChunk], None] | None = None) -> BegunSource:
+async def begin(
+    source: Source,
+    on_chunk: Callable[[SampleChunk], None] | None = None,
+    on_unfit: Callable[[str, str], None] | None = None,
+) -> BegunSource:
     """Start a source and wait for the first samples of each of its sensors.
+
+    Of a source that gathers streams, one that no bundled model fits is passed over while others may come.
 
     Args:
         on_chunk: called with each chunk that comes meanwhile.
+        on_unfit: called once with each such stream, and the reason.
     Raises:
         KinestreamError: the source cannot start.
     """
     chunks = source.chunks()
-    seen: list[SampleChunk] = []
+    seen: deque[SampleChunk] = deque(maxlen=MOST_WAITING)
     streams: dict[str, SampleChunk] = {}
+    unfit = Recent[str, bool]()
+    gathers = isinstance(source, Gathering) and source.gathers
     first_s = 0.0
     async for chunk in chunks:
         first_s = first_s or time.monotonic()
         seen.append(chunk)
         if on_chunk:
             on_chunk(chunk)
+        if gathers and chunk.stream not in streams and (reason := _why_unfit(chunk)):
+            if on_unfit and unfit.get(chunk.stream) is None:
+                on_unfit(chunk.stream, reason)
+            unfit[chunk.stream] = True
+            continue
         streams.setdefault(chunk.stream, chunk)
         sensors = len(source.status()) if isinstance(source, Linked) else 1
         if len(streams) >= sensors or time.monotonic() - first_s > OTHERS_S:
             break
     return BegunSource(_common(list(streams.values())), _all_chunks(seen, chunks))
+
+
+def _why_unfit(chunk: SampleChunk) -> str:
+    """Why no bundled model can read a stream; empty if one can."""
+    if flaw := flaw_of(chunk):
+        return flaw.reason
+    try:
+        choose_model(chunk.channels, chunk.fs_hz, ANYWHERE)
+    except InputMismatch as error:
+        return str(error)
+    return ""
 
 
 def _common(firsts: list[SampleChunk]) -> Offer | None:
@@ -110,7 +140,7 @@ def _common(firsts: list[SampleChunk]) -> Offer | None:
     return Offer(channels, min(chunk.fs_hz for chunk in firsts))
 
 
-async def _all_chunks(seen: list[SampleChunk], rest: AsyncIterator[SampleChunk]) -> AsyncIterator[SampleChunk]:
+async def _all_chunks(seen: deque[SampleChunk], rest: AsyncIterator[SampleChunk]) -> AsyncIterator[SampleChunk]:
     for chunk in seen:
         yield chunk
     seen.clear()

@@ -33,6 +33,9 @@ unacknowledged messages that a relay may have."""
 QUEUE_ITEMS = 8192
 """Chunks and predictions that wait for a slow disk; a live source's data beyond them is left out and counted."""
 
+QUEUE_BYTES = 128 * 2**20
+"""The same in bytes of samples."""
+
 CLOSE_WITHIN_S = 30.0
 """Longest time that a hanging disk, such as a network drive, delays the end of the program."""
 
@@ -64,6 +67,7 @@ class Recorder:
         self._live = live
         self._on_failure = on_failure
         self._queue: deque[Item] = deque()
+        self._put_bytes = self._taken_bytes = 0  # of chunks; each is written by one thread
         self._changed = threading.Condition()
         self._closing = False
         self._counts: Mapping[str, int] = {}
@@ -171,6 +175,8 @@ class Recorder:
     def _put(self, item: Item) -> None:
         if self.failure:
             return
+        if isinstance(item, SampleChunk):
+            self._put_bytes += _bytes_of(item)
         self._queue.append(item)
         if self._on_durable and len(self._queue) % EAGER_ITEMS == 0:
             with self._changed:
@@ -182,11 +188,12 @@ class Recorder:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._queue) >= QUEUE_ITEMS
+        waiting_bytes = self._put_bytes - self._taken_bytes
+        return len(self._queue) >= QUEUE_ITEMS or (waiting_bytes > QUEUE_BYTES and bool(self._queue))
 
     @property
     def _is_urgent(self) -> bool:
-        return len(self._queue) >= (EAGER_ITEMS if self._on_durable else QUEUE_ITEMS)
+        return self._is_full or bool(self._on_durable and len(self._queue) >= EAGER_ITEMS)
 
     def _report_durable(self, items: list[Item]) -> None:
         """Runs in the recorder's thread."""
@@ -234,6 +241,7 @@ class Recorder:
 
     def _taken(self) -> list[Item]:
         items = [self._queue.popleft() for _ in range(len(self._queue))]
+        self._taken_bytes += sum(_bytes_of(item) for item in items if isinstance(item, SampleChunk))
         with self._changed:
             left_out, self._left_out = self._left_out, Counter()
         if left_out:
@@ -254,3 +262,7 @@ class Recorder:
             self._changed.notify_all()
         self._on_failure(self.failure)
         self._report_durable([])
+
+
+def _bytes_of(chunk: SampleChunk) -> int:
+    return chunk.x.nbytes + chunk.t.nbytes

@@ -43,6 +43,11 @@ SEGMENT_S = 60.0
 SEGMENT_BYTES = 32 << 20
 """A segment ends after a minute of signal or of waiting, or at this tail size, as sealing holds the tail in memory."""
 
+MAX_STREAMS = 4096
+"""Streams of a recording: each has an entry in the manifest and in each segment."""
+MANIFEST_EVERY_S = 1.0
+"""Time between two writings of the manifest while formats change; the events have each change at once."""
+
 MAX_ITEMS_PER_FRAME = 256
 """Chunks and predictions in a frame: a fast replay delivers thousands at once."""
 
@@ -86,6 +91,7 @@ class RecordingWriter:
         self._segment_s = segment_s
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
+        self._manifest_is_old, self._manifest_s = False, -np.inf
         self._chunks = 0
         self.rows = {"samples": 0, "predictions": 0, "events": 0}
         """Rows written so far, by table."""
@@ -135,7 +141,10 @@ class RecordingWriter:
         formats_changed = False
         for item in items:
             if isinstance(item, SampleChunk):
-                if why := why_not_recordable(item):
+                why = why_not_recordable(item)
+                if not why and item.stream not in self._streams and len(self._streams) >= MAX_STREAMS:
+                    why = f"one stream too many; a recording holds {MAX_STREAMS}: begin another"
+                if why:
                     refused.append((item.stream, why, len(item), 0))
                     self._chunks += 1
                     continue
@@ -168,8 +177,9 @@ class RecordingWriter:
             self._tail.append(batches)
         for kind, batch in batches.items():
             self.rows[kind] += len(batch)
-        if formats_changed:
-            write_manifest(self.folder, self.manifest)
+        self._manifest_is_old |= formats_changed
+        if self._manifest_is_old and self._clock() - self._manifest_s >= MANIFEST_EVERY_S:
+            self._write_manifest()
 
     def _refuse(self, refused: Sequence[tuple[str, str, int, int]]) -> list[Event]:
         """Count what no recording can hold, and return one event for each stream and reason."""
@@ -192,6 +202,12 @@ class RecordingWriter:
             OSError: the disk failed, or the folder was removed.
         """
         self._tail.sync()
+        if self._manifest_is_old:
+            self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        write_manifest(self.folder, self.manifest)
+        self._manifest_is_old, self._manifest_s = False, self._clock()
 
     def close(self, counts: Mapping[str, int] | None = None) -> None:
         """Seal the last segment and mark the recording as closed in the manifest.

@@ -22,7 +22,7 @@ from kinestream.ingest.phone.address import PhoneAddress
 from kinestream.ingest.phone.reorder import PATIENCE_S
 from kinestream.ingest.phone.sensor_logger import MAX_BODY_BYTES
 from kinestream.ingest.phone.server import BURST, BURST_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES
-from kinestream.ingest.phone.source import MAX_DEVICES, SensorLoggerSource
+from kinestream.ingest.phone.source import FORGOTTEN_S, MAX_DEVICES, SensorLoggerSource
 from kinestream.policy import make_policy
 from kinestream.run.pipeline import Pipeline
 from kinestream.run.session import Session
@@ -304,6 +304,8 @@ async def test_too_many_phones_are_refused() -> None:
             (body,) = bodies(messages(0.1, each_s=0.1, device=f"d{n}"))
             assert await phone.post(body) == (200 if n < MAX_DEVICES else 503)
         assert phone.source.counts()["too_many_devices"] == 1
+        phone.clock.now_s += FORGOTTEN_S + 1
+        assert await phone.post(body) == 200
 
 
 async def test_a_flood_of_messages_is_refused() -> None:
