@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -91,7 +92,7 @@ class SourceKind:
 def _replay(name: str, options: SourceOptions) -> Source:
     from kinestream.replay_data import ColumnMap, Player, open_dataset
 
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # pathlib raises for a name that is too long
         from kinestream.replay_data.recordings import is_recording
 
         if is_recording(name):

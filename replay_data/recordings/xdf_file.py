@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,7 +34,7 @@ class _Damaged(Exception):
 class SoundChunks:
     """What can be read of a file."""
 
-    content: bytearray = field(default_factory=lambda: bytearray(MAGIC))
+    content: bytes
     """An XDF file of the sound chunks only."""
     bytes_lost: int = 0
     places: int = 0
@@ -58,12 +58,13 @@ def read_sound_chunks(path: Path) -> SoundChunks:
         raise DataDamaged(f"{path} has more than {MAX_FILE_BYTES >> 30} GiB; record shorter files")
     if not data.startswith(MAGIC):
         raise DataDamaged(f"{path} cannot be read as XDF: it does not begin with {MAGIC.decode()}")
-    sound, formats, at = SoundChunks(), dict[int, tuple[int, str]](), len(MAGIC)
+    sound, formats, at = SoundChunks(data), dict[int, tuple[int, str]](), len(MAGIC)
+    spans = [slice(0, at)]
     while at < len(data):
         try:
             start, stop = _extent(data, at)
             _check(data, start, stop, formats)
-            sound.content += data[at:stop]
+            spans.append(slice(at, stop))
             at = stop
         except (_Damaged, struct.error, IndexError):
             found = data.find(BOUNDARY, at + 1)
@@ -71,6 +72,8 @@ def read_sound_chunks(path: Path) -> SoundChunks:
             sound.bytes_lost += resume - at
             sound.places += 1
             at = resume
+    if sound.bytes_lost:
+        sound.content = b"".join(data[span] for span in spans)
     return sound
 
 

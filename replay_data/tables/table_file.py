@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class TableFile:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
+        if not os.path.isfile(path):  # pathlib raises for a name that is too long
             raise DataMissing(f"no file {path}; expected a CSV or Parquet file")
         self.path = path
         self.line: NDArray[np.int64] = np.empty(0, np.int64)
