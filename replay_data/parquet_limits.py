@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from kinestream.core.errors import DataDamaged
 
+from .parquet_footer import column_chunks
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -25,8 +27,8 @@ VALUE_BYTES = 8
 _REMEDY = "split the file into several, or keep fewer columns"
 
 
-def check_footer(path: Path) -> None:
-    """Check the length of a file's footer before it is parsed.
+def read_footer(path: Path) -> bytes:
+    """Return a file's footer, after checking its length; nothing, if the file does not end as Parquet does.
 
     Raises:
         DataDamaged: it is too long; the message gives the reason only.
@@ -35,15 +37,20 @@ def check_footer(path: Path) -> None:
         length = file.seek(0, 2)
         file.seek(max(0, length - 8))
         tail = file.read()
-    footer = int.from_bytes(tail[:4], "little")
-    if tail[4:] == b"PAR1" and MAX_FOOTER_BYTES < footer <= length:
-        raise DataDamaged(f"a footer of {footer} bytes; expected at most {MAX_FOOTER_BYTES}; {_REMEDY}")
+        footer = int.from_bytes(tail[:4], "little")
+        if tail[4:] != b"PAR1" or footer > length - 8:
+            return b""  # Arrow says what is wrong
+        if footer > MAX_FOOTER_BYTES:
+            raise DataDamaged(f"a footer of {footer} bytes; expected at most {MAX_FOOTER_BYTES}; {_REMEDY}")
+        file.seek(length - 8 - footer)
+        return file.read(footer)
 
 
-def check_size(metadata: pq.FileMetaData, columns: Iterable[str] | None = None) -> None:
+def check_size(metadata: pq.FileMetaData, footer: bytes, columns: Iterable[str] | None = None) -> None:
     """Check how much memory the columns take.
 
     Args:
+        metadata: what Arrow reads of the footer.
         columns: those that are read; None for all.
     Raises:
         DataDamaged: too much; the message gives the reason only.
@@ -54,12 +61,8 @@ def check_size(metadata: pq.FileMetaData, columns: Iterable[str] | None = None) 
         groups = f"{metadata.num_row_groups} row groups of {metadata.num_columns} columns"
         raise DataDamaged(f"{groups}; expected at most {MAX_CHUNKS} parts in all; write larger row groups")
     wanted = None if columns is None else set(columns)
-    size = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for chunk in map(group.column, range(group.num_columns)):
-            if wanted is None or chunk.path_in_schema.partition(".")[0] in wanted:
-                size += max(chunk.total_uncompressed_size, VALUE_BYTES * chunk.num_values)
-    _check_bytes(size)
+    chunks = [chunk for chunk in column_chunks(footer) if wanted is None or chunk.column in wanted]
+    _check_bytes(sum(max(chunk.size_bytes, VALUE_BYTES * chunk.values) for chunk in chunks))
 
 
 def with_texts(table: pa.Table) -> pa.Table:

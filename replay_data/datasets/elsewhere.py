@@ -23,7 +23,7 @@ import numpy as np
 from kinestream.core.errors import DataDamaged
 from kinestream.core.signals import ACC
 
-from ..parquet_limits import check_footer, check_size, named
+from ..parquet_limits import check_size, named, read_footer
 from ..recording import Dataset, Entry, Recording
 from ..tables.tidy import tidy_times
 from .archive import find_tree
@@ -150,9 +150,9 @@ def _columns(path: Path) -> pa.Table:
     expected = f"expected a Parquet file with the columns {', '.join(COLUMNS)}"
     try:
         with named(path):
-            check_footer(path)
+            footer = read_footer(path)
             metadata = pq.read_metadata(path)
-            check_size(metadata, COLUMNS)
+            check_size(metadata, footer, COLUMNS)
         header = metadata.schema.to_arrow_schema()
         if missing := [name for name in COLUMNS if name not in header.names]:
             raise DataDamaged(f"{path} has no column '{missing[0]}'; {expected}")

@@ -11,13 +11,14 @@ import io
 import re
 import zlib
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kinestream.core.errors import DataDamaged
 
+from ..parquet_footer import column_chunks
 from ..parquet_limits import check_size, text_columns, with_texts
 
 CRC_KEY = b"kinestream.crc32"
@@ -110,7 +111,7 @@ def _read(content: bytes, schema: pa.Schema | None, groups: list[int] | None) ->
     """Without threads: a minute is small, and Arrow's pool can abort a process that ends right after a read."""
     try:
         metadata = pq.read_metadata(pa.BufferReader(content))
-        check_size(metadata)
+        check_size(metadata, _footer(content))
         names = metadata.schema.to_arrow_schema()
         texts = text_columns(names, names.names)
         with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True) as file:
@@ -175,6 +176,10 @@ def _footer_start(content: bytes) -> int:
     return len(content) - _ENDING - int.from_bytes(content[-_ENDING:-4], "little")
 
 
+def _footer(content: bytes) -> bytes:
+    return content[max(_footer_start(content), 0) : -_ENDING]
+
+
 def _groups(content: bytes) -> list[slice]:
     """The bytes of each row group, end to end from the start of the file to the footer.
 
@@ -182,19 +187,15 @@ def _groups(content: bytes) -> list[slice]:
         DataDamaged: the footer cannot be read.
     """
     try:
-        metadata = pq.read_metadata(pa.BufferReader(content))
-        starts = [_group_start(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
+        pq.read_metadata(pa.BufferReader(content))
+        starts = [
+            min(chunk.start for chunk in chunks)
+            for _, chunks in groupby(column_chunks(_footer(content)), lambda chunk: chunk.group)
+        ]
     except _DAMAGE as error:
         raise DataDamaged(_reason(error)) from None
     edges = [0, *starts[1:], _footer_start(content)] if starts else []
     return [slice(start, stop) for start, stop in pairwise(edges)]
-
-
-def _group_start(group: pq.RowGroupMetaData) -> int:
-    columns = [group.column(number) for number in range(group.num_columns)]
-    return min(
-        offset for column in columns for offset in (column.dictionary_page_offset, column.data_page_offset) if offset
-    )
 
 
 def _footer_crc(content: bytes, digits: slice) -> bytes:

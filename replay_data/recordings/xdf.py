@@ -19,6 +19,7 @@ from kinestream.core.signals import ACC, GYRO, UNLABELLED, SampleChunk
 
 from ..tables.column_map import ColumnMap
 from ..tables.open_table import MAX_LABELS, canonical_label, si_factors
+from ..tables.table_file import MAX_VALUE
 from .writer import RecordingWriter
 from .xdf_file import read_sound_chunks
 
@@ -123,9 +124,9 @@ def _chunks(
     columns = replace(column_map, rate_hz=rate_hz).resolve(header, f"{where}, {name}")
     sensor_columns = [header.index(column) for column in (*columns.acc, *columns.gyro)]
     x = stream["time_series"][:, sensor_columns].astype(np.float64)
-    finite = np.isfinite(x).all(axis=1)
+    finite = (np.abs(x) <= MAX_VALUE).all(axis=1)
     factors, _ = si_factors(x[finite], columns, f"{where}, {name}")
-    values = (x * factors).astype(np.float32)
+    values = (np.where(np.abs(x) <= MAX_VALUE, x, np.inf) * factors).astype(np.float32)
     channels = (*(ACC if columns.acc else ()), *(GYRO if columns.gyro else ()))
     codes = None
     if labels:

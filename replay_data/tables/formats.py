@@ -16,7 +16,7 @@ import numpy as np
 
 from kinestream.core.errors import DataDamaged
 
-from ..parquet_limits import MAX_COLUMNS, check_footer, check_size, named, text_columns, with_texts
+from ..parquet_limits import MAX_COLUMNS, check_size, named, read_footer, text_columns, with_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -134,15 +134,15 @@ def open_parquet(path: Path) -> TableContent:
 
     def read(names: list[str]) -> Rows:
         with named(path):
-            check_size(metadata, names)
+            check_size(metadata, footer, names)
             texts = text_columns(schema, names)
             table = pq.read_table(path, columns=names, read_dictionary=texts, page_checksum_verification=True)
             return Rows(with_texts(table))
 
     with named(path):
-        check_footer(path)
+        footer = read_footer(path)
         metadata = pq.read_metadata(path)
-        check_size(metadata, ())
+        check_size(metadata, footer, ())
     schema = metadata.schema.to_arrow_schema()
     return TableContent(schema.names, read)
 

@@ -34,6 +34,7 @@ MAX_TURN_RATE = 35.0
 """rad/s (2000 deg/s): the full scale of wearable gyroscopes, above the 99th percentile of any movement."""
 PLAUSIBLE_STEP_S = (0.002, 0.2)
 """Motion is sampled at 5 to 500 Hz, so the median step reveals the unit; whole seconds or a row count fit no unit."""
+POSSIBLE_HZ = (0.1, 100_000.0)
 MAX_RATE_ERROR = 0.1
 """Largest relative difference between the declared rate and the rate of the time column."""
 MAX_LABELS = 1000
@@ -199,7 +200,7 @@ def _seconds(t: NDArray[np.float64], unit: str, rate_hz: float | None, where: st
     """The times in seconds since the first, and the nominal rate: as declared, else from the median step.
 
     Raises:
-        ConfigError: the declared rate differs from that of the times.
+        ConfigError: the declared rate differs from that of the times, or no sensor has that of the times.
         DataDamaged: time does not rise.
     """
     measured = 1 / (_step(t, where) * TIME_UNITS[unit])
@@ -207,6 +208,12 @@ def _seconds(t: NDArray[np.float64], unit: str, rate_hz: float | None, where: st
         raise ConfigError(
             f"{where}: declared as {rate_hz:g} Hz, but its times (in {unit}) come at {measured:.4g} Hz; "
             "correct the rate or the unit of time"
+        )
+    low_hz, high_hz = POSSIBLE_HZ
+    if not low_hz <= measured <= high_hz:
+        raise ConfigError(
+            f"{where}: its times (in {unit}) come at {measured:.3g} Hz; expected {low_hz:g} to {high_hz:g} Hz: correct "
+            "the unit of time, e.g. time=ts:ms"
         )
     whole = round(measured)
     nominal = float(whole) if abs(measured - whole) < 0.02 * measured else round(measured, 2)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+MAX_VALUE = 1e30
+"""A larger value is infinite for the samples, which are float32."""
 PROBLEMS = ("missing_value", "not_a_number", "not_finite")
 """Problems of a number; ``Numbers.problem`` is 1 + the index here, 0 without a problem."""
 _MISSING, _TEXT, _NOT_FINITE = range(1, 4)
@@ -101,7 +103,7 @@ class TableFile:
             parsed = [_number(value) for value in column.to_pylist()]
             problem[[value is None for value in parsed]] = _TEXT
             values = np.array([np.nan if value is None else value for value in parsed])
-        problem[~np.isfinite(values) & (problem == 0)] = _NOT_FINITE
+        problem[~(np.abs(values) <= MAX_VALUE) & (problem == 0)] = _NOT_FINITE
         problem[column.is_null().to_numpy()] = _MISSING
         return Numbers(values, problem)
 
