@@ -91,6 +91,10 @@ class LslOutlets:
         if len(self._names) > MAX_NAMES:
             del self._names[next(name for name in reversed(self._names) if name not in self._outlets)]
 
+    def close(self) -> None:
+        """Close all outlets; their readers notice it."""
+        self._outlets.clear()
+
     def have_consumers(self) -> bool:
         """Return whether any outlet has a reader."""
         return any(outlet.have_consumers() for _, outlet in self._outlets.values())
@@ -133,5 +137,6 @@ async def publish_lsl(source: Source, to: str, *, wait: bool = False) -> Mapping
         if outlets.have_consumers():
             await asyncio.sleep(_FAREWELL_S)
     finally:
+        outlets.close()
         await source.aclose()
     return {**source.counts(), **counts, **({"refused": outlets.refused} if outlets.refused else {})}

@@ -144,6 +144,15 @@ async def test_a_waiting_publisher_delivers_the_first_and_the_last_sample() -> N
     assert np.concatenate([chunk.x for chunk in received]).tobytes() == x.tobytes()
 
 
+async def test_a_poison_stream_does_not_end_a_publisher() -> None:
+    t, x = np.arange(25) / 50, np.zeros((25, 3), np.float32)
+    good = [SampleChunk("wrist", "a", t + k / 2, x, ACC, 50.0, 25 * k, float(t[-1] + k / 2)) for k in range(3)]
+    poison = [SampleChunk("poison", "a", t, x[:, :2], ACC, float("inf"), 0, 0.5)] * 3
+    chunks = [chunk for pair in zip(poison, good, strict=True) for chunk in pair]
+    counts = await publish_lsl(Recorded(chunks), f"lsl://kst-poison-{RUN}")
+    assert (counts["samples"], counts["refused"]) == (75, 75)
+
+
 async def test_a_source_with_once_ends_when_its_stream_disappears() -> None:
     out = outlet(f"kst-once-{RUN}", [*ACC], ["g"] * 3)
     source = LslSource(f"lsl://kst-once-{RUN}?once=1")
