@@ -61,7 +61,8 @@ class SequenceTracker:
 
     Args:
         expected: number of streams to expect; ``all_ended`` is false until that many have been seen.
-        refuses: false where every message counts: an old one begins a new epoch, and no stream is one too many.
+        refuses: false where every message counts, but for exact copies: an old one begins a new epoch, and no stream is
+            one too many.
 
     >>> import numpy as np
     >>> tracker = SequenceTracker()
@@ -103,7 +104,8 @@ class SequenceTracker:
             return None
         stream = self._streams.get(chunk.stream)
         if stream is None or stream.ended or stream.epoch != chunk.session or chunk.seq < stream.expected:
-            if stream is not None and self._refuses and self._is_old(stream, chunk):
+            if stream is not None and (self._is_old(stream, chunk) if self._refuses else self._is_copy(stream, chunk)):
+                self.counts["repeated"] += not self._refuses
                 return None
             stream = self._start_epoch(stream, chunk)
         self.counts["not_received"] += chunk.seq - stream.expected
@@ -137,15 +139,19 @@ class SequenceTracker:
             return False
         if self._is_late(stream, chunk):
             return True
-        message = (chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0))
-        # A recording sent again from its first message on looks like copies of itself: that message is a restart.
-        is_copy = message in stream.newest if chunk.seq else message == stream.newest[-1]
-        if not is_copy:
+        if not self._is_copy(stream, chunk):
             if chunk.seq == 0 or stream.refused == (chunk.session, chunk.seq):
                 return False
             stream.refused = (chunk.session, chunk.seq + len(chunk))
         self.counts["repeated"] += 1
         return True
+
+    @staticmethod
+    def _is_copy(stream: _Stream, chunk: SampleChunk) -> bool:
+        """Return whether a message is an exact copy of one that has just come."""
+        message = (chunk.session, chunk.seq, chunk.received_s, chunk.t.item(0))
+        # A recording sent again from its first message on looks like copies of itself: that message is a restart.
+        return message in stream.newest if chunk.seq else message == stream.newest[-1]
 
     def _is_late(self, stream: _Stream, chunk: SampleChunk) -> bool:
         """Return whether a message is one that an earlier epoch had left to send; count and remember it if so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,15 @@ def test_places_of_streams_that_ended_or_fell_silent_come_back(receiver: Receive
     receiver.close()
 
 
+def test_an_exact_copy_of_a_message_is_counted_and_gives_no_samples(receiver: Receiver) -> None:
+    receiver.hello()
+    for number, sent in enumerate((0, 1, 1, 2, 1, 3), start=1):
+        receiver.data(number, number - 1, encode(chunk(25 * sent)))
+    assert [item.seq for item in receiver.inbox.ready] == [0, 25, 50, 75]
+    assert receiver.inbox.counts()["repeated"] == 2
+    receiver.close()
+
+
 def test_a_restarted_relay_continues_its_streams(receiver: Receiver) -> None:
     receiver.hello(process=1)
     receiver.data(1, 0, process=1)
@@ -208,7 +218,8 @@ def test_two_processes_with_copies_of_a_journal_are_noticed_and_kept_apart(recei
         receiver.hello(process=1)
         receiver.data(second + 1, second, process=1)
         receiver.hello(journal=copy, process=2)
-        receiver.data(second + 1, second, journal=copy, process=2)
+        other = replace(chunk(25 * second), received_s=100.0 + second)  # another sensor of the same name
+        receiver.data(second + 1, second, encode(other), journal=copy, process=2)
     assert len(receiver.inbox.ready) == 6
     assert {item.stream for item in receiver.inbox.ready} == {"wrist", "wrist@00000002"}
     assert [answer for answer in receiver.routes if answer[1] == Kind.COPIED] == [
