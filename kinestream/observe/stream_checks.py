@@ -50,7 +50,7 @@ def check_refused(e: Evidence) -> Finding | None:
     if not e.refused:
         return None
     text, _, advice = e.refused.partition("; ")
-    return problem("refused", f"the stream is refused, all others go on: {text}", advice)
+    return problem("refused", f"the stream is refused: {text}", advice)
 
 
 def check_channels(e: Evidence) -> Finding | None:
