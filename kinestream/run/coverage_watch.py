@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kinestream.core.errors import ConfigError
 from kinestream.observe.findings import Notice, problem
 
+from .window_counts import so_far, windows_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -97,7 +99,7 @@ class CoverageWatch:
         share = f"only {100 * coverage:.0f} % of the samples of the windows were measured"
         if coverage > self.least:
             share = "the samples come more slowly than the model bears"
-        shown = f"the activity is shown as unknown{'' if is_new else _so_far(stream.windows)}"
+        shown = f"the activity is shown as unknown{'' if is_new else so_far(stream.windows)}"
         if figures is not None and figures.burst_samples is not None and figures.burst_samples > 1:
             burst = f"{figures.burst_samples} samples come with one time"
             return _problem(name, f"{share} ({burst}): {shown}", "stamp each sample in the sensor, or send them evenly")
@@ -121,7 +123,7 @@ class CoverageWatch:
     def past(self) -> list[str]:
         """Return one line for each stream whose low coverage is over, for the summary of the run."""
         return [
-            f"{name}: {self._reason(stream)} in {stream.windows} window{'s' * (stream.windows != 1)}, shown as unknown"
+            f"{name}: {self._reason(stream)} in {windows_text(stream.windows)}, shown as unknown"
             for name, stream in list(self._streams.items())
             if not stream.is_low
         ]
@@ -149,7 +151,3 @@ class CoverageWatch:
 
 def _problem(name: str, text: str, advice: str) -> Notice:
     return Notice(name, problem(LOW_COVERAGE, text, advice))
-
-
-def _so_far(windows: int) -> str:
-    return f" ({windows} windows so far)" if windows > 1 else ""

@@ -10,6 +10,8 @@ from kinestream.interpret.placement import PlacementWatch
 from kinestream.observe.findings import Finding, Notice
 from kinestream.windowing.walking_up import BLOCK_S, KNOWN_BLOCKS
 
+from .window_counts import so_far, windows_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,7 +112,7 @@ class WearWatch:
     def past(self) -> list[str]:
         """Return what is over by now, one line each, for the summary of the run."""
         return [
-            f"{name}: no up axis in {_windows(stream.without_up)}, until the wearer had walked: "
+            f"{name}: no up axis in {windows_text(stream.without_up)}, until the wearer had walked: "
             f"{', '.join(self._model.needs_up)} were shown as still"
             for name, kind, stream in self._notable()
             if kind == NO_UP and stream.up_known
@@ -131,13 +133,13 @@ class WearWatch:
         if kind == NO_UP:
             return (
                 f"{name}: no up axis yet: walk {BLOCK_S * KNOWN_BLOCKS:g} s so that postures can be told apart; until "
-                f"then {', '.join(model.needs_up)} are shown as still{_so_far(stream.without_up)}"
+                f"then {', '.join(model.needs_up)} are shown as still{so_far(stream.without_up)}"
             )
         assert model.placement
         return (
             f"{name}: worn otherwise than {model.name} expects: up lies {stream.angle_deg:.0f} degrees from where its "
             f"training people had it, at most {model.placement.limit_deg:.0f} are usual, so the activity is shown as "
-            f"unknown{_so_far(stream.otherwise)}; turn the axes (kinestream wear, then --axes), or use a "
+            f"unknown{so_far(stream.otherwise)}; turn the axes (kinestream wear, then --axes), or use a "
             "model for any place (--model anywhere_acc, or --worn PLACE)"
         )
 
@@ -177,12 +179,3 @@ class WearWatch:
         if (name, kind) not in self._announced:
             self._announced[name, kind] = self._text(name, kind, self._streams[name])
             self._unannounced.append((name, kind))
-
-
-def _so_far(windows: int) -> str:
-    """How many windows a notice is about; it comes up with the first, which needs no count."""
-    return f" ({windows} windows so far)" if windows > 1 else ""
-
-
-def _windows(count: int) -> str:
-    return f"{count} window{'s' * (count != 1)}"
