@@ -18,6 +18,7 @@ from kinestream.core.evidence import Receiving
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import Linked
 from kinestream.ingest.lsl import LslSource, load
+from tests.ingest.lsl.reading import read
 from tests.ingest.zmq.test_zmq import PATIENCE_S
 
 try:
@@ -132,18 +133,6 @@ def room() -> Iterator[None]:
     yield
     stop.set()
     thread.join()
-
-
-async def read(source: LslSource, samples: int) -> list[SampleChunk]:
-    """At least so many samples; fails if they do not come."""
-    received: list[SampleChunk] = []
-    async with asyncio.timeout(PATIENCE_S):
-        async for chunk in source.chunks():
-            received.append(chunk)
-            if sum(map(len, received)) >= samples:
-                break
-    await source.aclose()
-    return received
 
 
 async def refusal(uri: str) -> str:

@@ -14,6 +14,7 @@ from kinestream.core.errors import ConfigError, InputMismatch, MissingExtra
 from kinestream.core.signals import ACC, GYRO, STANDARD_GRAVITY, SampleChunk
 from kinestream.core.source import Source
 from kinestream.ingest.lsl import LslOutlets, LslSource, load, publish_lsl
+from tests.ingest.lsl.reading import read
 from tests.ingest.zmq.test_zmq import PATIENCE_S, Recorded
 
 try:
@@ -44,23 +45,11 @@ async def wait_for_reader(out: Any) -> None:
     await asyncio.sleep(0.1)
 
 
-async def collect(source: LslSource, samples: int) -> list[SampleChunk]:
-    received: list[SampleChunk] = []
-    async with asyncio.timeout(PATIENCE_S):
-        async for chunk in source.chunks():
-            received.append(chunk)
-            if sum(map(len, received)) >= samples:
-                break
-    await source.aclose()
-    await source.aclose()
-    return received
-
-
 async def test_a_stream_arrives_in_si_units_with_its_own_times() -> None:
     out = outlet(f"kst-units-{RUN}", [*ACC, *GYRO], ["g"] * 3 + ["deg/s"] * 3)
     source = LslSource(f"lsl://kst-units-{RUN}")
     assert isinstance(source, Source)
-    reading = asyncio.create_task(collect(source, 200))
+    reading = asyncio.create_task(read(source, 200))
     await wait_for_reader(out)
     x = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
     t = pylsl.local_clock() - np.arange(200)[::-1] / 50
@@ -84,7 +73,7 @@ async def test_a_stream_arrives_in_si_units_with_its_own_times() -> None:
 async def test_the_address_completes_a_stream_without_names_units_and_rate() -> None:
     out = outlet(f"kst-open-{RUN}", ["", "", "", ""], ["", "", "", ""], rate_hz=0.0, kind="int16")
     reading = asyncio.create_task(
-        collect(LslSource(f"lsl://kst-open-{RUN}?channels=acc_z,-,acc_x,acc_y&acc=mg&rate=25"), 10)
+        read(LslSource(f"lsl://kst-open-{RUN}?channels=acc_z,-,acc_x,acc_y&acc=mg&rate=25"), 10)
     )
     await wait_for_reader(out)
     out.push_chunk(np.tile(np.array([1000, 7, 0, -500], np.int16), (10, 1)))
@@ -117,7 +106,7 @@ async def test_a_recording_arrives_with_its_times_shifted_to_this_clock() -> Non
     cut = [slice(k, k + 25) for k in range(0, 100, 25)]
     chunks = [SampleChunk("wrist", "a", t[c], x[c], ACC, 50.0, c.start, float(t[c][-1])) for c in cut]
     outlets.send(chunks[0])
-    reading = asyncio.create_task(collect(LslSource(f"lsl://kst-round-{RUN}?once=1"), 75))
+    reading = asyncio.create_task(read(LslSource(f"lsl://kst-round-{RUN}?once=1"), 75))
     async with asyncio.timeout(PATIENCE_S):
         while not outlets.have_consumers():
             await asyncio.sleep(0.01)
@@ -137,7 +126,7 @@ async def test_a_waiting_publisher_delivers_the_first_and_the_last_sample() -> N
     cut = [slice(k, k + 25) for k in range(0, 1000, 25)]
     chunks = [SampleChunk("wrist", "a", t[c], x[c], ACC, 50.0, c.start, float(t[c][-1])) for c in cut]
     source = LslSource(f"lsl://kst-whole-{RUN}?once=1")
-    reading = asyncio.create_task(collect(source, 10**6))  # until the stream disappears
+    reading = asyncio.create_task(read(source, 10**6))  # until the stream disappears
     counts = await publish_lsl(Recorded(chunks), f"lsl://kst-whole-{RUN}", wait=True)
     assert counts["samples"] == 1000
     received = await reading
