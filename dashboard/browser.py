@@ -1,4 +1,4 @@
-"""A web server that shows the dashboard to the person who started it, and to nobody else on this machine.
+"""A web server that shows the dashboard only to the person who started it, not to other users of the machine.
 
 Every user of a machine can connect to its local ports, and every open web page can try. The address therefore holds a
 secret, new at each start. Requests must also name this machine as their host, and a connection that steers a run must
@@ -130,7 +130,7 @@ def names_this_machine(host: str) -> bool:
 def listen(port: int) -> list[socket.socket]:
     """Return sockets at a port of 127.0.0.1 and, where there is IPv6, of ::1.
 
-    Both or none: a browser may resolve ``localhost`` to either, and would show the secret to whoever has the other.
+    Both or none: a browser may resolve ``localhost`` to either, and would show the secret to the owner of the other.
 
     Raises:
         OSError: the port is in use or not allowed.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """Standard output of a run that nobody reads: counts its lines by their first key.
+    """Standard output of a run that no one reads: counts its lines by their first key.
 
     >>> sink = Sink()
     >>> sink.write('{"stream":"wrist"}\\n')

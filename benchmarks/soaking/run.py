@@ -32,7 +32,7 @@ MODEL = "anywhere_acc"
 """The smallest bundled model, and the one that remembers most about a stream."""
 CHECKPOINTS = 96
 PORTS = range(21_000, 29_000)
-"""Below the ports that systems hand out, so that nobody takes a port while its sender restarts."""
+"""Below the ports that systems hand out, so that no program takes a port while its sender restarts."""
 WINDOWED = ("windows", "gaps", "lost", "interpolated", "not_finite", "out_of_order")
 """The counts of windowing that a ledger has."""
 WAIT_S = 60.0
@@ -196,7 +196,7 @@ class Soak:
 
 
 def free_ports(n: int) -> list[int]:
-    """Return ports of this machine that nobody listens at now."""
+    """Return ports of this machine on which no program listens now."""
     ports: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe:

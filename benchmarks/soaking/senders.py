@@ -67,7 +67,7 @@ class Pace:
         self._hurries_until_s = self._next_look_s = 0.0
 
     def hurry(self, until_s: float) -> None:
-        """Wait for nobody until then."""
+        """Wait for no receiver until then."""
         self._hurries_until_s = until_s
 
     async def reach(self, now_s: float) -> None:
@@ -93,7 +93,7 @@ class Pace:
             await asyncio.sleep(0.01)
 
     def finish(self) -> None:
-        """Hold nobody back any more."""
+        """Release all that wait."""
         self._positions_s[self._index] = math.inf
 
 

@@ -93,7 +93,7 @@ class BleSource:
             await self.aclose()
 
     async def _read_links(self) -> None:
-        """Read all links regularly, also while nobody takes the chunks: a socket holds few notifications."""
+        """Read all links regularly, also while no one takes the chunks: a socket holds few notifications."""
         try:
             while True:
                 await asyncio.sleep(READ_INTERVAL_S)

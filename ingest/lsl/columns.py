@@ -189,7 +189,7 @@ def _is_of(sensor: str, kind: str) -> bool:
 
 
 def _unnamed(address: str, stream: Description, names: Sequence[str] | None) -> str:
-    """Return why the columns cannot be told, with the option to add."""
+    """Return why the columns are not known, with the option to add."""
     if names is not None:
         unknown = [name for name in names if name not in CHANNEL_UNITS and name != UNUSED]
         what = f"?channels= names {len(names)} columns" + (f", and {', '.join(unknown[:4])}" if unknown else "")

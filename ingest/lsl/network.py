@@ -46,7 +46,7 @@ class Network:
         if self._running is not None:
             await asyncio.wait([self._running])
             if not self._running.cancelled():
-                self._running.exception()  # the outlet may have gone while nobody waited any more
+                self._running.exception()  # the outlet may have gone when no one was waiting
 
     async def streams(
         self, name: str, *, minimum: int = 1, within_s: float = PATIENCE_S

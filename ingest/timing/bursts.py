@@ -138,7 +138,7 @@ class Bursts:
         return True
 
     def _ends(self, stamps: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the position of the last sample of each burst; set how bursts are told apart."""
+        """Return the position of the last sample of each burst; set how bursts are separated."""
         steps = np.diff(stamps) / self._period_s
         self._even_inside = bool((np.abs(steps - 1) < EVEN).mean() > 0.5)
         return np.concatenate([np.flatnonzero(self._is_border(steps)), [len(stamps) - 1]])

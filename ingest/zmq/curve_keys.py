@@ -221,7 +221,7 @@ def secure_client(socket: zmq.Socket, keys: Keys | None, server: str | None) -> 
 
 
 def _refuse_written_by_others(path: Path) -> None:
-    """Whoever writes into the folder admits machines and replaces keys."""
+    """Anyone who can write to the folder can admit machines and replace keys."""
     if os.name != "posix" or not path.exists():
         return
     status = path.stat()

@@ -98,7 +98,7 @@ class ZmqPublisher:
     async def send(self, chunk: SampleChunk) -> None:
         """Send a chunk to all subscribers, in several messages if it is very long.
 
-        A chunk that the format cannot hold is counted as ``refused`` and told once; the others are sent.
+        A chunk that the format cannot hold is counted as ``refused`` and reported once; the others are sent.
         """
         for part in parts(chunk, samples_per_message(len(chunk.channels))):
             try:

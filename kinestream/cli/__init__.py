@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         from .guarded import run_guarded
 
         return run_guarded(arguments)
-    # Nobody catches a KeyboardInterrupt while modules load and while the process ends.
+    # Nothing catches a KeyboardInterrupt while modules load and while the process ends.
     interruptible = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
     if interruptible:
         _signal.signal(_signal.SIGINT, _end_at_once)

@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one line: what it is about and, if nobody expected it, how to report it.
+    """Return an error in one line: what it is about and, if it was unexpected, how to report it.
 
     >>> describe(KinestreamError("no such model"))
     'no such model'

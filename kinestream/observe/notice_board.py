@@ -27,7 +27,7 @@ class NoticeBoard:
     """Remembers the notices about all streams of a run.
 
     A finding of the same check about the same stream is the same notice, whatever its figures are by now. What a source
-    remarks is told apart by its words.
+    remarks is identified by its words.
 
     >>> from .findings import warning
     >>> rate = Notice("wrist", warning("rate", "rate 48.5 Hz, announced 50", ""))

@@ -24,7 +24,7 @@ LONGEST_S = 4.0
 LEAST_DEG = 30.0
 """Smallest turn of gravity that counts."""
 UNTURNED_DEG = 1.0
-"""From one rest to the next, a sensor that nobody turned stays within this angle."""
+"""From one rest to the next, a sensor that was not turned stays within this angle."""
 EVENTS, REMEMBERED = 3, 12
 """Movements needed to judge, and movements that count."""
 WRONG, RIGHT = 0.35, 0.15

@@ -22,8 +22,8 @@ REFUSED = "refused"
 MOST = 64
 """Refused streams that are known by name; the samples of all are counted."""
 
-MOST_TOLD = 256
-"""Refusals that are told one by one; more are a flood of made-up names."""
+MOST_REPORTED = 256
+"""Refusals that are reported one by one; more are a flood of made-up names."""
 
 
 class Unfit(InputMismatch):
@@ -102,7 +102,7 @@ class Refusals:
             if len(self._streams) > MOST:
                 self._streams.popitem(last=False)
         self.count(self._streams[chunk.stream], chunk)
-        if known is not None or self._told >= MOST_TOLD:
+        if known is not None or self._told >= MOST_REPORTED:
             return None
         self._told += 1
         return self._streams[chunk.stream]

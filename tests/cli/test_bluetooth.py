@@ -88,14 +88,14 @@ def test_sensors_that_give_no_samples_are_named_while_a_run_waits_for_them(bluez
         text=True,
     )
     assert run.stdout is not None
-    told = {}
-    while len(told) < 2:
+    named = {}
+    while len(named) < 2:
         notice = json.loads(run.stdout.readline())
-        told[notice["stream"]] = notice
+        named[notice["stream"]] = notice
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=30)
-    assert "only acc comes, and no gyro" in told["Polar Sense 12345678"]["notice"]
-    assert "55 61 07: a packet of 3 bytes; expected 18" in told["Thingy"]["notice"]
+    assert "only acc comes, and no gyro" in named["Polar Sense 12345678"]["notice"]
+    assert "55 61 07: a packet of 3 bytes; expected 18" in named["Thingy"]["notice"]
 
 
 def test_two_sensors_of_different_kinds_give_predictions(bluez: BlueZ) -> None:

@@ -30,10 +30,10 @@ async def test_a_stream_that_no_model_fits_does_not_choose_the_model() -> None:
     good = cut(regular(200), 20)
     poison = [replace(chunk, stream="poison", channels=MAG, x=chunk.x[:, :3]) for chunk in good]
     flawed = replace(good[0], stream="flawed", fs_hz=float("nan"))
-    told: list[tuple[str, str]] = []
-    begun = await begin(Senders([*poison, flawed, *good]), None, lambda stream, why: told.append((stream, why)))
+    skipped: list[tuple[str, str]] = []
+    begun = await begin(Senders([*poison, flawed, *good]), None, lambda stream, why: skipped.append((stream, why)))
     assert begun.offer is not None
     assert begun.offer.channels == good[0].channels
-    assert [stream for stream, _ in told] == ["poison", "flawed"]
-    assert "no bundled model fits" in told[0][1]
+    assert [stream for stream, _ in skipped] == ["poison", "flawed"]
+    assert "no bundled model fits" in skipped[0][1]
     assert len([chunk async for chunk in begun.chunks]) == 21

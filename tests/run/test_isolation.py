@@ -107,14 +107,14 @@ def test_a_restored_pipeline_keeps_refusing() -> None:
     for chunk in chunks[:10]:
         first.push(chunk)
     second.restore(json.loads(json.dumps(first.state())))
-    told: list[str] = []
-    second.on_refused(lambda refusal: told.append(refusal.stream))
+    refused: list[str] = []
+    second.on_refused(lambda refusal: refused.append(refusal.stream))
     for chunk in chunks[10:]:
         first.push(chunk)
         second.push(chunk)
     assert second.counts() == first.counts()
     assert [refusal.to_dict() for refusal in second.refusals()] == [refusal.to_dict() for refusal in first.refusals()]
-    assert told == []
+    assert refused == []
 
 
 def test_a_stream_is_refused_aloud_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -313,8 +313,8 @@ async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate
     whole = replace(regular(600, fs_hz=12.5), fs_hz=50.0)
     run = session(Chunks(cut(whole, 25)))
     shown: list[Prediction] = []
-    told: list[str] = []
-    run.subscribe(on_prediction=shown.append, on_notice=lambda notice: told.append(str(notice)))
+    lines: list[str] = []
+    run.subscribe(on_prediction=shown.append, on_notice=lambda notice: lines.append(str(notice)))
     summary = await run.run()
     assert {(p.conclusion or p).label for p in shown} == {"unknown"}
     assert all(p.to_dict()["low_coverage"] for p in shown)
@@ -323,7 +323,7 @@ async def test_a_sensor_too_slow_for_the_model_is_shown_as_unknown_with_the_rate
         "s: only 25 % of the samples of the windows were measured (12.5 Hz arrive, 50 announced): the activity is "
         "shown as unknown; set the sensor's rate, or pick a model for 12.5 Hz"
     )
-    assert expected in told
+    assert expected in lines
     assert any(line.startswith("s: only 25 %") and "windows so far" in line for line in summary["notices"])
     assert [notice.finding.about for notice in run.findings()] == ["slow", "gravity"]
 

@@ -1,4 +1,4 @@
-"""What a person is told, within seconds, of a source that gives no predictions: real sockets, real runs."""
+"""What a person reads, within seconds, about a source that gives no predictions: real sockets, real runs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from kinestream.run.source_watch import SourceWatch
 from tests.ingest.phone.phones import messages
 
 WITHIN_S = 10.0
-"""The time within which a cause must be told."""
+"""The time within which a cause must be reported."""
 TOKEN = "correct-horse"
 
 Send = Callable[[int], Awaitable[None]]
-Told = dict[str, tuple[list[Notice], float]]
+Heard = dict[str, tuple[list[Notice], float]]
 
 
 def chunk(number: int, n: int = 5) -> SampleChunk:
@@ -41,7 +41,7 @@ def chunk(number: int, n: int = 5) -> SampleChunk:
     return SampleChunk("wrist", "a", t, x, (*ACC, *GYRO), 50.0, number * n, float(t[-1]))
 
 
-async def told(run: PendingRun, about: str, send: Send) -> tuple[list[Notice], float]:
+async def notices_about(run: PendingRun, about: str, send: Send) -> tuple[list[Notice], float]:
     """Run until a notice about this comes up; return all notices, and after how long."""
     seen: list[Notice] = []
     began_s = time.monotonic()
@@ -80,7 +80,7 @@ async def over_zmq(
             if message := parts(number):
                 publisher.send_multipart(message)
 
-        return await told(PendingRun(RunOptions(f"zmq+tcp://127.0.0.1:{port}", model=model)), about, send)
+        return await notices_about(PendingRun(RunOptions(f"zmq+tcp://127.0.0.1:{port}", model=model)), about, send)
 
 
 async def over_http() -> tuple[list[Notice], float]:
@@ -98,14 +98,14 @@ async def over_http() -> tuple[list[Notice], float]:
                     await http.post(f"http://127.0.0.1:{port}/{TOKEN}", data=json.dumps(message))
 
         run = PendingRun(RunOptions(f"phone://?host=127.0.0.1&port={port}&token={TOKEN}", model="uci_cnn"))
-        return await told(run, "unpaired", send)
+        return await notices_about(run, "unpaired", send)
 
 
 @pytest.fixture(scope="module")
-def heard() -> Told:
+def heard() -> Heard:
     """All cases at the same time, because each takes seconds."""
 
-    async def run() -> Told:
+    async def run() -> Heard:
         context = zmq.Context()
         sample = encode(chunk(0))
 
@@ -125,7 +125,7 @@ def heard() -> Told:
     return asyncio.run(run())
 
 
-def about(heard: Told, case: str) -> str:
+def about(heard: Heard, case: str) -> str:
     seen, after_s = heard[case]
     assert after_s < WITHIN_S
     (notice,) = [notice for notice in seen if notice.finding.about == case]
@@ -133,25 +133,25 @@ def about(heard: Told, case: str) -> str:
     return str(notice)
 
 
-def test_packets_that_are_all_malformed_are_shown_before_a_model_is_chosen(heard: Told) -> None:
+def test_packets_that_are_all_malformed_are_shown_before_a_model_is_chosen(heard: Heard) -> None:
     line = about(heard, "malformed")
     assert "packets are malformed; one begins with 7b 22 61 63 63" in line
     assert "JSON" in line
 
 
-def test_messages_under_another_topic_are_named_before_a_model_is_chosen(heard: Told) -> None:
+def test_messages_under_another_topic_are_named_before_a_model_is_chosen(heard: Heard) -> None:
     line = about(heard, "topics")
     assert "messages arrive only under wrist (" in line
     assert "topics that begin with imu/" in line
 
 
-def test_samples_without_a_window_are_explained(heard: Told) -> None:
+def test_samples_without_a_window_are_explained(heard: Heard) -> None:
     line = about(heard, "windows")
     assert line.startswith("wrist: samples come, but no window")
     assert "s apart; a window needs" in line
 
 
-def test_sensors_that_do_not_pair_are_named_with_their_newest_times(heard: Told) -> None:
+def test_sensors_that_do_not_pair_are_named_with_their_newest_times(heard: Heard) -> None:
     line = about(heard, "unpaired")
     assert "samples pair with nothing; the newest times are gyroscope " in line
 

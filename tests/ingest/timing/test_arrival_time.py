@@ -1,4 +1,4 @@
-"""Sensors that neither stamp nor number their packets, at rates that nobody announced."""
+"""Sensors that neither stamp nor number their packets, at rates that were not announced."""
 
 from __future__ import annotations
 
