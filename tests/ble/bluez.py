@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -110,6 +111,7 @@ class BlueZ:
         self.scanning = False
         self.connects: list[str] = []
         """The addresses of all links made, in order."""
+        self._written: deque[tuple[Peripheral, str, bytes]] = deque()
         self._bus: MessageBus
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="org.bluez", daemon=True)
@@ -311,17 +313,25 @@ class BlueZ:
             self._disconnect(link)
         return Message.new_method_return(message)
 
+    def _deliver_writes(self) -> None:
+        """Let the devices take the writes that were acknowledged."""
+        while self._written:
+            peripheral, uuid, data = self._written.popleft()
+            peripheral.written(uuid, data)
+
     def _char_call(self, message: Message, member: str, link: Link, path: str) -> Message:
         char = link.chars.get(path)
         if char is None or not link.connected:
             return Message.new_error(message, "org.bluez.Error.Failed", "Not connected")
         if member == "ReadValue":
+            self._deliver_writes()  # under load, this call can come in the same turn of the loop as the write's reply
             return Message.new_method_return(message, "ay", [char.value])
         if member == "WriteValue":
             data = bytes(message.body[0])
             link.peripheral.writes.append((char.uuid, data))
             # The device answers after the write is acknowledged.
-            self._loop.call_soon(link.peripheral.written, char.uuid, data)
+            self._written.append((link.peripheral, char.uuid, data))
+            self._loop.call_soon(self._deliver_writes)
         elif member == "StartNotify":
             link.notifying.add(path)
             self._loop.call_soon(link.peripheral.subscribed, char.uuid, True)
